@@ -1,0 +1,261 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	sdklog "go.temporal.io/sdk/log"
+
+	"github.com/wasmworker/wasmworker/host"
+	"github.com/wasmworker/wasmworker/host/sandbox"
+)
+
+func serveFlags() []cli.Flag {
+	return slices.Concat([]cli.Flag{
+		configFlag(),
+		&cli.StringSliceFlag{Name: "modules", Aliases: []string{"m"}, EnvVars: []string{"WASMWORKER_MODULES"}, Usage: "`FOLDER` with .wasm files, or a file; repeatable", TakesFile: true},
+	}, queueFlags(), []cli.Flag{
+		&cli.GenericFlag{Name: "max-concurrent-activities", EnvVars: []string{"MAX_CONCURRENT_ACTIVITIES"}, Value: valueOf(limitFlag(host.DefaultMaxConcurrentActivities)), Usage: "most activities that run, and instances that live, at once: a `NUMBER` or none"},
+		&cli.GenericFlag{Name: "graceful-shutdown-timeout", EnvVars: []string{"GRACEFUL_SHUTDOWN_TIMEOUT_SECONDS"}, Value: valueOf(durationFlag(host.DefaultGracefulShutdownTimeout)), Usage: "how long activities may go on after the first signal: `SECONDS`, or with a unit"},
+		&cli.StringFlag{Name: "policy", EnvVars: []string{"WASMWORKER_POLICY"}, Value: string(sandbox.PolicyFresh), Usage: "fresh: a new instance for each activity; reuse: faster, and state leaks between activities"},
+		&cli.IntFlag{Name: "max-calls", EnvVars: []string{"WASMWORKER_MAX_CALLS"}, Value: 1000, Usage: "calls of an instance before it is replaced, with --policy reuse"},
+		&cli.BoolFlag{Name: "skip-refused", EnvVars: []string{"WASMWORKER_SKIP_REFUSED"}, Usage: "serve the rest when modules are refused, instead of nothing"},
+		&cli.StringFlag{Name: "health-address", EnvVars: []string{"WASMWORKER_HEALTH_ADDRESS"}, Usage: "`HOST:PORT` for /healthz and /readyz, such as :8080 (default: none)"},
+	}, moduleFlags(), logFlags())
+}
+
+func serveCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "serve",
+		Usage: "serve modules on a Temporal task queue until a signal comes",
+		Description: `   wasmworker serve --modules ./acts
+   wasmworker serve --modules ./acts --address temporal:7233 --task-queue orders
+   wasmworker serve --config wasmworker.yaml --health-address :8080
+
+The connection is that of the Temporal SDK's environment configuration: TEMPORAL_ADDRESS,
+TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_…, and profiles of temporal.toml.
+
+SIGTERM or Ctrl-C once: no new activities, those in flight may finish within the graceful
+timeout. Twice: they are interrupted and Temporal hands them to another worker. Three
+times: exit at once.`,
+		Flags: slices.Concat(serveFlags(), connectionFlags()),
+		Action: func(c *cli.Context) error {
+			s, err := newServer(c)
+			if err != nil {
+				return err
+			}
+			if s.options.ClientOptions, err = clientOptions(c, s.logger); err != nil {
+				return err
+			}
+			return s.serve(c.Context)
+		},
+	}
+}
+
+// server is what serve and dev have in common.
+type server struct {
+	options host.Options
+	logger  *slog.Logger
+	health  string
+	before  func(ctx context.Context, h *host.Host) error // runs between the checks and the start
+	started func(h *host.Host)
+}
+
+// newServer makes host options of flags, environment and file.
+func newServer(c *cli.Context) (*server, error) {
+	perModule, err := applyConfig(c)
+	if err != nil {
+		return nil, err
+	}
+	if c.Args().Present() {
+		return nil, usagef("unexpected argument %q; modules are named with --modules", c.Args().First())
+	}
+	logger, err := newLogger(c)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.StringSlice("modules")) == 0 {
+		return nil, usagef("no modules are named; use --modules FOLDER, WASMWORKER_MODULES, or modules: in the file of --config")
+	}
+	if c.Int("max-calls") < 1 {
+		return nil, usagef("--max-calls %d is not positive", c.Int("max-calls"))
+	}
+	s := &server{logger: logger, health: c.String("health-address")}
+	s.options = host.Options{
+		PluginOptions: host.PluginOptions{
+			Modules:                 c.StringSlice("modules"),
+			Defaults:                moduleDefaults(c),
+			PerModule:               map[string]host.ModuleOptions{},
+			SkipRefused:             c.Bool("skip-refused"),
+			MaxConcurrentActivities: int(*c.Generic("max-concurrent-activities").(*limitFlag)),
+			GracefulShutdownTimeout: c.Generic("graceful-shutdown-timeout").(*durationFlag).option(),
+			CancelGrace:             c.Generic("cancel-grace").(*durationFlag).option(),
+			CacheDir:                c.String("cache-dir"),
+			Logger:                  logger,
+		},
+		TaskQueue:      c.String("task-queue"),
+		DeploymentName: c.String("deployment-name"),
+	}
+	s.options.Defaults.Policy = sandbox.Policy(c.String("policy"))
+	s.options.Defaults.MaxCalls = c.Int("max-calls")
+	for name, section := range perModule {
+		options, err := section.options(fmt.Sprintf("%s: per_module %s", c.String("config"), name))
+		if err != nil {
+			return nil, err
+		}
+		s.options.PerModule[name] = options
+	}
+	return s, nil
+}
+
+// clientOptions reads the connection's settings as the Temporal SDK does, with ours on top.
+func clientOptions(c *cli.Context, logger *slog.Logger) (client.Options, error) {
+	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{ConfigFileProfile: c.String("profile")})
+	if err != nil {
+		return options, usagef("the Temporal connection's settings: %w", err)
+	}
+	if address := c.String("address"); address != "" {
+		options.HostPort = address
+	}
+	if namespace := c.String("namespace"); namespace != "" {
+		options.Namespace = namespace
+	}
+	options.Logger = sdklog.NewStructuredLogger(logger)
+	return options, nil
+}
+
+// serve checks, starts, waits for a signal, and stops.
+func (s *server) serve(ctx context.Context) error {
+	first, second, stopSignals := signals(ctx, s.logger)
+	defer stopSignals()
+	h, err := host.New(s.options)
+	if err != nil {
+		return usageError{err}
+	}
+	if s.health != "" {
+		shut, err := serveHealth(s.health, h)
+		if err != nil {
+			return errors.Join(usagef("--health-address: %w", err), h.Stop(ctx))
+		}
+		defer shut()
+	}
+	if s.before != nil {
+		if err := s.before(first, h); err != nil {
+			return errors.Join(err, h.Stop(ctx))
+		}
+	}
+	if err := h.Start(first); err != nil {
+		if first.Err() != nil {
+			s.logger.Info("stopped before polling began")
+			return nil
+		}
+		if _, refused := errors.AsType[*host.LoadError](err); refused {
+			return usageError{err}
+		}
+		return err
+	}
+	s.logger.Info("serving", "task_queue", h.TaskQueue(), "activities", strings.Join(h.Activities(), ", "),
+		"max_concurrent_activities", limitText(h.Limit()), "version", buildVersion())
+	if s.started != nil {
+		s.started(h)
+	}
+	select {
+	case <-first.Done():
+	case <-h.Failed():
+		s.logger.Error("the worker failed and stops", "error", h.Err())
+	}
+	begin := time.Now()
+	err = h.Stop(second)
+	s.logger.Info("stopped", "duration", time.Since(begin).Round(time.Millisecond), "interrupted", h.Plugin().Interrupted())
+	switch {
+	case h.Err() != nil:
+		return errors.Join(h.Err(), err)
+	case errors.Is(err, host.ErrInterrupted):
+		return cli.Exit(err.Error(), exitInterrupted)
+	}
+	return err
+}
+
+func limitText(limit int) string {
+	l := limitFlag(limit)
+	return l.String()
+}
+
+// signals returns contexts that end with the first and the second signal. The third
+// ends the process.
+func signals(parent context.Context, logger *slog.Logger) (first, second context.Context, stop func()) {
+	first, cancelFirst := context.WithCancel(parent)
+	second, cancelSecond := context.WithCancel(parent)
+	received := make(chan os.Signal, 3)
+	// On Windows, Ctrl-C and Ctrl-Break arrive as Interrupt, and closing the console,
+	// logging off and shutting down as SIGTERM.
+	signal.Notify(received, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		for n := 1; ; n++ {
+			select {
+			case <-done:
+				return
+			case sig := <-received:
+				switch n {
+				case 1:
+					logger.Info("stopping: waiting for activities in flight; signal again to interrupt them", "signal", sig.String())
+					cancelFirst()
+				case 2:
+					logger.Warn("interrupting activities in flight; signal again to exit at once", "signal", sig.String())
+					cancelSecond()
+				default:
+					logger.Error("exiting at once", "signal", sig.String())
+					code := 128 + int(syscall.SIGTERM)
+					if number, ok := sig.(syscall.Signal); ok {
+						code = 128 + int(number)
+					}
+					os.Exit(code)
+				}
+			}
+		}
+	}()
+	return first, second, func() {
+		signal.Stop(received)
+		close(done)
+		cancelFirst()
+		cancelSecond()
+	}
+}
+
+// serveHealth answers health checks from now on, until shut is called.
+func serveHealth(address string, h *host.Host) (shut func(), err error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	server := &http.Server{Handler: h.HealthHandler(), ReadHeaderTimeout: 5 * time.Second}
+	go server.Serve(listener) //nolint:errcheck // always ErrServerClosed
+	return func() { server.Close() }, nil
+}
+
+// programFolder is where this program lies.
+func programFolder() string {
+	path, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		path = resolved
+	}
+	return filepath.Dir(path)
+}

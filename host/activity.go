@@ -1,0 +1,367 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/sandbox"
+)
+
+// idleHeartbeat is how often the host heartbeats for a guest that does not, at most.
+const idleHeartbeat = 5 * time.Second
+
+// execute is the dynamic activity behind every wasm activity.
+//
+// Payloads go through the client's data converter as raw values: a codec (encryption,
+// compression) is undone and applied, and nothing else is converted.
+func (p *Plugin) execute(ctx context.Context, args converter.EncodedValues) (converter.RawValue, error) {
+	info := activity.GetInfo(ctx)
+	payloads, err := rawPayloads(args.HasValues(), args.Get)
+	if err != nil {
+		return converter.RawValue{}, fmt.Errorf("the arguments cannot be decoded: %w", err)
+	}
+	details, err := rawPayloads(activity.HasHeartbeatDetails(ctx), func(ptrs ...any) error { return activity.GetHeartbeatDetails(ctx, ptrs...) })
+	if err != nil {
+		return converter.RawValue{}, fmt.Errorf("the heartbeat details cannot be decoded: %w", err)
+	}
+	a := &attempt{plugin: p, details: details, detailsBefore: details}
+	result, err := a.run(ctx, info, payloads)
+	if err != nil {
+		return converter.RawValue{}, a.temporalError(ctx, info, err)
+	}
+	if result == nil {
+		null := sandbox.NewPayload(abi.EncodingNull, nil)
+		result = &null
+	}
+	return rawValue(*result), nil
+}
+
+// attempt is one attempt of a wasm activity while it runs.
+type attempt struct {
+	plugin        *Plugin
+	detailsBefore []sandbox.Payload // of the last attempt
+
+	flags atomic.Uint32
+
+	mu         sync.Mutex
+	details    []sandbox.Payload // of the last heartbeat, or of the last attempt
+	guestBeats bool              // the guest heartbeats itself
+}
+
+// run runs the guest under a context that ends only when it must be interrupted, and
+// watches over it.
+//
+// The SDK's context ends as soon as a cancellation arrives. A guest is first told, and
+// has CancelGrace to clean up.
+func (a *attempt) run(ctx context.Context, info activity.Info, args []sandbox.Payload) (*sandbox.Payload, error) {
+	guest, interrupt := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer interrupt(nil)
+	if !info.Deadline.IsZero() {
+		var cancel context.CancelFunc
+		guest, cancel = context.WithDeadline(guest, info.Deadline)
+		defer cancel()
+	}
+	grace := a.plugin.options.CancelGrace
+	if act, ok := a.plugin.sandbox.Lookup(info.ActivityType.Name); ok && act.Module.File.Kind == catalog.KindCommand {
+		grace = 0 // it cannot be told
+	}
+
+	done := make(chan struct{})
+	var watchers sync.WaitGroup
+	defer watchers.Wait()
+	defer close(done)
+	watchers.Go(func() { a.watch(ctx, grace, interrupt, done) })
+	if !info.IsLocalActivity {
+		beating, stop := context.WithCancel(guest)
+		defer stop()
+		watchers.Go(func() { a.beat(beating, info.HeartbeatTimeout, done) })
+	}
+	return a.plugin.sandbox.Run(guest, sandbox.Task{
+		Activity:  info.ActivityType.Name,
+		Args:      args,
+		Info:      guestInfo(info),
+		Details:   a.detailsBefore,
+		Heartbeat: a.heartbeat,
+		Flags:     a.currentFlags,
+		Log:       logTo(ctx),
+	})
+}
+
+func (a *attempt) currentFlags() abi.Flags {
+	flags := abi.Flags(a.flags.Load())
+	if a.plugin.stopping.Load() {
+		flags |= abi.FlagWorkerStopping
+	}
+	return flags
+}
+
+// watch waits for the end of the SDK's context, sets the flag that tells why, and
+// interrupts the guest when its grace is over.
+func (a *attempt) watch(ctx context.Context, grace time.Duration, interrupt context.CancelCauseFunc, done <-chan struct{}) {
+	select {
+	case <-done:
+		return
+	case <-ctx.Done():
+	}
+	cause := context.Cause(ctx)
+	switch {
+	case errors.Is(cause, worker.ErrWorkerShutdown), errors.Is(cause, context.DeadlineExceeded):
+		interrupt(cause)
+		return
+	case temporal.IsCanceledError(cause):
+		a.flags.Or(uint32(abi.FlagCancelRequested))
+	case errors.Is(cause, activity.ErrActivityPaused):
+		a.flags.Or(uint32(abi.FlagPaused))
+	case errors.Is(cause, activity.ErrActivityReset):
+		a.flags.Or(uint32(abi.FlagReset))
+	default: // not found, or no heartbeat got through before its timeout
+		a.flags.Or(uint32(abi.FlagGone))
+	}
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-a.plugin.forced.Done():
+		interrupt(worker.ErrWorkerShutdown)
+	case <-timer.C:
+		interrupt(cause)
+	}
+}
+
+// beat heartbeats for a guest until it does so itself: that is how Temporal says that
+// the activity was cancelled, paused or reset. It repeats the details of the last
+// attempt, which would otherwise be lost if this one is cut off early.
+func (a *attempt) beat(ctx context.Context, timeout time.Duration, done <-chan struct{}) {
+	interval := idleHeartbeat
+	if timeout > 0 {
+		interval = min(interval, timeout/3)
+	}
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		a.mu.Lock()
+		details, guestBeats := a.details, a.guestBeats
+		a.mu.Unlock()
+		if guestBeats {
+			return
+		}
+		if err := recordHeartbeat(ctx, details); err != nil {
+			activity.GetLogger(ctx).Warn("The host could not heartbeat for a guest.", "Error", err)
+		}
+	}
+}
+
+// heartbeat is the guest's own.
+func (a *attempt) heartbeat(ctx context.Context, details []sandbox.Payload) error {
+	a.mu.Lock()
+	a.details, a.guestBeats = details, true
+	a.mu.Unlock()
+	return recordHeartbeat(ctx, details)
+}
+
+// recordHeartbeat blocks for one RPC when the SDK's throttling lets it through.
+func recordHeartbeat(ctx context.Context, details []sandbox.Payload) (err error) {
+	defer func() {
+		// The SDK panics when the data converter's codec fails.
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the heartbeat details cannot be encoded: %v", p)
+		}
+	}()
+	activity.RecordHeartbeat(ctx, rawValues(details)...)
+	return nil
+}
+
+// temporalError makes the error that the SDK turns into the right report.
+func (a *attempt) temporalError(ctx context.Context, info activity.Info, err error) error {
+	activityType := info.ActivityType.Name
+	var (
+		failure     *abi.Failure
+		cancelled   *sandbox.CancelledError
+		interrupted *sandbox.InterruptedError
+		unknown     *sandbox.UnknownActivityError
+	)
+	switch {
+	case errors.As(err, &failure):
+		return applicationError(failure)
+	case errors.As(err, &cancelled):
+		return a.cancelled(ctx, activityType, cancelled.Details)
+	case errors.As(err, &interrupted):
+		if errors.Is(interrupted.Cause, worker.ErrWorkerShutdown) {
+			a.mu.Lock()
+			details := rawValues(a.details)
+			a.mu.Unlock()
+			return a.plugin.shutdownError(activityType, details...)
+		}
+		if errors.Is(interrupted.Cause, context.DeadlineExceeded) {
+			return interrupted.Cause // the server has timed the attempt out, and the SDK reports nothing
+		}
+		return a.cancelled(ctx, activityType, nil)
+	case errors.As(err, &unknown):
+		return temporal.NewApplicationError(unknown.Error(), "ActivityNotRegisteredError")
+	}
+	return err
+}
+
+// cancelled is how an attempt ends that stopped, or was stopped, because it was asked to.
+func (a *attempt) cancelled(ctx context.Context, activityType string, details *sandbox.Payload) error {
+	var values []any
+	if details != nil {
+		values = []any{rawValue(*details)}
+	}
+	switch flags := a.currentFlags(); {
+	case flags&abi.FlagCancelRequested != 0:
+		return temporal.NewCanceledError(values...)
+	case flags&(abi.FlagPaused|abi.FlagReset|abi.FlagGone) != 0:
+		return context.Cause(ctx)
+	default: // the worker is stopping
+		if values == nil {
+			a.mu.Lock()
+			values = rawValues(a.details)
+			a.mu.Unlock()
+		}
+		return a.plugin.shutdownError(activityType, values...)
+	}
+}
+
+// applicationError makes Temporal's error of a failure.
+func applicationError(f *abi.Failure) error {
+	options := temporal.ApplicationErrorOptions{
+		NonRetryable:   f.NonRetryable,
+		NextRetryDelay: time.Duration(f.NextRetryDelay),
+	}
+	if f.Category == abi.CategoryBenign {
+		options.Category = temporal.ApplicationErrorCategoryBenign
+	}
+	if f.Cause != nil {
+		options.Cause = applicationError(f.Cause)
+	}
+	for _, detail := range f.Details {
+		options.Details = append(options.Details, rawValue(sandbox.NewPayload(abi.EncodingJSON, detail)))
+	}
+	if f.StackTrace != "" { // the SDK has no field for it
+		options.Details = append(options.Details, map[string]string{"stack_trace": f.StackTrace})
+	}
+	return temporal.NewApplicationErrorWithOptions(f.Message, f.Type, options)
+}
+
+// rawPayloads gets all payloads behind a Get of the SDK, which fills the pointers it is
+// given, leaves the rest alone, and does not say how many there are.
+func rawPayloads(has bool, get func(...any) error) ([]sandbox.Payload, error) {
+	if !has {
+		return nil, nil
+	}
+	for n := 4; ; n *= 4 {
+		values := make([]converter.RawValue, n)
+		ptrs := make([]any, n)
+		for i := range values {
+			ptrs[i] = &values[i]
+		}
+		if err := get(ptrs...); err != nil {
+			return nil, err
+		}
+		if values[n-1].Payload() != nil {
+			continue // there may be more
+		}
+		var payloads []sandbox.Payload
+		for _, v := range values {
+			if p := v.Payload(); p != nil {
+				payloads = append(payloads, sandbox.Payload{Metadata: p.GetMetadata(), Data: p.GetData()})
+			}
+		}
+		return payloads, nil
+	}
+}
+
+func rawValue(p sandbox.Payload) converter.RawValue {
+	return converter.NewRawValue(&commonpb.Payload{Metadata: p.Metadata, Data: p.Data})
+}
+
+func rawValues(payloads []sandbox.Payload) []any {
+	values := make([]any, len(payloads))
+	for i, p := range payloads {
+		values[i] = rawValue(p)
+	}
+	return values
+}
+
+// guestInfo is what a guest is told. The task token stays with the host: whoever has
+// it can complete the activity.
+func guestInfo(info activity.Info) abi.Info {
+	g := abi.Info{
+		ActivityID:             info.ActivityID,
+		ActivityType:           info.ActivityType.Name,
+		ActivityRunID:          info.ActivityRunID,
+		Attempt:                info.Attempt,
+		Namespace:              info.Namespace,
+		TaskQueue:              info.TaskQueue,
+		WorkflowID:             info.WorkflowExecution.ID,
+		WorkflowRunID:          info.WorkflowExecution.RunID,
+		IsLocalActivity:        info.IsLocalActivity,
+		HeartbeatTimeout:       abi.Milliseconds(info.HeartbeatTimeout),
+		StartToCloseTimeout:    abi.Milliseconds(info.StartToCloseTimeout),
+		ScheduleToCloseTimeout: abi.Milliseconds(info.ScheduleToCloseTimeout),
+		ScheduledTime:          info.ScheduledTime.UTC(),
+		StartedTime:            info.StartedTime.UTC(),
+		Deadline:               info.Deadline.UTC(),
+	}
+	if info.WorkflowType != nil {
+		g.WorkflowType = info.WorkflowType.Name
+	}
+	if r := info.RetryPolicy; r != nil {
+		g.RetryPolicy = &abi.RetryPolicy{
+			InitialInterval:        abi.Milliseconds(r.InitialInterval),
+			BackoffCoefficient:     r.BackoffCoefficient,
+			MaximumInterval:        abi.Milliseconds(r.MaximumInterval),
+			MaximumAttempts:        r.MaximumAttempts,
+			NonRetryableErrorTypes: r.NonRetryableErrorTypes,
+		}
+	}
+	if p := info.Priority; p != (temporal.Priority{}) {
+		g.Priority = &abi.Priority{PriorityKey: p.PriorityKey, FairnessKey: p.FairnessKey, FairnessWeight: p.FairnessWeight}
+	}
+	return g
+}
+
+// logTo hands a guest's records to the activity's logger, which adds the activity to
+// them. A guest's attributes keep a prefix, so that they cannot pass for the host's.
+func logTo(ctx context.Context) func(context.Context, slog.Level, string, []slog.Attr) {
+	return func(_ context.Context, level slog.Level, message string, attrs []slog.Attr) {
+		logger := activity.GetLogger(ctx)
+		var keyvals []any
+		for _, group := range attrs {
+			for _, a := range group.Value.Group() {
+				keyvals = append(keyvals, group.Key+"."+a.Key, a.Value.Any())
+			}
+		}
+		switch {
+		case level < slog.LevelInfo:
+			logger.Debug(message, keyvals...)
+		case level < slog.LevelWarn:
+			logger.Info(message, keyvals...)
+		case level < slog.LevelError:
+			logger.Warn(message, keyvals...)
+		default:
+			logger.Error(message, keyvals...)
+		}
+	}
+}

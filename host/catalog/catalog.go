@@ -1,0 +1,287 @@
+// Package catalog reads modules from files and folders: their digests, kinds,
+// imports and the activities that they offer. Nothing is compiled or run here.
+package catalog
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/internal/wasm"
+)
+
+// MaxModuleSize is the size in bytes of the largest module that is read. Real
+// modules stay below 50 MB, interpreters with their libraries included; a
+// larger file in the folder is most likely something else.
+const MaxModuleSize = 128 << 20
+
+// maxNameLength bounds the names of activities: Temporal's default limit for identifiers is 1,000 bytes.
+const maxNameLength = 1000
+
+// Kind tells which contract a module follows.
+type Kind string
+
+// The kinds of module.
+const (
+	KindNative  Kind = "native"  // imports wasmworker:activity/v1
+	KindCommand Kind = "command" // a WASI program: standard input to standard output
+)
+
+// Module is one module as its file describes it. It is not changed after Read returns it.
+type Module struct {
+	// Name is the file's name without ".wasm". Configuration refers to a module by it.
+	Name string
+	// Path is where the file was read.
+	Path string
+	// Digest is the SHA-256 of the file, in hexadecimal.
+	Digest string
+	// Kind is the contract that the module follows.
+	Kind Kind
+	// Exports are the names of the activities: exported functions, or Name for a command. Sorted.
+	Exports []string
+	// Imports are all imports, in the order of the file.
+	Imports []Import
+	// MemoryMin and MemoryMax are the declared size of the memory in bytes; MemoryMax is 0 if the module declares none.
+	MemoryMin, MemoryMax uint64
+	// TableMin is the number of elements that the module's tables have at the start, together.
+	TableMin uint64
+	// Initialize tells that the module has an _initialize function (a WASI reactor).
+	Initialize bool
+	// Binary is the file.
+	Binary []byte
+}
+
+// Import is one import of a module.
+type Import struct {
+	Module string `json:"module"`
+	Name   string `json:"name"`
+	Kind   string `json:"kind"` // func, table, memory or global
+	Type   string `json:"type,omitempty"`
+}
+
+// Open reads the modules that the paths name: .wasm files, and folders with such
+// files directly in them (hidden files and folders below are not looked at). It
+// returns everything that could be read, and one error that joins all that could not.
+func Open(paths ...string) ([]*Module, error) {
+	var modules []*Module
+	var errs []error
+	byName := map[string]*Module{}
+	for _, path := range paths {
+		files, err := wasmFiles(path)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		for _, file := range files {
+			m, err := Read(file)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			if other, dup := byName[m.Name]; dup {
+				errs = append(errs, fmt.Errorf("%s: there is a module of the name %q already: %s; rename one of the files", m.Path, m.Name, other.Path))
+				continue
+			}
+			byName[m.Name] = m
+			modules = append(modules, m)
+		}
+	}
+	return modules, errors.Join(errs...)
+}
+
+func wasmFiles(path string) ([]string, error) {
+	stat, err := os.Stat(path)
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("%s: no such file or folder", path)
+		}
+		return nil, err
+	}
+	if !stat.IsDir() {
+		return []string{path}, nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, e := range entries {
+		if name := e.Name(); strings.HasSuffix(name, ".wasm") && !strings.HasPrefix(name, ".") && !e.IsDir() {
+			files = append(files, filepath.Join(path, name))
+		}
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%s: there is no .wasm file in this folder; copy a module into it, or name another folder", path)
+	}
+	return files, nil
+}
+
+// Read reads one module. Errors name the file.
+func Read(path string) (*Module, error) {
+	binary, err := readFile(path)
+	if err == nil {
+		var m *Module
+		if m, err = Parse(strings.TrimSuffix(filepath.Base(path), ".wasm"), binary); err == nil {
+			m.Path = path
+			return m, nil
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", path, err)
+}
+
+func readFile(path string) ([]byte, error) {
+	// A named pipe would block the open for good: look before opening.
+	stat, err := os.Stat(path)
+	if err != nil {
+		return nil, unwrapPath(err)
+	}
+	if !stat.Mode().IsRegular() {
+		return nil, errors.New("not a regular file")
+	}
+	if stat.Size() > MaxModuleSize {
+		return nil, fmt.Errorf("%d MB are more than the %d MB that a module may have", stat.Size()>>20, MaxModuleSize>>20)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, unwrapPath(err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, MaxModuleSize+1))
+	if err != nil {
+		return nil, unwrapPath(err)
+	}
+	if len(data) > MaxModuleSize {
+		return nil, fmt.Errorf("the file is larger than the %d MB that a module may have", MaxModuleSize>>20)
+	}
+	return data, nil
+}
+
+// unwrapPath drops the path of an [os.PathError], which the caller adds itself.
+func unwrapPath(err error) error {
+	if p, ok := errors.AsType[*os.PathError](err); ok {
+		return p.Err
+	}
+	return err
+}
+
+// Parse makes a Module from a binary that does not come from a file. It keeps the slice.
+func Parse(name string, binary []byte) (*Module, error) {
+	b, err := wasm.Parse(binary)
+	if err != nil {
+		return nil, err
+	}
+	digest := sha256.Sum256(binary)
+	m := &Module{Name: name, Path: name, Digest: hex.EncodeToString(digest[:]), Binary: binary}
+	native, wasi := false, false
+	for _, imp := range b.Imports {
+		entry := Import{Module: imp.Module, Name: imp.Name, Kind: imp.Kind.String()}
+		if imp.Kind == wasm.Func {
+			entry.Type = imp.Type.String()
+		}
+		m.Imports = append(m.Imports, entry)
+		native = native || imp.Module == abi.ModuleActivity
+		wasi = wasi || imp.Module == abi.ModuleWASI
+	}
+	for _, mem := range b.Memories {
+		if mem.Is64 {
+			return nil, errors.New("the module has a 64-bit memory; build for wasm32")
+		}
+		if mem.Shared {
+			return nil, errors.New("the module has a shared memory; build without threads")
+		}
+		m.MemoryMin, m.MemoryMax = mem.Min*wasm.PageSize, mem.Max*wasm.PageSize
+	}
+	for _, table := range b.Tables {
+		m.TableMin += table.Min
+	}
+	start := false
+	for _, e := range b.Exports {
+		if e.Kind != wasm.Func {
+			continue
+		}
+		t, ok := b.FuncType(e.Index)
+		if !ok {
+			return nil, fmt.Errorf("export %q names function %d, which does not exist", e.Name, e.Index)
+		}
+		switch {
+		case e.Name == abi.ExportStart:
+			start = true
+		case e.Name == abi.ExportInitialize:
+			m.Initialize = true
+		case native && t.Equal(activityType) && !toolchainExport(e.Name):
+			if err := CheckActivityName(e.Name); err != nil {
+				return nil, fmt.Errorf("export %w", err)
+			}
+			m.Exports = append(m.Exports, e.Name)
+		}
+	}
+	switch {
+	case native && start:
+		return nil, fmt.Errorf("the module imports %s but was built as a program (it exports %s): build a reactor or library (Go: -buildmode=c-shared, C: -mexec-model=reactor, Rust: crate-type cdylib)", abi.ModuleActivity, abi.ExportStart)
+	case native && len(m.Exports) == 0:
+		return nil, fmt.Errorf("the module exports no activity: export a function of type () -> i32 for each, whose name does not begin with _ (functions it exports: %s)", exportedFuncs(b))
+	case native:
+		m.Kind = KindNative
+	case start:
+		m.Kind = KindCommand
+		if err := CheckActivityName(name); err != nil {
+			return nil, fmt.Errorf("the file's %w", err)
+		}
+		m.Exports = []string{name}
+	default:
+		return nil, fmt.Errorf("the module is neither native (it imports nothing from %s) nor a command (it exports no %s), so it has no activities; build it with an SDK, or as a WASI program", abi.ModuleActivity, abi.ExportStart)
+	}
+	slices.Sort(m.Exports)
+	return m, nil
+}
+
+var activityType = wasm.FuncType{Results: []byte{wasm.I32}}
+
+// toolchainExport tells whether toolchains add an export of this name by themselves.
+func toolchainExport(name string) bool {
+	switch name {
+	case "malloc", "free", "realloc", "calloc", "go_scheduler":
+		return true
+	}
+	return strings.HasPrefix(name, "_") || strings.HasPrefix(name, "asyncify_") || strings.HasPrefix(name, "cabi_")
+}
+
+// CheckActivityName says whether a name can be a Temporal activity type: not
+// empty, at most 1,000 bytes of UTF-8, without control characters, and not
+// with the prefix that Temporal keeps for itself.
+func CheckActivityName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("name is empty")
+	case len(name) > maxNameLength:
+		return fmt.Errorf("name %q… is %d bytes long; at most %d are allowed", name[:32], len(name), maxNameLength)
+	case !utf8.ValidString(name), strings.ContainsFunc(name, unicode.IsControl):
+		return fmt.Errorf("name %q contains control characters", name)
+	case strings.HasPrefix(name, "__temporal_"):
+		return fmt.Errorf("name %q begins with __temporal_, which Temporal keeps for itself", name)
+	}
+	return nil
+}
+
+func exportedFuncs(b *wasm.Module) string {
+	var names []string
+	for _, e := range b.Exports {
+		if e.Kind == wasm.Func && len(names) < 12 {
+			t, _ := b.FuncType(e.Index)
+			names = append(names, fmt.Sprintf("%.40q %s", e.Name, t))
+		}
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,418 @@
+// Package host is a Temporal worker whose activities are WebAssembly modules.
+//
+// Its core is [Plugin], which gives any worker of the Temporal Go SDK the activities of
+// a folder of modules, with one line in worker.Options.Plugins. [Host] is a whole
+// worker around that plugin: client, worker, signals-free start and stop.
+//
+//	h, err := host.New(host.Options{PluginOptions: host.PluginOptions{Modules: []string{"./acts"}}})
+//	if err != nil { … }
+//	err = h.Run(ctx) // until ctx ends
+//
+// # Shutdown
+//
+// No activity that was picked up is lost silently, and nothing is closed under a live
+// instance. Stopping goes through these steps, whoever stops the worker:
+//
+//  1. Readiness turns false, polling stops, guests see WORKER_STOPPING in their status.
+//  2. Activities run on, up to the graceful timeout. When the last one has reported: 5.
+//  3. After the timeout, or when the context given to [Host.Stop] ends, live instances
+//     are interrupted. Each attempt fails with a retryable error of type WorkerShutdown
+//     that holds the last heartbeat's details: Temporal hands it on at once.
+//  4. Every call has returned and every result has been sent.
+//  5. Pool, modules, runtimes and caches are closed, then the Temporal client, if the Host made it.
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+)
+
+// DefaultTaskQueue is the task queue where neither it nor a deployment's name is given.
+const DefaultTaskQueue = "wasmworker"
+
+// Options make a [Host]. The zero value of a field means its default.
+type Options struct {
+	PluginOptions
+
+	// Client is the Temporal client to use. The Host does not close it. Default:
+	// Start makes one from ClientOptions, and Stop closes it.
+	Client client.Client
+	// ClientOptions say where Temporal is and how to get in, when Client is nil. Its
+	// Identity and Logger get defaults of ours.
+	ClientOptions client.Options
+	// TaskQueue is the Temporal task queue to poll. Default: "wasmworker", or
+	// "wasmworker-" and the deployment's name.
+	TaskQueue string
+	// DeploymentName tells several deployments of one namespace apart. It becomes
+	// part of the default task queue and of the worker's default identity.
+	DeploymentName string
+	// WorkerOptions are further options of the Temporal worker: pollers, rates,
+	// interceptors, plugins. What [Plugin] says about them holds.
+	WorkerOptions worker.Options
+}
+
+// Host is a Temporal worker that serves modules, and Go workflows and activities
+// beside them. It starts once and stops once. Its methods may be called concurrently.
+type Host struct {
+	options   Options
+	plugin    *Plugin
+	taskQueue string
+	logger    *slog.Logger
+
+	mu         sync.Mutex
+	state      state
+	register   []func(worker.Registry)
+	workflows  []string
+	activities []string
+	client     client.Client
+	ownClient  bool
+	worker     worker.Worker
+	failure    error
+	failed     chan struct{}
+	stopErr    error
+	stopped    chan struct{}
+}
+
+type state int
+
+const (
+	stateNew state = iota
+	stateStarting
+	stateRunning
+	stateStopping
+	stateStopped
+)
+
+// New reads and checks the modules and the options as a whole. It compiles nothing and
+// connects to nothing. The error joins everything that was found wrong.
+func New(options Options) (*Host, error) {
+	if options.Logger == nil {
+		options.Logger = slog.Default()
+	}
+	plugin, err := NewPlugin(options.PluginOptions)
+	if err != nil {
+		return nil, err
+	}
+	h := &Host{
+		options:   options,
+		plugin:    plugin,
+		taskQueue: options.TaskQueue,
+		logger:    options.Logger,
+		client:    options.Client,
+		failed:    make(chan struct{}),
+		stopped:   make(chan struct{}),
+	}
+	if h.taskQueue == "" {
+		h.taskQueue = TaskQueueFor(options.DeploymentName)
+	}
+	return h, nil
+}
+
+// TaskQueueFor returns the default task queue of a deployment.
+func TaskQueueFor(deployment string) string {
+	if deployment == "" {
+		return DefaultTaskQueue
+	}
+	return DefaultTaskQueue + "-" + deployment
+}
+
+// RegisterActivity registers a Go activity, or a struct of them, beside those of the
+// modules. Call it before Start; it panics later, as Temporal's own does for a bad function.
+func (h *Host) RegisterActivity(a any) {
+	h.RegisterActivityWithOptions(a, activity.RegisterOptions{})
+}
+
+// RegisterActivityWithOptions is RegisterActivity with a name.
+func (h *Host) RegisterActivityWithOptions(a any, options activity.RegisterOptions) {
+	h.registration(&h.activities, activityNames(a, options), func(r worker.Registry) { r.RegisterActivityWithOptions(a, options) })
+}
+
+// RegisterWorkflow registers a Go workflow. Call it before Start; it panics later.
+func (h *Host) RegisterWorkflow(w any) {
+	h.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{})
+}
+
+// RegisterWorkflowWithOptions is RegisterWorkflow with a name.
+func (h *Host) RegisterWorkflowWithOptions(w any, options workflow.RegisterOptions) {
+	name := options.Name
+	if name == "" {
+		name = functionName(w)
+	}
+	h.registration(&h.workflows, []string{name}, func(r worker.Registry) { r.RegisterWorkflowWithOptions(w, options) })
+}
+
+func (h *Host) registration(list *[]string, names []string, register func(worker.Registry)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.state != stateNew {
+		panic("host: register workflows and activities before Start")
+	}
+	*list = append(*list, names...)
+	h.register = append(h.register, register)
+}
+
+// ErrInterrupted is wrapped by the error of Stop and Run when activities were
+// interrupted: they were handed back to Temporal and will be retried.
+var ErrInterrupted = errors.New("activities were interrupted")
+
+// LoadError is returned by Start when modules turn out to be unusable as they are
+// compiled: invalid code, or an initialisation that fails.
+type LoadError struct{ Err error }
+
+// Error names each file.
+func (e *LoadError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the errors of the single modules, joined.
+func (e *LoadError) Unwrap() error { return e.Err }
+
+// Start connects to Temporal, compiles the modules and starts polling, and returns
+// then: daemon mode. It returns early when ctx ends. On an error everything that was
+// started is stopped, and the Host cannot be used again.
+func (h *Host) Start(ctx context.Context) error {
+	h.mu.Lock()
+	if h.state != stateNew {
+		h.mu.Unlock()
+		return errors.New("host: Start was called before")
+	}
+	h.state = stateStarting
+	h.mu.Unlock()
+	err := h.start(ctx)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err != nil {
+		h.state = stateStopped
+		h.closeClient()
+		close(h.stopped)
+		return err
+	}
+	h.state = stateRunning
+	return nil
+}
+
+func (h *Host) start(ctx context.Context) error {
+	if h.client == nil {
+		options := h.options.ClientOptions
+		if options.Identity == "" {
+			options.Identity = defaultIdentity(h.options.DeploymentName)
+		}
+		if options.Logger == nil {
+			options.Logger = sdklog.NewStructuredLogger(h.logger)
+		}
+		c, err := client.DialContext(ctx, options)
+		if err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			address := options.HostPort
+			if address == "" {
+				address = client.DefaultHostPort
+			}
+			return fmt.Errorf("the Temporal server at %s cannot be reached: %w; check the address (--address, TEMPORAL_ADDRESS), TLS and API key, or run `wasmworker dev` for a server of your own", address, err)
+		}
+		h.mu.Lock()
+		h.client, h.ownClient = c, true
+		h.mu.Unlock()
+	}
+	if err := h.plugin.Load(ctx); err != nil {
+		if ctx.Err() == nil {
+			err = &LoadError{Err: err}
+		}
+		return err
+	}
+	options := h.options.WorkerOptions
+	options.Plugins = append(slices.Clone(options.Plugins), h.plugin)
+	if len(h.workflows) == 0 {
+		options.DisableWorkflowWorker = true // it would be stopped before the activities, in turn
+	}
+	onFatal := options.OnFatalError
+	options.OnFatalError = func(err error) {
+		h.mu.Lock()
+		if h.failure == nil {
+			h.failure = err
+			close(h.failed)
+		}
+		h.mu.Unlock()
+		if onFatal != nil {
+			onFatal(err)
+		}
+	}
+	w := worker.New(h.client, h.taskQueue, options)
+	for _, register := range h.register {
+		register(w)
+	}
+	if err := w.Start(); err != nil {
+		return fmt.Errorf("the worker cannot start: %w", err)
+	}
+	h.mu.Lock()
+	h.worker = w
+	h.mu.Unlock()
+	return nil
+}
+
+// Stop stops the worker as the package comment describes, and returns when everything
+// is closed. When ctx ends, activities that still run are interrupted at once instead
+// of after the graceful timeout; Stop still waits for them to return. The error wraps
+// ErrInterrupted if there were any. Calling it again waits for the same end.
+func (h *Host) Stop(ctx context.Context) error {
+	h.mu.Lock()
+	switch h.state {
+	case stateNew:
+		h.state = stateStopped
+		close(h.stopped)
+		h.stopErr = h.plugin.sandbox.Close(ctx)
+	case stateStarting:
+		h.mu.Unlock()
+		return errors.New("host: Start has not returned yet; end its context instead")
+	case stateRunning:
+		h.state = stateStopping
+		go h.stop()
+	}
+	h.mu.Unlock()
+	defer context.AfterFunc(ctx, h.plugin.Interrupt)()
+	<-h.stopped
+	return h.stopErr
+}
+
+func (h *Host) stop() {
+	h.worker.Stop()
+	var errs []error
+	if n := h.plugin.Interrupted(); n > 0 {
+		errs = append(errs, fmt.Errorf("%w: %d; Temporal has them back and retries them", ErrInterrupted, n))
+	}
+	errs = append(errs, h.plugin.closeErr)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closeClient()
+	h.stopErr = errors.Join(errs...)
+	h.state = stateStopped
+	close(h.stopped)
+}
+
+func (h *Host) closeClient() {
+	if h.ownClient {
+		h.client.Close()
+		h.ownClient = false
+	}
+}
+
+// Run starts the worker and blocks until ctx ends or the worker fails for good, then
+// stops it, gracefully: foreground mode. The error is that of Start, the failure, or that of Stop.
+func (h *Host) Run(ctx context.Context) error {
+	if err := h.Start(ctx); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+	case <-h.failed:
+	}
+	err := h.Stop(context.WithoutCancel(ctx))
+	return errors.Join(h.Err(), err)
+}
+
+// Failed returns a channel that is closed when the worker failed for good: Temporal
+// refused it, or its namespace is gone. Err then tells why. The Host must still be stopped.
+func (h *Host) Failed() <-chan struct{} { return h.failed }
+
+// Err returns why the worker failed for good, nil if it did not.
+func (h *Host) Err() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.failure
+}
+
+// Client returns the Temporal client; nil before Start unless Options.Client was set.
+func (h *Host) Client() client.Client {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.client
+}
+
+// Worker returns the Temporal worker; nil before Start has returned.
+func (h *Host) Worker() worker.Worker {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.worker
+}
+
+// TaskQueue returns the task queue that is polled.
+func (h *Host) TaskQueue() string { return h.taskQueue }
+
+// Plugin returns the plugin at the core of the Host, which knows the modules.
+func (h *Host) Plugin() *Plugin { return h.plugin }
+
+// Activities returns the types of all activities: those of the modules and those in Go, sorted.
+func (h *Host) Activities() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	names := slices.Clone(h.activities)
+	for _, a := range h.plugin.Activities() {
+		names = append(names, a.Type)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Workflows returns the types of the registered workflows, sorted.
+func (h *Host) Workflows() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Sorted(slices.Values(h.workflows))
+}
+
+// PassthroughModules returns the host modules that can be granted.
+func (h *Host) PassthroughModules() []PassthroughModule {
+	return slices.Clone(h.options.Passthrough)
+}
+
+// Limit returns the most activities that run at once, NoLimit for none.
+func (h *Host) Limit() int {
+	if h.plugin.limit == 0 {
+		return NoLimit
+	}
+	return h.plugin.limit
+}
+
+// Executor returns what hands out the instances.
+func (h *Host) Executor() Executor { return h.plugin.Executor() }
+
+// activityNames returns the types under which the SDK registers an activity or a struct of them.
+func activityNames(a any, options activity.RegisterOptions) []string {
+	t := reflect.TypeOf(a)
+	if t == nil {
+		return nil
+	}
+	if t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct {
+		var names []string
+		for method := range t.Methods() {
+			names = append(names, options.Name+method.Name)
+		}
+		return names
+	}
+	if options.Name != "" {
+		return []string{options.Name}
+	}
+	return []string{functionName(a)}
+}
+
+// functionName returns a function's name as the SDK derives it.
+func functionName(fn any) string {
+	v := reflect.ValueOf(fn)
+	if v.Kind() != reflect.Func {
+		return fmt.Sprint(fn)
+	}
+	name := runtime.FuncForPC(v.Pointer()).Name()
+	return strings.TrimSuffix(name[strings.LastIndexByte(name, '.')+1:], "-fm")
+}

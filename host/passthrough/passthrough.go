@@ -1,0 +1,289 @@
+// Package passthrough is the fence: which host modules a guest may import, and
+// how an embedder adds one.
+//
+// A module's wasm imports are its request, a [Grant] is what the operator allows,
+// and [Check] compares the two before anything is compiled. What was granted is
+// linked into the module's own runtime and nothing else is, so there is no second
+// check at run time that could be forgotten.
+package passthrough
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/catalog"
+)
+
+// Func is one function of a passthrough module. It gets the request that the
+// guest sent, its own copy, and returns the response.
+//
+// An error becomes a negative errno for the guest, with the error's text as its
+// message: EIO unless the error is or wraps an [abi.Errno]. So the text must not
+// hold secrets. The function must return soon after ctx is done, which is when
+// the activity is interrupted. It may be called by several activities at once. A
+// panic is recovered, logged, and shown to the guest as EIO without its text.
+type Func func(ctx context.Context, req []byte) ([]byte, error)
+
+// Module is a host module that guests may import when it is granted.
+type Module struct {
+	// Name is what operators grant; guests import "wasmworker:<Name>/v<Version>".
+	// Lower-case letters, digits and dashes, beginning with a letter.
+	Name string
+	// Version is part of the import name: a breaking change is a new Module with
+	// the next version, registered beside the old one. Default 1.
+	Version int
+	// Functions are the module's functions by name. The signature in wasm is the
+	// same for all: (req_ptr i32, req_len i32) -> i64, see abi/SPEC.md.
+	Functions map[string]Func
+}
+
+// ImportName is the name by which guests import the module.
+func (m Module) ImportName() string {
+	return fmt.Sprintf("wasmworker:%s/v%d", m.Name, max(m.Version, 1))
+}
+
+var validName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+
+// Set is the passthrough modules that this host has, by import name.
+type Set map[string]Module
+
+// NewSet checks modules and puts them together. It reports every mistake at once.
+func NewSet(modules ...Module) (Set, error) {
+	set := Set{}
+	var problems []string
+	for _, m := range modules {
+		name := m.ImportName()
+		switch {
+		case !validName.MatchString(m.Name):
+			problems = append(problems, fmt.Sprintf("passthrough module %q: a name is lower-case letters, digits and dashes, beginning with a letter", m.Name))
+		case m.Name == "activity" || m.Name == "log" || m.Name == "env":
+			problems = append(problems, fmt.Sprintf("passthrough module %q: the name is taken by the host", m.Name))
+		case m.Version < 0:
+			problems = append(problems, fmt.Sprintf("passthrough module %q: version %d is negative", m.Name, m.Version))
+		case len(m.Functions) == 0:
+			problems = append(problems, fmt.Sprintf("passthrough module %q has no functions", m.Name))
+		case set[name].Name != "":
+			problems = append(problems, fmt.Sprintf("passthrough module %q is registered twice in version %d", m.Name, max(m.Version, 1)))
+		default:
+			set[name] = m
+		}
+	}
+	if problems != nil {
+		return nil, fmt.Errorf("%s", strings.Join(problems, "\n"))
+	}
+	return set, nil
+}
+
+// Names returns what can be granted, sorted, each once.
+func (s Set) Names() []string {
+	var names []string
+	for _, m := range s {
+		names = append(names, m.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// CheckGrant reports names in a grant that no module of the set has: a misspelt
+// grant would otherwise show up as a refused module.
+func (s Set) CheckGrant(names []string) error {
+	for _, name := range names {
+		if !slices.Contains(s.Names(), name) {
+			known := "this host has none"
+			if len(s) > 0 {
+				known = "this host has: " + strings.Join(s.Names(), ", ")
+			}
+			return fmt.Errorf("passthrough module %q does not exist (%s)", name, known)
+		}
+	}
+	return nil
+}
+
+// Need is what one imported host module of a guest asks for.
+type Need struct {
+	// Import is the wasm import module's name.
+	Import string `json:"import"`
+	// Grant is the name to grant, or "" if the module is always available.
+	Grant string `json:"grant,omitempty"`
+	// Functions are the names imported from it, in the order of the file.
+	Functions []string `json:"functions"`
+	// Problem says why no grant can help: the host has no such module or function.
+	Problem string `json:"problem,omitempty"`
+}
+
+// functions that every guest may import, with their types.
+var always = map[string]map[string]string{
+	abi.ModuleActivity: {
+		"arg_count":        "() -> i32",
+		"arg_read":         "(i32, i32, i32) -> i64",
+		"arg_encoding":     "(i32, i32, i32) -> i64",
+		"arg_metadata":     "(i32, i32, i32) -> i64",
+		"output_write":     "(i32, i32) -> i64",
+		"output_encoding":  "(i32, i32) -> i64",
+		"output_metadata":  "(i32, i32) -> i64",
+		"fail":             "(i32, i32) -> i64",
+		"info":             "(i32, i32) -> i64",
+		"status":           "() -> i32",
+		"heartbeat_detail": "(i32, i32, i32, i32) -> i64",
+		"heartbeat":        "() -> i64",
+		"detail_count":     "() -> i32",
+		"detail_read":      "(i32, i32, i32) -> i64",
+		"detail_encoding":  "(i32, i32, i32) -> i64",
+		"read":             "(i32, i32, i32, i32) -> i64",
+		"close":            "(i32) -> i64",
+		"last_error":       "(i32, i32) -> i64",
+	},
+	abi.ModuleLog: {
+		"write": "(i32, i32, i32, i32, i32) -> i64",
+	},
+}
+
+const callType = "(i32, i32) -> i64"
+
+// Always returns the functions, with their types, of a host module that every guest
+// may import, or nil for any other module. WASI is always available too, but its
+// functions are those of preview 1 and not listed here.
+func Always(importModule string) map[string]string { return always[importModule] }
+
+// Needs lists what a module imports, one entry for each import module, in the order
+// of the file.
+func (s Set) Needs(m *catalog.Module) []Need {
+	var needs []Need
+	index := map[string]int{}
+	for _, imp := range m.Imports {
+		i, ok := index[imp.Module]
+		if !ok {
+			i = len(needs)
+			index[imp.Module] = i
+			needs = append(needs, s.need(imp.Module))
+		}
+		n := &needs[i]
+		n.Functions = append(n.Functions, imp.Name)
+		if n.Problem == "" {
+			n.Problem = s.importProblem(imp)
+		}
+	}
+	return needs
+}
+
+func (s Set) need(importModule string) Need {
+	n := Need{Import: importModule}
+	if importModule == abi.ModuleWASI || always[importModule] != nil {
+		return n
+	}
+	if m, ok := s[importModule]; ok {
+		n.Grant = m.Name
+		return n
+	}
+	switch {
+	case importModule == "wasi_unstable":
+		n.Problem = "WASI preview 0 is not supported; build with a toolchain that targets wasm32-wasip1"
+	case importModule == "extism:host/env":
+		n.Problem = "this is an Extism plugin, which this version does not run"
+	case strings.HasPrefix(importModule, "wasi:"):
+		n.Problem = "WASI preview 2 is not supported; build for wasm32-wasip1"
+	default:
+		n.Problem = "this host has no module of that name"
+		if near := s.nearest(importModule); near != "" {
+			n.Problem += fmt.Sprintf("; it has %s", near)
+		}
+	}
+	return n
+}
+
+// nearest finds another version of the module that a guest asked for.
+func (s Set) nearest(importModule string) string {
+	base, _, _ := strings.Cut(importModule, "/")
+	var found []string
+	for name := range s {
+		if b, _, _ := strings.Cut(name, "/"); b == base {
+			found = append(found, name)
+		}
+	}
+	for name := range always {
+		if b, _, _ := strings.Cut(name, "/"); b == base {
+			found = append(found, name)
+		}
+	}
+	slices.Sort(found)
+	return strings.Join(found, ", ")
+}
+
+func (s Set) importProblem(imp catalog.Import) string {
+	if imp.Kind != "func" {
+		return fmt.Sprintf("%s %q is imported, and only functions can be", imp.Kind, imp.Name)
+	}
+	if imp.Module == abi.ModuleWASI {
+		return "" // the linker checks these: the module's trial instantiation names what is missing
+	}
+	want, ok := always[imp.Module][imp.Name], always[imp.Module] != nil
+	if ok && want == "" {
+		return fmt.Sprintf("it has no function %q", imp.Name)
+	}
+	if !ok {
+		m, granted := s[imp.Module]
+		if !granted {
+			return ""
+		}
+		if m.Functions[imp.Name] == nil {
+			return fmt.Sprintf("it has no function %q", imp.Name)
+		}
+		want = callType
+	}
+	if imp.Type != want {
+		return fmt.Sprintf("function %q has the type %s, not %s as imported", imp.Name, want, imp.Type)
+	}
+	return ""
+}
+
+// Refusal is why a module may not be loaded: every import beyond its grant.
+type Refusal struct {
+	// Module is the refused module.
+	Module *catalog.Module
+	// Needs are the imports that were not granted or cannot be.
+	Needs []Need
+}
+
+// Error names the file, each import, and what would grant it.
+func (r *Refusal) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: refused, because it imports more than it was granted:", r.Module.Path)
+	for _, n := range r.Needs {
+		fmt.Fprintf(&b, "\n  %s (%s)", printable(n.Import), printable(strings.Join(n.Functions, ", ")))
+		if n.Problem != "" {
+			fmt.Fprintf(&b, ": %s", n.Problem)
+			continue
+		}
+		fmt.Fprintf(&b, ": to grant it, add --passthrough %s, or to the configuration file:\n      per_module: {%s: {passthrough: [%s]}}", n.Grant, r.Module.Name, n.Grant)
+	}
+	return b.String()
+}
+
+// printable keeps a hostile name from disturbing a terminal or filling a log.
+func printable(name string) string {
+	quoted := fmt.Sprintf("%q", name)
+	name = quoted[1 : len(quoted)-1]
+	if len(name) > 200 {
+		name = name[:200] + "…"
+	}
+	return name
+}
+
+// Check compares what a module imports with the names that it was granted. It
+// returns nil or a *Refusal.
+func (s Set) Check(m *catalog.Module, granted []string) error {
+	var refused []Need
+	for _, n := range s.Needs(m) {
+		if n.Problem != "" || n.Grant != "" && !slices.Contains(granted, n.Grant) {
+			refused = append(refused, n)
+		}
+	}
+	if refused != nil {
+		return &Refusal{Module: m, Needs: refused}
+	}
+	return nil
+}

@@ -1,0 +1,380 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/sandbox"
+)
+
+// Defaults of [PluginOptions].
+const (
+	DefaultMaxConcurrentActivities = 100
+	DefaultGracefulShutdownTimeout = 30 * time.Second
+	DefaultCancelGrace             = 10 * time.Second
+)
+
+// NoLimit as PluginOptions.MaxConcurrentActivities means that wasmworker limits nothing.
+const NoLimit = -1
+
+// Immediately as a duration means zero, where zero itself means the default.
+const Immediately = time.Duration(-1)
+
+// reportAllowance is how long, after the graceful timeout, the SDK's worker goes on
+// waiting for interrupted activities to return and to report that. The SDK does not
+// wait for what its own timeout cut off, so that timeout is ours plus this.
+const reportAllowance = 15 * time.Second
+
+// Executor hands out instances to activities; see [sandbox.Executor].
+type Executor = sandbox.Executor
+
+// ModuleOptions are the settings of a module; see [sandbox.Options].
+type ModuleOptions = sandbox.Options
+
+// PassthroughModule is a host module that guests may import when it is granted; see [passthrough.Module].
+type PassthroughModule = passthrough.Module
+
+// PluginOptions say which modules are served, and how. The zero value of a field means its default.
+type PluginOptions struct {
+	// Modules are .wasm files and folders with such files. Required.
+	Modules []string
+	// Defaults are the options of every module: grants, limits, policy.
+	Defaults ModuleOptions
+	// PerModule are options of single modules, by the file's name without .wasm.
+	// What they say replaces the default; grants add to it.
+	PerModule map[string]ModuleOptions
+	// Passthrough are host modules of your own, which can then be granted.
+	Passthrough []PassthroughModule
+	// SkipRefused serves what can be served when some modules are refused, rather
+	// than nothing: for folders that several teams write to.
+	SkipRefused bool
+	// MaxConcurrentActivities caps the activities that run at once, and with them
+	// the instances that exist: memory is at most this times the memory limit.
+	// NoLimit: as many as Temporal sends. Default 100.
+	MaxConcurrentActivities int
+	// GracefulShutdownTimeout is how long activities may go on once the worker was
+	// told to stop. Then they are interrupted and handed to another worker. Choose
+	// it below the time after which your platform kills the process. Immediately
+	// interrupts at once. Default 30 s.
+	GracefulShutdownTimeout time.Duration
+	// CancelGrace is how long a guest may go on after it was told that its activity
+	// was cancelled, paused, reset or is gone, before it is interrupted. A command,
+	// which cannot be told, is interrupted at once. Immediately gives none. Default 10 s.
+	CancelGrace time.Duration
+	// CacheDir is where compiled code is kept between starts: a start with it takes
+	// a twentieth of the time. Only trusted users may be able to write to it, since
+	// what lies there is run. "none" keeps nothing. Default: wasmworker below the
+	// user's cache folder, or nothing where there is none.
+	CacheDir string
+	// Executor replaces the pool of instances. MaxConcurrentActivities then limits
+	// the activities, and the executor alone the instances.
+	Executor Executor
+	// Logger gets what the host has to say, and what modules log outside of
+	// activities. What they log in activities goes to the Temporal client's logger.
+	// Default: slog.Default().
+	Logger *slog.Logger
+}
+
+// Plugin makes a Temporal worker serve WebAssembly modules. It is made by [NewPlugin]
+// and put into worker.Options.Plugins, of one worker.
+//
+// It sets these fields of the worker's options unless they are set already:
+// MaxConcurrentActivityExecutionSize to the limit (not with a Tuner),
+// DefaultHeartbeatThrottleInterval to 5 s, and WorkerStopTimeout, which is always the
+// graceful timeout and 15 s more for interrupted activities to report. It registers
+// the worker's dynamic activity, so a worker cannot have another one.
+//
+// Worker.Start compiles the modules, which can take seconds; call [Plugin.Load]
+// before it to do that under a context. Worker.Stop returns when every activity has
+// returned and everything is closed.
+type Plugin struct {
+	worker.PluginBase
+	options PluginOptions
+	sandbox *sandbox.Sandbox
+	limit   int // 0: none
+	logger  *slog.Logger
+
+	loadOnce sync.Once
+	loadErr  error
+
+	mu              sync.Mutex
+	used            bool
+	goActivities    map[string]bool
+	dynamicActivity bool
+
+	stopping    atomic.Bool
+	forced      context.Context // ends when live activities are to be interrupted
+	force       context.CancelFunc
+	interrupted atomic.Int64
+	stopped     chan struct{}
+	closeErr    error
+}
+
+var _ worker.Plugin = (*Plugin)(nil)
+
+// NewPlugin reads the modules and checks them and the options as a whole. It compiles
+// and runs nothing. The error joins everything that was found wrong; each part names a
+// file or a field. errors.As finds a [*passthrough.Refusal] in it where a module
+// imports more than it was granted.
+func NewPlugin(options PluginOptions) (*Plugin, error) {
+	p := &Plugin{options: options, logger: options.Logger, goActivities: map[string]bool{}, stopped: make(chan struct{})}
+	if p.logger == nil {
+		p.logger = slog.Default()
+	}
+	var errs []error
+	switch n := options.MaxConcurrentActivities; {
+	case n == 0:
+		p.limit = DefaultMaxConcurrentActivities
+	case n == NoLimit:
+		p.limit = 0
+	case n < 0:
+		errs = append(errs, fmt.Errorf("MaxConcurrentActivities is %d; it must be positive, or NoLimit", n))
+	default:
+		p.limit = n
+	}
+	p.options.GracefulShutdownTimeout = duration(options.GracefulShutdownTimeout, DefaultGracefulShutdownTimeout)
+	p.options.CancelGrace = duration(options.CancelGrace, DefaultCancelGrace)
+	switch options.CacheDir {
+	case "":
+		p.options.CacheDir = sandbox.DefaultCacheDir()
+	case "none":
+		p.options.CacheDir = ""
+	}
+	if len(options.Modules) == 0 {
+		errs = append(errs, errors.New("no modules are named; name a folder with .wasm files, or files"))
+	}
+	set, err := passthrough.NewSet(options.Passthrough...)
+	errs = append(errs, err)
+	modules, unreadable := catalog.Open(options.Modules...)
+	if unreadable != nil && (!options.SkipRefused || len(modules) == 0) {
+		errs = append(errs, unreadable)
+	}
+	if len(modules) > 0 {
+		p.sandbox, err = sandbox.New(sandbox.Config{
+			Modules:     modules,
+			Defaults:    options.Defaults,
+			PerModule:   options.PerModule,
+			Passthrough: set,
+			SkipRefused: options.SkipRefused,
+			Limit:       p.limit,
+			Executor:    options.Executor,
+			CacheDir:    p.options.CacheDir,
+			Logger:      p.logger,
+		})
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	if unreadable != nil {
+		p.logger.Warn("left out: " + unreadable.Error())
+	}
+	p.forced, p.force = context.WithCancel(context.Background())
+	return p, nil
+}
+
+func duration(d, def time.Duration) time.Duration {
+	if d == 0 {
+		return def
+	}
+	return max(d, 0)
+}
+
+// Name implements [worker.Plugin].
+func (p *Plugin) Name() string { return "wasmworker" }
+
+// Load compiles the modules. It blocks until that is done or ctx ends. It does its
+// work once; later calls return the first one's error.
+func (p *Plugin) Load(ctx context.Context) error {
+	p.loadOnce.Do(func() {
+		if p.loadErr = p.sandbox.Compile(ctx); p.loadErr != nil {
+			p.loadErr = errors.Join(p.loadErr, p.sandbox.Close(context.WithoutCancel(ctx)))
+		}
+		for _, refused := range p.sandbox.Refused() {
+			p.logger.Warn("left out: " + refused.Error())
+		}
+	})
+	return p.loadErr
+}
+
+// Activities returns the activities of the modules that are served, sorted by type.
+func (p *Plugin) Activities() []sandbox.Activity { return p.sandbox.Activities() }
+
+// Modules returns the modules that are served.
+func (p *Plugin) Modules() []*sandbox.Module { return p.sandbox.Modules() }
+
+// Refused returns why modules were left out, which needs SkipRefused.
+func (p *Plugin) Refused() []error { return p.sandbox.Refused() }
+
+// Executor returns what hands out the instances.
+func (p *Plugin) Executor() Executor { return p.sandbox.Executor() }
+
+// Interrupted returns how many activities a shutdown has interrupted so far.
+func (p *Plugin) Interrupted() int { return int(p.interrupted.Load()) }
+
+// ConfigureWorker implements [worker.Plugin].
+func (p *Plugin) ConfigureWorker(_ context.Context, options worker.PluginConfigureWorkerOptions) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.used {
+		return errors.New("wasmworker: this plugin belongs to another worker already; make one for each worker")
+	}
+	p.used = true
+	o := options.WorkerOptions
+	if o.Tuner == nil && o.MaxConcurrentActivityExecutionSize == 0 {
+		o.MaxConcurrentActivityExecutionSize = p.limit
+		if p.limit == 0 {
+			o.MaxConcurrentActivityExecutionSize = math.MaxInt32 // the SDK's own default is 1,000
+		}
+	}
+	if o.DefaultHeartbeatThrottleInterval == 0 {
+		// For activities without a heartbeat timeout: how late a cancellation can be.
+		o.DefaultHeartbeatThrottleInterval = idleHeartbeat
+	}
+	o.WorkerStopTimeout = p.options.GracefulShutdownTimeout + reportAllowance
+	o.Interceptors = append(slices.Clone(o.Interceptors), &shutdownInterceptor{plugin: p})
+
+	r := options.WorkerRegistryOptions
+	onActivity, onDynamic := r.OnRegisterActivity, r.OnRegisterDynamicActivity
+	r.OnRegisterActivity = func(a any, o activity.RegisterOptions) {
+		p.mu.Lock()
+		for _, name := range activityNames(a, o) {
+			p.goActivities[name] = true
+		}
+		p.mu.Unlock()
+		if onActivity != nil {
+			onActivity(a, o)
+		}
+	}
+	r.OnRegisterDynamicActivity = func(a any, o activity.DynamicRegisterOptions) {
+		p.mu.Lock()
+		p.dynamicActivity = true
+		p.mu.Unlock()
+		if onDynamic != nil {
+			onDynamic(a, o)
+		}
+	}
+	return nil
+}
+
+// StartWorker implements [worker.Plugin]: it compiles the modules unless [Plugin.Load]
+// did, registers their activities and lets the worker start. On an error everything is closed.
+func (p *Plugin) StartWorker(ctx context.Context, options worker.PluginStartWorkerOptions, next func(context.Context, worker.PluginStartWorkerOptions) error) error {
+	if err := p.Load(ctx); err != nil {
+		return err
+	}
+	err := p.checkNames()
+	if err == nil {
+		options.WorkerRegistry.RegisterDynamicActivity(p.execute, activity.DynamicRegisterOptions{})
+		err = next(ctx, options)
+	}
+	if err != nil {
+		return errors.Join(err, p.sandbox.Close(context.WithoutCancel(ctx)))
+	}
+	return nil
+}
+
+// checkNames finds Go activities that would silently win over those of modules.
+func (p *Plugin) checkNames() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var errs []error
+	if p.dynamicActivity {
+		errs = append(errs, errors.New("wasmworker: the worker has a dynamic activity already, and wasm activities are served by one; register your activities by name"))
+	}
+	for _, a := range p.sandbox.Activities() {
+		if p.goActivities[a.Type] {
+			errs = append(errs, fmt.Errorf("wasmworker: activity %q is registered in Go and is in %s too; rename one of them", a.Type, a.Module.File.Path))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// StopWorker implements [worker.Plugin]. The worker has stopped polling when it is
+// called; it blocks until every activity has returned and reported, and everything is closed.
+func (p *Plugin) StopWorker(ctx context.Context, options worker.PluginStopWorkerOptions, next func(context.Context, worker.PluginStopWorkerOptions)) {
+	p.stopping.Store(true)
+	timer := time.AfterFunc(p.options.GracefulShutdownTimeout, p.force)
+	next(ctx, options)
+	timer.Stop()
+	p.force() // whatever the SDK did not wait for has to end now
+	p.closeErr = p.sandbox.Close(context.WithoutCancel(ctx))
+	close(p.stopped)
+}
+
+// Interrupt ends a graceful shutdown early: activities that still run are interrupted
+// now. It does not block, and does nothing unless the worker is stopping.
+func (p *Plugin) Interrupt() {
+	if p.stopping.Load() {
+		p.force()
+	}
+}
+
+// shutdownInterceptor gives every activity of the worker, those in Go too, a context
+// that ends with worker.ErrWorkerShutdown when the graceful timeout is over. The SDK's
+// own timeout comes later, see reportAllowance.
+type shutdownInterceptor struct {
+	interceptor.WorkerInterceptorBase
+	plugin *Plugin
+}
+
+func (i *shutdownInterceptor) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+	a := &shutdownInbound{plugin: i.plugin}
+	a.Next = next
+	return a
+}
+
+type shutdownInbound struct {
+	interceptor.ActivityInboundInterceptorBase
+	plugin *Plugin
+}
+
+func (a *shutdownInbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(a.plugin.forced, func() { cancel(worker.ErrWorkerShutdown) })()
+	result, err := a.Next.ExecuteActivity(ctx, in)
+	// A wasm activity that was interrupted says so itself, with its heartbeat details.
+	if err != nil && errors.Is(context.Cause(ctx), worker.ErrWorkerShutdown) && errors.Is(err, context.Canceled) {
+		err = a.plugin.shutdownError(activity.GetInfo(ctx).ActivityType.Name)
+	}
+	return result, err
+}
+
+// shutdownError is the failure of an attempt that a shutdown interrupted. It makes
+// Temporal hand the activity to another worker at once: a delay of zero would mean that
+// of the retry policy.
+func (p *Plugin) shutdownError(activityType string, details ...any) error {
+	p.interrupted.Add(1)
+	return temporal.NewApplicationErrorWithOptions(
+		fmt.Sprintf("activity %s was interrupted because its worker had to stop", activityType),
+		abi.TypeWorkerShutdown,
+		temporal.ApplicationErrorOptions{NextRetryDelay: time.Millisecond, Details: details},
+	)
+}
+
+// defaultIdentity names this process in Temporal's UI.
+func defaultIdentity(deployment string) string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return strings.TrimSuffix(fmt.Sprintf("%d@%s@wasmworker-%s", os.Getpid(), host, deployment), "-")
+}

@@ -1,0 +1,253 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/tetratelabs/wazero/sys"
+
+	"github.com/wasmworker/wasmworker/abi"
+)
+
+// Payload is a value as Temporal carries it: bytes, and metadata that say what they are.
+type Payload struct {
+	Metadata map[string][]byte
+	Data     []byte
+}
+
+// NewPayload makes a payload of an encoding.
+func NewPayload(encoding string, data []byte) Payload {
+	return Payload{Metadata: map[string][]byte{abi.MetadataEncoding: []byte(encoding)}, Data: data}
+}
+
+// Encoding returns the payload's encoding, which may be empty.
+func (p Payload) Encoding() string { return string(p.Metadata[abi.MetadataEncoding]) }
+
+// Task is one activity to run.
+type Task struct {
+	// Activity is the activity type.
+	Activity string
+	// Args are the arguments. They are not changed.
+	Args []Payload
+	// Info is what the guest is told about the attempt.
+	Info abi.Info
+	// Details are the payloads of the last heartbeat of the attempt before.
+	Details []Payload
+	// Heartbeat sends a heartbeat. The slice is the callee's. It may block, but not
+	// for long after the context that Run was given ended. Nil: heartbeats go nowhere.
+	Heartbeat func(ctx context.Context, details []Payload) error
+	// Flags returns what has been asked of the guest so far. It is called often,
+	// from the guest's goroutine. Nil: nothing ever is.
+	Flags func() abi.Flags
+	// Log gets what the guest logs. Nil: nothing is logged.
+	Log func(ctx context.Context, level slog.Level, message string, attrs []slog.Attr)
+}
+
+// logTo makes a Task.Log of a logger.
+func logTo(logger *slog.Logger) func(context.Context, slog.Level, string, []slog.Attr) {
+	return func(ctx context.Context, level slog.Level, message string, attrs []slog.Attr) {
+		logger.LogAttrs(ctx, level, message, attrs...)
+	}
+}
+
+// CancelledError is returned by [Sandbox.Run] when a guest stopped because it was asked to.
+type CancelledError struct {
+	// Details is what the guest had written as output, nil for nothing.
+	Details *Payload
+}
+
+// Error implements error.
+func (e *CancelledError) Error() string { return "the activity was cancelled" }
+
+// InterruptedError is returned by [Sandbox.Run] when its context ended before the guest did.
+type InterruptedError struct {
+	// Cause is the context's cause.
+	Cause error
+}
+
+// Error says why.
+func (e *InterruptedError) Error() string {
+	return fmt.Sprintf("the activity was interrupted: %v", e.Cause)
+}
+
+// Unwrap returns the context's cause.
+func (e *InterruptedError) Unwrap() error { return e.Cause }
+
+// call is what the host knows of one activity while its guest runs. Only the
+// goroutine that runs the guest touches it.
+type call struct {
+	ctx      context.Context // ends when the guest must be interrupted
+	module   *Module
+	activity Activity // its Module is nil while an instance is being made
+	task     *Task
+
+	output   []byte
+	metadata map[string][]byte // of the output; nil: none was set
+	failure  *abi.Failure
+	tooLarge bool // some output did not fit
+
+	pending     []Payload // details of the next heartbeat
+	pendingSize int
+
+	handles   map[uint32][]byte
+	handle    uint32 // the last one given out
+	lastError string
+
+	stdin  []byte // of a command
+	stderr tail
+}
+
+func newCall(ctx context.Context, activity Activity, task *Task) *call {
+	return &call{ctx: ctx, module: activity.Module, activity: activity, task: task}
+}
+
+type callKey struct{}
+
+// context returns the context that is handed to the runtime, from which host functions
+// get the call back. Host functions run concurrently for different instances of one
+// runtime, so the call cannot be kept beside the functions.
+func (c *call) context() context.Context { return context.WithValue(c.ctx, callKey{}, c) }
+
+func callFrom(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
+
+// outcome says what a native module's status means.
+func (c *call) outcome(status abi.Status) (*Payload, error) {
+	switch status {
+	case abi.StatusCompleted:
+		if c.tooLarge {
+			return nil, c.outputTooLarge()
+		}
+		return c.result(), nil
+	case abi.StatusFailed:
+		if c.failure != nil {
+			return nil, c.failure
+		}
+		if c.tooLarge {
+			return nil, c.outputTooLarge()
+		}
+		return nil, &abi.Failure{Type: abi.TypeActivityFailed, Message: fmt.Sprintf("activity %s failed and did not say why", c.activity.Type)}
+	case abi.StatusCancelled:
+		if c.flags() == 0 {
+			return nil, &abi.Failure{Type: abi.TypeUnexpectedCancel, Message: fmt.Sprintf("activity %s reported a cancellation that nobody requested", c.activity.Type)}
+		}
+		return nil, &CancelledError{Details: c.result()}
+	}
+	return nil, &abi.Failure{
+		Type:         abi.TypeProtocolError,
+		Message:      fmt.Sprintf("export %s of module %s returned %d; a status is 0 (completed), 1 (failed) or 2 (cancelled)", c.activity.Export, c.module.File.Name, status),
+		NonRetryable: true,
+	}
+}
+
+func (c *call) outputTooLarge() *abi.Failure {
+	return &abi.Failure{
+		Type: abi.TypeOutputTooLarge,
+		Message: fmt.Sprintf("activity %s has an output of more than %d bytes; return less, for example a reference to stored data, or raise max_output together with the Temporal server's limit",
+			c.activity.Type, c.module.Options.MaxOutput),
+		NonRetryable: true,
+	}
+}
+
+// result returns the pushed output, nil for none.
+func (c *call) result() *Payload {
+	if c.metadata == nil && len(c.output) == 0 {
+		return nil
+	}
+	p := &Payload{Metadata: c.metadata, Data: c.output}
+	if p.Metadata == nil {
+		p.Metadata = NewPayload(abi.EncodingJSON, nil).Metadata
+	}
+	return p
+}
+
+func (c *call) flags() abi.Flags {
+	if c.task.Flags == nil {
+		return 0
+	}
+	return c.task.Flags()
+}
+
+// write appends to the output within the limit.
+func (c *call) write(data []byte) error {
+	if limit := c.module.Options.MaxOutput; len(data) > limit-len(c.output) {
+		c.tooLarge = true
+		return fmt.Errorf("%w: the output would be %d bytes, and at most %d are allowed", abi.EMSGSIZE, len(c.output)+len(data), limit)
+	}
+	c.output = append(c.output, data...)
+	return nil
+}
+
+// instantiationError says why there is no instance for the call.
+func (c *call) instantiationError(err error) error {
+	if c.ctx.Err() != nil {
+		return &InterruptedError{Cause: context.Cause(c.ctx)}
+	}
+	f := c.abnormalEnd(err, false)
+	f.Message = "no instance could be made: " + f.Message
+	return f
+}
+
+// prepareCommand makes a command's standard input of the arguments.
+func (c *call) prepareCommand() error {
+	args := c.task.Args
+	if len(args) == 1 {
+		c.stdin = args[0].Data
+		return nil
+	}
+	if len(args) == 0 {
+		return nil
+	}
+	list := []byte{'['}
+	for i, arg := range args {
+		if i > 0 {
+			list = append(list, ',')
+		}
+		switch arg.Encoding() {
+		case abi.EncodingJSON:
+			list = append(list, arg.Data...)
+		case abi.EncodingNull:
+			list = append(list, "null"...)
+		default:
+			return &abi.Failure{
+				Type: abi.TypeInvalidInput,
+				Message: fmt.Sprintf("command %s gets several arguments as one JSON array, and argument %d is %q; send %s arguments, or a single one",
+					c.activity.Type, i+1, arg.Encoding(), abi.EncodingJSON),
+				NonRetryable: true,
+			}
+		}
+	}
+	c.stdin = append(list, ']')
+	return nil
+}
+
+// commandOutcome says what the end of a command means.
+func (c *call) commandOutcome(err error, refusedMemory bool) (*Payload, error) {
+	if exit, ok := errors.AsType[*sys.ExitError](err); err != nil && (!ok || exit.ExitCode() != 0) {
+		return nil, c.abnormalEnd(err, refusedMemory)
+	}
+	if c.tooLarge {
+		return nil, c.outputTooLarge()
+	}
+	if len(c.output) == 0 {
+		return nil, nil
+	}
+	if trimmed := bytes.TrimSpace(c.output); json.Valid(trimmed) {
+		p := NewPayload(abi.EncodingJSON, trimmed)
+		return &p, nil
+	}
+	p := NewPayload(abi.EncodingBinary, c.output)
+	return &p, nil
+}
+
+// details renders one value as a failure's details.
+func details(value any) []json.RawMessage {
+	data, err := json.Marshal(value)
+	if err != nil { // maps of strings and numbers always marshal
+		panic(err)
+	}
+	return []json.RawMessage{data}
+}

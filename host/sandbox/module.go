@@ -1,0 +1,165 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+
+	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/passthrough"
+)
+
+// Module is a module that passed the fence.
+type Module struct {
+	// File is what the catalog read.
+	File *catalog.Module
+	// Options are the module's effective options: every default is filled in.
+	Options Options
+
+	logger *slog.Logger
+	grants []passthrough.Module
+	env    [][2]string
+
+	cache    wazero.CompilationCache
+	runtime  wazero.Runtime
+	compiled wazero.CompiledModule
+	live     atomic.Int64
+}
+
+// Live returns how many instances of the module exist now, idle ones included.
+func (m *Module) Live() int { return int(m.live.Load()) }
+
+// admit checks the module against its grant and limits before anything is compiled.
+func (m *Module) admit(set passthrough.Set) error {
+	if err := set.Check(m.File, m.Options.Passthrough); err != nil {
+		return err
+	}
+	if need := m.File.MemoryMin; need > m.Options.MemoryLimit {
+		return fmt.Errorf("%s: refused, because it needs %s of memory at the start and may have %s: raise memory_limit, or build it with a smaller initial memory",
+			m.File.Path, mebibytes(need), mebibytes(m.Options.MemoryLimit))
+	}
+	if m.File.TableMin > maxTable {
+		return fmt.Errorf("%s: refused, because its tables have %d elements at the start and at most %d are allowed", m.File.Path, m.File.TableMin, maxTable)
+	}
+	for _, need := range set.Needs(m.File) {
+		if need.Grant != "" {
+			m.grants = append(m.grants, set[need.Import])
+		}
+	}
+	for _, name := range m.Options.Env {
+		if value, ok := os.LookupEnv(name); ok {
+			m.env = append(m.env, [2]string{name, value})
+		}
+	}
+	return nil
+}
+
+func mebibytes(n uint64) string {
+	return fmt.Sprintf("%.4g MiB", float64(n)/(1<<20))
+}
+
+// trialTimeout bounds the instantiation that compile tries. Even a large interpreter is
+// ready in well under a second.
+const trialTimeout = 10 * time.Second
+
+// compile compiles the module into a runtime of its own, links what was granted, and
+// makes one instance to see that it works.
+func (m *Module) compile(ctx context.Context, cacheDir string) (err error) {
+	defer func() {
+		// The compiler is fed with whatever lies in a folder. A bug in it must cost one module.
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s: the compiler failed on this module: %v", m.File.Path, p)
+		}
+	}()
+	config := wazero.NewRuntimeConfig().
+		WithCoreFeatures(api.CoreFeaturesV2).
+		WithCloseOnContextDone(true)
+	if cacheDir != "" {
+		// A cache object for each runtime: in wazero 1.12 type ids differ between
+		// runtimes that share one. The folder can be shared.
+		cache, err := wazero.NewCompilationCacheWithDir(cacheDir)
+		if err != nil {
+			return fmt.Errorf("the cache directory cannot be used: %w; name another, or none", err)
+		}
+		m.cache = cache
+		config = config.WithCompilationCache(cache)
+	}
+	m.runtime = wazero.NewRuntimeWithConfig(ctx, config)
+	if err := m.link(ctx); err != nil {
+		return fmt.Errorf("%s: %w", m.File.Path, err)
+	}
+	// With two workers or more, compilation looks at ctx between functions.
+	compiling := experimental.WithCompilationWorkers(ctx, max(2, runtime.GOMAXPROCS(0)))
+	m.compiled, err = m.runtime.CompileModule(compiling, m.File.Binary)
+	if err != nil {
+		return fmt.Errorf("%s: the module is not valid: %w", m.File.Path, err)
+	}
+	trial, cancel := context.WithTimeoutCause(ctx, trialTimeout, fmt.Errorf("its start function or _initialize did not return within %s", trialTimeout))
+	defer cancel()
+	instance, err := m.NewInstance(trial)
+	if err != nil {
+		if trial.Err() != nil {
+			err = context.Cause(trial)
+		}
+		return fmt.Errorf("%s: the module cannot be instantiated: %w", m.File.Path, err)
+	}
+	instance.Close()
+	return nil
+}
+
+// link puts the host modules that the module was granted into its runtime, and no others.
+func (m *Module) link(ctx context.Context) error {
+	imported := map[string]bool{}
+	for _, imp := range m.File.Imports {
+		imported[imp.Module] = true
+	}
+	if imported[abi.ModuleWASI] {
+		if _, err := wasi_snapshot_preview1.Instantiate(ctx, m.runtime); err != nil {
+			return err
+		}
+	}
+	if imported[abi.ModuleActivity] {
+		if err := linkActivity(ctx, m.runtime); err != nil {
+			return err
+		}
+	}
+	if imported[abi.ModuleLog] {
+		if err := linkLog(ctx, m.runtime); err != nil {
+			return err
+		}
+	}
+	for _, granted := range m.grants {
+		if err := linkPassthrough(ctx, m.runtime, granted); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// close frees what compile made. No instance may be live.
+func (m *Module) close(ctx context.Context) error {
+	var errs []error
+	if m.compiled != nil {
+		errs = append(errs, m.compiled.Close(ctx))
+	}
+	if m.runtime != nil {
+		errs = append(errs, m.runtime.Close(ctx))
+	}
+	if m.cache != nil {
+		errs = append(errs, m.cache.Close(ctx))
+	}
+	m.compiled, m.runtime, m.cache = nil, nil, nil
+	return errors.Join(errs...)
+}
+

@@ -1,0 +1,456 @@
+// Package sandbox runs activities in WebAssembly instances.
+//
+// The way down is Module -> Instance -> call: a [Sandbox] holds the modules that
+// passed the fence, each compiled once into a runtime of its own to which only its
+// granted host modules are linked. For each activity an [Executor], by default a
+// [Pool], hands out an instance that nobody else uses, the guest's export is called,
+// and the instance is given back.
+//
+// What is promised:
+//
+//   - An instance is used by one activity at a time. Under [PolicyFresh] it is used
+//     by one activity only, so no state gets from one to the next.
+//   - An instance that trapped, exited, overflowed its stack, broke the contract or
+//     was interrupted is never used again. Nothing else is affected.
+//   - At most Config.Limit instances exist at any time, idle ones included.
+//   - [Sandbox.Run] returns soon after its context ends: the guest is interrupted.
+//   - [Sandbox.Close] waits for every call to return before it frees anything.
+//
+// The package knows nothing of Temporal. wazero lives here and nowhere above.
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/passthrough"
+)
+
+// Policy says what becomes of an instance after a call.
+type Policy string
+
+// The policies.
+const (
+	// PolicyFresh makes a new instance for every activity. Nothing leaks from one
+	// to the next; instantiation costs 20 us for a C or Rust guest, and
+	// milliseconds for standard Go.
+	PolicyFresh Policy = "fresh"
+	// PolicyReuse keeps an instance for more calls. Faster, and whatever a guest
+	// leaves in its globals and memory is there for the next activity: only for
+	// modules that you trust with the data of all their activities.
+	PolicyReuse Policy = "reuse"
+)
+
+// Options are the settings of a module. The zero value of a field means its default.
+type Options struct {
+	// Passthrough names the host modules that the module may import beyond the
+	// harmless ones. Deny by default.
+	Passthrough []string
+	// Env names the environment variables of this process that the module may
+	// read. Their values are fixed when the module is loaded. Deny by default.
+	Env []string
+	// Prefix is put before the name of each export to make its activity type, so
+	// that two modules can export the same name.
+	Prefix string
+	// Rename gives an export another activity type; Prefix is not added to it.
+	Rename map[string]string
+	// Policy is what becomes of an instance after a call. Default PolicyFresh.
+	Policy Policy
+	// MaxCalls is how many calls an instance serves under PolicyReuse before it is
+	// replaced, which bounds what leaks in a guest can add up to. Default 1000.
+	MaxCalls int
+	// MaxInstances caps the instances of this module below the limit of the
+	// sandbox: for a module that is hungry for memory. Activities beyond it wait
+	// while they hold a slot of the limit. Default: the sandbox's limit.
+	MaxInstances int
+	// MemoryLimit is the most memory in bytes that an instance may have. Default 256 MiB.
+	MemoryLimit uint64
+	// MaxOutput is the most bytes that an activity may return, and put into one
+	// heartbeat. Raise it together with the Temporal server's limit for payloads. Default 2 MiB.
+	MaxOutput int
+}
+
+const (
+	defaultMaxCalls = 1000
+	// maxTable caps the elements of a module's tables at the start: each costs 8
+	// bytes that the memory limit does not cover. A large Go program has 30,000.
+	maxTable = 1 << 20
+)
+
+// over returns the options of a module: o where it says something, otherwise def.
+// Grants add up.
+func (o Options) over(def Options) Options {
+	o.Passthrough = slices.Concat(def.Passthrough, o.Passthrough)
+	o.Env = slices.Concat(def.Env, o.Env)
+	if o.Prefix == "" {
+		o.Prefix = def.Prefix
+	}
+	if o.Policy == "" {
+		o.Policy = def.Policy
+	}
+	if o.MaxCalls == 0 {
+		o.MaxCalls = def.MaxCalls
+	}
+	if o.MaxInstances == 0 {
+		o.MaxInstances = def.MaxInstances
+	}
+	if o.MemoryLimit == 0 {
+		o.MemoryLimit = def.MemoryLimit
+	}
+	if o.MaxOutput == 0 {
+		o.MaxOutput = def.MaxOutput
+	}
+	return o
+}
+
+// builtin are the defaults of the defaults.
+var builtin = Options{
+	Policy:      PolicyFresh,
+	MaxCalls:    defaultMaxCalls,
+	MemoryLimit: abi.DefaultMemoryLimit,
+	MaxOutput:   abi.DefaultMaxOutput,
+}
+
+func (o Options) check(where string, set passthrough.Set) error {
+	var errs []error
+	complain := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf(where+": "+format, args...))
+	}
+	if o.Policy != PolicyFresh && o.Policy != PolicyReuse {
+		complain("policy %q is neither %q nor %q", o.Policy, PolicyFresh, PolicyReuse)
+	}
+	if o.MaxCalls < 0 {
+		complain("max_calls %d is negative", o.MaxCalls)
+	}
+	if o.MaxInstances < 0 {
+		complain("max_instances %d is negative", o.MaxInstances)
+	}
+	if o.MemoryLimit > 4<<30 {
+		complain("memory_limit %d is more than the 4 GiB that a 32-bit memory can have", o.MemoryLimit)
+	}
+	if o.MaxOutput < 0 {
+		complain("max_output %d is negative", o.MaxOutput)
+	}
+	if err := set.CheckGrant(o.Passthrough); err != nil {
+		complain("%w", err)
+	}
+	for _, name := range o.Env {
+		if name == "" || strings.ContainsAny(name, "=\x00") {
+			complain("env: %q is not the name of an environment variable", name)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Config is what a [Sandbox] is made from.
+type Config struct {
+	// Modules are the modules to serve.
+	Modules []*catalog.Module
+	// Defaults are the options of every module.
+	Defaults Options
+	// PerModule are options of single modules, by module name. What they say
+	// replaces the default; grants add to it.
+	PerModule map[string]Options
+	// Passthrough are the host modules that can be granted.
+	Passthrough passthrough.Set
+	// SkipRefused serves the modules that can be served when others are refused,
+	// instead of none. [Sandbox.Refused] lists the others.
+	SkipRefused bool
+	// Limit is the most instances that may exist at once. 0 means no limit.
+	Limit int
+	// Executor hands out instances. Default: a [Pool] with the limit.
+	Executor Executor
+	// CacheDir is where compiled code is kept between starts: a folder that only
+	// trusted users may write to, since what lies there is run. Empty: nothing is kept.
+	CacheDir string
+	// Logger gets what modules log outside of activities, and what the sandbox
+	// itself has to say. Default: nothing is logged.
+	Logger *slog.Logger
+}
+
+// Activity is one activity that the sandbox can run.
+type Activity struct {
+	Type   string  // the Temporal activity type
+	Export string  // the wasm export, or the command's name
+	Module *Module // whose it is
+}
+
+// Sandbox runs the activities of a set of modules. Its methods may be called concurrently.
+type Sandbox struct {
+	modules    []*Module
+	activities map[string]Activity
+	refused    []error
+	executor   Executor
+	cacheDir   string
+	logger     *slog.Logger
+	skip       bool
+
+	mu     sync.Mutex
+	calls  int           // Run calls under way
+	closed bool          // no more of them
+	idle   chan struct{} // closed when calls is 0 and closed is true
+}
+
+// New checks modules and configuration as a whole: options, grants, and names of
+// activities. It compiles and runs nothing. The error joins everything that was found;
+// those about refused modules are [*passthrough.Refusal] inside.
+func New(cfg Config) (*Sandbox, error) {
+	s := &Sandbox{
+		activities: map[string]Activity{},
+		executor:   cfg.Executor,
+		cacheDir:   cfg.CacheDir,
+		logger:     cfg.Logger,
+		skip:       cfg.SkipRefused,
+		idle:       make(chan struct{}),
+	}
+	if s.logger == nil {
+		s.logger = slog.New(slog.DiscardHandler)
+	}
+	if s.executor == nil {
+		s.executor = NewPool(cfg.Limit)
+	}
+	defaults := cfg.Defaults.over(builtin)
+	errs := []error{defaults.check("defaults", cfg.Passthrough)}
+	names := map[string]bool{}
+	for _, file := range cfg.Modules {
+		names[file.Name] = true
+		where := fmt.Sprintf("module %q", file.Name)
+		own, configured := cfg.PerModule[file.Name]
+		if err := own.over(builtin).check(where, cfg.Passthrough); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		m := &Module{File: file, Options: own.over(defaults), logger: s.logger.With("module", file.Name)}
+		if err := m.admit(cfg.Passthrough); err != nil {
+			s.refused = append(s.refused, err)
+			continue
+		}
+		if file.Kind == catalog.KindCommand {
+			if configured && own.Policy == PolicyReuse {
+				errs = append(errs, fmt.Errorf("%s: policy reuse: a command ends with its run and cannot be reused", where))
+			}
+			m.Options.Policy = PolicyFresh
+		}
+		if err := s.register(m); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.PerModule)) {
+		if !names[name] {
+			errs = append(errs, fmt.Errorf("module %q is configured, but there is no such module (there are: %s)", name, strings.Join(slices.Sorted(maps.Keys(names)), ", ")))
+		}
+	}
+	if !cfg.SkipRefused || len(s.modules) == 0 {
+		errs = append(errs, s.refused...)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	if len(s.modules) == 0 {
+		return nil, errors.New("there is no module to serve")
+	}
+	return s, nil
+}
+
+// register adds a module's activities.
+func (s *Sandbox) register(m *Module) error {
+	var errs []error
+	for export := range m.Options.Rename {
+		if !slices.Contains(m.File.Exports, export) {
+			errs = append(errs, fmt.Errorf("module %q: rename: it has no activity %q (it has: %s)", m.File.Name, export, strings.Join(m.File.Exports, ", ")))
+		}
+	}
+	for _, export := range m.File.Exports {
+		name := m.Options.Prefix + export
+		if renamed, ok := m.Options.Rename[export]; ok {
+			name = renamed
+		}
+		if err := catalog.CheckActivityName(name); err != nil {
+			errs = append(errs, fmt.Errorf("module %q: activity %w", m.File.Name, err))
+			continue
+		}
+		if other, ok := s.activities[name]; ok {
+			errs = append(errs, fmt.Errorf("two modules have the activity %q: %s and %s; set a prefix or rename one (per_module: {%s: {prefix: %q}})",
+				name, other.Module.File.Path, m.File.Path, m.File.Name, m.File.Name+"."))
+			continue
+		}
+		s.activities[name] = Activity{Type: name, Export: export, Module: m}
+	}
+	s.modules = append(s.modules, m)
+	return errors.Join(errs...)
+}
+
+// Modules returns the modules that are served, in the order of the configuration.
+func (s *Sandbox) Modules() []*Module { return slices.Clone(s.modules) }
+
+// Refused returns why modules were left out; it is empty unless Config.SkipRefused is set.
+func (s *Sandbox) Refused() []error { return slices.Clone(s.refused) }
+
+// Executor returns what hands out the instances.
+func (s *Sandbox) Executor() Executor { return s.executor }
+
+// Activities returns what can be run, sorted by type.
+func (s *Sandbox) Activities() []Activity {
+	list := slices.Collect(maps.Values(s.activities))
+	slices.SortFunc(list, func(a, b Activity) int { return strings.Compare(a.Type, b.Type) })
+	return list
+}
+
+// Lookup returns the activity of a type.
+func (s *Sandbox) Lookup(activityType string) (Activity, bool) {
+	a, ok := s.activities[activityType]
+	return a, ok
+}
+
+// Compile compiles all modules, several at a time, and instantiates each once to see
+// that it links and initialises. It blocks until all are done, or returns soon after
+// ctx ends. On an error the sandbox must still be closed.
+func (s *Sandbox) Compile(ctx context.Context) error {
+	if s.cacheDir != "" {
+		if err := os.MkdirAll(s.cacheDir, 0o700); err != nil {
+			return fmt.Errorf("the cache directory cannot be made: %w; name another, or none", err)
+		}
+	}
+	errs := make([]error, len(s.modules))
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	var wg sync.WaitGroup
+	for i, m := range s.modules {
+		wg.Go(func() {
+			select {
+			case slots <- struct{}{}:
+				defer func() { <-slots }()
+			case <-ctx.Done():
+				errs[i] = context.Cause(ctx)
+				return
+			}
+			start := time.Now()
+			if errs[i] = m.compile(ctx, s.cacheDir); errs[i] == nil {
+				s.logger.Debug("module compiled", "module", m.File.Name, "kind", string(m.File.Kind), "digest", m.File.Digest[:12], "duration", time.Since(start).Round(time.Millisecond))
+			}
+		})
+	}
+	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("interrupted while modules were being compiled: %w", context.Cause(ctx))
+	}
+	if !s.skip {
+		return errors.Join(errs...)
+	}
+	var served []*Module
+	for i, m := range s.modules {
+		if errs[i] == nil {
+			served = append(served, m)
+			continue
+		}
+		s.refused = append(s.refused, errs[i])
+		maps.DeleteFunc(s.activities, func(_ string, a Activity) bool { return a.Module == m })
+		if err := m.close(context.WithoutCancel(ctx)); err != nil {
+			s.logger.Warn("a refused module could not be closed", "module", m.File.Name, "error", err)
+		}
+	}
+	if s.modules = served; served == nil {
+		return errors.Join(errs...)
+	}
+	return nil
+}
+
+// ErrClosed is returned by [Sandbox.Run] once [Sandbox.Close] was called.
+var ErrClosed = errors.New("the sandbox is closed")
+
+// UnknownActivityError is returned by [Sandbox.Run] for an activity type that no module has.
+type UnknownActivityError struct {
+	Type  string   // what was asked for
+	Known []string // what there is, sorted
+}
+
+// Error lists what there is.
+func (e *UnknownActivityError) Error() string {
+	return fmt.Sprintf("there is no activity %q; there are: %s", e.Type, strings.Join(e.Known, ", "))
+}
+
+// Run runs one activity and returns its result, nil for none.
+//
+// It blocks until an instance is free, and then until the guest returns. When ctx
+// ends, the guest is interrupted. The error is one of
+//
+//   - *abi.Failure: the activity failed, by its own account or as the host saw it;
+//   - *CancelledError: the guest returned early because the task's flags asked it to;
+//   - *InterruptedError: ctx ended first;
+//   - *UnknownActivityError or ErrClosed: nothing was run.
+func (s *Sandbox) Run(ctx context.Context, task Task) (*Payload, error) {
+	activity, ok := s.activities[task.Activity]
+	if !ok {
+		known := slices.Sorted(maps.Keys(s.activities))
+		return nil, &UnknownActivityError{Type: task.Activity, Known: known}
+	}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil, ErrClosed
+	}
+	s.calls++
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.calls--; s.calls == 0 && s.closed {
+			close(s.idle)
+		}
+	}()
+	c := newCall(ctx, activity, &task)
+	instance, err := s.executor.Acquire(c.context(), activity.Module)
+	if err != nil {
+		return nil, c.instantiationError(err)
+	}
+	payload, err := instance.run(c)
+	s.executor.Release(instance)
+	return payload, err
+}
+
+// Close waits until every Run has returned, for as long as ctx allows, and then closes
+// in order: instances, modules, runtimes, caches. Run calls that come later fail. When
+// ctx ends first, nothing is closed, since closing under a live instance would crash
+// the process, and ctx's error is returned; Close may be called again.
+func (s *Sandbox) Close(ctx context.Context) error {
+	s.mu.Lock()
+	if !s.closed {
+		s.closed = true
+		if s.calls == 0 {
+			close(s.idle)
+		}
+	}
+	s.mu.Unlock()
+	select {
+	case <-s.idle:
+	case <-ctx.Done():
+		return fmt.Errorf("activities are still running: %w", context.Cause(ctx))
+	}
+	ctx = context.WithoutCancel(ctx)
+	errs := []error{s.executor.Close(ctx)}
+	for _, m := range s.modules {
+		errs = append(errs, m.close(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// DefaultCacheDir returns the folder for compiled code below the user's cache
+// folder, or "" where there is none.
+func DefaultCacheDir() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "wasmworker")
+}

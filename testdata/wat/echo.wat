@@ -1,0 +1,28 @@
+;; Echo returns its first argument with its metadata, untouched, or nothing without one.
+;; Args returns the number of its arguments. Info returns its info.
+(module
+  (import "wasmworker:activity/v1" "arg_count" (func $arg_count (result i32)))
+  (import "wasmworker:activity/v1" "arg_read" (func $arg_read (param i32 i32 i32) (result i64)))
+  (import "wasmworker:activity/v1" "arg_metadata" (func $arg_metadata (param i32 i32 i32) (result i64)))
+  (import "wasmworker:activity/v1" "output_write" (func $output_write (param i32 i32) (result i64)))
+  (import "wasmworker:activity/v1" "output_metadata" (func $output_metadata (param i32 i32) (result i64)))
+  (import "wasmworker:activity/v1" "info" (func $info (param i32 i32) (result i64)))
+  (memory (export "memory") 64)
+  (func (export "Echo") (result i32)
+    (local $n i32)
+    (if (i32.eqz (call $arg_count)) (then (return (i32.const 0))))
+    (local.set $n (i32.wrap_i64 (call $arg_metadata (i32.const 0) (i32.const 0) (i32.const 65536))))
+    (drop (call $output_metadata (i32.const 0) (local.get $n)))
+    (local.set $n (i32.wrap_i64 (call $arg_read (i32.const 0) (i32.const 0) (i32.const 4194304))))
+    (drop (call $output_write (i32.const 0) (local.get $n)))
+    (i32.const 0))
+  (func (export "Args") (result i32)
+    (i32.store8 (i32.const 0) (i32.add (i32.const 48) (call $arg_count)))
+    (drop (call $output_write (i32.const 0) (i32.const 1)))
+    (i32.const 0))
+  (func (export "Info") (result i32)
+    (drop (call $output_write (i32.const 0) (i32.wrap_i64 (call $info (i32.const 0) (i32.const 65536)))))
+    (i32.const 0))
+  ;; not activities: a name with an underscore, and another type
+  (func (export "_hidden") (result i32) (i32.const 0))
+  (func (export "add") (param i32 i32) (result i32) (i32.const 0)))

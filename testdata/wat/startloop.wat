@@ -1,0 +1,6 @@
+;; A start function that never returns.
+(module
+  (import "wasmworker:activity/v1" "status" (func (result i32)))
+  (func $start (loop $l (br $l)))
+  (func (export "Never") (result i32) (i32.const 0))
+  (start $start))
