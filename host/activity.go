@@ -207,10 +207,8 @@ func (a *attempt) temporalError(ctx context.Context, info activity.Info, err err
 		return a.cancelled(ctx, activityType, cancelled.Details)
 	case errors.As(err, &interrupted):
 		if errors.Is(interrupted.Cause, worker.ErrWorkerShutdown) {
-			a.mu.Lock()
-			details := rawValues(a.details)
-			a.mu.Unlock()
-			return a.plugin.shutdownError(activityType, details...)
+			a.plugin.interrupted.Add(1)
+			return shutdownError(activityType, a.lastDetails()...)
 		}
 		if errors.Is(interrupted.Cause, context.DeadlineExceeded) {
 			return interrupted.Cause // the server has timed the attempt out, and the SDK reports nothing
@@ -235,12 +233,17 @@ func (a *attempt) cancelled(ctx context.Context, activityType string, details *s
 		return context.Cause(ctx)
 	default: // the worker is stopping
 		if values == nil {
-			a.mu.Lock()
-			values = rawValues(a.details)
-			a.mu.Unlock()
+			values = a.lastDetails()
 		}
-		return a.plugin.shutdownError(activityType, values...)
+		return shutdownError(activityType, values...)
 	}
+}
+
+// lastDetails returns the details of the last heartbeat.
+func (a *attempt) lastDetails() []any {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return rawValues(a.details)
 }
 
 // applicationError makes Temporal's error of a failure.

@@ -226,7 +226,8 @@ func (p *Plugin) Refused() []error { return p.sandbox.Refused() }
 // Executor returns what hands out the instances.
 func (p *Plugin) Executor() Executor { return p.sandbox.Executor() }
 
-// Interrupted returns how many activities a shutdown has interrupted so far.
+// Interrupted returns how many activities a shutdown has interrupted so far. Guests that
+// gave up by themselves when they saw that the worker stops are not among them.
 func (p *Plugin) Interrupted() int { return int(p.interrupted.Load()) }
 
 // ConfigureWorker implements [worker.Plugin].
@@ -319,13 +320,10 @@ func (p *Plugin) StopWorker(ctx context.Context, options worker.PluginStopWorker
 	close(p.stopped)
 }
 
-// Interrupt ends a graceful shutdown early: activities that still run are interrupted
-// now. It does not block, and does nothing unless the worker is stopping.
-func (p *Plugin) Interrupt() {
-	if p.stopping.Load() {
-		p.force()
-	}
-}
+// Interrupt ends a graceful shutdown early: activities of this worker that still run, and
+// any that begin later, are interrupted now. Call it when the worker is being stopped. It
+// does not block.
+func (p *Plugin) Interrupt() { p.force() }
 
 // shutdownInterceptor gives every activity of the worker, those in Go too, a context
 // that ends with worker.ErrWorkerShutdown when the graceful timeout is over. The SDK's
@@ -353,18 +351,18 @@ func (a *shutdownInbound) ExecuteActivity(ctx context.Context, in *interceptor.E
 	result, err := a.Next.ExecuteActivity(ctx, in)
 	// A wasm activity that was interrupted says so itself, with its heartbeat details.
 	if err != nil && errors.Is(context.Cause(ctx), worker.ErrWorkerShutdown) && errors.Is(err, context.Canceled) {
-		err = a.plugin.shutdownError(activity.GetInfo(ctx).ActivityType.Name)
+		a.plugin.interrupted.Add(1)
+		err = shutdownError(activity.GetInfo(ctx).ActivityType.Name)
 	}
 	return result, err
 }
 
-// shutdownError is the failure of an attempt that a shutdown interrupted. It makes
+// shutdownError is the failure of an attempt that a shutdown cut short. It makes
 // Temporal hand the activity to another worker at once: a delay of zero would mean that
 // of the retry policy.
-func (p *Plugin) shutdownError(activityType string, details ...any) error {
-	p.interrupted.Add(1)
+func shutdownError(activityType string, details ...any) error {
 	return temporal.NewApplicationErrorWithOptions(
-		fmt.Sprintf("activity %s was interrupted because its worker had to stop", activityType),
+		fmt.Sprintf("activity %s was cut short because its worker had to stop", activityType),
 		abi.TypeWorkerShutdown,
 		temporal.ApplicationErrorOptions{NextRetryDelay: time.Millisecond, Details: details},
 	)

@@ -201,6 +201,9 @@ func Parse(name string, binary []byte) (*Module, error) {
 		m.MemoryMin, m.MemoryMax = mem.Min*wasm.PageSize, mem.Max*wasm.PageSize
 	}
 	for _, table := range b.Tables {
+		if table.Is64 {
+			return nil, errors.New("the module has a 64-bit table; build for wasm32")
+		}
 		m.TableMin += table.Min
 	}
 	start := false
@@ -210,7 +213,7 @@ func Parse(name string, binary []byte) (*Module, error) {
 		}
 		t, ok := b.FuncType(e.Index)
 		if !ok {
-			return nil, fmt.Errorf("export %q names function %d, which does not exist", e.Name, e.Index)
+			return nil, fmt.Errorf("export %.80q names function %d, which does not exist", e.Name, e.Index)
 		}
 		switch {
 		case e.Name == abi.ExportStart:
@@ -241,6 +244,11 @@ func Parse(name string, binary []byte) (*Module, error) {
 		return nil, fmt.Errorf("the module is neither native (it imports nothing from %s) nor a command (it exports no %s), so it has no activities; build it with an SDK, or as a WASI program", abi.ModuleActivity, abi.ExportStart)
 	}
 	slices.Sort(m.Exports)
+	for i, name := range m.Exports[1:] {
+		if name == m.Exports[i] {
+			return nil, fmt.Errorf("the module exports %q twice", name)
+		}
+	}
 	return m, nil
 }
 

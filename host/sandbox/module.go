@@ -162,4 +162,3 @@ func (m *Module) close(ctx context.Context) error {
 	m.compiled, m.runtime, m.cache = nil, nil, nil
 	return errors.Join(errs...)
 }
-

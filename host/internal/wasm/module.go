@@ -25,6 +25,8 @@ type Module struct {
 	Memories []Limits // defined, not imported; in pages
 	Exports  []Export
 	HasStart bool
+
+	imported []FuncType // of the imported functions: the first of the function indices
 }
 
 // FuncType is the type of a function.
@@ -32,7 +34,8 @@ type FuncType struct {
 	Params, Results []byte
 }
 
-// String renders the type like "(i32, i32) -> i64".
+// String renders the type like "(i32, i32) -> i64". A type that no host function has,
+// with a thousand parameters, is cut short.
 func (t FuncType) String() string {
 	results := "()"
 	switch names := valueTypeNames(t.Results); len(names) {
@@ -61,7 +64,13 @@ const (
 	ExternRef = 0x6f
 )
 
+// maxTypeNames is how many of a function's parameters, and of its results, are named.
+const maxTypeNames = 20
+
 func valueTypeNames(types []byte) []string {
+	if more := len(types) - maxTypeNames; more > 0 {
+		return append(valueTypeNames(types[:maxTypeNames]), fmt.Sprintf("… %d more", more))
+	}
 	names := make([]string, len(types))
 	for i, t := range types {
 		switch t {
@@ -137,15 +146,10 @@ const maxItems = 1 << 20 // of any vector: far above real modules, far below wha
 
 // FuncType returns the type of the function with the given index, imports counted first.
 func (m *Module) FuncType(index uint32) (FuncType, bool) {
-	for _, imp := range m.Imports {
-		if imp.Kind != Func {
-			continue
-		}
-		if index == 0 {
-			return imp.Type, true
-		}
-		index--
+	if uint64(index) < uint64(len(m.imported)) {
+		return m.imported[index], true
 	}
+	index -= uint32(len(m.imported))
 	if uint64(index) >= uint64(len(m.Funcs)) || uint64(m.Funcs[index]) >= uint64(len(m.Types)) {
 		return FuncType{}, false
 	}
@@ -273,7 +277,7 @@ func (m *Module) section(id byte, r *reader) error {
 				return err
 			}
 			if kind > byte(Global) {
-				return fmt.Errorf("export %q has the unknown kind %d at offset %#x", name, kind, r.pos-1)
+				return fmt.Errorf("export %.80q has the unknown kind %d at offset %#x", name, kind, r.pos-1)
 			}
 			index, err := r.u32()
 			m.Exports = append(m.Exports, Export{Name: name, Kind: Kind(kind), Index: index})
@@ -308,9 +312,10 @@ func (m *Module) importEntry(r *reader) error {
 			return err
 		}
 		if uint64(t) >= uint64(len(m.Types)) {
-			return fmt.Errorf("import %q.%q has type %d, but there are %d types", imp.Module, imp.Name, t, len(m.Types))
+			return fmt.Errorf("import %.80q.%.80q has type %d, but there are %d types", imp.Module, imp.Name, t, len(m.Types))
 		}
 		imp.Type = m.Types[t]
+		m.imported = append(m.imported, imp.Type)
 	case Table:
 		imp.Limits, err = r.table()
 	case Memory:
@@ -320,7 +325,7 @@ func (m *Module) importEntry(r *reader) error {
 			_, err = r.byte()
 		}
 	default:
-		return fmt.Errorf("import %q.%q has the unknown kind %d at offset %#x", imp.Module, imp.Name, kind, r.pos-1)
+		return fmt.Errorf("import %.80q.%.80q has the unknown kind %d at offset %#x", imp.Module, imp.Name, kind, r.pos-1)
 	}
 	m.Imports = append(m.Imports, imp)
 	return err
