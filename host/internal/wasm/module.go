@@ -157,8 +157,9 @@ func (m *Module) FuncType(index uint32) (FuncType, bool) {
 }
 
 // Parse reads a module's types, imports, functions, tables, memories, exports and
-// start section. It does not look into code or data, and does not validate the
-// module: a compiler does that. It never panics, whatever the input.
+// start section. Of the other sections it checks that every count and size in them
+// fits, and no more; it does not validate the module: a compiler does that. It never
+// panics, whatever the input.
 func Parse(binary []byte) (*Module, error) {
 	if len(binary) < 8 {
 		if len(binary) >= 4 && string(binary[:4]) == "\x00asm" {
@@ -216,17 +217,14 @@ func Parse(binary []byte) (*Module, error) {
 	return m, nil
 }
 
-// isRead tells which sections are read: all that Module has fields for. The rest is skipped by its size.
-func isRead(id byte) bool {
-	switch id {
-	case 1, 2, 3, 4, 5, 7, 8:
-		return true
-	}
-	return false
-}
+// isRead tells which sections are read to their end, in this order, each at most once.
+// The rest is custom sections, which may stand anywhere, and the count of data segments.
+func isRead(id byte) bool { return id >= 1 && id <= 11 }
 
 func (m *Module) section(id byte, r *reader) error {
 	switch id {
+	case 0:
+		return r.custom()
 	case 1:
 		return r.vector("type", func() error {
 			form, err := r.byte()
@@ -266,6 +264,8 @@ func (m *Module) section(id byte, r *reader) error {
 			m.Memories = append(m.Memories, l)
 			return err
 		})
+	case 6:
+		return r.vector("global", r.globalVariable)
 	case 7:
 		return r.vector("export", func() error {
 			name, err := r.name()
@@ -287,6 +287,12 @@ func (m *Module) section(id byte, r *reader) error {
 		m.HasStart = true
 		_, err := r.u32()
 		return err
+	case 9:
+		return r.vector("element segment", r.elementSegment)
+	case 10:
+		return r.vector("function bodie", r.functionBody)
+	case 11:
+		return r.vector("data segment", r.dataSegment)
 	}
 	return nil
 }

@@ -63,19 +63,46 @@ var everything = module(
 	section(2, vec(
 		imported("a", "f", 0, 1),
 		imported("a", "t", 1, wasm.ExternRef, 1, 2, 9),
-		imported("b", "g", 3, wasm.I64, 1),
+		imported("b", "g", 3, wasm.I32, 0),
 		imported("a", "h", 0, 0))),
 	custom("between", ""),
 	section(3, vec(leb(0), leb(1))),
 	section(4, vec([]byte{wasm.FuncRef, 0, 3})),
 	section(5, vec([]byte{1, 1, 200, 1})),
+	section(6, vec(
+		[]byte{wasm.I32, 1, 0x41, 0xff, 0x00, 0x0b},                               // i32.const 127
+		[]byte{wasm.I64, 0, 0x42, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00, 0x0b}, // i64.const 0
+		[]byte{wasm.F32, 0, 0x43, 1, 2, 3, 4, 0x0b},                               // f32.const
+		[]byte{wasm.F64, 0, 0x44, 1, 2, 3, 4, 5, 6, 7, 8, 0x0b},                   // f64.const
+		append(append([]byte{wasm.V128, 0, 0xfd, 12}, make([]byte, 16)...), 0x0b), // v128.const
+		[]byte{wasm.FuncRef, 0, 0xd0, wasm.FuncRef, 0x0b},                         // ref.null
+		[]byte{wasm.FuncRef, 0, 0xd2, 0, 0x0b})),                                  // ref.func
 	section(7, vec(
 		exported("imported", 0, 0), exported("own", 0, 3), exported("mem", 2, 0), exported("glob", 3, 0), exported("tab", 1, 1))),
 	section(8, leb(2)),
+	section(9, vec(
+		[]byte{0, 0x41, 0, 0x0b, 1, 2},                              // active
+		[]byte{1, 0, 2, 2, 3},                                       // passive
+		[]byte{2, 1, 0x41, 0, 0x0b, 0, 1, 2},                        // active, with its table
+		[]byte{3, 0, 1, 2},                                          // declarative
+		[]byte{4, 0x41, 0, 0x0b, 1, 0xd2, 2, 0x0b},                  // the same with expressions
+		[]byte{5, wasm.FuncRef, 1, 0xd0, wasm.FuncRef, 0x0b},        //
+		[]byte{6, 1, 0x41, 0, 0x0b, wasm.FuncRef, 1, 0xd2, 2, 0x0b}, //
+		[]byte{7, wasm.ExternRef, 1, 0xd0, wasm.ExternRef, 0x0b})),  //
+	section(12, leb(3)),
 	section(10, vec(
-		sized([]byte{0, 0x0b}), // () -> ()
+		sized([]byte{2, 10, wasm.I32, 0x80, 0x10, wasm.V128, 0x0b}),     // () -> (), with local variables
 		sized([]byte{0, 0x41, 0, 0x44, 0, 0, 0, 0, 0, 0, 0, 0, 0x0b}))), // i32.const 0, f64.const 0
+	section(11, vec(
+		append([]byte{0, 0x41, 8, 0x0b}, sized([]byte("active"))...),
+		append([]byte{1}, sized([]byte("passive"))...),
+		append([]byte{2, 0, 0x23, 0, 0x0b}, sized([]byte("active, with its memory"))...))),
 	custom("last", strings.Repeat("x", 300)),
+	custom("name", string(slices.Concat(
+		append([]byte{0}, sized(text("everything"))...),
+		append([]byte{1}, sized(vec(append(leb(0), text("f")...), append(leb(2), text("start")...)))...),
+		append([]byte{2}, sized(vec(append(leb(2), vec(append(leb(0), text("x")...))...)))...),
+		append([]byte{7}, sized([]byte("global names, which are not looked at"))...)))),
 )
 
 func TestParseEverything(t *testing.T) {
@@ -181,6 +208,65 @@ func TestParseRefuses(t *testing.T) {
 		if _, err := wasm.Parse([]byte(data)); !errors.Is(err, want) {
 			t.Errorf("%q: error %v, want %v", data, err, want)
 		}
+	}
+}
+
+// The compiler allocates what a count or size asks for before it looks at what is there,
+// and a process that asks for hundreds of gigabytes is gone. So these must not get to it.
+func TestParseRefusesCounts(t *testing.T) {
+	huge := leb(1<<32 - 1)
+	million := leb(1 << 20)
+	end := []byte{0x0b}
+	names := func(subsection byte, content ...[]byte) []byte {
+		return custom("name", string(append([]byte{subsection}, sized(slices.Concat(content...))...)))
+	}
+	tests := []struct {
+		name string
+		data []byte
+		want string
+	}{
+		{"name of a custom section", module(section(0, huge)), "section 0: unexpected end at offset 0xf"},
+		{"custom section without a name", module(section(0)), "section 0: unexpected end at offset 0xa"},
+		{"name of the module", module(names(0, huge)), "unexpected end"},
+		{"names of functions", module(names(1, huge)), "4294967295 names"},
+		{"names of functions that are not there", module(names(1, million)), "unexpected end"},
+		{"name of a function", module(names(1, vec(append(leb(0), huge...)))), "unexpected end"},
+		{"names of local variables", module(names(2, huge)), "4294967295 names"},
+		{"names of one function's local variables", module(names(2, vec(append(leb(0), huge...)))), "4294967295 names"},
+		{"name of a local variable", module(names(2, vec(append(leb(0), vec(append(leb(0), huge...))...)))), "unexpected end"},
+		{"names beyond their subsection", module(custom("name", "\x01\x01\x01\x00\x00")), "unexpected end"},
+		{"names short of their subsection", module(names(1, vec(), []byte{0})), "1 bytes too many"},
+		{"size of names", module(custom("name", "\x01\xff\xff\xff\xff\x0f")), "says it has 4294967295 bytes, 0 are left"},
+		{"globals", module(section(6, huge)), "4294967295 globals"},
+		{"globals that are not there", module(section(6, million)), "unexpected end"},
+		{"global of an unknown type", module(section(6, vec([]byte{0x00, 0, 0x0b}))), "value type 0x0"},
+		{"constant that does not end", module(section(6, vec([]byte{wasm.I32, 0, 0x41, 0}))), "unexpected end"},
+		{"constant with another instruction", module(section(6, vec([]byte{wasm.I32, 0, 0x10, 0, 0x0b}))), "instruction 0x10 at offset 0xd"},
+		{"constant of six bytes", module(section(6, vec([]byte{wasm.I32, 0, 0x41, 0x80, 0x80, 0x80, 0x80, 0x80, 0, 0x0b}))), "longer than 5 bytes"},
+		{"constant of half a float", module(section(6, vec([]byte{wasm.F64, 0, 0x44, 0, 0, 0, 0}))), "unexpected end"},
+		{"element segments", module(section(9, huge)), "4294967295 element segments"},
+		{"elements", module(section(9, vec(slices.Concat([]byte{1, 0}, huge)))), "4294967295 elements"},
+		{"elements that are not there", module(section(9, vec(slices.Concat([]byte{1, 0}, million)))), "unexpected end"},
+		{"elements as expressions", module(section(9, vec(slices.Concat([]byte{5, wasm.FuncRef}, huge)))), "4294967295 elements"},
+		{"element segment of another kind", module(section(9, vec([]byte{8}))), "flags 0x8"},
+		{"functions", module(section(10, huge)), "4294967295 function bodies"},
+		{"functions that are not there", module(section(10, million)), "unexpected end"},
+		{"size of a function", module(section(10, vec(huge))), "says it has 4294967295 bytes, 0 are left"},
+		{"local variables", module(section(10, vec(sized(slices.Concat(vec(append(huge, wasm.I64)), end))))), "4294967295 local variables"},
+		{"local variables in sum", module(section(10, vec(sized(slices.Concat(
+			vec(slices.Repeat([][]byte{append(leb(10_000), wasm.I64)}, 6)...), end))))), "60000 local variables"},
+		{"groups of local variables", module(section(10, vec(sized(slices.Concat(huge, end))))), "4294967295 group"},
+		{"data segments", module(section(11, huge)), "4294967295 data segments"},
+		{"data", module(section(11, vec(append([]byte{1}, huge...)))), "unexpected end"},
+		{"data of a memory", module(section(11, vec(slices.Concat([]byte{0, 0x41, 0, 0x0b}, huge)))), "unexpected end"},
+		{"data segment of another kind", module(section(11, vec([]byte{3}))), "flags 0x3"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := wasm.Parse(tt.data); err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "offset 0x") {
+				t.Errorf("error %v, want one that contains %q and an offset", err, tt.want)
+			}
+		})
 	}
 }
 
