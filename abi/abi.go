@@ -106,6 +106,7 @@ func (e Errno) Error() string { return e.String() }
 const (
 	MaxFailureSize = 256 << 10 // bytes of JSON given to fail
 	MaxLogText     = 64 << 10  // bytes of a log record's message, and of its attributes
+	MaxMetadata    = 64 << 10  // bytes of an encoding, and of a payload's metadata (JSON)
 	MaxHandles     = 256       // open responses of one activity
 	MaxRequestSize = 16 << 20  // bytes of a passthrough request
 	MaxCauseDepth  = 16        // nested causes of a Failure
@@ -254,6 +255,9 @@ func UnmarshalMetadata(data []byte) (map[string][]byte, error) {
 	var values map[string]json.RawMessage
 	if err := json.Unmarshal(data, &values); err != nil {
 		return nil, fmt.Errorf("%w: metadata is not a JSON object: %v", EINVAL, err)
+	}
+	if values == nil {
+		return nil, fmt.Errorf("%w: metadata is null", EINVAL)
 	}
 	metadata := make(map[string][]byte, len(values))
 	for name, raw := range values {

@@ -202,6 +202,9 @@ func (a *attempt) temporalError(ctx context.Context, info activity.Info, err err
 	)
 	switch {
 	case errors.As(err, &failure):
+		if failure.Type == abi.TypeWorkerShutdown && failure.NextRetryDelay == 0 {
+			failure.NextRetryDelay = abi.Milliseconds(handOver)
+		}
 		return applicationError(failure)
 	case errors.As(err, &cancelled):
 		return a.cancelled(ctx, activityType, cancelled.Details)

@@ -357,14 +357,16 @@ func (a *shutdownInbound) ExecuteActivity(ctx context.Context, in *interceptor.E
 	return result, err
 }
 
-// shutdownError is the failure of an attempt that a shutdown cut short. It makes
-// Temporal hand the activity to another worker at once: a delay of zero would mean that
-// of the retry policy.
+// handOver is the retry delay that makes Temporal hand an activity to another worker at
+// once: zero would mean the delay of the retry policy.
+const handOver = time.Millisecond
+
+// shutdownError is the failure of an attempt that a shutdown cut short.
 func shutdownError(activityType string, details ...any) error {
 	return temporal.NewApplicationErrorWithOptions(
 		fmt.Sprintf("activity %s was cut short because its worker had to stop", activityType),
 		abi.TypeWorkerShutdown,
-		temporal.ApplicationErrorOptions{NextRetryDelay: time.Millisecond, Details: details},
+		temporal.ApplicationErrorOptions{NextRetryDelay: handOver, Details: details},
 	)
 }
 

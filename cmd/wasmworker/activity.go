@@ -34,7 +34,7 @@ func describe(namespace string) *workflowservice.DescribeNamespaceRequest {
 	return &workflowservice.DescribeNamespaceRequest{Namespace: namespace}
 }
 
-const argsHelp = `Each argument is JSON. @FILE stands for the JSON in a file and - for the JSON on standard
+const argsHelp = `Flags come before the arguments. Each argument is JSON. @FILE stands for the JSON in a file and - for the JSON on standard
 input; with --binary they stand for raw bytes (binary/plain) instead.`
 
 func binaryFlag() cli.Flag {
@@ -47,7 +47,7 @@ func invokeCommand() *cli.Command {
 		Usage:     "run one activity in the sandbox, without Temporal",
 		ArgsUsage: "MODULE-OR-FOLDER ACTIVITY [JSON | @FILE | -]…",
 		Description: `   wasmworker invoke ./acts Greet '{"name": "Ada"}'
-   wasmworker invoke ./acts/stats.wasm Stats --binary @big.csv
+   wasmworker invoke --binary ./acts/stats.wasm Stats @big.csv
    echo '"hello"' | wasmworker invoke ./acts Echo -
 
 ` + argsHelp + `

@@ -215,14 +215,14 @@ func (s Set) nearest(importModule string) string {
 
 func (s Set) importProblem(imp catalog.Import) string {
 	if imp.Kind != "func" {
-		return fmt.Sprintf("%s %q is imported, and only functions can be", imp.Kind, imp.Name)
+		return fmt.Sprintf(`%s "%s" is imported, and only functions can be`, imp.Kind, printable(imp.Name))
 	}
 	if imp.Module == abi.ModuleWASI {
 		return "" // the linker checks these: the module's trial instantiation names what is missing
 	}
 	want, ok := always[imp.Module][imp.Name], always[imp.Module] != nil
 	if ok && want == "" {
-		return fmt.Sprintf("it has no function %q", imp.Name)
+		return fmt.Sprintf(`it has no function "%s"`, printable(imp.Name))
 	}
 	if !ok {
 		m, granted := s[imp.Module]
@@ -230,12 +230,12 @@ func (s Set) importProblem(imp catalog.Import) string {
 			return ""
 		}
 		if m.Functions[imp.Name] == nil {
-			return fmt.Sprintf("it has no function %q", imp.Name)
+			return fmt.Sprintf(`it has no function "%s"`, printable(imp.Name))
 		}
 		want = callType
 	}
 	if imp.Type != want {
-		return fmt.Sprintf("function %q has the type %s, not %s as imported", imp.Name, want, imp.Type)
+		return fmt.Sprintf(`function "%s" has the type %s, not %s as imported`, printable(imp.Name), want, imp.Type)
 	}
 	return ""
 }
@@ -248,11 +248,18 @@ type Refusal struct {
 	Needs []Need
 }
 
+// maxShown is how many import modules a message lists: a guest can have any number.
+const maxShown = 20
+
 // Error names the file, each import, and what would grant it.
 func (r *Refusal) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: refused, because it imports more than it was granted:", r.Module.Path)
-	for _, n := range r.Needs {
+	for i, n := range r.Needs {
+		if i == maxShown {
+			fmt.Fprintf(&b, "\n  and %d more", len(r.Needs)-i)
+			break
+		}
 		fmt.Fprintf(&b, "\n  %s (%s)", printable(n.Import), printable(strings.Join(n.Functions, ", ")))
 		if n.Problem != "" {
 			fmt.Fprintf(&b, ": %s", n.Problem)
@@ -268,7 +275,7 @@ func printable(name string) string {
 	quoted := fmt.Sprintf("%q", name)
 	name = quoted[1 : len(quoted)-1]
 	if len(name) > 200 {
-		name = name[:200] + "…"
+		name = strings.ToValidUTF8(name[:200], "") + "…"
 	}
 	return name
 }

@@ -207,6 +207,7 @@ var activityFuncs = map[string]hostFunc{
 		// A payload costs something even if it is empty.
 		size := len(data) + len(encoding) + 64
 		if limit := c.module.Options.MaxOutput; size > limit-c.pendingSize {
+			c.pending, c.pendingSize = nil, 0
 			return 0, fmt.Errorf("%w: the details of the heartbeat would be more than %d bytes", abi.EMSGSIZE, limit)
 		}
 		c.pendingSize += size
@@ -265,14 +266,11 @@ var activityFuncs = map[string]hostFunc{
 	},
 }
 
-// maxShortText bounds encodings and metadata.
-const maxShortText = 64 << 10
-
 // shortText copies a text of the guest's that has no business being long.
 func (c *call) shortText(mod api.Module, what string, ptr, length uint64) ([]byte, error) {
 	text := c.view(mod, what, ptr, length)
-	if len(text) > maxShortText {
-		return nil, fmt.Errorf("%w: %d bytes are more than the %d of an encoding or metadata", abi.EMSGSIZE, len(text), maxShortText)
+	if len(text) > abi.MaxMetadata {
+		return nil, fmt.Errorf("%w: %d bytes are more than the %d of an encoding or metadata", abi.EMSGSIZE, len(text), abi.MaxMetadata)
 	}
 	return bytes.Clone(text), nil
 }

@@ -155,6 +155,9 @@ func (c *call) abnormalEnd(err error, refusedMemory bool) *abi.Failure {
 	default:
 		f.Type = abi.TypeWasmTrap
 		f.Message = fmt.Sprintf("module %s trapped: %s", c.module.File.Name, message)
+		if first := c.stderr.firstLine(); first != "" {
+			f.Message += ": " + first
+		}
 	}
 	if refusedMemory && f.Type != abi.TypeStackOverflow {
 		f.Type = abi.TypeOutOfMemory

@@ -113,16 +113,34 @@ func (l *lines) flush(c *call) {
 	}
 }
 
-// tail keeps the end of what is written.
-type tail struct{ data []byte }
+// tail keeps the first line of what is written, where a runtime names its fatal error,
+// and the end.
+type tail struct {
+	first []byte
+	ended bool // the first line
+	data  []byte
+}
 
-const tailSize = 2 << 10
+const (
+	tailSize  = 2 << 10
+	firstSize = 200
+)
 
 func (t *tail) write(p []byte) {
+	if !t.ended {
+		line, _, ended := bytes.Cut(p, []byte{'\n'})
+		t.first = append(t.first, line[:min(len(line), firstSize-len(t.first))]...)
+		t.ended = ended || len(t.first) == firstSize
+	}
 	t.data = append(t.data, p[max(0, len(p)-tailSize):]...)
 	if extra := len(t.data) - tailSize; extra > 0 {
 		t.data = append(t.data[:0], t.data[extra:]...)
 	}
+}
+
+// firstLine returns the first line, shortened if it is long.
+func (t *tail) firstLine() string {
+	return strings.TrimSpace(strings.ToValidUTF8(string(t.first), "\uFFFD"))
 }
 
 func (t *tail) String() string { return strings.ToValidUTF8(string(t.data), "\uFFFD") }

@@ -1,0 +1,81 @@
+# Everything that `make` can do needs Go and make alone, unless a comment says otherwise.
+# `make` alone lists the targets.
+
+GO        ?= go
+BIN       := bin
+SERVER    := $(BIN)/wasmworker-devserver
+WORKER    := $(BIN)/wasmworker
+ACTS      := $(BIN)/acts/greet.wasm $(BIN)/acts/apistats.wasm
+MODULES   := . guest-sdk/go cmd/wasmworker-devserver examples/greet examples/apistats testdata/guests/acts
+STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0
+WASMBUILD := GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -buildmode=c-shared -trimpath -ldflags='-s -w'
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build ## execute two activities through a real Temporal server, and end
+	@GO="$(GO)" sh examples/demo.sh
+
+.PHONY: dev
+dev: build ## server, Temporal UI and worker, until Ctrl-C
+	$(WORKER) dev --modules $(BIN)/acts
+
+.PHONY: test
+test: build ## the whole test suite
+	$(GO) test ./...
+	cd guest-sdk/go && $(GO) test ./...
+	cd examples/greet && $(GO) test ./...
+	cd examples/apistats && $(GO) test ./...
+	cd cmd/wasmworker-devserver && $(GO) test ./...
+
+.PHONY: build
+build: $(WORKER) $(SERVER) $(ACTS) ## the programs and the example modules, into bin/
+
+# Go knows best whether this is up to date.
+.PHONY: $(WORKER)
+$(WORKER):
+	@mkdir -p $(BIN)
+	$(GO) build -o $@ ./cmd/wasmworker
+
+# A server of its own Go module. Its first build compiles some 1,900 packages.
+$(SERVER): $(wildcard cmd/wasmworker-devserver/*.go) cmd/wasmworker-devserver/go.mod cmd/wasmworker-devserver/go.sum
+	@mkdir -p $(BIN)
+	@GO="$(GO)" sh cmd/wasmworker-devserver/build.sh $(abspath $@)
+
+SDK := $(wildcard guest-sdk/go/*/*.go guest-sdk/go/internal/*/*.go)
+$(BIN)/acts/%.wasm: examples/%/main.go examples/%/go.mod $(SDK)
+	@mkdir -p $(@D)
+	cd examples/$* && $(WASMBUILD) -o $(abspath $@) .
+
+.PHONY: race
+race: build ## the host's tests with the race detector (needs a C compiler)
+	$(GO) test -race ./...
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck and tidy modules, all of them
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
+	@for m in $(MODULES); do echo "lint $$m"; (cd $$m && $(GO) vet ./... && $(STATICCHECK) ./... && $(GO) mod tidy -diff) || exit 1; done
+	GOOS=wasip1 GOARCH=wasm $(GO) -C guest-sdk/go vet ./...
+
+# go test -fuzz takes one target at a time.
+FUZZTIME ?= 30s
+.PHONY: fuzz
+fuzz: ## fuzz everything that parses, each target for FUZZTIME
+	@for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' abi host); do \
+	  for t in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9]+).*/\1/p' $$f); do \
+	    echo "fuzz $$t"; $(GO) test -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZTIME) ./$$(dirname $$f) || exit 1; done; done
+
+.PHONY: cross
+cross: ## build wasmworker for every platform that it supports
+	@for os in linux darwin windows; do for arch in amd64 arm64; do \
+	  echo "build $$os/$$arch"; GOOS=$$os GOARCH=$$arch CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/wasmworker ./host/... || exit 1; done; done
+
+.PHONY: wat
+wat: ## assemble testdata/wat again (needs wat2wasm of wabt)
+	@for f in testdata/wat/*.wat; do wat2wasm "$$f" -o "$${f%.wat}.wasm" || exit 1; done
+
+.PHONY: clean
+clean: ## remove bin/
+	rm -rf $(BIN)

@@ -1,0 +1,3 @@
+module github.com/wasmworker/wasmworker/guest-sdk/go
+
+go 1.26

@@ -1,0 +1,90 @@
+//go:build !wasip1
+
+package host
+
+import (
+	"strconv"
+	"sync"
+)
+
+// Current returns nil: there is no host outside a WebAssembly build. Tests bring
+// their own, see package testsuite.
+func Current() Host { return nil }
+
+// Responses of fake passthrough functions, and the sentences of their errors.
+// Ids count up and are removed when they were read, so parallel tests do not meet.
+var fakes struct {
+	sync.Mutex
+	last      uint32
+	responses map[uint32][]byte
+	errors    map[uint32]string
+}
+
+// Offer turns what a fake passthrough function answers into its result: a handle
+// and a length, or an errno. An errno carries an id in its upper half, which
+// ResponseError takes to find the message.
+func Offer(response []byte, errno int32, message string) int64 {
+	if errno == 0 && len(response) == 0 {
+		return 0
+	}
+	fakes.Lock()
+	defer fakes.Unlock()
+	fakes.last = fakes.last%(1<<31-1) + 1
+	id := fakes.last
+	if errno != 0 {
+		if fakes.errors == nil {
+			fakes.errors = map[uint32]string{}
+		}
+		fakes.errors[id] = message
+		return -(int64(id)<<32 | int64(errno))
+	}
+	if fakes.responses == nil {
+		fakes.responses = map[uint32][]byte{}
+	}
+	fakes.responses[id] = response
+	return int64(id)<<32 | int64(uint32(len(response)))
+}
+
+// ReadResponse copies a piece of a passthrough response.
+func ReadResponse(handle, offset uint32, dst []byte) int64 {
+	fakes.Lock()
+	defer fakes.Unlock()
+	response, ok := fakes.responses[handle]
+	if !ok {
+		return -8 // EBADF
+	}
+	return int64(copy(dst, response[min(int(offset), len(response)):]))
+}
+
+// CloseResponse gives a passthrough response back.
+func CloseResponse(handle uint32) int64 {
+	fakes.Lock()
+	defer fakes.Unlock()
+	if _, ok := fakes.responses[handle]; !ok {
+		return -8 // EBADF
+	}
+	delete(fakes.responses, handle)
+	return 0
+}
+
+// ResponseError returns the errno and the sentence behind a negative result of a
+// passthrough function.
+func ResponseError(result int64) (errno int32, message string) {
+	fakes.Lock()
+	defer fakes.Unlock()
+	errno = int32(uint32(-result))
+	id := uint32(uint64(-result) >> 32)
+	message, ok := fakes.errors[id]
+	if !ok {
+		message = "error number " + strconv.Itoa(int(errno))
+	}
+	delete(fakes.errors, id)
+	return errno, message
+}
+
+// OpenResponses is the number of responses that nobody has closed yet.
+func OpenResponses() int {
+	fakes.Lock()
+	defer fakes.Unlock()
+	return len(fakes.responses)
+}

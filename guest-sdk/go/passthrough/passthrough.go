@@ -1,0 +1,137 @@
+// Package passthrough calls host modules that an operator has granted to a
+// WebAssembly module, such as wasmworker:http/v1. The module imports the function
+// itself, and the import is its request for the grant:
+//
+//	//go:wasmimport wasmworker:weather/v1 forecast
+//	func forecast(req unsafe.Pointer, n uint32) int64
+//
+//	err := passthrough.CallJSON(forecast, Request{City: "Oslo"}, &response)
+//
+// A function without a body does not link in other builds. Put it into a file that
+// ends in _wasip1.go, and a fake made by testsuite.Passthrough into one with the
+// build constraint !wasip1.
+package passthrough
+
+import (
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"strconv"
+	"unsafe"
+
+	"github.com/wasmworker/wasmworker/guest-sdk/go/internal/host"
+)
+
+// Func is a function of a host module, imported by a go:wasmimport directive.
+type Func = func(reqPtr unsafe.Pointer, reqLen uint32) int64
+
+// Errno is why a host module did not answer, a number of WASI preview 1. It is an
+// error to compare with, by errors.Is.
+type Errno int32
+
+// The numbers that host modules use.
+const (
+	E2BIG       Errno = 1  // too much of something
+	EACCES      Errno = 2  // the operator's policy denies it
+	EAGAIN      Errno = 6  // not now; try again
+	EBADF       Errno = 8  // no such handle
+	EBUSY       Errno = 10 // in use
+	ECANCELED   Errno = 11 // the activity was cancelled
+	EEXIST      Errno = 20 // there already
+	EINTR       Errno = 27 // interrupted
+	EINVAL      Errno = 28 // not a valid request, or not within an activity
+	EIO         Errno = 29 // failed for another reason
+	EMFILE      Errno = 33 // too many open responses
+	EMSGSIZE    Errno = 35 // too long
+	ENOENT      Errno = 44 // not there
+	ENOSYS      Errno = 52 // no such function
+	ENOTSUP     Errno = 58 // not supported
+	EPERM       Errno = 63 // not permitted
+	ETIMEDOUT   Errno = 73 // took too long
+	ENOTCAPABLE Errno = 76 // not granted
+)
+
+var names = map[Errno]string{
+	E2BIG: "E2BIG", EACCES: "EACCES", EAGAIN: "EAGAIN", EBADF: "EBADF", EBUSY: "EBUSY", ECANCELED: "ECANCELED",
+	EEXIST: "EEXIST", EINTR: "EINTR", EINVAL: "EINVAL", EIO: "EIO", EMFILE: "EMFILE", EMSGSIZE: "EMSGSIZE",
+	ENOENT: "ENOENT", ENOSYS: "ENOSYS", ENOTSUP: "ENOTSUP", EPERM: "EPERM", ETIMEDOUT: "ETIMEDOUT", ENOTCAPABLE: "ENOTCAPABLE",
+}
+
+// Error returns the number's name, such as EACCES.
+func (e Errno) Error() string {
+	if name, ok := names[e]; ok {
+		return name
+	}
+	return "errno " + strconv.Itoa(int(e))
+}
+
+// Error is what Call returns when a host module did not answer. It wraps its Errno:
+//
+//	if errors.Is(err, passthrough.EACCES) { … }
+type Error struct {
+	Errno   Errno
+	Message string // a sentence from the host; may be empty
+}
+
+// Error returns the errno's name and the message.
+func (e *Error) Error() string {
+	if e.Message == "" {
+		return e.Errno.Error()
+	}
+	return e.Errno.Error() + ": " + e.Message
+}
+
+// Unwrap returns the errno.
+func (e *Error) Unwrap() error { return e.Errno }
+
+// Call gives a request to a host module and returns its response, nil if that is
+// empty. The whole instance waits meanwhile, all goroutines included, until the host
+// answers or interrupts the activity. The error is an *Error.
+func Call(fn Func, req []byte) ([]byte, error) {
+	result := fn(unsafe.Pointer(unsafe.SliceData(req)), uint32(len(req)))
+	runtime.KeepAlive(req)
+	if result < 0 {
+		errno, message := host.ResponseError(result)
+		return nil, &Error{Errno(errno), message}
+	}
+	handle, size := uint32(result>>32), uint32(result)
+	if handle == 0 {
+		return nil, nil
+	}
+	defer host.CloseResponse(handle)
+	response := make([]byte, size)
+	for at := uint32(0); at < size; {
+		n := host.ReadResponse(handle, at, response[at:])
+		if n < 0 {
+			errno, message := host.ResponseError(n)
+			return nil, &Error{Errno(errno), message}
+		}
+		if n == 0 {
+			return nil, &Error{EIO, "the response ends after " + strconv.Itoa(int(at)) + " of " + strconv.Itoa(int(size)) + " bytes"}
+		}
+		at += uint32(n)
+	}
+	return response, nil
+}
+
+// CallJSON is Call with JSON on both sides. A nil request is sent as no bytes, and
+// a response is decoded into what resp points to, unless resp is nil or the
+// response empty. The error is an *Error, or one of encoding/json that says which
+// side it is about.
+func CallJSON(fn Func, req, resp any) error {
+	var data []byte
+	if req != nil {
+		var err error
+		if data, err = json.Marshal(req); err != nil {
+			return fmt.Errorf("request: %w", err)
+		}
+	}
+	data, err := Call(fn, data)
+	if err != nil || resp == nil || len(data) == 0 {
+		return err
+	}
+	if err := json.Unmarshal(data, resp); err != nil {
+		return fmt.Errorf("response: %w", err)
+	}
+	return nil
+}

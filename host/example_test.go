@@ -1,0 +1,128 @@
+//go:build unix
+
+package host_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/wasmworker/wasmworker/host"
+	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/internal/testbed"
+)
+
+// In your program these are where your Temporal server is, and your folder of modules.
+var (
+	address = func() string { return testbed.Shared(testbed.ForExample).Address }
+	folder  = func() string { return testbed.Root(testbed.ForExample) + "/testdata/wat/echo.wasm" }
+)
+
+// A worker in daemon mode: Start returns once it polls.
+func Example() {
+	h, err := host.New(host.Options{
+		PluginOptions: host.PluginOptions{
+			Modules:                 []string{folder()},
+			MaxConcurrentActivities: 8,
+			GracefulShutdownTimeout: 30 * time.Second,
+		},
+		ClientOptions: client.Options{HostPort: address()},
+		TaskQueue:     "example",
+	})
+	if err != nil {
+		log.Fatal(err) // names every module and option that is wrong
+	}
+	ctx := context.Background()
+	if err := h.Start(ctx); err != nil {
+		log.Fatal(err)
+	}
+
+	handle, err := h.Client().ExecuteActivity(ctx, client.StartActivityOptions{
+		ID: "example-echo", TaskQueue: h.TaskQueue(), StartToCloseTimeout: time.Minute,
+	}, "Echo", "hello")
+	if err != nil {
+		log.Fatal(err)
+	}
+	var result string
+	if err := handle.Get(ctx, &result); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(result)
+	fmt.Println(h.Activities(), h.Limit())
+
+	if err := h.Stop(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// hello
+	// [Args Echo Info] 8
+}
+
+// Any Temporal worker gets the activities of modules with one line, beside its own
+// workflows, which call them by name.
+func ExamplePlugin() {
+	c, err := client.Dial(client.Options{HostPort: address()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	wasm, err := host.NewPlugin(host.PluginOptions{Modules: []string{folder()}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	w := worker.New(c, "example-plugin", worker.Options{
+		Plugins: []worker.Plugin{wasm}, // the one line
+	})
+	w.RegisterWorkflowWithOptions(shout, workflow.RegisterOptions{Name: "Shout"})
+	if err := w.Start(); err != nil {
+		log.Fatal(err)
+	}
+	defer w.Stop()
+
+	run, err := c.ExecuteWorkflow(context.Background(), client.StartWorkflowOptions{TaskQueue: "example-plugin"}, "Shout", "hello")
+	if err != nil {
+		log.Fatal(err)
+	}
+	var result string
+	if err := run.Get(context.Background(), &result); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(result)
+	// Output: HELLO
+}
+
+func shout(ctx workflow.Context, text string) (string, error) {
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
+	var echoed string
+	err := workflow.ExecuteActivity(ctx, "Echo", text).Get(ctx, &echoed)
+	return strings.ToUpper(echoed), err
+}
+
+// A passthrough module of your own: guests import it as wasmworker:greeter/v1, and only
+// modules that it was granted to can be loaded with that import.
+func ExamplePassthroughModule() {
+	greeter := host.PassthroughModule{
+		Name: "greeter",
+		Functions: map[string]passthrough.Func{
+			"hello": func(_ context.Context, req []byte) ([]byte, error) {
+				return append([]byte("hello, "), req...), nil
+			},
+		},
+	}
+	h, err := host.New(host.Options{PluginOptions: host.PluginOptions{
+		Modules:     []string{folder()},
+		Passthrough: []host.PassthroughModule{greeter},
+		PerModule:   map[string]host.ModuleOptions{"echo": {Passthrough: []string{"greeter"}}},
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(h.PassthroughModules()[0].ImportName())
+	// Output: wasmworker:greeter/v1
+}
