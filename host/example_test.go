@@ -6,10 +6,12 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"log/slog"
 	"strings"
 	"time"
 
 	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
@@ -67,7 +69,7 @@ func Example() {
 // Any Temporal worker gets the activities of modules with one line, beside its own
 // workflows, which call them by name.
 func ExamplePlugin() {
-	c, err := client.Dial(client.Options{HostPort: address()})
+	c, err := client.Dial(client.Options{HostPort: address(), Logger: sdklog.NewStructuredLogger(slog.Default())})
 	if err != nil {
 		log.Fatal(err)
 	}
