@@ -203,6 +203,7 @@ func TestInvalid(t *testing.T) {
 		{func() ([]byte, error) { return make([]byte, 2<<20+1), nil }, nil, "OutputTooLarge", "result: output_write: the output is longer than 2 MiB"},
 		{func() {}, nil, "InvalidActivity", "an activity returns error or (T, error), this is of type func()"},
 		{func() string { return "" }, nil, "InvalidActivity", ""},
+		//lint:ignore ST1008 that is the mistake
 		{func() (error, string) { return nil, "" }, nil, "InvalidActivity", ""},
 		{func() (int, int, error) { return 0, 0, nil }, nil, "InvalidActivity", ""},
 		{17, nil, "InvalidActivity", "an activity is a function, this is of type int"},
@@ -327,6 +328,7 @@ func TestPanics(t *testing.T) {
 	}{
 		{func() error { panic("oh no") }, "oh no"},
 		{func() error { panic(fmt.Errorf("an error")) }, "an error"},
+		//lint:ignore SA5000 that is the mistake
 		{func() error { var m map[string]int; m["x"] = 1; return nil }, "assignment to entry in nil map"},
 		{func() error { panic(nil) }, "panic called with nil argument"},
 		{func() error { var e *temporal.ApplicationError; return e }, "invalid memory address or nil pointer dereference"},
@@ -370,7 +372,7 @@ func TestInfo(t *testing.T) {
 		if d, ok := ctx.Deadline(); ok != !got.Deadline.IsZero() || !d.Equal(got.Deadline) {
 			t.Errorf("the context's deadline is %v, %v", d, ok)
 		}
-		if !activity.IsActivity(context.WithValue(ctx, "k", "v")) || activity.IsActivity(context.Background()) {
+		if !activity.IsActivity(context.WithValue(ctx, key{}, "v")) || activity.IsActivity(context.Background()) {
 			t.Error("IsActivity is wrong")
 		}
 		return nil
@@ -378,6 +380,7 @@ func TestInfo(t *testing.T) {
 	if _, err := env.ExecuteActivity(get); err != nil {
 		t.Fatal(err)
 	}
+	//lint:ignore SA1019 ported activities may read it
 	if got.Attempt != 1 || !got.IsWorkflowActivity() || got.WorkflowType == nil || got.WorkflowNamespace != got.Namespace || got.ActivityRunID != "" ||
 		time.Until(got.Deadline) < 9*time.Minute || got.RetryPolicy != nil {
 		t.Errorf("%+v", got)
@@ -406,6 +409,7 @@ func TestInfo(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	env.SetInfo(nil).SetExecuteActivitiesInWorkflow(false)
+	//lint:ignore SA1019 ported activities may read it
 	if _, err := env.ExecuteActivity(get); err != nil || got.IsWorkflowActivity() || got.WorkflowType != nil || got.WorkflowNamespace != "" || got.ActivityRunID == "" {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -538,6 +542,7 @@ func TestRequests(t *testing.T) {
 				select {
 				case <-ctx.Done():
 					return ctx
+				//lint:ignore SA5004 a loop that computes
 				default:
 				}
 			}
@@ -553,7 +558,7 @@ func TestRequests(t *testing.T) {
 			return ctx
 		},
 		"derived": func(ctx context.Context) context.Context {
-			ctx, cancel := context.WithTimeout(context.WithValue(ctx, "k", "v"), time.Hour)
+			ctx, cancel := context.WithTimeout(context.WithValue(ctx, key{}, "v"), time.Hour)
 			time.AfterFunc(time.Minute, cancel)
 			<-ctx.Done()
 			return ctx
@@ -901,7 +906,8 @@ func TestLogger(t *testing.T) {
 
 func TestPrepare(t *testing.T) {
 	type mixed struct {
-		Greet   any
+		Greet any
+		//lint:ignore U1000 Prepare must cope with fields that it cannot set
 		unknown panicky
 	}
 	activity.Prepare(Greet, (&acts{}).Prefix, func() error { return nil }, func(...int) error { return nil },
@@ -925,3 +931,6 @@ func TestRunNeedsAHost(t *testing.T) {
 	}()
 	activity.Run(Greet)
 }
+
+// key is a key of a context's value.
+type key struct{}
