@@ -438,6 +438,6 @@ func names(modules []*catalog.Module) []string {
 func equal(t *testing.T, what string, got, want any) {
 	t.Helper()
 	if !reflect.DeepEqual(got, want) {
-		t.Errorf("%s: got\n%s, want\n%s", what, fmt.Sprintf("%.500v", got), fmt.Sprintf("%.500v", want))
+		t.Errorf("%s: got\n%.1000s, want\n%.1000s", what, fmt.Sprintf("%v", got), fmt.Sprintf("%v", want))
 	}
 }

@@ -195,7 +195,9 @@ func (c *call) instantiationError(err error) error {
 func (c *call) prepareCommand() error {
 	args := c.task.Args
 	if len(args) == 1 {
-		c.stdin = args[0].Data
+		if args[0].Encoding() != abi.EncodingNull {
+			c.stdin = args[0].Data
+		}
 		return nil
 	}
 	if len(args) == 0 {
@@ -208,6 +210,13 @@ func (c *call) prepareCommand() error {
 		}
 		switch arg.Encoding() {
 		case abi.EncodingJSON:
+			if !json.Valid(arg.Data) { // which could make two of it, or none
+				return &abi.Failure{
+					Type:         abi.TypeInvalidInput,
+					Message:      fmt.Sprintf("command %s gets several arguments as one JSON array, and argument %d is not JSON, though its encoding says so", c.activity.Type, i+1),
+					NonRetryable: true,
+				}
+			}
 			list = append(list, arg.Data...)
 		case abi.EncodingNull:
 			list = append(list, "null"...)
@@ -226,11 +235,11 @@ func (c *call) prepareCommand() error {
 
 // commandOutcome says what the end of a command means.
 func (c *call) commandOutcome(err error, refusedMemory bool) (*Payload, error) {
+	if c.tooLarge { // whatever the program made of an error from its standard output
+		return nil, c.outputTooLarge()
+	}
 	if exit, ok := errors.AsType[*sys.ExitError](err); err != nil && (!ok || exit.ExitCode() != 0) {
 		return nil, c.abnormalEnd(err, refusedMemory)
-	}
-	if c.tooLarge {
-		return nil, c.outputTooLarge()
 	}
 	if len(c.output) == 0 {
 		return nil, nil

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"slices"
@@ -312,6 +313,9 @@ func parseAttrs(text []byte) ([]slog.Attr, error) {
 	decoder.UseNumber()
 	if err := decoder.Decode(&values); err != nil {
 		return nil, fmt.Errorf("%w: the attributes of a log record are not a JSON object: %v", abi.EINVAL, err)
+	}
+	if _, err := decoder.Token(); values == nil || err != io.EOF {
+		return nil, fmt.Errorf("%w: the attributes of a log record are not one JSON object", abi.EINVAL)
 	}
 	attrs := make([]slog.Attr, 0, len(values))
 	for name, value := range values {

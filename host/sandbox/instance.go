@@ -32,6 +32,9 @@ type Instance struct {
 // NewInstance makes an instance, and calls its _initialize if it has one. It blocks
 // until that has returned; when ctx ends, that is interrupted.
 func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
+	if m.compiled == nil {
+		return nil, fmt.Errorf("module %s is not compiled", m.File.Name)
+	}
 	i := &Instance{
 		module:    m,
 		memory:    &linearMemory{limit: m.Options.MemoryLimit},
@@ -94,6 +97,7 @@ func (i *Instance) Close() {
 // run runs one call and says how it ended.
 func (i *Instance) run(c *call) (*Payload, error) {
 	i.calls++
+	i.broken = true // until it has returned as it should
 	i.memory.refused = false
 	i.stdio.attach(c)
 	name := c.activity.Export
@@ -114,21 +118,17 @@ func (i *Instance) run(c *call) (*Payload, error) {
 	if c.ctx.Err() != nil {
 		// Whatever it returned: a sleep or a request may have been cut short, and the
 		// guest may have taken that for the end of it.
-		i.broken = true
 		return nil, &InterruptedError{Cause: context.Cause(c.ctx)}
 	}
 	if i.module.File.Kind == catalog.KindCommand {
-		i.broken = true // has ended
 		return c.commandOutcome(err, i.memory.refused)
 	}
 	if err != nil {
-		i.broken = true
 		return nil, c.abnormalEnd(err, i.memory.refused)
 	}
 	payload, err := c.outcome(abi.Status(int32(uint32(stack[0]))))
-	if f, ok := errors.AsType[*abi.Failure](err); ok && f.Type == abi.TypeProtocolError {
-		i.broken = true
-	}
+	f, failed := errors.AsType[*abi.Failure](err)
+	i.broken = failed && f.Type == abi.TypeProtocolError
 	return payload, err
 }
 

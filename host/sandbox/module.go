@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -70,8 +71,8 @@ func mebibytes(n uint64) string {
 }
 
 // trialTimeout bounds the instantiation that compile tries. Even a large interpreter is
-// ready in well under a second.
-const trialTimeout = 10 * time.Second
+// ready in well under a second. A variable for the tests.
+var trialTimeout = 10 * time.Second
 
 // compile compiles the module into a runtime of its own, links what was granted, and
 // makes one instance to see that it works.
@@ -102,6 +103,9 @@ func (m *Module) compile(ctx context.Context, cacheDir string) (err error) {
 	// With two workers or more, compilation looks at ctx between functions.
 	compiling := experimental.WithCompilationWorkers(ctx, max(2, runtime.GOMAXPROCS(0)))
 	m.compiled, err = m.runtime.CompileModule(compiling, m.File.Binary)
+	if err != nil && strings.Contains(err.Error(), "compilationcache: ") {
+		return fmt.Errorf("%s: what the cache directory %s has of the module is damaged: %w; delete the directory", m.File.Path, cacheDir, err)
+	}
 	if err != nil {
 		return fmt.Errorf("%s: the module is not valid: %w", m.File.Path, err)
 	}

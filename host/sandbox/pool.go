@@ -102,7 +102,8 @@ func (p *Pool) Acquire(ctx context.Context, m *Module) (*Instance, error) {
 	}
 	var evicted *Instance
 	if p.limit > 0 && p.inUse+len(p.idle) > p.limit {
-		evicted, p.idle = p.idle[0], slices.Delete(p.idle, 0, 1)
+		evicted = p.idle[0] // before Delete, which moves what it leaves
+		p.idle = slices.Delete(p.idle, 0, 1)
 	}
 	p.mu.Unlock()
 	if evicted != nil {

@@ -189,18 +189,22 @@ type Activity struct {
 
 // Sandbox runs the activities of a set of modules. Its methods may be called concurrently.
 type Sandbox struct {
+	executor Executor
+	cacheDir string
+	logger   *slog.Logger
+	skip     bool
+
+	mu         sync.Mutex
 	modules    []*Module
 	activities map[string]Activity
 	refused    []error
-	executor   Executor
-	cacheDir   string
-	logger     *slog.Logger
-	skip       bool
 
-	mu     sync.Mutex
 	calls  int           // Run calls under way
 	closed bool          // no more of them
 	idle   chan struct{} // closed when calls is 0 and closed is true
+
+	freed   sync.Once
+	freeErr error
 }
 
 // New checks modules and configuration as a whole: options, grants, and names of
@@ -267,7 +271,7 @@ func New(cfg Config) (*Sandbox, error) {
 // register adds a module's activities.
 func (s *Sandbox) register(m *Module) error {
 	var errs []error
-	for export := range m.Options.Rename {
+	for _, export := range slices.Sorted(maps.Keys(m.Options.Rename)) {
 		if !slices.Contains(m.File.Exports, export) {
 			errs = append(errs, fmt.Errorf("module %q: rename: it has no activity %q (it has: %s)", m.File.Name, export, strings.Join(m.File.Exports, ", ")))
 		}
@@ -293,23 +297,35 @@ func (s *Sandbox) register(m *Module) error {
 }
 
 // Modules returns the modules that are served, in the order of the configuration.
-func (s *Sandbox) Modules() []*Module { return slices.Clone(s.modules) }
+func (s *Sandbox) Modules() []*Module {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.modules)
+}
 
 // Refused returns why modules were left out; it is empty unless Config.SkipRefused is set.
-func (s *Sandbox) Refused() []error { return slices.Clone(s.refused) }
+func (s *Sandbox) Refused() []error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.refused)
+}
 
 // Executor returns what hands out the instances.
 func (s *Sandbox) Executor() Executor { return s.executor }
 
 // Activities returns what can be run, sorted by type.
 func (s *Sandbox) Activities() []Activity {
+	s.mu.Lock()
 	list := slices.Collect(maps.Values(s.activities))
+	s.mu.Unlock()
 	slices.SortFunc(list, func(a, b Activity) int { return strings.Compare(a.Type, b.Type) })
 	return list
 }
 
 // Lookup returns the activity of a type.
 func (s *Sandbox) Lookup(activityType string) (Activity, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	a, ok := s.activities[activityType]
 	return a, ok
 }
@@ -323,10 +339,11 @@ func (s *Sandbox) Compile(ctx context.Context) error {
 			return fmt.Errorf("the cache directory cannot be made: %w; name another, or none", err)
 		}
 	}
-	errs := make([]error, len(s.modules))
+	modules := s.Modules()
+	errs := make([]error, len(modules))
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
 	var wg sync.WaitGroup
-	for i, m := range s.modules {
+	for i, m := range modules {
 		wg.Go(func() {
 			select {
 			case slots <- struct{}{}:
@@ -348,8 +365,10 @@ func (s *Sandbox) Compile(ctx context.Context) error {
 	if !s.skip {
 		return errors.Join(errs...)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var served []*Module
-	for i, m := range s.modules {
+	for i, m := range modules {
 		if errs[i] == nil {
 			served = append(served, m)
 			continue
@@ -390,12 +409,13 @@ func (e *UnknownActivityError) Error() string {
 //   - *InterruptedError: ctx ended first;
 //   - *UnknownActivityError or ErrClosed: nothing was run.
 func (s *Sandbox) Run(ctx context.Context, task Task) (*Payload, error) {
+	s.mu.Lock()
 	activity, ok := s.activities[task.Activity]
 	if !ok {
 		known := slices.Sorted(maps.Keys(s.activities))
+		s.mu.Unlock()
 		return nil, &UnknownActivityError{Type: task.Activity, Known: known}
 	}
-	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
 		return nil, ErrClosed
@@ -414,15 +434,15 @@ func (s *Sandbox) Run(ctx context.Context, task Task) (*Payload, error) {
 	if err != nil {
 		return nil, c.instantiationError(err)
 	}
-	payload, err := instance.run(c)
-	s.executor.Release(instance)
-	return payload, err
+	defer s.executor.Release(instance) // even if a function of the task's panics
+	return instance.run(c)
 }
 
 // Close waits until every Run has returned, for as long as ctx allows, and then closes
 // in order: instances, modules, runtimes, caches. Run calls that come later fail. When
 // ctx ends first, nothing is closed, since closing under a live instance would crash
-// the process, and ctx's error is returned; Close may be called again.
+// the process, and ctx's error is returned; Close may be called again. Once it has
+// closed everything, later calls do nothing and return what that one did.
 func (s *Sandbox) Close(ctx context.Context) error {
 	s.mu.Lock()
 	if !s.closed {
@@ -435,14 +455,21 @@ func (s *Sandbox) Close(ctx context.Context) error {
 	select {
 	case <-s.idle:
 	case <-ctx.Done():
-		return fmt.Errorf("activities are still running: %w", context.Cause(ctx))
+		select {
+		case <-s.idle:
+		default:
+			return fmt.Errorf("activities are still running: %w", context.Cause(ctx))
+		}
 	}
-	ctx = context.WithoutCancel(ctx)
-	errs := []error{s.executor.Close(ctx)}
-	for _, m := range s.modules {
-		errs = append(errs, m.close(ctx))
-	}
-	return errors.Join(errs...)
+	s.freed.Do(func() {
+		ctx := context.WithoutCancel(ctx)
+		errs := []error{s.executor.Close(ctx)}
+		for _, m := range s.Modules() {
+			errs = append(errs, m.close(ctx))
+		}
+		s.freeErr = errors.Join(errs...)
+	})
+	return s.freeErr
 }
 
 // DefaultCacheDir returns the folder for compiled code below the user's cache

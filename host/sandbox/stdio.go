@@ -100,7 +100,7 @@ func (l *lines) write(c *call, p []byte) {
 }
 
 func (l *lines) log(c *call) {
-	text := strings.TrimSuffix(string(l.partial), "\r")
+	text := strings.ToValidUTF8(strings.TrimSuffix(string(l.partial), "\r"), "\uFFFD")
 	l.partial = l.partial[:0]
 	if text != "" {
 		c.log(slog.LevelInfo, text, []slog.Attr{slog.String("stream", l.stream)})

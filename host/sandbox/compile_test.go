@@ -1,0 +1,284 @@
+package sandbox_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/sandbox"
+)
+
+// make makes a sandbox that the test compiles itself.
+func newSandbox(t *testing.T, cfg sandbox.Config) *sandbox.Sandbox {
+	t.Helper()
+	s, err := sandbox.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(context.Background()); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return s
+}
+
+// withoutCode is a fixture whose sections end before its code: its imports and exports
+// can be read, and it is no valid module.
+func withoutCode(t *testing.T, name string) *catalog.Module {
+	t.Helper()
+	data := fixture(t, name).Binary
+	pos := 8
+	for data[pos] != 10 {
+		size, n := binary.Uvarint(data[pos+1:])
+		pos += 1 + n + int(size)
+	}
+	m, err := catalog.Parse("withoutcode", bytes.Clone(data[:pos]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// Modules that do not work show it when they are compiled, each in its own way.
+func TestCompileRefuses(t *testing.T) {
+	broken := append(modules(t, "inittrap", "nofunction"), withoutCode(t, "memory"))
+	wants := []string{
+		"inittrap.wasm: the module cannot be instantiated: _initialize: wasm error: unreachable",
+		`nofunction.wasm: the module cannot be instantiated: "telepathy" is not exported in module "wasi_snapshot_preview1"`,
+		"withoutcode: the module is not valid: function and code section have inconsistent lengths",
+	}
+	prefixes := map[string]sandbox.Options{"nofunction": {Prefix: "n."}, "withoutcode": {Prefix: "w."}}
+	cfg := sandbox.Config{Modules: append(modules(t, "echo"), broken...), PerModule: prefixes}
+	s := newSandbox(t, cfg)
+	err := s.Compile(t.Context())
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range wants {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error %q does not contain %q", err, want)
+		}
+	}
+	equal(t, "live instances", live(s), 0)
+
+	cfg.SkipRefused = true
+	s = start(t, cfg)
+	equal(t, "activities", types(s), []string{"Args", "Echo", "Info"})
+	equal(t, "number of modules", len(s.Modules()), 1)
+	refused := s.Refused()
+	if len(refused) != len(wants) {
+		t.Fatalf("refused: %v", refused)
+	}
+	for i, want := range wants {
+		if !strings.Contains(refused[i].Error(), want) {
+			t.Errorf("refused because of %q, want %q", refused[i], want)
+		}
+	}
+	_, err = s.Run(t.Context(), sandbox.Task{Activity: "n.Never"})
+	if _, ok := errors.AsType[*sandbox.UnknownActivityError](err); !ok {
+		t.Errorf("an activity of a module that was left out: error %v", err)
+	}
+	equal(t, "result", text(run(t, s, "Echo", raw("x"))), "x")
+
+	cfg.Modules = broken
+	s = newSandbox(t, cfg)
+	if err := s.Compile(t.Context()); err == nil || !strings.Contains(err.Error(), wants[0]) || !strings.Contains(err.Error(), wants[2]) {
+		t.Errorf("nothing is left: error %v", err)
+	}
+}
+
+func TestCompileGivesUpOnStartFunctions(t *testing.T) {
+	sandbox.SetTrialTimeout(t, 10*time.Millisecond)
+	s := newSandbox(t, sandbox.Config{Modules: modules(t, "startloop")})
+	err := s.Compile(t.Context())
+	if want := "startloop.wasm: the module cannot be instantiated: its start function or _initialize did not return within 10ms"; err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("error %v, want %s", err, want)
+	}
+	equal(t, "live instances", live(s), 0)
+}
+
+// The context ends while modules are compiled: here in the moment when one of them, a
+// start function that never returns, has begun to run.
+func TestCompileIsCancelled(t *testing.T) {
+	for _, skip := range []bool{false, true} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		defer cancel(nil)
+		logged := &recorder{onLog: func(message string) {
+			if message == "started" {
+				cancel(errStop)
+			}
+		}}
+		s := newSandbox(t, sandbox.Config{Modules: modules(t, "startlog", "echo", "misbehave"), Logger: logged.logger(), SkipRefused: skip})
+		if err := s.Compile(ctx); !errors.Is(err, errStop) || !strings.Contains(err.Error(), "interrupted while modules were being compiled") {
+			t.Errorf("error %v, want the context's cause", err)
+		}
+		equal(t, "live instances", live(s), 0)
+	}
+}
+
+func TestCompileWithEndedContext(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errStop)
+	s := newSandbox(t, copies(t, "echo", sandbox.Options{}, "a", "b", "c", "d", "e"))
+	if err := s.Compile(ctx); !errors.Is(err, errStop) {
+		t.Errorf("error %v, want the context's cause", err)
+	}
+	equal(t, "live instances", live(s), 0)
+}
+
+// Several modules are compiled at a time, by several sandboxes, which share a cache.
+func TestCompileConcurrently(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			cfg := copies(t, "misbehave", sandbox.Options{}, "a", "b", "c", "d", "e", "f")
+			cfg.CacheDir = dir
+			s, err := sandbox.New(cfg)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer func() {
+				if err := s.Close(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}()
+			if err := s.Compile(t.Context()); err != nil {
+				t.Errorf("sandbox %d: %v", i, err)
+				return
+			}
+			equal(t, "live instances", live(s), 0)
+			for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
+				p, err := s.Run(t.Context(), sandbox.Task{Activity: name + ".Count"})
+				if err != nil || text(p) != "0" {
+					t.Errorf("%s: got %s, error %v", name, text(p), err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	equal(t, "number of files for one content", len(files(t, dir)), 1)
+}
+
+// files lists the files below a folder.
+func files(t *testing.T, dir string) map[string]os.FileInfo {
+	t.Helper()
+	found := map[string]os.FileInfo{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		found[path], err = d.Info()
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// What was compiled once is not compiled again: its file is used, and stays the same.
+func TestCacheDir(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "deep", "cache")
+	cfg := sandbox.Config{Modules: modules(t, "echo", "misbehave"), CacheDir: dir}
+	start(t, cfg)
+	if stat, err := os.Stat(dir); err != nil || stat.Mode().Perm() != 0o700 {
+		t.Errorf("the folder is %v (error %v): what lies in it is run, so others must not write there", stat.Mode(), err)
+	}
+	before := files(t, dir)
+	equal(t, "number of files", len(before), 2)
+
+	s := start(t, cfg)
+	after := files(t, dir)
+	equal(t, "number of files", len(after), 2)
+	for path, info := range after {
+		if b := before[path]; b == nil || !os.SameFile(b, info) || !b.ModTime().Equal(info.ModTime()) {
+			t.Errorf("%s was written again", path)
+		}
+	}
+	equal(t, "result of cached code", text(run(t, s, "Echo", raw("x"))), "x")
+	equal(t, "result of cached code", text(run(t, s, "Count")), "0")
+
+	// That the files are used shows when they are damaged. It costs no crash.
+	for path := range after {
+		if err := os.WriteFile(path, []byte("damaged"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := newSandbox(t, cfg).Compile(t.Context())
+	if want := "what the cache directory " + dir + " has of the module is damaged"; err == nil || strings.Count(err.Error(), want) != 2 {
+		t.Errorf("error %v, want one that says of both that %s", err, want)
+	}
+}
+
+func TestCacheDirCannotBeUsed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{file, filepath.Join(file, "below")} {
+		err := newSandbox(t, sandbox.Config{Modules: modules(t, "echo"), CacheDir: dir}).Compile(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "the cache directory cannot be made") || !strings.Contains(err.Error(), file) {
+			t.Errorf("%s: error %v", dir, err)
+		}
+	}
+}
+
+func TestWithoutCacheDir(t *testing.T) {
+	s := newSandbox(t, sandbox.Config{Modules: modules(t, "echo")})
+	if err := s.Compile(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "result", text(run(t, s, "Echo", raw("x"))), "x")
+}
+
+func TestDefaultCacheDir(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", "/var/cache/me") // where there is such a thing
+	t.Setenv("HOME", "/home/me")
+	dir := sandbox.DefaultCacheDir()
+	if want, err := os.UserCacheDir(); err != nil || dir != filepath.Join(want, "wasmworker") {
+		t.Errorf("got %s", dir)
+	}
+	t.Setenv("XDG_CACHE_HOME", "not/absolute")
+	t.Setenv("HOME", "")
+	if _, err := os.UserCacheDir(); err != nil {
+		equal(t, "folder where there is none", sandbox.DefaultCacheDir(), "")
+	}
+}
+
+// The sandbox can be asked what it has while it is being compiled.
+func TestAskingWhileCompiling(t *testing.T) {
+	cfg := copies(t, "echo", sandbox.Options{}, "a", "b", "c")
+	cfg.Modules = append(cfg.Modules, modules(t, "inittrap")...)
+	cfg.SkipRefused = true
+	s := newSandbox(t, cfg)
+	done := make(chan error)
+	go func() { done <- s.Compile(t.Context()) }()
+	for {
+		_, found := s.Lookup("a.Echo")
+		if all := fmt.Sprint(types(s), len(s.Modules()), len(s.Refused())); !found || !strings.Contains(all, "a.Echo") {
+			t.Fatalf("got %s", all)
+		}
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+			equal(t, "number of modules", len(s.Modules()), 3)
+			return
+		default:
+		}
+	}
+}

@@ -1,0 +1,18 @@
+;; Environ returns all environment variables, each ended by a zero byte. Name returns the arguments of the program.
+(module
+  (import "wasmworker:activity/v1" "output_write" (func $output_write (param i32 i32) (result i64)))
+  (import "wasi_snapshot_preview1" "environ_sizes_get" (func $environ_sizes_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_get" (func $environ_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "args_get" (func $args_get (param i32 i32) (result i32)))
+  (memory (export "memory") 2)
+  (func (export "Environ") (result i32)
+    (drop (call $environ_sizes_get (i32.const 0) (i32.const 4)))
+    (drop (call $environ_get (i32.const 64) (i32.const 4096)))
+    (drop (call $output_write (i32.const 4096) (i32.load (i32.const 4))))
+    (i32.const 0))
+  (func (export "Name") (result i32)
+    (drop (call $args_sizes_get (i32.const 0) (i32.const 4)))
+    (drop (call $args_get (i32.const 64) (i32.const 4096)))
+    (drop (call $output_write (i32.const 4096) (i32.load (i32.const 4))))
+    (i32.const 0)))
