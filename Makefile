@@ -76,8 +76,8 @@ cross: ## build wasmworker for every platform that it supports
 	  echo "build $$os/$$arch"; GOOS=$$os GOARCH=$$arch CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/wasmworker ./host/... || exit 1; done; done
 
 .PHONY: wat
-wat: ## assemble testdata/wat again (needs wat2wasm of wabt)
-	@for f in testdata/wat/*.wat; do wat2wasm "$$f" -o "$${f%.wat}.wasm" || exit 1; done
+wat: ## assemble the .wat files of testdata again (needs wat2wasm of wabt)
+	@for f in testdata/wat/*.wat testdata/hostile/*.wat; do wat2wasm "$$f" -o "$${f%.wat}.wasm" || exit 1; done
 
 .PHONY: clean
 clean: ## remove bin/

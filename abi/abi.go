@@ -107,6 +107,8 @@ const (
 	MaxFailureSize = 256 << 10 // bytes of JSON given to fail
 	MaxLogText     = 64 << 10  // bytes of a log record's message, and of its attributes
 	MaxMetadata    = 64 << 10  // bytes of an encoding, and of a payload's metadata (JSON)
+	MaxLogRecords  = 10_000    // log records of one activity
+	MaxLogVolume   = 8 << 20   // bytes of text of all log records of one activity
 	MaxHandles     = 256       // open responses of one activity
 	MaxRequestSize = 16 << 20  // bytes of a passthrough request
 	MaxCauseDepth  = 16        // nested causes of a Failure

@@ -89,6 +89,8 @@ func TestSpecLimits(t *testing.T) {
 		"one failure (JSON)":                        abi.MaxFailureSize,
 		"one log record: message, attributes":       abi.MaxLogText,
 		"an encoding, or the metadata of a payload": abi.MaxMetadata,
+		"log records of one activity":               abi.MaxLogRecords,
+		"text of all log records of one activity":   abi.MaxLogVolume,
 		"open response handles of one activity":     abi.MaxHandles,
 		"one request to a passthrough function":     abi.MaxRequestSize,
 		"(in the text) causes of a failure, nested": abi.MaxCauseDepth,

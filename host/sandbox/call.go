@@ -97,6 +97,10 @@ type call struct {
 	handle    uint32 // the last one given out
 	lastError string
 
+	logRecords  int
+	logVolume   int // bytes of text
+	logsDropped bool
+
 	stdin  []byte // of a command
 	stderr tail
 }

@@ -292,7 +292,7 @@ func linkLog(ctx context.Context, r wazero.Runtime) error {
 					return 0, err
 				}
 			}
-			c.log(level, message, attrs)
+			c.log(level, message, attrs, len(message)+len(text))
 			return 0, nil
 		},
 	}, func(name string) string { return types[name] })
@@ -345,11 +345,18 @@ func attr(name string, value any) slog.Attr {
 	return slog.Any(name, value)
 }
 
-// log hands a record of the guest's on. Its attributes are in a group of their own, so
-// that they cannot pass for the host's.
-func (c *call) log(level slog.Level, message string, attrs []slog.Attr) {
-	if c.task.Log == nil {
+// log hands a record of the guest's on, within the limits of an activity. Its attributes
+// are in a group of their own, so that they cannot pass for the host's.
+func (c *call) log(level slog.Level, message string, attrs []slog.Attr, size int) {
+	if c.task.Log == nil || c.logsDropped {
 		return
+	}
+	c.logRecords++
+	c.logVolume += size
+	if c.logRecords > abi.MaxLogRecords || c.logVolume > abi.MaxLogVolume {
+		c.logsDropped = true
+		level, attrs = slog.LevelWarn, nil
+		message = fmt.Sprintf("the activity has logged %d records with %d bytes; further ones are dropped", c.logRecords-1, c.logVolume-size)
 	}
 	if len(attrs) > 0 {
 		attrs = []slog.Attr{{Key: "guest", Value: slog.GroupValue(attrs...)}}

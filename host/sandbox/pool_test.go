@@ -56,10 +56,15 @@ func TestPoolLimit(t *testing.T) {
 	})
 	s = start(t, cfg)
 	var wg sync.WaitGroup
-	for i := range goroutines {
+	var next atomic.Int64 // one for all: the last group must find enough goroutines with work
+	for range goroutines {
 		wg.Go(func() {
-			for j := range rounds * limit {
-				activity := string("abc"[(i+j)%3]) + ".Ask"
+			for {
+				i := next.Add(1) - 1
+				if i >= goroutines*rounds*limit {
+					return
+				}
+				activity := string("abc"[i%3]) + ".Ask"
 				p, err := s.Run(t.Context(), sandbox.Task{Activity: activity, Args: []sandbox.Payload{raw("x")}})
 				if err != nil || text(p) != "ok" {
 					t.Errorf("%s: got %s, error %v", activity, text(p), err)

@@ -103,7 +103,7 @@ func (l *lines) log(c *call) {
 	text := strings.ToValidUTF8(strings.TrimSuffix(string(l.partial), "\r"), "\uFFFD")
 	l.partial = l.partial[:0]
 	if text != "" {
-		c.log(slog.LevelInfo, text, []slog.Attr{slog.String("stream", l.stream)})
+		c.log(slog.LevelInfo, text, []slog.Attr{slog.String("stream", l.stream)}, len(text))
 	}
 }
 

@@ -1,0 +1,117 @@
+package sandbox_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/sandbox"
+)
+
+// expectation reads the first line of a hostile module's source: what must come of it.
+func expectation(t *testing.T, wat string) string {
+	t.Helper()
+	f, err := os.Open(wat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	scanner := bufio.NewScanner(f)
+	scanner.Scan()
+	want, ok := strings.CutPrefix(scanner.Text(), ";; expect: ")
+	if !ok {
+		t.Fatalf("%s does not begin with ;; expect:", wat)
+	}
+	return want
+}
+
+// Every module of testdata/hostile ends as its source says: with the right error, without
+// harm to the next activity, and with nothing left of it.
+func TestHostileModules(t *testing.T) {
+	sources, err := filepath.Glob(filepath.Join("..", "..", "testdata", "hostile", "*.wat"))
+	if err != nil || len(sources) < 20 {
+		t.Fatalf("%d hostile modules, %v", len(sources), err)
+	}
+	sandbox.SetTrialTimeout(t, 300*time.Millisecond)
+	for _, source := range sources {
+		name := strings.TrimSuffix(filepath.Base(source), ".wat")
+		t.Run(name, func(t *testing.T) {
+			want := expectation(t, source)
+			box, err := hostileSandbox(strings.TrimSuffix(source, ".wat") + ".wasm")
+			if text, refused := strings.CutPrefix(want, "refused: "); refused {
+				if err == nil || !strings.Contains(err.Error(), text) {
+					t.Errorf("got %v, want a refusal with %q", err, text)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer box.Close(context.Background())
+			for range 2 { // the second finds nothing of the first
+				if got := runHostile(t, box, want); got != want {
+					t.Errorf("got %s, want %s", got, want)
+				}
+				result, err := box.Run(t.Context(), sandbox.Task{Activity: "Echo", Args: []sandbox.Payload{sandbox.NewPayload(abi.EncodingJSON, []byte("1"))}})
+				if err != nil || string(result.Data) != "1" {
+					t.Errorf("the next activity: %v, %v", result, err)
+				}
+			}
+			for _, m := range box.Modules() {
+				if m.Live() != 0 {
+					t.Errorf("%d instances of %s are left", m.Live(), m.File.Name)
+				}
+			}
+		})
+	}
+}
+
+func hostileSandbox(path string) (*sandbox.Sandbox, error) {
+	modules, err := catalog.Open(path, filepath.Join("..", "..", "testdata", "wat", "echo.wasm"))
+	if err != nil {
+		return nil, err
+	}
+	set, err := passthrough.NewSet()
+	if err != nil {
+		return nil, err
+	}
+	box, err := sandbox.New(sandbox.Config{Modules: modules, Passthrough: set, Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	if err := box.Compile(context.Background()); err != nil {
+		return nil, errors.Join(err, box.Close(context.Background()))
+	}
+	return box, nil
+}
+
+// runHostile runs the activity A and says how it ended, in the words of an expectation.
+func runHostile(t *testing.T, box *sandbox.Sandbox, want string) string {
+	t.Helper()
+	limit := time.Minute // for what ends by itself
+	if want == "interrupted" {
+		limit = 200 * time.Millisecond
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	_, err := box.Run(ctx, sandbox.Task{Activity: "A"})
+	var failure *abi.Failure
+	var interrupted *sandbox.InterruptedError
+	switch {
+	case err == nil:
+		return "completed"
+	case errors.As(err, &interrupted):
+		return "interrupted"
+	case errors.As(err, &failure):
+		return failure.Type
+	}
+	return err.Error()
+}
