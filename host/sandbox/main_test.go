@@ -197,7 +197,6 @@ type recorder struct {
 	mu      sync.Mutex
 	records []record
 	onLog   func(message string) // if any
-	with    []slog.Attr
 }
 
 func (r *recorder) log(_ context.Context, level slog.Level, message string, attrs []slog.Attr) {
