@@ -122,7 +122,7 @@ func TestBadInput(t *testing.T) {
 		"health address":       {args: serve("-m", echo, "--health-address", "nonsense"), code: 2, want: []string{"--health-address"}},
 		"unreachable server":   {args: serve("-m", echo), code: 1, want: []string{unreachable, "TEMPORAL_ADDRESS"}},
 		"unknown command":      {args: []string{"srve"}, code: 2, want: []string{`no command "srve"`, `"serve"`}},
-		"unknown flag":         {args: []string{"serve", "--modlues", "x"}, code: 2, want: []string{"modlues"}},
+		"unknown flag":         {args: []string{"serve", "--modlues", "x"}, code: 2, want: []string{"no flag --modlues", `did you mean "modules"`}},
 		"stray argument":       {args: serve("-m", echo, "more"), code: 2, want: []string{`unexpected argument "more"`}},
 		"invoke nothing":       {args: []string{"invoke"}, code: 2, want: []string{"name a module"}},
 		"invoke no activity":   {args: []string{"invoke", echo}, code: 2, want: []string{"there are: Args, Echo, Info"}},

@@ -95,7 +95,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		HideHelpCommand:      true,
 		// Errors are printed, and exit codes chosen, by run alone.
 		ExitErrHandler: func(*cli.Context, error) {},
-		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return usageError{err} },
+		OnUsageError:   usageErrorOf,
 		Description: `Copy .wasm files into a folder and serve them:
 
    wasmworker dev --modules ./acts                          # with a Temporal server of its own
@@ -121,6 +121,19 @@ module, 3 stopped with interrupted activities.`,
 		command.OnUsageError = app.OnUsageError
 	}
 	return app
+}
+
+// usageErrorOf adds the nearest flag to the error about one that does not exist.
+func usageErrorOf(c *cli.Context, err error, _ bool) error {
+	if _, name, ok := strings.Cut(err.Error(), "flag provided but not defined: -"); ok && c.Command != nil {
+		var known []string
+		for _, f := range c.Command.Flags {
+			known = append(known, f.Names()[0])
+		}
+		name = strings.TrimLeft(name, "-")
+		return usagef("there is no flag --%s%s; see `wasmworker %s --help`", name, didYouMean(name, known), c.Command.Name)
+	}
+	return usageError{err}
 }
 
 func commandNames(app *cli.App) (names []string) {

@@ -161,3 +161,27 @@ func TestEnvironment(t *testing.T) {
 		}
 	}
 }
+
+// An activity may log so many records, and is told off once for more. The next one logs again.
+func TestLogLimit(t *testing.T) {
+	s := startOne(t, "probe", sandbox.Options{Policy: sandbox.PolicyReuse})
+	for _, tt := range []struct{ lines, want int }{
+		{abi.MaxLogRecords, abi.MaxLogRecords},
+		{abi.MaxLogRecords + 1, abi.MaxLogRecords + 1},
+		{abi.MaxLogRecords + 500, abi.MaxLogRecords + 1},
+		{3, 3},
+	} {
+		var logged recorder
+		_, err := s.Run(t.Context(), sandbox.Task{Activity: "Stdio", Args: []sandbox.Payload{raw(strings.Repeat("x\n", tt.lines)), raw("")}, Log: logged.log})
+		if err != nil {
+			t.Fatal(err)
+		}
+		records := logged.all()
+		equal(t, "number of records", len(records), tt.want)
+		wantLevel := slog.LevelInfo
+		if tt.lines > abi.MaxLogRecords {
+			wantLevel = slog.LevelWarn // the record that says that there are more
+		}
+		equal(t, "level of the last", records[len(records)-1].level, wantLevel)
+	}
+}

@@ -97,7 +97,7 @@ func TestRunWithEndedContext(t *testing.T) {
 // Close waits for calls, and closes nothing under them when it may not wait for longer.
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		release := make(chan struct{})
+		release := make(chan struct{}) // one value lets one call go
 		s := start(t, sandbox.Config{
 			Modules:  modules(t, "passthrough", "misbehave"),
 			Defaults: sandbox.Options{Policy: sandbox.PolicyReuse},
@@ -110,14 +110,16 @@ func TestClose(t *testing.T) {
 			}),
 		})
 		run(t, s, "Count") // leaves an idle instance
-		returned := make(chan *sandbox.Payload, 1)
-		go func() {
-			p, err := s.Run(t.Context(), sandbox.Task{Activity: "Ask", Args: []sandbox.Payload{raw("x")}})
-			if err != nil {
-				t.Error(err)
-			}
-			returned <- p
-		}()
+		returned := make(chan *sandbox.Payload)
+		for range 2 {
+			go func() {
+				p, err := s.Run(t.Context(), sandbox.Task{Activity: "Ask", Args: []sandbox.Payload{raw("x")}})
+				if err != nil {
+					t.Error(err)
+				}
+				returned <- p
+			}()
+		}
 		synctest.Wait()
 
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -143,12 +145,18 @@ func TestClose(t *testing.T) {
 		default:
 			t.Fatal("Close still waits after its context ended")
 		}
-		if live(s) != 2 || len(second) > 0 {
-			t.Errorf("%d instances are left of the one in use and the idle one", live(s))
+		if live(s) != 3 {
+			t.Errorf("%d instances are left of the two in use and the idle one", live(s))
 		}
 
-		close(release)
-		equal(t, "result", text(<-returned), "still here") // its runtime was not closed under it
+		release <- struct{}{}
+		equal(t, "result of one call", text(<-returned), "still here") // its runtime was not closed under it
+		synctest.Wait()
+		if live(s) != 3 || len(second) > 0 {
+			t.Errorf("Close did not wait for the other call: %d instances are left", live(s))
+		}
+		release <- struct{}{}
+		equal(t, "result of the other call", text(<-returned), "still here")
 		if err := <-second; err != nil {
 			t.Errorf("the other Close: %v", err)
 		}

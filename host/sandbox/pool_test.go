@@ -180,7 +180,8 @@ func (q *queue) acquire(ctx context.Context, who string, m *sandbox.Module) {
 	synctest.Wait()
 }
 
-func (q *queue) release(who string) {
+// release gives an instance back, and does something else before anybody can notice.
+func (q *queue) release(who string, then ...func()) {
 	q.mu.Lock()
 	instance := q.have[who]
 	delete(q.have, who)
@@ -189,6 +190,9 @@ func (q *queue) release(who string) {
 		q.t.Fatalf("%s has no instance to release; served: %v", who, q.served)
 	}
 	q.pool.Release(instance)
+	for _, f := range then {
+		f()
+	}
 	synctest.Wait()
 }
 
@@ -263,12 +267,12 @@ func TestPoolMaxInstances(t *testing.T) {
 }
 
 // At the limit an idle instance of another module makes room, the one that has been idle for longest.
-func TestPoolEviction(t *testing.T) {
-	s := start(t, func() sandbox.Config {
-		cfg := copies(t, "misbehave", sandbox.Options{Policy: sandbox.PolicyReuse}, "a", "b", "c")
-		cfg.Limit = 2
-		return cfg
-	}())
+func TestPoolEviction(t *testing.T) { synctest.Test(t, testPoolEviction) }
+
+func testPoolEviction(t *testing.T) {
+	cfg := copies(t, "misbehave", sandbox.Options{Policy: sandbox.PolicyReuse}, "a", "b", "c")
+	cfg.Limit = 2
+	s := start(t, cfg)
 	count := func(name, want string, liveWant ...int) {
 		t.Helper()
 		equal(t, "count of "+name, text(run(t, s, name+".Count")), want)
@@ -336,6 +340,29 @@ func TestPoolWaitIsCancelled(t *testing.T) {
 	})
 }
 
+// Cancellation and a free slot may come in the same moment, before the one who waits can
+// do anything. Whichever came first decides, and the slot is not lost.
+func TestPoolWaitIsCancelledAndServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, _ := two(t, sandbox.Options{})
+		q := newQueue(t, 1)
+		for i := range 100 {
+			q.acquire(t.Context(), "first", a)
+			ctx, cancel := context.WithCancelCause(t.Context())
+			q.acquire(ctx, "second", a)
+			equal(t, "waiting", q.pool.Stats(), sandbox.Stats{Limit: 1, InUse: 1, Waiting: 1})
+			if i%2 == 0 {
+				cancel(errStop)
+				q.release("first")
+			} else {
+				q.release("first", func() { cancel(errStop) })
+				q.release("second")
+			}
+			equal(t, "in the end", q.pool.Stats(), sandbox.Stats{Limit: 1})
+		}
+	})
+}
+
 // The same by way of Run, which says why.
 func TestRunIsCancelledWhileItWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -368,7 +395,7 @@ func TestRunIsCancelledWhileItWaits(t *testing.T) {
 	})
 }
 
-// Cancellation and a free slot may come in the same moment. No slot gets lost, whoever wins.
+// The same with real concurrency, and with instances that break.
 func TestPoolCancellationRaces(t *testing.T) {
 	const limit, goroutines, rounds = 2, 8, 60
 	cfg := copies(t, "misbehave", sandbox.Options{}, "a", "b")
@@ -393,7 +420,9 @@ func TestPoolCancellationRaces(t *testing.T) {
 }
 
 // An instance that cannot be made takes no slot with it.
-func TestPoolFailedInstantiation(t *testing.T) {
+func TestPoolFailedInstantiation(t *testing.T) { synctest.Test(t, testPoolFailedInstantiation) }
+
+func testPoolFailedInstantiation(t *testing.T) {
 	var fail atomic.Bool
 	logged := &recorder{}
 	s := start(t, sandbox.Config{Modules: modules(t, "initialize"), Limit: 2, Logger: logged.logger()})
