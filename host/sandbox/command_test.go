@@ -104,6 +104,7 @@ func TestCommandExit(t *testing.T) {
 		{"with a reason", "exit 1 first\nsecond\n", 1, "exited with code 1: second", "first\nsecond\n"},
 		{"without an end of line", "exit 255 why", 255, "exited with code 255: why", "why"},
 		{"with a long reason", "exit 1 " + long, 1, "exited with code 1: the end", long[len(long)-2048:]},
+		{"with a byte too many", "exit 1 " + long[len(long)-2049:], 1, "exited with code 1: the end", long[len(long)-2048:]},
 		{"with text that is not UTF-8", "exit 1 a\xff", 1, "exited with code 1: a\uFFFD", "a\uFFFD"},
 		{"with output", "print-and-exit 4 {}", 4, "exited with code 4", ""},
 	}

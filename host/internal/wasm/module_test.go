@@ -337,6 +337,7 @@ func TestParseTruncated(t *testing.T) {
 }
 
 // Whatever one byte is changed to, Parse returns, and so do the methods of what it read.
+// Where the compiler still takes the module, the two agree about it.
 func TestParseMutated(t *testing.T) {
 	binaries := fixtures(t)
 	binaries["everything"] = everything
@@ -355,7 +356,9 @@ func TestParseMutated(t *testing.T) {
 						continue
 					}
 					use(m)
-					_ = compiler.compare(t, m, data) // most of them are not valid
+					if name == "everything" { // one of them will do: this takes its time
+						_ = compiler.compare(t, m, data) // most are not valid
+					}
 				}
 			}
 		})
