@@ -68,7 +68,7 @@ FUZZTIME ?= 30s
 fuzz: ## fuzz everything that parses, each target for FUZZTIME
 	@for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' abi host); do \
 	  for t in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9]+).*/\1/p' $$f); do \
-	    echo "fuzz $$t"; $(GO) test -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZTIME) ./$$(dirname $$f) || exit 1; done; done
+	    echo "fuzz $$t"; $(GO) test -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./$$(dirname $$f) || exit 1; done; done
 
 .PHONY: cross
 cross: ## build wasmworker for every platform that it supports

@@ -291,5 +291,6 @@ const (
 	TypeOutputTooLarge   = "OutputTooLarge"   // its output is above the limit
 	TypeInvalidInput     = "InvalidInput"     // the arguments cannot be given to it
 	TypeUnexpectedCancel = "UnexpectedCancel" // status 2 though nothing was asked
+	TypeNoInstance       = "NoInstance"       // the executor has no instance for it
 	TypeWorkerShutdown   = "WorkerShutdown"   // interrupted, because its worker had to stop
 )

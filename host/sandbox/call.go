@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/tetratelabs/wazero/sys"
 
@@ -189,6 +190,11 @@ func (c *call) write(data []byte) error {
 func (c *call) instantiationError(err error) error {
 	if c.ctx.Err() != nil {
 		return &InterruptedError{Cause: context.Cause(c.ctx)}
+	}
+	_, exited := errors.AsType[*sys.ExitError](err)
+	_, faulted := errors.AsType[*guestFault](err)
+	if !exited && !faulted && !strings.Contains(err.Error(), "wasm stack trace:") { // not the guest's doing
+		return &abi.Failure{Type: abi.TypeNoInstance, Message: "no instance could be made: " + err.Error()}
 	}
 	f := c.abnormalEnd(err, false)
 	f.Message = "no instance could be made: " + f.Message

@@ -259,9 +259,8 @@ func TestCustomExecutor(t *testing.T) {
 
 	// No instance, no release.
 	executor.err = errors.New("the tenant is over its quota")
-	if _, err := s.Run(t.Context(), sandbox.Task{Activity: "Count"}); err == nil {
-		t.Error("an activity ran without an instance")
-	}
+	_, err = s.Run(t.Context(), sandbox.Task{Activity: "Count"})
+	failure(t, err, abi.TypeNoInstance)
 	equal(t, "acquired and released", [2]int{executor.acquired, executor.released}, [2]int{5, 4})
 
 	// It is closed once, however often the sandbox is.

@@ -64,7 +64,8 @@ type Options struct {
 	// Prefix is put before the name of each export to make its activity type, so
 	// that two modules can export the same name.
 	Prefix string
-	// Rename gives an export another activity type; Prefix is not added to it.
+	// Rename gives an export another activity type; Prefix is not added to it. For
+	// single modules only.
 	Rename map[string]string
 	// Policy is what becomes of an instance after a call. Default PolicyFresh.
 	Policy Policy
@@ -72,8 +73,8 @@ type Options struct {
 	// replaced, which bounds what leaks in a guest can add up to. Default 1000.
 	MaxCalls int
 	// MaxInstances caps the instances of this module below the limit of the
-	// sandbox: for a module that is hungry for memory. Activities beyond it wait
-	// while they hold a slot of the limit. Default: the sandbox's limit.
+	// sandbox: for a module that is hungry for memory. Activities beyond it wait; in a
+	// worker, each that waits takes one of its slots for activities. Default: the sandbox's limit.
 	MaxInstances int
 	// MemoryLimit is the most memory in bytes that an instance may have. Default 256 MiB.
 	MemoryLimit uint64
@@ -227,6 +228,9 @@ func New(cfg Config) (*Sandbox, error) {
 	}
 	defaults := cfg.Defaults.over(builtin)
 	errs := []error{defaults.check("defaults", cfg.Passthrough)}
+	if len(cfg.Defaults.Rename) > 0 {
+		errs = append(errs, errors.New("defaults: rename is for single modules"))
+	}
 	names := map[string]bool{}
 	for _, file := range cfg.Modules {
 		names[file.Name] = true
