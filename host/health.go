@@ -20,7 +20,11 @@ func (h *Host) Ready(ctx context.Context) error {
 		return failure
 	case state == stateNew || state == stateStarting:
 		return fmt.Errorf("starting")
-	case state != stateRunning || h.plugin.stopping.Load():
+	case state == stateStopped:
+		return fmt.Errorf("stopped")
+	case h.plugin.stopping.Load(): // polling has ended, as far as the server knows too
+		return fmt.Errorf("draining")
+	case state == stateStopping:
 		return fmt.Errorf("stopping")
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)

@@ -83,6 +83,8 @@ func describe(t *testing.T, handle client.ActivityHandle) *client.ActivityExecut
 	return d
 }
 
+// waitStarted waits until the server has handed the activities out. Their guests may not
+// be running yet: to know that, see waitHeartbeat.
 func waitStarted(t *testing.T, handles ...client.ActivityHandle) {
 	t.Helper()
 	for _, h := range handles {
@@ -95,7 +97,7 @@ func waitStarted(t *testing.T, handles ...client.ActivityHandle) {
 	}
 }
 
-// waitHeartbeat waits until the server knows of a heartbeat's details.
+// waitHeartbeat waits until the server knows of a heartbeat's details: the guest is running.
 func waitHeartbeat(t *testing.T, handle client.ActivityHandle) {
 	t.Helper()
 	testbed.Eventually(t, "the activity has heartbeat details", func() error {
@@ -103,6 +105,18 @@ func waitHeartbeat(t *testing.T, handle client.ActivityHandle) {
 			return errors.New("it has none")
 		}
 		return nil
+	})
+}
+
+// waitDraining waits until the worker has stopped polling, and says so by its readiness.
+func waitDraining(t *testing.T, w *testbed.Worker) {
+	t.Helper()
+	testbed.Eventually(t, "the worker is draining", func() error {
+		status, body, err := w.Get("/readyz")
+		if err == nil && (status != http.StatusServiceUnavailable || body != "draining") {
+			err = fmt.Errorf("status %d, %q", status, body)
+		}
+		return err
 	})
 }
 
@@ -114,15 +128,11 @@ func TestShutdownDrains(t *testing.T) {
 	for range 20 {
 		handles = append(handles, execute(t, c, client.StartActivityOptions{TaskQueue: q}, "Work", 2000))
 	}
-	waitStarted(t, handles...)
+	for _, h := range handles {
+		waitHeartbeat(t, h)
+	}
 	w.Signal(syscall.SIGTERM)
-	testbed.Eventually(t, "readiness is false", func() error {
-		if status, body, err := w.Get("/readyz"); err == nil && status == http.StatusServiceUnavailable && body == "stopping" {
-			return nil
-		} else {
-			return fmt.Errorf("status %d, %q, %v", status, body, err)
-		}
-	})
+	waitDraining(t, w)
 	late := execute(t, c, client.StartActivityOptions{TaskQueue: q}, "Work", 1)
 	if code := w.Wait(t); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
@@ -175,15 +185,9 @@ func TestSecondSignalInterrupts(t *testing.T) {
 	c, q := server.Client(t), queue(t)
 	w := server.Serve(t, "--modules", testbed.Guest(t, acts), "--task-queue", q, "--graceful-shutdown-timeout", "9m")
 	handle := execute(t, c, client.StartActivityOptions{TaskQueue: q}, "Stubborn")
-	waitStarted(t, handle)
+	waitHeartbeat(t, handle)
 	w.Signal(syscall.SIGINT)
-	testbed.Eventually(t, "the worker is stopping", func() error {
-		_, body, err := w.Get("/readyz")
-		if err == nil && body != "stopping" {
-			err = errors.New(body)
-		}
-		return err
-	})
+	waitDraining(t, w)
 	w.Signal(syscall.SIGINT)
 	if code := w.Wait(t); code != 3 {
 		t.Errorf("exit code %d, want 3", code)
@@ -198,7 +202,7 @@ func TestThirdSignalExitsAtOnce(t *testing.T) {
 	c, q := server.Client(t), queue(t)
 	w := server.Serve(t, "--modules", testbed.Guest(t, acts), "--task-queue", q, "--graceful-shutdown-timeout", "9m")
 	handle := execute(t, c, client.StartActivityOptions{TaskQueue: q}, "Stubborn")
-	waitStarted(t, handle)
+	waitHeartbeat(t, handle)
 	// A server that does not answer keeps the worker waiting for its results to be taken.
 	server.Freeze()
 	defer server.Thaw()

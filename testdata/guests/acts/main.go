@@ -27,9 +27,13 @@ var calls int
 //go:wasmexport Work
 func work() int32 { return activity.Run(Work) }
 
-// Work takes the given time and ignores whatever it is asked meanwhile.
-func Work(ms int) (Span, error) {
+// Work takes the given time and ignores whatever it is asked meanwhile. If it takes
+// long, it first says by a heartbeat that it is running.
+func Work(ctx context.Context, ms int) (Span, error) {
 	calls++
+	if ms >= 1000 {
+		activity.RecordHeartbeat(ctx, "running")
+	}
 	span := Span{Start: time.Now().UnixNano(), Calls: calls}
 	time.Sleep(time.Duration(ms) * time.Millisecond)
 	span.End = time.Now().UnixNano()
