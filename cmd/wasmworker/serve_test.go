@@ -332,7 +332,7 @@ func TestResumeAfterKill(t *testing.T) {
 	c, q := server.Client(t), queue(t)
 	guest := testbed.Guest(t, acts)
 	w := server.Serve(t, "--modules", guest, "--task-queue", q)
-	handle := execute(t, c, client.StartActivityOptions{TaskQueue: q, HeartbeatTimeout: time.Second}, "Steps", 60)
+	handle := execute(t, c, client.StartActivityOptions{TaskQueue: q, HeartbeatTimeout: 5 * time.Second}, "Steps", 60)
 	waitHeartbeat(t, handle)
 	w.Signal(syscall.SIGKILL)
 	w.Wait(t)

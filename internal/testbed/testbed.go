@@ -29,7 +29,7 @@ import (
 
 // Patience bounds every wait for something that is expected to happen. It is not a
 // measure of speed: CI machines have two slow cores.
-const Patience = 40 * time.Second
+const Patience = 90 * time.Second
 
 // Root returns the repository's folder.
 func Root(t testing.TB) string {
