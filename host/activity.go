@@ -23,6 +23,10 @@ import (
 // idleHeartbeat is how often the host heartbeats for a guest that does not, at most.
 const idleHeartbeat = 5 * time.Second
 
+// MetricUnits is a counter of the Temporal client's metrics handler: the units of
+// computation that guests have used, by activity type; see [sandbox.Usage].
+const MetricUnits = "wasmworker_activity_units"
+
 // execute is the dynamic activity behind every wasm activity.
 //
 // Payloads go through the client's data converter as raw values: a codec (encryption,
@@ -89,15 +93,20 @@ func (a *attempt) run(ctx context.Context, info activity.Info, args []sandbox.Pa
 		defer stop()
 		watchers.Go(func() { a.beat(beating, info.HeartbeatTimeout, done) })
 	}
-	return a.plugin.sandbox.Run(guest, sandbox.Task{
+	var usage sandbox.Usage
+	result, err := a.plugin.sandbox.Run(guest, sandbox.Task{
 		Activity:  info.ActivityType.Name,
 		Args:      args,
 		Info:      guestInfo(info),
 		Details:   a.detailsBefore,
 		Heartbeat: a.heartbeat,
 		Flags:     a.currentFlags,
+		Usage:     &usage,
 		Log:       logTo(ctx),
 	})
+	activity.GetMetricsHandler(ctx).Counter(MetricUnits).Inc(usage.Units)
+	activity.GetLogger(ctx).Debug("The guest has returned.", "Units", usage.Units)
+	return result, err
 }
 
 func (a *attempt) currentFlags() abi.Flags {

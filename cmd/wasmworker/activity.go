@@ -136,8 +136,9 @@ func invoke(c *cli.Context) error {
 			interrupt(fmt.Errorf("it went on for %s after its cancellation", grace))
 		})
 	})()
+	var usage sandbox.Usage
 	result, err := box.Run(ctx, sandbox.Task{
-		Activity: name, Args: args, Info: info,
+		Activity: name, Args: args, Info: info, Usage: &usage,
 		Flags: func() abi.Flags { return abi.Flags(flags.Load()) },
 		Log: func(ctx context.Context, level slog.Level, message string, attrs []slog.Attr) {
 			logger.LogAttrs(ctx, level, message, attrs...)
@@ -151,6 +152,7 @@ func invoke(c *cli.Context) error {
 			return nil
 		},
 	})
+	logger.Debug("the guest has returned", "units", usage.Units)
 	if failure, ok := errors.AsType[*abi.Failure](err); ok {
 		fmt.Fprint(c.App.ErrWriter, failureText(failure))
 		return cli.Exit("", exitFailure)

@@ -43,6 +43,7 @@ type configFile struct {
 	MaxCalls                *int                    `yaml:"max_calls"`
 	MemoryLimit             *scalar                 `yaml:"memory_limit"`
 	MaxOutput               *scalar                 `yaml:"max_output"`
+	MaxUnits                *int64                  `yaml:"max_units"`
 	PerModule               map[string]moduleConfig `yaml:"per_module"`
 }
 
@@ -57,6 +58,7 @@ type moduleConfig struct {
 	MaxInstances int               `yaml:"max_instances"`
 	MemoryLimit  *scalar           `yaml:"memory_limit"`
 	MaxOutput    *scalar           `yaml:"max_output"`
+	MaxUnits     int64             `yaml:"max_units"`
 }
 
 // list is a YAML list of strings, or a single string.
@@ -191,7 +193,7 @@ func (m moduleConfig) options(where string) (host.ModuleOptions, error) {
 	return host.ModuleOptions{
 		Passthrough: m.Passthrough, Env: m.Env, Prefix: m.Prefix, Rename: m.Rename,
 		Policy: sandbox.Policy(m.Policy), MaxCalls: m.MaxCalls, MaxInstances: m.MaxInstances,
-		MemoryLimit: memory, MaxOutput: int(output),
+		MemoryLimit: memory, MaxOutput: int(output), MaxUnits: m.MaxUnits,
 	}, nil
 }
 
@@ -302,6 +304,7 @@ func moduleFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "env", EnvVars: []string{"WASMWORKER_ENV"}, Usage: "`NAME` of an environment variable that every guest may read; repeatable, or with commas"},
 		&cli.GenericFlag{Name: "memory-limit", EnvVars: []string{"WASMWORKER_MEMORY_LIMIT"}, Value: valueOf(bytesFlag(abi.DefaultMemoryLimit)), Usage: "most memory of an instance"},
 		&cli.GenericFlag{Name: "max-output", EnvVars: []string{"WASMWORKER_MAX_OUTPUT"}, Value: valueOf(bytesFlag(abi.DefaultMaxOutput)), Usage: "largest result of an activity; the Temporal server has a limit of its own"},
+		&cli.Int64Flag{Name: "max-units", EnvVars: []string{"WASMWORKER_MAX_UNITS"}, Usage: "most units of computation of an activity, about 1 ns each; 0 means no limit"},
 		&cli.GenericFlag{Name: "cancel-grace", EnvVars: []string{"WASMWORKER_CANCEL_GRACE"}, Value: valueOf(durationFlag(host.DefaultCancelGrace)), Usage: "how long a cancelled activity may go on before it is interrupted"},
 		&cli.StringFlag{Name: "cache-dir", EnvVars: []string{"WASMWORKER_CACHE_DIR"}, Usage: "`FOLDER` for compiled modules, or none; only trusted users may write to it (default: wasmworker in the user's cache folder)"},
 	}
@@ -316,5 +319,6 @@ func moduleDefaults(c *cli.Context) host.ModuleOptions {
 		Env:         c.StringSlice("env"),
 		MemoryLimit: uint64(*c.Generic("memory-limit").(*bytesFlag)),
 		MaxOutput:   int(*c.Generic("max-output").(*bytesFlag)),
+		MaxUnits:    c.Int64("max-units"),
 	}
 }

@@ -69,6 +69,7 @@ policy: reuse
 max_calls: 7
 memory_limit: 64MiB
 max_output: 1024
+max_units: 5
 `
 	if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
@@ -79,7 +80,7 @@ max_output: 1024
 		"modules": []string{"x", "y"}, "passthrough": []string{"p"}, "env": []string{"E", "F"}, "skip-refused": true,
 		"max-concurrent-activities": "none", "graceful-shutdown-timeout": "45s", "cancel-grace": "2m0s",
 		"health-address": ":1", "cache-dir": "none", "log-level": "debug", "log-format": "text",
-		"policy": "reuse", "max-calls": 7, "memory-limit": "64 MiB", "max-output": "1.0 KiB",
+		"policy": "reuse", "max-calls": 7, "memory-limit": "64 MiB", "max-output": "1.0 KiB", "max-units": int64(5),
 	}
 	app := &cli.App{
 		Flags: slices.Concat(serveFlags(), connectionFlags()),

@@ -31,7 +31,7 @@ func serveFlags() []cli.Flag {
 	}, queueFlags(), []cli.Flag{
 		&cli.GenericFlag{Name: "max-concurrent-activities", EnvVars: []string{"MAX_CONCURRENT_ACTIVITIES"}, Value: valueOf(limitFlag(host.DefaultMaxConcurrentActivities)), Usage: "most activities that run, and instances that live, at once: a `NUMBER` or none"},
 		&cli.GenericFlag{Name: "graceful-shutdown-timeout", EnvVars: []string{"GRACEFUL_SHUTDOWN_TIMEOUT_SECONDS"}, Value: valueOf(durationFlag(host.DefaultGracefulShutdownTimeout)), Usage: "how long activities may go on after the first signal: `SECONDS`, or with a unit"},
-		&cli.StringFlag{Name: "policy", EnvVars: []string{"WASMWORKER_POLICY"}, Value: string(sandbox.PolicyFresh), Usage: "fresh: a new instance for each activity; reuse: faster, and state leaks between activities"},
+		&cli.StringFlag{Name: "policy", EnvVars: []string{"WASMWORKER_POLICY"}, Value: string(sandbox.PolicyPristine), Usage: "pristine: instances are set back after each activity; fresh: a new one for each; reuse: kept as they are, and state leaks between activities"},
 		&cli.IntFlag{Name: "max-calls", EnvVars: []string{"WASMWORKER_MAX_CALLS"}, Value: 1000, Usage: "calls of an instance before it is replaced, with --policy reuse"},
 		&cli.BoolFlag{Name: "skip-refused", EnvVars: []string{"WASMWORKER_SKIP_REFUSED"}, Usage: "serve the rest when modules are refused, instead of nothing"},
 		&cli.StringFlag{Name: "health-address", EnvVars: []string{"WASMWORKER_HEALTH_ADDRESS"}, Usage: "`HOST:PORT` for /healthz and /readyz, such as :8080 (default: none)"},

@@ -12,6 +12,7 @@ import (
 	"github.com/tetratelabs/wazero/sys"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/internal/image"
 )
 
 // Payload is a value as Temporal carries it: bytes, and metadata that say what they are.
@@ -44,8 +45,17 @@ type Task struct {
 	// Flags returns what has been asked of the guest so far. It is called often,
 	// from the guest's goroutine. Nil: nothing ever is.
 	Flags func() abi.Flags
+	// Usage is filled in by Run with what the activity has used. Nil: nobody wants to know.
+	Usage *Usage
 	// Log gets what the guest logs. Nil: nothing is logged.
 	Log func(ctx context.Context, level slog.Level, message string, attrs []slog.Attr)
+}
+
+// Usage is what an activity has used.
+type Usage struct {
+	// Units of computation, some 1 ns each: the same work takes the same number, on every
+	// machine. What the host does for the guest is not counted.
+	Units int64
 }
 
 // logTo makes a Task.Log of a logger.
@@ -196,7 +206,7 @@ func (c *call) instantiationError(err error) error {
 	if !exited && !faulted && !strings.Contains(err.Error(), "wasm stack trace:") { // not the guest's doing
 		return &abi.Failure{Type: abi.TypeNoInstance, Message: "no instance could be made: " + err.Error()}
 	}
-	f := c.abnormalEnd(err, false)
+	f := c.abnormalEnd(err, image.NotRefused)
 	f.Message = "no instance could be made: " + f.Message
 	return f
 }
@@ -244,12 +254,12 @@ func (c *call) prepareCommand() error {
 }
 
 // commandOutcome says what the end of a command means.
-func (c *call) commandOutcome(err error, refusedMemory bool) (*Payload, error) {
+func (c *call) commandOutcome(err error, refused image.Refusal) (*Payload, error) {
 	if c.tooLarge { // whatever the program made of an error from its standard output
 		return nil, c.outputTooLarge()
 	}
 	if exit, ok := errors.AsType[*sys.ExitError](err); err != nil && (!ok || exit.ExitCode() != 0) {
-		return nil, c.abnormalEnd(err, refusedMemory)
+		return nil, c.abnormalEnd(err, refused)
 	}
 	if len(c.output) == 0 {
 		return nil, nil

@@ -72,7 +72,7 @@ func TestOptions(t *testing.T) {
 		defaults, own, want sandbox.Options
 	}{
 		{"nothing said", sandbox.Options{}, sandbox.Options{},
-			sandbox.Options{Policy: sandbox.PolicyFresh, MaxCalls: 1000, MemoryLimit: abi.DefaultMemoryLimit, MaxOutput: abi.DefaultMaxOutput}},
+			sandbox.Options{Policy: sandbox.PolicyPristine, MaxCalls: 1000, MemoryLimit: abi.DefaultMemoryLimit, MaxOutput: abi.DefaultMaxOutput}},
 		{"defaults", defaults, sandbox.Options{}, defaults},
 		{"the module's", sandbox.Options{}, own, own},
 		{"both", defaults, own, both},

@@ -15,18 +15,21 @@ import (
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/internal/image"
+	"github.com/wasmworker/wasmworker/host/internal/meter"
 )
 
 // Instance is one instance of a module. It is used by one goroutine at a time.
 type Instance struct {
 	module *Module
 	wasm   api.Module
-	memory *linearMemory
+	memory *image.Memory
+	meter  *meter.Meter
 	stdio  *stdio
 	// functions looked up so far: a look-up allocates 12 KB of stack each time.
 	functions map[string]api.Function
 	calls     int
-	broken    bool
+	broken    bool // it cannot serve another call
 }
 
 // NewInstance makes an instance, and calls its _initialize if it has one. It blocks
@@ -35,10 +38,18 @@ func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 	if m.compiled == nil {
 		return nil, fmt.Errorf("module %s is not compiled", m.File.Name)
 	}
-	i := &Instance{
-		module:    m,
-		memory:    &linearMemory{limit: m.Options.MemoryLimit},
-		functions: map[string]api.Function{},
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	i := &Instance{module: m, meter: &meter.Meter{}, functions: map[string]api.Function{}}
+	var err error
+	if m.image != nil {
+		i.memory, err = m.image.NewMemory()
+	} else {
+		i.memory, err = image.NewMemory(image.Config{Min: m.File.MemoryMin, Limit: m.Options.MemoryLimit})
+	}
+	if err != nil {
+		return nil, err
 	}
 	// While the instance is being made there is no activity: what it logs is the
 	// module's, and what it asks of the activity is refused.
@@ -59,13 +70,26 @@ func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 		config = config.WithEnv(env[0], env[1])
 	}
 	ctx = experimental.WithMemoryAllocator(c.context(), i.memory)
-	var err error
-	if i.wasm, err = m.runtime.InstantiateModule(ctx, m.compiled, config); err != nil {
+	if _, err := i.meter.Run(ctx, meter.Unlimited, func(ctx context.Context) (err error) {
+		i.wasm, err = m.runtime.InstantiateModule(ctx, m.compiled, config)
+		return err
+	}); err != nil {
+		i.memory.Close()
 		return nil, err
 	}
 	m.live.Add(1)
+	if m.image != nil { // the image is from behind the initialisation
+		if err := i.reset(); err != nil {
+			i.Close()
+			return nil, err
+		}
+		return i, nil
+	}
 	if m.File.Initialize {
-		if _, err = i.wasm.ExportedFunction(abi.ExportInitialize).Call(ctx); err != nil {
+		if _, err := i.meter.Run(ctx, meter.Unlimited, func(ctx context.Context) error {
+			_, err := i.wasm.ExportedFunction(abi.ExportInitialize).Call(ctx)
+			return err
+		}); err != nil {
 			i.Close()
 			return nil, fmt.Errorf("%s: %w", abi.ExportInitialize, err)
 		}
@@ -74,13 +98,30 @@ func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 	return i, nil
 }
 
+// reset sets the instance back to the image of its module: memory, its size, globals.
+func (i *Instance) reset() error {
+	if err := i.memory.Reset(i.wasm.Memory()); err != nil {
+		return err
+	}
+	for _, g := range i.module.globals {
+		i.wasm.ExportedGlobal(g.name).(api.MutableGlobal).Set(g.value)
+	}
+	return nil
+}
+
 // Module returns the module that the instance is of.
 func (i *Instance) Module() *Module { return i.module }
 
-// Reusable tells whether the instance may serve another call: the module's policy
-// allows it, its calls are not used up, and nothing went wrong in it.
+// Reusable tells whether the instance may serve another call: the module's policy allows
+// it, nothing went wrong in it, and it has been set back or its calls are not used up.
 func (i *Instance) Reusable() bool {
-	return !i.broken && i.module.Options.Policy == PolicyReuse && i.calls < i.module.Options.MaxCalls
+	switch i.module.Options.Policy {
+	case PolicyPristine:
+		return !i.broken
+	case PolicyReuse:
+		return !i.broken && i.calls < i.module.Options.MaxCalls
+	}
+	return false
 }
 
 // Close frees the instance. It must not be running.
@@ -91,6 +132,7 @@ func (i *Instance) Close() {
 	// The error could only be one of closing files, and a guest has none.
 	_ = i.wasm.Close(context.Background())
 	i.wasm = nil
+	i.memory.Close()
 	i.module.live.Add(-1)
 }
 
@@ -98,7 +140,7 @@ func (i *Instance) Close() {
 func (i *Instance) run(c *call) (*Payload, error) {
 	i.calls++
 	i.broken = true // until it has returned as it should
-	i.memory.refused = false
+	i.memory.TakeRefusal()
 	i.stdio.attach(c)
 	name := c.activity.Export
 	if i.module.File.Kind == catalog.KindCommand {
@@ -113,27 +155,49 @@ func (i *Instance) run(c *call) (*Payload, error) {
 		i.functions[name] = fn
 	}
 	var stack [1]uint64
-	err := fn.CallWithStack(c.context(), stack[:])
+	budget := int64(meter.Unlimited)
+	if limit := i.module.Options.MaxUnits; limit > 0 {
+		budget = limit
+	}
+	units, err := i.meter.Run(c.context(), budget, func(ctx context.Context) error {
+		return fn.CallWithStack(ctx, stack[:])
+	})
+	if c.task.Usage != nil {
+		c.task.Usage.Units = units
+	}
 	i.stdio.flush()
 	if c.ctx.Err() != nil {
 		// Whatever it returned: a sleep or a request may have been cut short, and the
 		// guest may have taken that for the end of it.
 		return nil, &InterruptedError{Cause: context.Cause(c.ctx)}
 	}
+	if errors.Is(err, meter.ErrOutOfUnits) {
+		return nil, &abi.Failure{
+			Type:         abi.TypeOutOfUnits,
+			Message:      fmt.Sprintf("activity %s has used up its %d units; raise max_units, or send it less", c.activity.Type, budget),
+			NonRetryable: true,
+		}
+	}
 	if i.module.File.Kind == catalog.KindCommand {
-		return c.commandOutcome(err, i.memory.refused)
+		return c.commandOutcome(err, i.memory.TakeRefusal())
 	}
 	if err != nil {
-		return nil, c.abnormalEnd(err, i.memory.refused)
+		return nil, c.abnormalEnd(err, i.memory.TakeRefusal())
 	}
 	payload, err := c.outcome(abi.Status(int32(uint32(stack[0]))))
 	f, failed := errors.AsType[*abi.Failure](err)
 	i.broken = failed && f.Type == abi.TypeProtocolError
+	if !i.broken && i.module.Options.Policy == PolicyPristine {
+		if err := i.reset(); err != nil {
+			i.module.logger.Debug("an instance could not be set back, and is replaced", "error", err)
+			i.broken = true
+		}
+	}
 	return payload, err
 }
 
 // abnormalEnd makes a failure of an error that the runtime returned.
-func (c *call) abnormalEnd(err error, refusedMemory bool) *abi.Failure {
+func (c *call) abnormalEnd(err error, refused image.Refusal) *abi.Failure {
 	f := &abi.Failure{}
 	message, trace := splitTrace(err.Error())
 	exit, exited := errors.AsType[*sys.ExitError](err)
@@ -159,7 +223,7 @@ func (c *call) abnormalEnd(err error, refusedMemory bool) *abi.Failure {
 			f.Message += ": " + first
 		}
 	}
-	if refusedMemory && f.Type != abi.TypeStackOverflow {
+	if refused != image.NotRefused && f.Type != abi.TypeStackOverflow {
 		f.Type = abi.TypeOutOfMemory
 		f.Message = fmt.Sprintf("module %s ran out of memory: it ended after it was refused more than its memory_limit of %s (%s)",
 			c.module.File.Name, mebibytes(c.module.Options.MemoryLimit), f.Message)

@@ -68,9 +68,13 @@ func tool(t *testing.T) *catalog.Module {
 	return m
 }
 
-// start makes a sandbox, compiles its modules, and closes it with the test.
+// start makes a sandbox, compiles its modules, and closes it with the test. Where the
+// test does not say otherwise, instances are fresh, so that none is left behind.
 func start(t *testing.T, cfg sandbox.Config) *sandbox.Sandbox {
 	t.Helper()
+	if cfg.Defaults.Policy == "" {
+		cfg.Defaults.Policy = sandbox.PolicyFresh
+	}
 	if cfg.CacheDir == "" {
 		cfg.CacheDir = filepath.Join(scratch, "cache")
 	}

@@ -14,10 +14,11 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
-	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/internal/image"
+	"github.com/wasmworker/wasmworker/host/internal/meter"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
 
@@ -36,7 +37,22 @@ type Module struct {
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
 	live     atomic.Int64
+
+	// The state after the initialisation, for PolicyPristine.
+	image    *image.Image
+	globals  []savedGlobal
+	fallback string
 }
+
+// savedGlobal is a mutable global and its value after the initialisation.
+type savedGlobal struct {
+	name  string // of its export
+	value uint64
+}
+
+// Fallback returns why the module has PolicyFresh where PolicyPristine was asked for, or
+// "". It is known once the module is compiled.
+func (m *Module) Fallback() string { return m.fallback }
 
 // Live returns how many instances of the module exist now, idle ones included.
 func (m *Module) Live() int { return int(m.live.Load()) }
@@ -83,9 +99,15 @@ func (m *Module) compile(ctx context.Context, cacheDir string) (err error) {
 			err = fmt.Errorf("%s: the compiler failed on this module: %v", m.File.Path, p)
 		}
 	}()
-	config := wazero.NewRuntimeConfig().
-		WithCoreFeatures(api.CoreFeaturesV2).
-		WithCloseOnContextDone(true)
+	exposed, err := meter.Expose(m.File.Binary, maxTable)
+	if err != nil {
+		return fmt.Errorf("%s: the module is not valid: %w", m.File.Path, err)
+	}
+	metered, err := meter.Instrument(exposed.Binary)
+	if err != nil {
+		return fmt.Errorf("%s: the module is not valid: %w", m.File.Path, err)
+	}
+	config := wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2)
 	if cacheDir != "" {
 		// A cache object for each runtime: in wazero 1.12 type ids differ between
 		// runtimes that share one. The folder can be shared.
@@ -102,7 +124,7 @@ func (m *Module) compile(ctx context.Context, cacheDir string) (err error) {
 	}
 	// With two workers or more, compilation looks at ctx between functions.
 	compiling := experimental.WithCompilationWorkers(ctx, max(2, runtime.GOMAXPROCS(0)))
-	m.compiled, err = m.runtime.CompileModule(compiling, m.File.Binary)
+	m.compiled, err = m.runtime.CompileModule(compiling, metered)
 	if err != nil && strings.Contains(err.Error(), "compilationcache: ") {
 		return fmt.Errorf("%s: what the cache directory %s has of the module is damaged: %w; delete the directory", m.File.Path, cacheDir, err)
 	}
@@ -118,18 +140,42 @@ func (m *Module) compile(ctx context.Context, cacheDir string) (err error) {
 		}
 		return fmt.Errorf("%s: the module cannot be instantiated: %w", m.File.Path, err)
 	}
-	instance.Close()
+	defer instance.Close()
+	if m.Options.Policy == PolicyPristine {
+		m.snapshot(instance, exposed)
+	}
 	return nil
+}
+
+// snapshot makes the image that all further instances begin with and are set back to. A
+// module for which there can be none gets fresh instances.
+func (m *Module) snapshot(first *Instance, exposed *meter.Exposed) {
+	if m.fallback = exposed.Irreversible; m.fallback == "" {
+		img, err := first.memory.Snapshot()
+		if err == nil {
+			m.image = img
+			for _, name := range exposed.Globals {
+				m.globals = append(m.globals, savedGlobal{name, first.wasm.ExportedGlobal(name).Get()})
+			}
+			return
+		}
+		m.fallback = err.Error()
+	}
+	m.Options.Policy = PolicyFresh
+	m.logger.Info("each activity of this module gets a fresh instance, since one cannot be set back", "reason", m.fallback)
 }
 
 // link puts the host modules that the module was granted into its runtime, and no others.
 func (m *Module) link(ctx context.Context) error {
+	if err := meter.Instantiate(ctx, m.runtime); err != nil {
+		return err
+	}
 	imported := map[string]bool{}
 	for _, imp := range m.File.Imports {
 		imported[imp.Module] = true
 	}
 	if imported[abi.ModuleWASI] {
-		if _, err := wasi_snapshot_preview1.Instantiate(ctx, m.runtime); err != nil {
+		if err := linkWASI(ctx, m.runtime); err != nil {
 			return err
 		}
 	}
@@ -154,6 +200,9 @@ func (m *Module) link(ctx context.Context) error {
 // close frees what compile made. No instance may be live.
 func (m *Module) close(ctx context.Context) error {
 	var errs []error
+	if m.image != nil {
+		m.image.Close()
+	}
 	if m.compiled != nil {
 		errs = append(errs, m.compiled.Close(ctx))
 	}
@@ -163,6 +212,6 @@ func (m *Module) close(ctx context.Context) error {
 	if m.cache != nil {
 		errs = append(errs, m.cache.Close(ctx))
 	}
-	m.compiled, m.runtime, m.cache = nil, nil, nil
+	m.image, m.compiled, m.runtime, m.cache = nil, nil, nil, nil
 	return errors.Join(errs...)
 }

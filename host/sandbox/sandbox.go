@@ -8,8 +8,9 @@
 //
 // What is promised:
 //
-//   - An instance is used by one activity at a time. Under [PolicyFresh] it is used
-//     by one activity only, so no state gets from one to the next.
+//   - An instance is used by one activity at a time, and is in its pristine state
+//     before each, unless the operator chose [PolicyReuse]: no state gets from one
+//     activity to the next.
 //   - An instance that trapped, exited, overflowed its stack, broke the contract or
 //     was interrupted is never used again. Nothing else is affected.
 //   - At most Config.Limit instances exist at any time, idle ones included.
@@ -43,9 +44,16 @@ type Policy string
 
 // The policies.
 const (
-	// PolicyFresh makes a new instance for every activity. Nothing leaks from one
-	// to the next; instantiation costs 20 us for a C or Rust guest, and
-	// milliseconds for standard Go.
+	// PolicyPristine keeps an instance, and after each call sets it back to what it
+	// was after its initialisation: its memory byte for byte, the size of that, and
+	// its globals. What the module computed while it was initialised is shared by all its
+	// instances, and with it whatever it drew from the random numbers then. A module
+	// that cannot be set back, since its code changes tables or drops segments, gets
+	// PolicyFresh instead: see [Module.Fallback].
+	PolicyPristine Policy = "pristine"
+	// PolicyFresh makes a new instance for every activity, each initialised anew:
+	// 20 us for a C or Rust guest, milliseconds for standard Go. For modules that must
+	// not share what they drew from the random numbers when they were initialised.
 	PolicyFresh Policy = "fresh"
 	// PolicyReuse keeps an instance for more calls. Faster, and whatever a guest
 	// leaves in its globals and memory is there for the next activity: only for
@@ -67,7 +75,7 @@ type Options struct {
 	// Rename gives an export another activity type; Prefix is not added to it. For
 	// single modules only.
 	Rename map[string]string
-	// Policy is what becomes of an instance after a call. Default PolicyFresh.
+	// Policy is what becomes of an instance after a call. Default PolicyPristine.
 	Policy Policy
 	// MaxCalls is how many calls an instance serves under PolicyReuse before it is
 	// replaced, which bounds what leaks in a guest can add up to. Default 1000.
@@ -78,6 +86,10 @@ type Options struct {
 	MaxInstances int
 	// MemoryLimit is the most memory in bytes that an instance may have. Default 256 MiB.
 	MemoryLimit uint64
+	// MaxUnits is the most units of computation that an activity may use, see
+	// [Usage]: for modules whose work has a known size, so that a bug or an attack
+	// costs little. An activity that needs more fails with the type OutOfUnits. 0: no limit.
+	MaxUnits int64
 	// MaxOutput is the most bytes that an activity may return, and put into one
 	// heartbeat. Raise it together with the Temporal server's limit for payloads. Default 2 MiB.
 	MaxOutput int
@@ -110,6 +122,9 @@ func (o Options) over(def Options) Options {
 	if o.MemoryLimit == 0 {
 		o.MemoryLimit = def.MemoryLimit
 	}
+	if o.MaxUnits == 0 {
+		o.MaxUnits = def.MaxUnits
+	}
 	if o.MaxOutput == 0 {
 		o.MaxOutput = def.MaxOutput
 	}
@@ -118,7 +133,7 @@ func (o Options) over(def Options) Options {
 
 // builtin are the defaults of the defaults.
 var builtin = Options{
-	Policy:      PolicyFresh,
+	Policy:      PolicyPristine,
 	MaxCalls:    defaultMaxCalls,
 	MemoryLimit: abi.DefaultMemoryLimit,
 	MaxOutput:   abi.DefaultMaxOutput,
@@ -129,8 +144,8 @@ func (o Options) check(where string, set passthrough.Set) error {
 	complain := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf(where+": "+format, args...))
 	}
-	if o.Policy != PolicyFresh && o.Policy != PolicyReuse {
-		complain("policy %q is neither %q nor %q", o.Policy, PolicyFresh, PolicyReuse)
+	if o.Policy != PolicyPristine && o.Policy != PolicyFresh && o.Policy != PolicyReuse {
+		complain("policy %q is none of %q, %q and %q", o.Policy, PolicyPristine, PolicyFresh, PolicyReuse)
 	}
 	if o.MaxCalls < 0 {
 		complain("max_calls %d is negative", o.MaxCalls)
@@ -140,6 +155,9 @@ func (o Options) check(where string, set passthrough.Set) error {
 	}
 	if o.MemoryLimit > 4<<30 {
 		complain("memory_limit %d is more than the 4 GiB that a 32-bit memory can have", o.MemoryLimit)
+	}
+	if o.MaxUnits < 0 {
+		complain("max_units %d is negative", o.MaxUnits)
 	}
 	if o.MaxOutput < 0 {
 		complain("max_output %d is negative", o.MaxOutput)

@@ -2,10 +2,15 @@ package sandbox
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"log/slog"
 	"strings"
 	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/catalog"
@@ -29,6 +34,31 @@ func newStdio(c *call) *stdio {
 
 // attach makes c the current call.
 func (s *stdio) attach(c *call) { s.call, s.read = c, 0 }
+
+// linkWASI links WASI, of which nothing is reachable but clocks, random numbers and the
+// standard streams. What would change these for the rest of the instance's life succeeds
+// and does nothing: nobody could set it back for the next call.
+func linkWASI(ctx context.Context, r wazero.Runtime) error {
+	builder := r.NewHostModuleBuilder(abi.ModuleWASI)
+	wasi_snapshot_preview1.NewFunctionExporter().ExportFunctions(builder)
+	change := func(descriptors int) api.GoModuleFunc {
+		return func(_ context.Context, _ api.Module, stack []uint64) {
+			for _, fd := range stack[:descriptors] {
+				if uint32(fd) > 2 { // there are no others
+					stack[0] = uint64(abi.EBADF)
+					return
+				}
+			}
+			stack[0] = 0
+		}
+	}
+	i32 := []api.ValueType{api.ValueTypeI32}
+	builder.NewFunctionBuilder().WithGoModuleFunction(change(1), i32, i32).Export("fd_close")
+	builder.NewFunctionBuilder().WithGoModuleFunction(change(2), append(i32, i32...), i32).Export("fd_renumber")
+	builder.NewFunctionBuilder().WithGoModuleFunction(change(1), append(i32, i32...), i32).Export("fd_fdstat_set_flags")
+	_, err := builder.Instantiate(ctx)
+	return err
+}
 
 // flush logs lines that did not end.
 func (s *stdio) flush() {

@@ -1,0 +1,146 @@
+package meter
+
+// What is added to a module stands at the end of the sections, so no index changes but those
+// of the functions that the module defines: they stand behind the imported ones, and refill is
+// one of these. The original module could mean what is added only by an index above its own
+// ones, and such an index is refused: see reader.below.
+
+// The types of the added functions.
+const (
+	typeRefill = iota
+	typeCharge
+	typeBulk
+)
+
+var addedTypes = [...][]byte{
+	typeRefill: {0x60, 2, typeI32, typeI32, 1, typeI32},
+	typeCharge: {0x60, 1, typeI32, 1, typeI32},
+	typeBulk:   {0x60, 3, typeI32, typeI32, typeI32, 0},
+}
+
+// moved returns the new index of a function.
+func (m *module) moved(f uint32) int {
+	if uint64(f) < uint64(m.imported) {
+		return int(f)
+	}
+	return int(f) + 1
+}
+
+// The indices of what is added: of functions, of which copy and fill are there only if there
+// is a memory, and of globals.
+func (m *module) refill() int { return m.imported }
+func (m *module) charge() int { return len(m.funcs) + 1 }
+func (m *module) copy() int   { return len(m.funcs) + 2 }
+func (m *module) fill() int   { return len(m.funcs) + 3 }
+func (m *module) fuel() int   { return m.globals }
+
+// ref returns the index of the global that holds a reference to a function.
+//
+// Whenever ref.func is executed, wazero allocates some 60 bytes that it keeps as long as the
+// instance (moduleEngine.FunctionInstanceReference): a loop takes all memory of the host in a
+// few seconds. So that is done once for each function.
+func (m *module) ref(f uint32) int {
+	i, ok := m.refs[f]
+	if !ok {
+		i = len(m.refs)
+		m.refs[f] = i
+	}
+	return m.globals + 1 + i
+}
+
+// extend adds everything, when all sections have been read.
+func (m *module) extend(sections *[sectionDataCount + 1]*section) {
+	types, functions, code := sections[sectionType], sections[sectionFunction], sections[sectionCode]
+	for _, t := range addedTypes {
+		types.add().op(t...)
+	}
+	sections[sectionImport].add().name(Module).name(refillName).op(kindFunc).u32(len(m.types) + typeRefill)
+	function := func(t int, body []byte) {
+		functions.add().u32(len(m.types) + t)
+		code.add().sized(body)
+	}
+	function(typeCharge, m.chargeBody())
+	if m.memory {
+		function(typeBulk, m.bulkBody(opMemoryCopy))
+		function(typeBulk, m.bulkBody(opMemoryFill))
+	}
+	// With nothing in fuel, the first thing that code does is to ask for a refill.
+	globals := sections[sectionGlobal]
+	globals.add().op(typeI32, 1).i32(0).op(opEnd)
+	refs := make([]uint32, len(m.refs))
+	for f, i := range m.refs {
+		refs[i] = f
+	}
+	for _, f := range refs {
+		globals.add().op(typeFuncRef, 0, opRefFunc).u32(m.moved(f)).op(opEnd)
+	}
+	sections[sectionExport].add().name(GlobalFuel).op(kindGlobal).u32(m.fuel())
+}
+
+// chargeBody charges for a number of bytes or table entries, and returns it.
+func (m *module) chargeBody() []byte {
+	const n, units = 0, 1
+	c := &code{}
+	c.op(1, 1, typeI32)
+	c.get(n).i32(bulkShift).op(opI32ShrU).set(units)
+	c.globalGet(m.fuel()).get(units).op(opI32Sub).globalSet(m.fuel())
+	c.globalGet(m.fuel()).i32(0).op(opI32LtS, opIf, typeNone)
+	c.globalGet(m.fuel()).get(units).call(m.refill()).get(units).op(opI32Sub).globalSet(m.fuel())
+	c.op(opEnd)
+	return c.get(n).op(opEnd).bytes
+}
+
+// bulkBody does the same as memory.copy or memory.fill, but in pieces, between which it
+// charges: even gigabytes then do not hold up anybody.
+func (m *module) bulkBody(op int) []byte {
+	const dst, src, n, piece = 0, 1, 2, 3 // of memory.fill, src is the value
+	isCopy := op == opMemoryCopy
+	c := &code{}
+	perform := func() {
+		if c.op(byte(op>>8), byte(op), 0); isCopy {
+			c.op(0)
+		}
+	}
+	outOfBounds := func(address int) {
+		c.get(address).op(opI64ExtendU).get(n).op(opI64ExtendU, opI64Add)
+		c.op(opMemorySize, 0, opI64ExtendU).i64(16).op(opI64Shl, opI64GtU)
+	}
+	c.op(1, 1, typeI32)
+	// A little is paid for already by the cost of the instruction.
+	c.get(n).i32(callCost<<bulkShift).op(opI32LeU, opIf, typeNone)
+	c.get(dst).get(src).get(n)
+	perform()
+	c.op(opReturn, opEnd)
+	// If the end is out of bounds, nothing may be written: the instruction traps.
+	c.get(n).i32(pieceSize).op(opI32GtU, opIf, typeNone)
+	if outOfBounds(dst); isCopy {
+		outOfBounds(src)
+		c.op(opI32Or)
+	}
+	c.op(opIf, typeNone).get(dst).get(src).get(n)
+	perform()
+	c.op(opUnreachable, opEnd, opEnd)
+
+	c.op(opLoop, typeNone)
+	// piece = min(n, pieceSize), n -= piece
+	c.get(n).i32(pieceSize).get(n).i32(pieceSize).op(opI32LtU, opSelect)
+	c.call(m.charge()).set(piece)
+	c.get(n).get(piece).op(opI32Sub).set(n)
+	if isCopy {
+		// The ranges may overlap: to lower addresses from the beginning, to higher ones from the end.
+		c.get(dst).get(src).op(opI32LeU, opIf, typeNone)
+		c.get(dst).get(src).get(piece)
+		perform()
+		c.get(dst).get(piece).op(opI32Add).set(dst)
+		c.get(src).get(piece).op(opI32Add).set(src)
+		c.op(opElse)
+		c.get(dst).get(n).op(opI32Add).get(src).get(n).op(opI32Add).get(piece)
+		perform()
+		c.op(opEnd)
+	} else {
+		c.get(dst).get(n).op(opI32Add).get(src).get(piece)
+		perform()
+	}
+	c.get(n).op(opBrIf, 0, opEnd)
+	return c.op(opEnd).bytes
+}
