@@ -77,7 +77,7 @@ cross: ## build wasmworker for every platform that it supports
 
 .PHONY: wat
 wat: ## assemble the .wat files of testdata again (needs wat2wasm of wabt)
-	@for f in testdata/wat/*.wat testdata/hostile/*.wat host/internal/image/testdata/*.wat; do wat2wasm "$$f" -o "$${f%.wat}.wasm" || exit 1; done
+	@for f in testdata/wat/*.wat testdata/hostile/*.wat host/internal/*/testdata/*.wat host/internal/meter/testdata/env/*.wat; do wat2wasm "$$f" -o "$${f%.wat}.wasm" || exit 1; done
 
 .PHONY: clean
 clean: ## remove bin/

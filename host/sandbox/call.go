@@ -53,7 +53,7 @@ type Task struct {
 
 // Usage is what an activity has used.
 type Usage struct {
-	// Units of computation, some 1 ns each: the same work takes the same number, on every
+	// Units of computation, about an instruction each: the same work takes the same number on every
 	// machine. What the host does for the guest is not counted.
 	Units int64
 }

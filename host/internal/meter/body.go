@@ -3,9 +3,10 @@ package meter
 // What instructions cost, in units: 1, but for those here, and nop, block, loop, else and
 // end, which compile to nothing.
 const (
-	callCost  = 16 // a call, and an instruction that works on a range of memory or of a table
-	bulkShift = 4  // the latter cost 1 more for each 1<<bulkShift bytes or entries
-	moveShift = 4  // 1<<moveShift moves of local variables cost 1, see segment.total
+	callCost     = 16 // calls, and instructions that call something or work on a range
+	bytesShift   = 4  // working on memory costs 1 more for each 1<<bytesShift bytes,
+	entriesShift = 1  // and on a table, for each 1<<entriesShift entries
+	moveShift    = 4  // 1<<moveShift moves of local variables cost 1, see segment.total
 )
 
 // maxCharge caps what is charged at once: fuel, which is not negative before, must not wrap around.
@@ -22,10 +23,12 @@ type rewriter struct {
 	segments []segment
 	live     bool // the current instruction can be reached
 	sets     int  // assignments to local variables so far
+	ranges   bool // memory.copy or memory.fill occurs
 
 	// While writing:
-	frames []frame
-	depth  int // labels that are in scope
+	frames  []frame
+	depth   int // labels that are in scope
+	scratch int // an added local variable, if ranges
 }
 
 // bodies rewrites the bodies of n functions.
@@ -44,8 +47,11 @@ func (m *module) bodies(r *reader, n int) {
 }
 
 func (w *rewriter) function(r *reader, t arity) {
+	start := r.pos
+	groups := r.count("groups of local variables")
+	first := r.pos
 	locals := uint64(0)
-	for range r.count("groups of local variables") {
+	for range groups {
 		locals += uint64(r.u32())
 		r.byte() // type
 	}
@@ -56,10 +62,18 @@ func (w *rewriter) function(r *reader, t arity) {
 	if w.measure(r, t.results); !r.done() {
 		r.fail("%d bytes too many at offset %#x", len(r.rest()), r.pos)
 	}
-	if r.err == nil {
-		r.pos = code
-		w.write(r)
+	if r.err != nil {
+		return
 	}
+	if w.ranges {
+		w.scratch = t.params + int(locals)
+		r.pos = first
+		r.replace(start).u32(groups + 1)
+		r.pos = code
+		r.insert().op(1, typeI32)
+	}
+	r.pos = code
+	w.write(r)
 }
 
 // segment is the code that is charged for at one place, the entry of a function or the
@@ -93,7 +107,7 @@ type block struct {
 // measure decodes the instructions up to the end of the function, and computes what to
 // charge: the cost of the costliest path through each segment.
 func (w *rewriter) measure(r *reader, results int) {
-	w.live, w.sets = true, 0
+	w.live, w.sets, w.ranges = true, 0, false
 	w.charges = append(w.charges[:0], 0)
 	w.segments = append(w.segments[:0], segment{})
 	w.blocks = append(w.blocks[:0], block{values: results, arrived: -1, live: true})
@@ -154,8 +168,9 @@ func (w *rewriter) measure(r *reader, results int) {
 		case opCall, opCallIndirect:
 			w.spend(callCost)
 			s.calls = true
-		case opMemoryInit, opMemoryCopy, opMemoryFill, opTableInit, opTableCopy, opTableFill:
+		case opMemoryGrow, opTableGrow, opMemoryInit, opMemoryCopy, opMemoryFill, opTableInit, opTableCopy, opTableFill:
 			w.spend(callCost)
+			w.ranges = w.ranges || in.op == opMemoryCopy || in.op == opMemoryFill
 		case opLocalSet, opLocalTee:
 			w.spend(1)
 			w.sets++
@@ -269,15 +284,24 @@ func (w *rewriter) write(r *reader) {
 		case opRefFunc:
 			r.replace(in.pos).globalGet(w.ref(in.index))
 		case opMemoryCopy:
-			r.replace(in.pos).call(w.copy())
+			w.short(r).call(w.copy()).op(opEnd)
 		case opMemoryFill:
-			r.replace(in.pos).call(w.fill())
-		case opMemoryInit, opTableInit, opTableCopy, opTableFill:
-			// The topmost operand, the length, goes through charge.
-			whole := r.data[in.pos:r.pos]
-			r.replace(in.pos).call(w.charge()).op(whole...)
+			w.short(r).call(w.fill()).op(opEnd)
+		case opMemoryInit: // the topmost operand is the length
+			r.replace(in.pos).call(w.chargeBytes()).op(r.data[in.pos:r.pos]...)
+		case opTableInit, opTableCopy, opTableFill:
+			r.replace(in.pos).call(w.chargeEntries()).op(r.data[in.pos:r.pos]...)
 		}
 	}
+}
+
+// short keeps an instruction for short ranges, whose length is the topmost operand: a call
+// instead of each memory.copy would double the time of a copy of a few bytes.
+func (w *rewriter) short(r *reader) *code {
+	whole := r.data[w.in.pos:r.pos]
+	c := r.replace(w.in.pos).op(opLocalTee).u32(w.scratch).get(w.scratch)
+	c.i32(callCost<<bytesShift).op(opI32LeU, opIf).signed(int64(len(w.types) + typeBulk))
+	return c.op(whole...).op(opElse)
 }
 
 // label returns what a label of the original function has become.

@@ -28,11 +28,12 @@ func (m *module) moved(f uint32) int {
 
 // The indices of what is added: of functions, of which copy and fill are there only if there
 // is a memory, and of globals.
-func (m *module) refill() int { return m.imported }
-func (m *module) charge() int { return len(m.funcs) + 1 }
-func (m *module) copy() int   { return len(m.funcs) + 2 }
-func (m *module) fill() int   { return len(m.funcs) + 3 }
-func (m *module) fuel() int   { return m.globals }
+func (m *module) refill() int        { return m.imported }
+func (m *module) chargeBytes() int   { return len(m.funcs) + 1 }
+func (m *module) chargeEntries() int { return len(m.funcs) + 2 }
+func (m *module) copy() int          { return len(m.funcs) + 3 }
+func (m *module) fill() int          { return len(m.funcs) + 4 }
+func (m *module) fuel() int          { return m.globals }
 
 // ref returns the index of the global that holds a reference to a function.
 //
@@ -59,7 +60,8 @@ func (m *module) extend(sections *[sectionDataCount + 1]*section) {
 		functions.add().u32(len(m.types) + t)
 		code.add().sized(body)
 	}
-	function(typeCharge, m.chargeBody())
+	function(typeCharge, m.chargeBody(bytesShift))
+	function(typeCharge, m.chargeBody(entriesShift))
 	if m.memory {
 		function(typeBulk, m.bulkBody(opMemoryCopy))
 		function(typeBulk, m.bulkBody(opMemoryFill))
@@ -77,12 +79,12 @@ func (m *module) extend(sections *[sectionDataCount + 1]*section) {
 	sections[sectionExport].add().name(GlobalFuel).op(kindGlobal).u32(m.fuel())
 }
 
-// chargeBody charges for a number of bytes or table entries, and returns it.
-func (m *module) chargeBody() []byte {
+// chargeBody charges a unit for each 1<<shift of its parameter, and returns that.
+func (m *module) chargeBody(shift int) []byte {
 	const n, units = 0, 1
 	c := &code{}
 	c.op(1, 1, typeI32)
-	c.get(n).i32(bulkShift).op(opI32ShrU).set(units)
+	c.get(n).i32(shift).op(opI32ShrU).set(units)
 	c.globalGet(m.fuel()).get(units).op(opI32Sub).globalSet(m.fuel())
 	c.globalGet(m.fuel()).i32(0).op(opI32LtS, opIf, typeNone)
 	c.globalGet(m.fuel()).get(units).call(m.refill()).get(units).op(opI32Sub).globalSet(m.fuel())
@@ -90,8 +92,8 @@ func (m *module) chargeBody() []byte {
 	return c.get(n).op(opEnd).bytes
 }
 
-// bulkBody does the same as memory.copy or memory.fill, but in pieces, between which it
-// charges: even gigabytes then do not hold up anybody.
+// bulkBody does the same as memory.copy or memory.fill, but in pieces, and charges for each:
+// so even gigabytes do not hold up anybody.
 func (m *module) bulkBody(op int) []byte {
 	const dst, src, n, piece = 0, 1, 2, 3 // of memory.fill, src is the value
 	isCopy := op == opMemoryCopy
@@ -106,11 +108,6 @@ func (m *module) bulkBody(op int) []byte {
 		c.op(opMemorySize, 0, opI64ExtendU).i64(16).op(opI64Shl, opI64GtU)
 	}
 	c.op(1, 1, typeI32)
-	// A little is paid for already by the cost of the instruction.
-	c.get(n).i32(callCost<<bulkShift).op(opI32LeU, opIf, typeNone)
-	c.get(dst).get(src).get(n)
-	perform()
-	c.op(opReturn, opEnd)
 	// If the end is out of bounds, nothing may be written: the instruction traps.
 	c.get(n).i32(pieceSize).op(opI32GtU, opIf, typeNone)
 	if outOfBounds(dst); isCopy {
@@ -124,7 +121,7 @@ func (m *module) bulkBody(op int) []byte {
 	c.op(opLoop, typeNone)
 	// piece = min(n, pieceSize), n -= piece
 	c.get(n).i32(pieceSize).get(n).i32(pieceSize).op(opI32LtU, opSelect)
-	c.call(m.charge()).set(piece)
+	c.call(m.chargeBytes()).set(piece)
 	c.get(n).get(piece).op(opI32Sub).set(n)
 	if isCopy {
 		// The ranges may overlap: to lower addresses from the beginning, to higher ones from the end.

@@ -32,8 +32,9 @@ var sectionOrder = [...]int{
 
 // Limits are those of browsers (WebAssembly JavaScript Interface, Implementation-defined Limits).
 const (
-	maxLocals = 50_000
-	maxArity  = 1000 // parameters of a type, and results
+	maxLocals   = 50_000
+	maxArity    = 1000 // parameters of a type, and results
+	maxSections = 1000 // not of browsers; a section takes two bytes in the binary and a hundred in memory
 )
 
 // Instrument returns the binary with metering added. It does not validate the binary: the
@@ -142,6 +143,9 @@ func split(binary []byte) (sections []*section, err error) {
 		}
 		if id != sectionCustom && !upTo(id) {
 			return nil, fmt.Errorf("section %d at offset %#x is unknown, repeated or out of order", id, at)
+		}
+		if len(sections) == maxSections {
+			return nil, fmt.Errorf("there are more than %d sections", maxSections)
 		}
 		sections = append(sections, s)
 	}

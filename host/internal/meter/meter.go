@@ -1,23 +1,39 @@
-// Package meter lets the host interrupt WebAssembly code, and counts what it does.
+// Package meter makes WebAssembly code interruptible, and counts what it does.
 //
-// [Instrument] rewrites a binary so that every entry of a function and every header of a
-// loop charges for the code that can follow, until the next such place, out of a global of
-// the instance: its fuel. When there is none left, the host's function refill is called. It
-// ends the call if its context has ended or its budget is used up, and otherwise gives
-// another slice of fuel. So
+// [Instrument] rewrites a binary when it is loaded, so that its code counts down a budget at
+// the entry of its functions and at the header of its loops. [Meter.Run] runs that code. The
+// contract, which holds whatever the code does:
 //
-//   - a call ends soon after its context, whatever the guest does: loops, recursion without
-//     loops, and memory.fill, which is done in pieces;
-//   - native code is left so often that Go's garbage collector, which has to stop every
-//     goroutine, is not held up;
-//   - what a call has used is known in units, which depend on the code and its input alone
-//     and not on the machine or the engine, and a budget of them is kept.
+//   - When the context ends, the code ends, within a fraction of a millisecond of its own
+//     time, with [ErrStopped]. This is all there is to stopping: what ends one context stops
+//     no other run, and a context that has ended before stops the run before its first
+//     instruction.
+//   - When the budget is spent, the code ends with [ErrOutOfUnits].
+//   - The number of units that a run used is the same whenever the same code does the same
+//     work, in wazero's compiler and in its interpreter, and however often it was rescheduled
+//     meanwhile. A budget of as many units suffices, and one unit less does not.
+//   - No code holds up Go's garbage collector or scheduler: native code cannot be preempted,
+//     but it goes through Go as often as it looks for the end of its context. This needs no
+//     wazero.RuntimeConfig.WithCloseOnContextDone.
+//   - But for that, the code behaves as before. Only a module that executes ref.func no longer
+//     gets memory of the host with each time, see ref.
 //
-// A unit is about an instruction. The function refill is an import, which moves the
-// indices of the functions that a module defines; Instrument takes care of that.
+// # Units
 //
-// [Expose] prepares a binary, before it is instrumented, for having the state of its
-// instances set back.
+// A unit is an instruction. Code is charged for in advance, at the entry of a function for
+// what runs outside of loops, and at the header of a loop for an iteration: each time for the
+// costliest path that leads from there to the next such place, or out. So the number is
+// an upper bound of the number of instructions, usually by a small factor, and a measure of
+// time only among runs of the same module. The costs of instructions stand in body.go.
+// The arithmetic is
+//
+//	used = budget - left - fuel
+//
+// where fuel is the exported global [GlobalFuel], from which the code takes what it is charged,
+// and left is what the meter keeps. When fuel would become negative, the code calls the host
+// function refill with it, after the charge, and with the charge. Refill takes what is missing
+// from left, or ends the run, and returns as fuel the next slice and the charge, which is then
+// charged again. What was charged when a run was ended has not been executed and is given back.
 package meter
 
 import (
@@ -32,43 +48,43 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// Names that instrumented modules use. No other module may import or export any with this prefix.
 const (
-	Prefix     = "wasmworker:meter/"
-	Module     = Prefix + "v1"   // the host module that they import
-	GlobalFuel = Prefix + "fuel" // the global that they export
+	// Prefix begins the names that the metering adds. No module may have such names of its own.
+	Prefix = "wasmworker:meter/"
+	// Module is the name of the module that instrumented modules import, see [Instantiate].
+	Module = Prefix + "v1"
+	// GlobalFuel is the name of the exported global, an i32 variable, that belongs to the meter.
+	// Whoever saves and restores the state of an instance may leave it out: Run sets it.
+	GlobalFuel = Prefix + "fuel"
 
 	refillName = "refill"
 )
 
 const (
-	slice      = 100_000 // units of fuel at a time: some 100 us
-	yieldEvery = 8       // slices, after which another goroutine has its turn
-	pieceSize  = 1 << 20 // bytes that memory.fill and memory.copy do at a time
+	// slice is how many units code may use until it has to ask for more. That takes 0.1 µs.
+	// Ordinary code takes 5 to 20 µs for a slice. Code that is made to be slow, by missing the
+	// cache or by dividing, was seen to take a millisecond.
+	slice = 200_000
+
+	// yieldEvery is after how many slices code lets others run when it has to. Go itself would
+	// preempt it after 10 ms. With guests that spin on all processors, runtime.GC, which has
+	// to be scheduled several times, then takes over 100 ms, and any other goroutine waits as
+	// long. With this, 1 to 10 ms.
+	yieldEvery = 2
+
+	// pieceSize is how many bytes are copied or filled at once.
+	pieceSize = 1 << 20
 )
 
-// Unlimited is a budget that nobody uses up.
+// Unlimited is a budget that nothing exhausts: at a unit per nanosecond it lasts 292 years.
 const Unlimited = math.MaxInt64
 
-// Errors that a call ends with.
 var (
-	ErrOutOfUnits = errors.New("out of units") // its budget is used up
-	ErrStopped    = errors.New("stopped")      // its context has ended; the cause is wrapped too
+	// ErrOutOfUnits is what the error of a run is that has spent its budget.
+	ErrOutOfUnits = errors.New("out of units")
+	// ErrStopped is what the error of a run is whose context has ended. It is that context's cause, too.
+	ErrStopped = errors.New("stopped")
 )
-
-// Meter meters the calls of one instance, one at a time. The zero value is ready.
-type Meter struct {
-	mod     api.Module
-	fuel    api.MutableGlobal
-	left    int64
-	refills int
-	procs   int
-	running bool
-}
-
-type key struct{}
-
-var running atomic.Int32
 
 // Instantiate provides a runtime with the host module that instrumented modules import.
 func Instantiate(ctx context.Context, rt wazero.Runtime) error {
@@ -79,13 +95,35 @@ func Instantiate(ctx context.Context, rt wazero.Runtime) error {
 	return err
 }
 
-// Run calls f with a context under which f may instantiate the module of the meter, or
-// call its functions. It returns what f returns, and how many units that took. The code ends
-// with ErrStopped soon after ctx does, and with ErrOutOfUnits when it would need more than
-// the budget.
+// Meter is the meter of one instance of an instrumented module. Its zero value is ready for
+// use, and for one run at a time, like the instance itself.
+type Meter struct {
+	mod     api.Module        // nil until its code has first asked for more
+	fuel    api.MutableGlobal // likewise
+	left    int64             // of the budget, without what is in fuel
+	slices  int               // that were handed out
+	procs   int               // processors
+	running bool
+}
+
+// running is how many runs there are.
+var running atomic.Int32
+
+type key struct{} // of the meter in the context of a run
+
+// Run calls f, which may call the functions of the instance, or make it: the first call of
+// the meter of an instance is the one in which f instantiates the module, as its start
+// function is code like any other. The code finds its meter in the context that f gets, so f
+// has to pass that on. Code that runs without it is refused.
+//
+// Run returns how many units were used, and the error of f. This is an [ErrOutOfUnits] or
+// [ErrStopped] if the code was ended, provided that f returns the error that wazero gives it.
+// An instance whose code was ended is in the middle of something, and to be dropped.
+//
+// A budget below zero is none at all.
 func (m *Meter) Run(ctx context.Context, budget int64, f func(context.Context) error) (used int64, err error) {
 	if m.running {
-		return 0, errors.New("meter: already running")
+		return 0, errors.New("the instance is running already")
 	}
 	if ctx.Err() != nil {
 		return 0, stopped(ctx)
@@ -93,58 +131,61 @@ func (m *Meter) Run(ctx context.Context, budget int64, f func(context.Context) e
 	budget = max(budget, 0)
 	m.left = budget
 	if m.fuel != nil {
-		grant := min(budget, slice)
-		m.left -= grant
-		m.fuel.Set(uint64(grant))
+		m.fuel.Set(uint64(m.take()))
 	}
 	m.procs = runtime.GOMAXPROCS(0)
 	m.running = true
 	running.Add(1)
 	defer func() {
-		m.running = false
 		running.Add(-1)
+		m.running = false
 		used = budget - m.left
 		if m.fuel != nil {
-			used -= int64(int32(m.fuel.Get()))
+			used -= int64(api.DecodeI32(m.fuel.Get()))
 		}
 	}()
 	return 0, f(context.WithValue(ctx, key{}, m))
 }
 
-func stopped(ctx context.Context) error {
-	return fmt.Errorf("%w: %w", ErrStopped, context.Cause(ctx))
+// take takes a slice from what is left.
+func (m *Meter) take() int64 {
+	n := min(m.left, slice)
+	m.left -= n
+	return n
 }
 
+// refill is the host function that the code calls: refill(fuel, charge i32) (fuel i32). It
+// runs in the goroutine of Run, like all code, so nothing here is shared with another one but
+// the context. It ends the code by a panic, which wazero turns into the error of the call.
 func refill(ctx context.Context, mod api.Module, stack []uint64) {
 	m, _ := ctx.Value(key{}).(*Meter)
 	if m == nil || !m.running {
-		panic(errors.New("no meter"))
+		panic(errors.New("metered code was called without the context of Meter.Run"))
+	}
+	if m.mod == nil {
+		m.mod = mod
+		m.fuel = mod.ExportedGlobal(GlobalFuel).(api.MutableGlobal)
 	}
 	if m.mod != mod {
-		if m.mod != nil {
-			panic(errors.New("other"))
-		}
-		g, ok := mod.ExportedGlobal(GlobalFuel).(api.MutableGlobal)
-		if !ok {
-			panic(errors.New("not instrumented"))
-		}
-		m.mod, m.fuel = mod, g
+		panic(errors.New("metered code was called with the context of another instance's meter"))
 	}
-	fuel, charge := int64(int32(stack[0])), int64(int32(stack[1]))
-	total := m.left + fuel
-	if ctx.Err() != nil || total < 0 {
-		m.left = total + charge
+	charge := int64(api.DecodeI32(stack[1]))
+	m.left += int64(api.DecodeI32(stack[0]))
+	if over := m.left < 0; over || ctx.Err() != nil {
+		m.left += charge
 		m.fuel.Set(0)
-		if ctx.Err() != nil {
-			panic(stopped(ctx))
+		if over {
+			panic(ErrOutOfUnits)
 		}
-		panic(ErrOutOfUnits)
+		panic(stopped(ctx))
 	}
-	m.refills++
-	if m.refills%yieldEvery == 0 && int(running.Load()) >= m.procs {
+	// To yield costs more when processors are idle, as one is then woken up, and is then of no use.
+	if m.slices++; m.slices%yieldEvery == 0 && int(running.Load()) >= m.procs {
 		runtime.Gosched()
 	}
-	grant := min(total, slice)
-	m.left = total - grant
-	stack[0] = uint64(uint32(grant + charge))
+	stack[0] = api.EncodeI32(int32(m.take() + charge))
+}
+
+func stopped(ctx context.Context) error {
+	return fmt.Errorf("%w: %w", ErrStopped, context.Cause(ctx))
 }

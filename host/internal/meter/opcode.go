@@ -56,6 +56,7 @@ const (
 	opMemoryFill   = 0xfc0b
 	opTableInit    = 0xfc0c
 	opTableCopy    = 0xfc0e
+	opTableGrow    = 0xfc0f
 	opTableFill    = 0xfc11
 	opV128Const    = 0xfd0c
 )

@@ -1,0 +1,128 @@
+package meter_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/wasmworker/wasmworker/host/internal/meter"
+	"github.com/wasmworker/wasmworker/host/internal/wasm"
+)
+
+// repositoryModules reads all modules below the repository's testdata.
+func repositoryModules(t testing.TB) map[string][]byte {
+	t.Helper()
+	files, err := filepath.Glob("../../../testdata/*/*.wasm")
+	if err != nil || len(files) < 30 {
+		t.Fatalf("%d modules, %v", len(files), err)
+	}
+	all := map[string][]byte{}
+	for _, f := range files {
+		if all[f], err = os.ReadFile(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// accepted is wazero's word on a binary. It must have been parsed before: wazero trusts the
+// counts in it.
+func accepted(binary []byte) error {
+	ctx := context.Background()
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(api.CoreFeaturesV2))
+	defer r.Close(ctx)
+	_, err := r.CompileModule(ctx, binary)
+	return err
+}
+
+// What is made of a valid module is valid, by either step and by both.
+func TestExposedAndInstrumentedIsValid(t *testing.T) {
+	for name, binary := range repositoryModules(t) {
+		if accepted(binary) != nil {
+			continue
+		}
+		exposed, err := meter.Expose(binary, 1<<16)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if err := accepted(exposed.Binary); err != nil {
+			t.Errorf("%s, exposed: %v", name, err)
+		}
+		metered, err := meter.Instrument(exposed.Binary)
+		if err != nil {
+			t.Errorf("%s, exposed: %v", name, err)
+		} else if err := accepted(metered); err != nil {
+			t.Errorf("%s, exposed and metered: %v", name, err)
+		}
+	}
+}
+
+// Expose names the globals and what cannot be set back, and caps tables.
+func TestExpose(t *testing.T) {
+	all := repositoryModules(t)
+	misbehave, err := meter.Expose(all[filepath.Join("..", "..", "..", "testdata", "wat", "misbehave.wasm")], 1<<16)
+	if err != nil || len(misbehave.Globals) != 1 || misbehave.Irreversible != "" {
+		t.Errorf("misbehave: %+v, %v", misbehave.Globals, err)
+	}
+	bomb, err := meter.Expose(all[filepath.Join("..", "..", "..", "testdata", "hostile", "table-bomb.wasm")], 1000)
+	if err != nil || !strings.Contains(bomb.Irreversible, "table.grow") {
+		t.Fatalf("table-bomb: %q, %v", bomb.Irreversible, err)
+	}
+	module, err := wasm.Parse(bomb.Binary)
+	if err != nil || len(module.Tables) != 1 || !module.Tables[0].HasMax || module.Tables[0].Max != 1000 {
+		t.Errorf("table-bomb: %+v, %v", module, err)
+	}
+}
+
+// Whatever is cut off or changed in a module: there is an error or a result, and no panic.
+func TestDamagedModules(t *testing.T) {
+	for name, binary := range repositoryModules(t) {
+		if len(binary) > 1000 { // the small ones have as many kinds of instructions
+			continue
+		}
+		for i := range binary {
+			for _, damaged := range [][]byte{binary[:i], append(append(bytes.Clone(binary[:i]), binary[i]^0x55), binary[i+1:]...)} {
+				func() {
+					defer func() {
+						if p := recover(); p != nil {
+							t.Errorf("%s, byte %d: %v", name, i, p)
+						}
+					}()
+					meter.Instrument(damaged)    //nolint:errcheck // that it returns is what counts
+					meter.Expose(damaged, 1<<16) //nolint:errcheck // as above
+				}()
+			}
+		}
+	}
+}
+
+// What a compiler takes may be refused, but it may not be spoilt, and nothing panics.
+func FuzzRewriting(f *testing.F) {
+	for _, binary := range repositoryModules(f) {
+		f.Add(binary)
+	}
+	f.Fuzz(func(t *testing.T, binary []byte) {
+		metered, err := meter.Instrument(binary)
+		exposed, exposeErr := meter.Expose(binary, 1<<16)
+		if _, parseErr := wasm.Parse(binary); parseErr != nil || accepted(binary) != nil {
+			return
+		}
+		if err == nil {
+			if err := accepted(metered); err != nil {
+				t.Errorf("metered: %v", err)
+			}
+		}
+		if exposeErr == nil {
+			if err := accepted(exposed.Binary); err != nil {
+				t.Errorf("exposed: %v", err)
+			}
+		}
+	})
+}
