@@ -225,6 +225,9 @@ func (m *Module) section(id byte, r *reader) error {
 	switch id {
 	case 0:
 		return r.custom()
+	case 12: // the number of data segments
+		_, err := r.u32()
+		return err
 	case 1:
 		return r.vector("type", func() error {
 			form, err := r.byte()
