@@ -24,11 +24,11 @@ type rewriter struct {
 	live     bool // the current instruction can be reached
 	sets     int  // assignments to local variables so far
 	ranges   bool // memory.copy or memory.fill occurs
+	locals   int  // parameters and local variables, without the one that is added if ranges
 
 	// While writing:
-	frames  []frame
-	depth   int // labels that are in scope
-	scratch int // an added local variable, if ranges
+	frames []frame
+	depth  int // labels that are in scope
 }
 
 // bodies rewrites the bodies of n functions.
@@ -58,6 +58,7 @@ func (w *rewriter) function(r *reader, t arity) {
 	if locals > maxLocals {
 		r.fail("%d local variables are more than the %d that are supported", locals, maxLocals)
 	}
+	w.locals = t.params + int(locals)
 	code := r.pos
 	if w.measure(r, t.results); !r.done() {
 		r.fail("%d bytes too many at offset %#x", len(r.rest()), r.pos)
@@ -66,7 +67,6 @@ func (w *rewriter) function(r *reader, t arity) {
 		return
 	}
 	if w.ranges {
-		w.scratch = t.params + int(locals)
 		r.pos = first
 		r.replace(start).u32(groups + 1)
 		r.pos = code
@@ -171,9 +171,14 @@ func (w *rewriter) measure(r *reader, results int) {
 		case opMemoryGrow, opTableGrow, opMemoryInit, opMemoryCopy, opMemoryFill, opTableInit, opTableCopy, opTableFill:
 			w.spend(callCost)
 			w.ranges = w.ranges || in.op == opMemoryCopy || in.op == opMemoryFill
-		case opLocalSet, opLocalTee:
+		case opLocalGet, opLocalSet, opLocalTee:
+			if uint64(in.index) >= uint64(w.locals) {
+				r.fail("local variable %d at offset %#x does not exist", in.index, in.pos)
+			}
 			w.spend(1)
-			w.sets++
+			if in.op != opLocalGet {
+				w.sets++
+			}
 		default:
 			w.spend(1)
 		}
@@ -299,7 +304,7 @@ func (w *rewriter) write(r *reader) {
 // instead of each memory.copy would double the time of a copy of a few bytes.
 func (w *rewriter) short(r *reader) *code {
 	whole := r.data[w.in.pos:r.pos]
-	c := r.replace(w.in.pos).op(opLocalTee).u32(w.scratch).get(w.scratch)
+	c := r.replace(w.in.pos).op(opLocalTee).u32(w.locals).get(w.locals)
 	c.i32(callCost<<bytesShift).op(opI32LeU, opIf).signed(int64(len(w.types) + typeBulk))
 	return c.op(whole...).op(opElse)
 }

@@ -174,11 +174,13 @@ type module struct {
 func (m *module) section(s *section) {
 	r := s.reader
 	switch s.id {
-	case sectionTable, sectionDataCount: // nothing of interest
+	case sectionTable: // nothing of interest
 		r.skip(len(r.rest()))
 	case sectionMemory:
 		m.memory = m.memory || s.n > 0
 		r.skip(len(r.rest()))
+	case sectionDataCount:
+		r.u32()
 	case sectionStart:
 		m.function(r)
 	case sectionType:
@@ -344,13 +346,18 @@ func (m *module) constant(r *reader) {
 }
 
 // names rewrites the section with names (7.4.1): some of them go by the index of a function.
+// wazero trusts the numbers in there, and takes no notice of where its parts end: so each part
+// has to be as long as it says.
 func (m *module) names(r *reader) {
 	r.name()
 	for !r.done() {
 		id := r.byte()
 		start := r.pos
 		p := r.part("names")
-		if id >= 1 && id <= 3 { // of functions; of their local variables; of their labels
+		switch id {
+		case 0: // of the module
+			p.name()
+		case 1, 2, 3: // of functions; of their local variables; of their labels
 			for range p.count("names") {
 				at := p.pos
 				f := p.u32()
@@ -364,6 +371,11 @@ func (m *module) names(r *reader) {
 					p.name()
 				}
 			}
+		default:
+			p.skip(len(p.rest()))
+		}
+		if p.err == nil && !p.done() {
+			p.fail("%d bytes too many at offset %#x", len(p.rest()), p.pos)
 		}
 		if p.err != nil {
 			r.fail("%w", p.err)

@@ -131,7 +131,6 @@ type instance struct {
 	api.Module
 	Meter
 	metered bool
-	units   int64 // that its start took
 }
 
 // instantiate makes an instance. Functions like _initialize are not called.
@@ -142,8 +141,7 @@ func instantiate(t testing.TB, rt wazero.Runtime, binary []byte) *instance {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, in.metered = compiled.ExportedFunctions()[""]
-	in.units, err = in.Run(context.Background(), Unlimited, func(ctx context.Context) (err error) {
+	_, err = in.Run(context.Background(), Unlimited, func(ctx context.Context) (err error) {
 		in.Module, err = rt.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 		return err
 	})
@@ -397,9 +395,6 @@ func TestStop(t *testing.T) {
 				continue
 			}
 			t.Run(f, func(t *testing.T) {
-				if before, ok := os.LookupEnv("METER_FUNCTION"); ok && before != f {
-					t.Skip()
-				}
 				shutdown := errors.New("shutdown")
 				ctx, cancel := context.WithCancelCause(context.Background())
 				in := instantiate(t, rt, binary)
@@ -432,6 +427,37 @@ func TestStop(t *testing.T) {
 			})
 		}
 	})
+}
+
+// TestScheduling occupies all processors with code that does not end, and sees to it that
+// garbage is collected and that goroutines talk to each other meanwhile.
+func TestScheduling(t *testing.T) {
+	rt := newRuntime(t, wazero.NewRuntimeConfigCompiler())
+	binary := instrument(t, read(t, "testdata/endless.wasm"))
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	for range 2 * runtime.GOMAXPROCS(0) {
+		in := instantiate(t, rt, binary)
+		wg.Go(func() {
+			if _, _, err := in.call(ctx, Unlimited, "loop"); !errors.Is(err, ErrStopped) {
+				t.Error(err)
+			}
+		})
+	}
+	ping, pong := make(chan int), make(chan int)
+	go func() {
+		for i := range ping {
+			pong <- i
+		}
+	}()
+	for i := range 10 {
+		ping <- i
+		<-pong
+		runtime.GC()
+	}
+	close(ping)
+	cancel()
+	wg.Wait()
 }
 
 // TestStopIsOfOneRun stops before a run and after one: neither is lost, and neither leaks into the next.

@@ -90,6 +90,7 @@ const (
 	labelTable                     // several of them
 	funcIndex                      //
 	callIndirect                   // the index of a type, and of a table
+	localIndex                     //
 	globalIndex                    //
 	index                          // of something that the rewriter does not care about
 	twoIndices                     //
@@ -126,7 +127,7 @@ var plain = func() (t [256]immediates) {
 	t[opCallIndirect] = callIndirect
 	fill(t[:], opDrop, opSelect, none)
 	t[0x1c] = selectTypes
-	fill(t[:], opLocalGet, opLocalTee, index)
+	fill(t[:], opLocalGet, opLocalTee, localIndex)
 	fill(t[:], opGlobalGet, opGlobalSet, globalIndex)
 	fill(t[:], 0x25, 0x26, index)  // table.get, table.set
 	fill(t[:], 0x28, 0x3e, memArg) // i32.load to i64.store32
@@ -172,7 +173,7 @@ var vector = func() (t [256]immediates) {
 type instruction struct {
 	op     int      // with prefix, see the constants
 	pos    int      // the offset of its first byte
-	index  uint32   // of a label, function, type or global
+	index  uint32   // of a label, local variable, function or type
 	block  arity    // of the type of a block
 	labels []uint32 // of br_table, the default last; valid until the next instruction
 }
@@ -192,18 +193,19 @@ func (m *module) next(r *reader, in *instruction) {
 	in.pos = r.pos
 	in.op = int(r.byte())
 	imm := plain[in.op]
-	switch in.op {
-	case prefixMisc:
-		sub := r.byte()
-		in.op = in.op<<8 | int(sub)
-		if int(sub) < len(misc) {
-			imm = misc[sub]
+	if in.op == prefixMisc || in.op == prefixVector {
+		table := misc[:]
+		if in.op == prefixVector {
+			table = vector[:]
 		}
-	case prefixVector:
-		sub := r.byte()
-		in.op = in.op<<8 | int(sub)
-		if imm = vector[sub]; sub >= 0x80 && r.byte() != 1 { // 0x80 0x01 is 128
-			imm = unknown
+		sub := r.u32()
+		shortest := 1
+		if sub >= 0x80 {
+			shortest = 2
+		}
+		if sub < uint32(len(table)) && r.pos == in.pos+1+shortest {
+			in.op = in.op<<8 | int(sub)
+			imm = table[sub]
 		}
 	}
 	switch imm {
@@ -226,6 +228,8 @@ func (m *module) next(r *reader, in *instruction) {
 	case callIndirect:
 		in.index = m.typeIndex(r)
 		r.u32()
+	case localIndex:
+		in.index = r.u32()
 	case globalIndex:
 		m.global(r)
 	case index:
