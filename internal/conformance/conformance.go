@@ -1,0 +1,329 @@
+// Package conformance runs the cases of testdata/conformance against modules.
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/sandbox"
+)
+
+// Case is a case of cases.json; the README beside it tells what the fields mean.
+type Case struct {
+	Name       string   `json:"name"`
+	Feature    string   `json:"feature"`
+	Activity   string   `json:"activity"`
+	Kinds      []string `json:"kinds"`
+	Except     []string `json:"except"`
+	Args       []Value  `json:"args"`
+	Details    []Value  `json:"details"`
+	FlagsAfter struct {
+		Heartbeats int       `json:"heartbeats"`
+		Flags      abi.Flags `json:"flags"`
+	} `json:"flags_after"`
+	Want struct {
+		Result      *Value    `json:"result"`
+		Cancelled   *Value    `json:"cancelled"`
+		Interrupted bool      `json:"interrupted"`
+		Failure     *Failure  `json:"failure"`
+		Heartbeats  [][]Value `json:"heartbeats"`
+		Logs        []Record  `json:"logs"`
+	} `json:"want"`
+}
+
+// Failure is what is expected of an [abi.Failure]. What is nil is not looked at.
+type Failure struct {
+	Type           *string           `json:"type"`
+	Message        *string           `json:"message"`
+	Contains       string            `json:"contains"`
+	NonRetryable   *bool             `json:"non_retryable"`
+	NextRetryDelay *abi.Milliseconds `json:"next_retry_delay_ms"`
+	Category       *string           `json:"category"`
+	Details        []json.RawMessage `json:"details"`
+	Cause          *Failure          `json:"cause"`
+}
+
+// Record is a log record.
+type Record struct {
+	Level   string         `json:"level"`
+	Message string         `json:"message"`
+	Attrs   map[string]any `json:"attrs"`
+}
+
+// Value is a payload. Exactly one of its forms is used.
+type Value struct {
+	JSON     json.RawMessage `json:"json"`
+	Text     string          `json:"text"`
+	Count    *int            `json:"count"`
+	Null     bool            `json:"null"`
+	None     bool            `json:"none"`
+	Encoding string          `json:"encoding"`
+}
+
+// payload makes the payload.
+func (v Value) payload() sandbox.Payload {
+	switch {
+	case v.Null:
+		return sandbox.NewPayload(abi.EncodingNull, nil)
+	case v.JSON != nil:
+		data, err := json.Marshal(repeat(v.JSON))
+		if err != nil {
+			panic(err) // it came from JSON
+		}
+		return sandbox.NewPayload(abi.EncodingJSON, data)
+	case v.Count != nil:
+		data := make([]byte, *v.Count)
+		for i := range data {
+			data[i] = byte(i)
+		}
+		return sandbox.NewPayload(v.Encoding, data)
+	}
+	return sandbox.NewPayload(v.Encoding, []byte(v.Text))
+}
+
+// repeat decodes JSON. {"$repeat": ["text", n], "before": "", "after": ""} stands for a long string.
+func repeat(raw json.RawMessage) any {
+	var decoded any
+	if err := json.Unmarshal(raw, &decoded); err != nil {
+		panic(err)
+	}
+	var walk func(any) any
+	walk = func(v any) any {
+		switch v := v.(type) {
+		case map[string]any:
+			if r, ok := v["$repeat"].([]any); ok {
+				before, _ := v["before"].(string)
+				after, _ := v["after"].(string)
+				return before + strings.Repeat(r[0].(string), int(r[1].(float64))) + after
+			}
+			for k := range v {
+				v[k] = walk(v[k])
+			}
+		case []any:
+			for i := range v {
+				v[i] = walk(v[i])
+			}
+		}
+		return v
+	}
+	return walk(decoded)
+}
+
+// matches compares a payload with what is expected, JSON by its value.
+func (v Value) matches(got *sandbox.Payload) error {
+	if v.None || got == nil {
+		if got != nil || !v.None {
+			return fmt.Errorf("the result is %s, want %s", describe(got), v)
+		}
+		return nil
+	}
+	want := v.payload()
+	if got.Encoding() != want.Encoding() {
+		return fmt.Errorf("the encoding is %q, want %q: %s", got.Encoding(), want.Encoding(), describe(got))
+	}
+	if v.JSON == nil {
+		if !bytes.Equal(got.Data, want.Data) {
+			return fmt.Errorf("got %s, want %s", describe(got), describe(&want))
+		}
+		return nil
+	}
+	return sameJSON(got.Data, want.Data)
+}
+
+func sameJSON(got, want []byte) error {
+	var g, w any
+	if err := json.Unmarshal(got, &g); err != nil {
+		return fmt.Errorf("%.200q is not JSON: %w", got, err)
+	}
+	if err := json.Unmarshal(want, &w); err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(g, w) {
+		return fmt.Errorf("got %.200s, want %.200s", got, want)
+	}
+	return nil
+}
+
+// String is for messages.
+func (v Value) String() string {
+	if v.None {
+		return "none"
+	}
+	p := v.payload()
+	return describe(&p)
+}
+
+func describe(p *sandbox.Payload) string {
+	if p == nil {
+		return "none"
+	}
+	return fmt.Sprintf("%s %.200q (%d bytes)", p.Encoding(), p.Data, len(p.Data))
+}
+
+// For tells whether the case holds for a kind of module.
+func (c Case) For(kind string) bool {
+	return kind == "native" && !slices.Contains(c.Except, kind) || slices.Contains(c.Kinds, kind)
+}
+
+// Info is what every case is run with.
+func (c Case) Info() abi.Info {
+	return abi.Info{
+		ActivityID: "17", ActivityType: c.Activity, Attempt: 3, Namespace: "conformance", TaskQueue: "queue ☃",
+		WorkflowID: "order-17", WorkflowType: "Order", WorkflowRunID: "0197", HeartbeatTimeout: abi.Milliseconds(30 * time.Second),
+	}
+}
+
+// Patience is how long a case may take, other than one that is to be interrupted, which takes a twentieth of it.
+const Patience = 20 * time.Second
+
+// Run runs the case, and returns what is not as expected.
+func (c Case) Run(ctx context.Context, s *sandbox.Sandbox) error {
+	patience := Patience
+	if c.Want.Interrupted {
+		patience /= 20
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var heartbeats [][]sandbox.Payload
+	var logs []Record
+	task := sandbox.Task{
+		Activity: c.Activity,
+		Info:     c.Info(),
+		Heartbeat: func(_ context.Context, details []sandbox.Payload) error {
+			heartbeats = append(heartbeats, details)
+			return nil
+		},
+		Flags: func() abi.Flags {
+			if c.FlagsAfter.Flags != 0 && len(heartbeats) >= c.FlagsAfter.Heartbeats {
+				return c.FlagsAfter.Flags
+			}
+			return 0
+		},
+		Log: func(_ context.Context, level slog.Level, message string, attrs []slog.Attr) {
+			r := Record{Level: level.String(), Message: message, Attrs: map[string]any{}}
+			for _, a := range attrs { // the guest's are a group
+				for _, a := range a.Value.Group() {
+					r.Attrs[a.Key] = a.Value.Any()
+				}
+			}
+			logs = append(logs, r)
+		},
+	}
+	for _, a := range c.Args {
+		task.Args = append(task.Args, a.payload())
+	}
+	for _, d := range c.Details {
+		task.Details = append(task.Details, d.payload())
+	}
+	result, err := s.Run(ctx, task)
+	errs := []error{c.outcome(result, err)}
+	if c.Want.Heartbeats != nil {
+		errs = append(errs, sameHeartbeats(heartbeats, c.Want.Heartbeats))
+	}
+	if c.Want.Logs != nil {
+		got, _ := json.Marshal(logs)
+		want, _ := json.Marshal(c.Want.Logs)
+		if err := sameJSON(got, want); err != nil {
+			errs = append(errs, fmt.Errorf("logs: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c Case) outcome(result *sandbox.Payload, err error) error {
+	want := c.Want
+	var failure *abi.Failure
+	var cancelled *sandbox.CancelledError
+	var interrupted *sandbox.InterruptedError
+	switch {
+	case err == nil && want.Result != nil:
+		return want.Result.matches(result)
+	case err == nil:
+		return fmt.Errorf("it completed with %s", describe(result))
+	case errors.As(err, &cancelled) && want.Cancelled != nil:
+		return want.Cancelled.matches(cancelled.Details)
+	case errors.As(err, &interrupted) && want.Interrupted:
+		return nil
+	case errors.As(err, &failure) && want.Failure != nil:
+		return want.Failure.matches(failure)
+	case failure != nil:
+		text, _ := json.Marshal(failure)
+		return fmt.Errorf("it failed: %s", text)
+	}
+	return err
+}
+
+func (f *Failure) matches(got *abi.Failure) error {
+	text, _ := json.Marshal(got)
+	complain := func(what string) error { return fmt.Errorf("%s is another one in the failure %.1000s", what, text) }
+	switch {
+	case got == nil:
+		return errors.New("there is no cause")
+	case f.Type != nil && got.Type != *f.Type:
+		return complain("type")
+	case f.Message != nil && got.Message != *f.Message:
+		return complain("message")
+	case !strings.Contains(got.Message, f.Contains):
+		return complain("message")
+	case f.NonRetryable != nil && got.NonRetryable != *f.NonRetryable:
+		return complain("non_retryable")
+	case f.NextRetryDelay != nil && got.NextRetryDelay != *f.NextRetryDelay:
+		return complain("next_retry_delay_ms")
+	case f.Category != nil && got.Category != *f.Category:
+		return complain("category")
+	case f.Details != nil && len(got.Details) != len(f.Details):
+		return complain("details")
+	case f.Cause != nil:
+		return f.Cause.matches(got.Cause)
+	}
+	for i, d := range f.Details {
+		if err := sameJSON(got.Details[i], d); err != nil {
+			return fmt.Errorf("detail %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func sameHeartbeats(got [][]sandbox.Payload, want [][]Value) error {
+	if len(got) != len(want) {
+		return fmt.Errorf("there were %d heartbeats, want %d", len(got), len(want))
+	}
+	for i := range want {
+		if len(got[i]) != len(want[i]) {
+			return fmt.Errorf("heartbeat %d has %d details, want %d", i, len(got[i]), len(want[i]))
+		}
+		for k, d := range want[i] {
+			if err := d.matches(&got[i][k]); err != nil {
+				return fmt.Errorf("heartbeat %d: %w", i, err)
+			}
+		}
+	}
+	return nil
+}
+
+// Passthrough is the module wasmworker:conformance/v1.
+func Passthrough() passthrough.Module {
+	return passthrough.Module{Name: "conformance", Functions: map[string]passthrough.Func{
+		"upper": func(_ context.Context, req []byte) ([]byte, error) {
+			return []byte(strings.ReplaceAll(strings.ToUpper(string(req)), "ß", "SS")), nil
+		},
+		"deny": func(context.Context, []byte) ([]byte, error) {
+			return nil, denial{}
+		},
+	}}
+}
+
+type denial struct{}
+
+func (denial) Error() string { return "the policy says no" }
+func (denial) Unwrap() error { return abi.EACCES }

@@ -1,0 +1,94 @@
+package conformance_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/sandbox"
+	"github.com/wasmworker/wasmworker/internal/conformance"
+	"github.com/wasmworker/wasmworker/internal/testbed"
+)
+
+func TestMain(m *testing.M) { os.Exit(testbed.Main(m.Run)) }
+
+// folder is where the conformance modules are.
+const folder = "../../testdata/conformance"
+
+func cases(t testing.TB) (list []conformance.Case) {
+	data, err := os.ReadFile(filepath.Join(folder, "cases.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoder := json.NewDecoder(strings.NewReader(string(data)))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&list); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// modules returns the files of a folder; those that Go makes are built.
+func modules(t testing.TB, dir string) []*catalog.Module {
+	if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+		dir = testbed.Guest(t, filepath.Join("testdata/conformance", filepath.Base(dir)))
+	}
+	list, err := catalog.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// TestConformance runs all cases that hold for a module's kind against the modules of every folder.
+func TestConformance(t *testing.T) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := cases(t)
+	set, err := passthrough.NewSet(conformance.Passthrough())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if !entry.IsDir() {
+			continue
+		}
+		t.Run(entry.Name(), func(t *testing.T) {
+			list := modules(t, filepath.Join(folder, entry.Name()))
+			s, err := sandbox.New(sandbox.Config{
+				Modules:     list,
+				Passthrough: set,
+				Defaults:    sandbox.Options{Passthrough: []string{"conformance"}},
+				CacheDir:    t.TempDir(),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := s.Close(context.Background()); err != nil {
+					t.Error(err)
+				}
+			})
+			if err := s.Compile(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range all {
+				if !c.For(string(list[0].Kind)) {
+					continue
+				}
+				t.Run(strings.ReplaceAll(c.Name, " ", "-"), func(t *testing.T) {
+					if err := c.Run(t.Context(), s); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		})
+	}
+}
