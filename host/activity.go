@@ -27,6 +27,11 @@ const idleHeartbeat = 5 * time.Second
 // computation that guests have used, by activity type; see [sandbox.Usage].
 const MetricUnits = "wasmworker_activity_units"
 
+// MetricInstances is a counter of the Temporal client's metrics handler: activities that got
+// an instance, with the tag "instance" saying which, see [sandbox.Origin]. Activities of
+// modules that cannot be set back, which cost more, count as "fallback".
+const MetricInstances = "wasmworker_activity_instances"
+
 // execute is the dynamic activity behind every wasm activity.
 //
 // Payloads go through the client's data converter as raw values: a codec (encryption,
@@ -104,8 +109,12 @@ func (a *attempt) run(ctx context.Context, info activity.Info, args []sandbox.Pa
 		Usage:     &usage,
 		Log:       logTo(ctx),
 	})
-	activity.GetMetricsHandler(ctx).Counter(MetricUnits).Inc(usage.Units)
-	activity.GetLogger(ctx).Debug("The guest has returned.", "Units", usage.Units)
+	metrics := activity.GetMetricsHandler(ctx)
+	metrics.Counter(MetricUnits).Inc(usage.Units)
+	if usage.Instance != "" {
+		metrics.WithTags(map[string]string{"instance": string(usage.Instance)}).Counter(MetricInstances).Inc(1)
+	}
+	activity.GetLogger(ctx).Debug("The guest has returned.", "Units", usage.Units, "Instance", string(usage.Instance))
 	return result, err
 }
 

@@ -69,6 +69,11 @@ type PluginOptions struct {
 	// the instances that exist: memory is at most this times the memory limit.
 	// NoLimit: as many as Temporal sends. Default 100.
 	MaxConcurrentActivities int
+	// TotalMemoryLimit is the most memory in bytes that the instances of all modules may have
+	// together, for a machine or container that could not give each its own limit at once.
+	// Beyond it, idle instances are closed; if that does not suffice, an activity fails
+	// with NoInstance, to be retried here or elsewhere. Default 0: no limit.
+	TotalMemoryLimit uint64
 	// GracefulShutdownTimeout is how long activities may go on once the worker was
 	// told to stop. Then they are interrupted and handed to another worker. Choose
 	// it below the time after which your platform kills the process. Immediately
@@ -174,6 +179,7 @@ func NewPlugin(options PluginOptions) (*Plugin, error) {
 			Passthrough: set,
 			SkipRefused: options.SkipRefused,
 			Limit:       p.limit,
+			MemoryLimit: options.TotalMemoryLimit,
 			Executor:    options.Executor,
 			CacheDir:    p.options.CacheDir,
 			Logger:      p.logger,

@@ -42,6 +42,7 @@ type configFile struct {
 	Policy                  *string                 `yaml:"policy"`
 	MaxCalls                *int                    `yaml:"max_calls"`
 	MemoryLimit             *scalar                 `yaml:"memory_limit"`
+	TotalMemoryLimit        *scalar                 `yaml:"total_memory_limit"`
 	MaxOutput               *scalar                 `yaml:"max_output"`
 	MaxUnits                *int64                  `yaml:"max_units"`
 	PerModule               map[string]moduleConfig `yaml:"per_module"`
@@ -269,6 +270,27 @@ func (b *bytesFlag) Set(text string) error {
 }
 
 func (b *bytesFlag) String() string { return humanize.IBytes(uint64(*b)) }
+
+// totalBytesFlag is a size as above, or "none", which is zero.
+type totalBytesFlag uint64
+
+func (b *totalBytesFlag) Set(text string) error {
+	if text == "none" {
+		*b = 0
+		return nil
+	}
+	if err := (*bytesFlag)(b).Set(text); err != nil {
+		return fmt.Errorf("%w, nor \"none\"", err)
+	}
+	return nil
+}
+
+func (b *totalBytesFlag) String() string {
+	if *b == 0 {
+		return "none"
+	}
+	return (*bytesFlag)(b).String()
+}
 
 // Flags that several commands share.
 

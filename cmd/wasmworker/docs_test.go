@@ -68,6 +68,7 @@ log_format: text
 policy: reuse
 max_calls: 7
 memory_limit: 64MiB
+total_memory_limit: 2GiB
 max_output: 1024
 max_units: 5
 `
@@ -80,7 +81,7 @@ max_units: 5
 		"modules": []string{"x", "y"}, "passthrough": []string{"p"}, "env": []string{"E", "F"}, "skip-refused": true,
 		"max-concurrent-activities": "none", "graceful-shutdown-timeout": "45s", "cancel-grace": "2m0s",
 		"health-address": ":1", "cache-dir": "none", "log-level": "debug", "log-format": "text",
-		"policy": "reuse", "max-calls": 7, "memory-limit": "64 MiB", "max-output": "1.0 KiB", "max-units": int64(5),
+		"policy": "reuse", "max-calls": 7, "memory-limit": "64 MiB", "total-memory-limit": "2.0 GiB", "max-output": "1.0 KiB", "max-units": int64(5),
 	}
 	app := &cli.App{
 		Flags: slices.Concat(serveFlags(), connectionFlags()),

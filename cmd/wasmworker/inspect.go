@@ -13,6 +13,7 @@ import (
 
 	"github.com/wasmworker/wasmworker/host/catalog"
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
 // moduleReport is what inspect --json prints of a module.
@@ -26,6 +27,8 @@ type moduleReport struct {
 	MemoryMax  uint64             `json:"memory_max_bytes,omitempty"`
 	Activities []string           `json:"activities"`
 	Imports    []passthrough.Need `json:"imports"`
+	Instances  sandbox.Policy     `json:"instances"`
+	Fallback   string             `json:"fallback,omitempty"`
 }
 
 func inspectCommand() *cli.Command {
@@ -49,9 +52,19 @@ func inspectCommand() *cli.Command {
 			}
 			reports := []moduleReport{}
 			for _, m := range modules {
+				instances := sandbox.PolicyPristine
+				fallback, err := sandbox.CannotBeSetBack(m)
+				switch {
+				case err != nil:
+					unreadable = errors.Join(unreadable, fmt.Errorf("%s: the module is not valid: %w", m.Path, err))
+					continue
+				case fallback != "":
+					instances = sandbox.PolicyFresh
+				}
 				reports = append(reports, moduleReport{
 					Name: m.Name, Path: m.Path, Kind: m.Kind, Digest: "sha256:" + m.Digest, Size: len(m.Binary),
 					MemoryMin: m.MemoryMin, MemoryMax: m.MemoryMax, Activities: m.Exports, Imports: set.Needs(m),
+					Instances: instances, Fallback: fallback,
 				})
 			}
 			if c.Bool("json") {
@@ -84,6 +97,11 @@ func printReports(w io.Writer, reports []moduleReport) error {
 		fmt.Fprintf(table, "digest\t%s\n", r.Digest)
 		fmt.Fprintf(table, "size\t%s\n", humanize.IBytes(uint64(r.Size)))
 		fmt.Fprintf(table, "memory\t%s\n", memory)
+		if r.Fallback == "" {
+			fmt.Fprintf(table, "instances\tset back after each activity (pristine)\n")
+		} else {
+			fmt.Fprintf(table, "instances\ta new one for each activity (fresh): %s\n", r.Fallback)
+		}
 		fmt.Fprintf(table, "activities\t%s\n", strings.Join(r.Activities, ", "))
 		for j, need := range r.Imports {
 			label := ""

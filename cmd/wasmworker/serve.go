@@ -30,6 +30,7 @@ func serveFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "modules", Aliases: []string{"m"}, EnvVars: []string{"WASMWORKER_MODULES"}, Usage: "`FOLDER` with .wasm files, or a file; repeatable", TakesFile: true},
 	}, queueFlags(), []cli.Flag{
 		&cli.GenericFlag{Name: "max-concurrent-activities", EnvVars: []string{"MAX_CONCURRENT_ACTIVITIES"}, Value: valueOf(limitFlag(host.DefaultMaxConcurrentActivities)), Usage: "most activities that run, and instances that live, at once: a `NUMBER` or none"},
+		&cli.GenericFlag{Name: "total-memory-limit", EnvVars: []string{"WASMWORKER_TOTAL_MEMORY_LIMIT"}, Value: new(totalBytesFlag), Usage: "most memory of all instances together, or none"},
 		&cli.GenericFlag{Name: "graceful-shutdown-timeout", EnvVars: []string{"GRACEFUL_SHUTDOWN_TIMEOUT_SECONDS"}, Value: valueOf(durationFlag(host.DefaultGracefulShutdownTimeout)), Usage: "how long activities may go on after the first signal: `SECONDS`, or with a unit"},
 		&cli.StringFlag{Name: "policy", EnvVars: []string{"WASMWORKER_POLICY"}, Value: string(sandbox.PolicyPristine), Usage: "pristine: instances are set back after each activity; fresh: a new one for each; reuse: kept as they are, and state leaks between activities"},
 		&cli.IntFlag{Name: "max-calls", EnvVars: []string{"WASMWORKER_MAX_CALLS"}, Value: 1000, Usage: "calls of an instance before it is replaced, with --policy reuse"},
@@ -103,6 +104,7 @@ func newServer(c *cli.Context) (*server, error) {
 			SkipRefused:             c.Bool("skip-refused"),
 			MaxConcurrentActivities: int(*c.Generic("max-concurrent-activities").(*limitFlag)),
 			GracefulShutdownTimeout: c.Generic("graceful-shutdown-timeout").(*durationFlag).option(),
+			TotalMemoryLimit:        uint64(*c.Generic("total-memory-limit").(*totalBytesFlag)),
 			CancelGrace:             c.Generic("cancel-grace").(*durationFlag).option(),
 			CacheDir:                c.String("cache-dir"),
 			Logger:                  logger,

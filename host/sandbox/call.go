@@ -56,6 +56,8 @@ type Usage struct {
 	// Units of computation, about an instruction each: the same work takes the same number on every
 	// machine. What the host does for the guest is not counted.
 	Units int64
+	// Instance is where the instance came from. Empty if there was none.
+	Instance Origin
 }
 
 // logTo makes a Task.Log of a logger.

@@ -11,3 +11,17 @@ func SetTrialTimeout(t *testing.T, d time.Duration) {
 	trialTimeout = d
 	t.Cleanup(func() { trialTimeout = before })
 }
+
+// TrimAfter is how long an instance is idle before it gives memory back.
+var TrimAfter = trimAfter
+
+// Private returns how much memory the idle instances have for themselves.
+func (p *Pool) Private() (bytes uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, i := range p.idle {
+		n, _ := i.memory.Private()
+		bytes += n
+	}
+	return bytes
+}

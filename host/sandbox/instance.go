@@ -32,6 +32,10 @@ type Instance struct {
 	broken    bool // it cannot serve another call
 }
 
+// ErrMemoryLimit is returned by [Module.NewInstance] when Config.MemoryLimit does not allow
+// for one more instance. Closing idle ones helps.
+var ErrMemoryLimit = errors.New("the memory limit of all instances together is reached")
+
 // NewInstance makes an instance, and calls its _initialize if it has one. It blocks
 // until that has returned; when ctx ends, that is interrupted.
 func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
@@ -46,7 +50,14 @@ func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 	if m.image != nil {
 		i.memory, err = m.image.NewMemory()
 	} else {
-		i.memory, err = image.NewMemory(image.Config{Min: m.File.MemoryMin, Limit: m.Options.MemoryLimit})
+		cfg := image.Config{Min: m.File.MemoryMin, Limit: m.memoryLimit()}
+		if m.budget != nil {
+			cfg.Budget = m.budget.Budget
+		}
+		i.memory, err = image.NewMemory(cfg)
+	}
+	if errors.Is(err, image.ErrBudget) {
+		return nil, m.budget.exceeded()
 	}
 	if err != nil {
 		return nil, err
@@ -85,6 +96,9 @@ func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 		}
 		return i, nil
 	}
+	for _, data := range m.data {
+		i.wasm.Memory().Write(data.Offset, data.Bytes) // it fits
+	}
 	if m.File.Initialize {
 		if _, err := i.meter.Run(ctx, meter.Unlimited, func(ctx context.Context) error {
 			_, err := i.wasm.ExportedFunction(abi.ExportInitialize).Call(ctx)
@@ -107,6 +121,39 @@ func (i *Instance) reset() error {
 		i.wasm.ExportedGlobal(g.name).(api.MutableGlobal).Set(g.value)
 	}
 	return nil
+}
+
+// Origin is where the instance of an activity came from.
+type Origin string
+
+// The origins.
+const (
+	OriginPristine Origin = "pristine" // it began with the module's image
+	OriginFresh    Origin = "fresh"    // it was made anew, as the policy says
+	OriginFallback Origin = "fallback" // it was made anew, since the module cannot be set back
+	OriginReused   Origin = "reused"   // it may have the state of earlier activities
+)
+
+// origin is that of the call that the instance has begun.
+func (i *Instance) origin() Origin {
+	switch {
+	case i.module.fallback != "":
+		return OriginFallback
+	case i.module.Options.Policy == PolicyPristine:
+		return OriginPristine
+	case i.calls > 1:
+		return OriginReused
+	default:
+		return OriginFresh
+	}
+}
+
+// trim gives memory back that the idle instance does not share with others of its module, unless
+// its contents may not be lost.
+func (i *Instance) trim() {
+	if i.module.Options.Policy == PolicyPristine {
+		i.memory.Trim()
+	}
 }
 
 // Module returns the module that the instance is of.
@@ -163,7 +210,7 @@ func (i *Instance) run(c *call) (*Payload, error) {
 		return fn.CallWithStack(ctx, stack[:])
 	})
 	if c.task.Usage != nil {
-		c.task.Usage.Units = units
+		*c.task.Usage = Usage{Units: units, Instance: i.origin()}
 	}
 	i.stdio.flush()
 	if c.ctx.Err() != nil {
@@ -225,13 +272,26 @@ func (c *call) abnormalEnd(err error, refused image.Refusal) *abi.Failure {
 	}
 	if refused != image.NotRefused && f.Type != abi.TypeStackOverflow {
 		f.Type = abi.TypeOutOfMemory
-		f.Message = fmt.Sprintf("module %s ran out of memory: it ended after it was refused more than its memory_limit of %s (%s)",
-			c.module.File.Name, mebibytes(c.module.Options.MemoryLimit), f.Message)
+		f.Message = fmt.Sprintf("module %s ran out of memory: it ended after it was refused %s (%s)", c.module.File.Name, c.module.refusal(refused), f.Message)
 	}
 	if trace != nil && f.Details == nil {
 		f.Details = details(map[string]any{"wasm_stack": trace})
 	}
 	return f
+}
+
+// refusal says what it was that a guest was refused.
+func (m *Module) refusal(r image.Refusal) string {
+	switch limit := m.memoryLimit(); {
+	case r == image.RefusedByBudget:
+		return "more, since all instances together have their total_memory_limit of " + mebibytes(m.budget.Limit())
+	case r == image.RefusedBySystem:
+		return "more by the operating system"
+	case limit < m.Options.MemoryLimit:
+		return "more than the maximum of " + mebibytes(limit) + " that it declares itself"
+	default:
+		return "more than its memory_limit of " + mebibytes(limit)
+	}
 }
 
 // maxTrace bounds the frames in a failure's details. Temporal keeps the last failure of

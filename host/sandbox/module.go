@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,7 @@ type Module struct {
 	Options Options
 
 	logger *slog.Logger
+	budget *memoryBudget // of all modules; nil: none
 	grants []passthrough.Module
 	env    [][2]string
 
@@ -37,6 +39,7 @@ type Module struct {
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
 	live     atomic.Int64
+	data     []meter.Data // what new instances begin with, unless they have the image
 
 	// The state after the initialisation, for PolicyPristine.
 	image    *image.Image
@@ -53,6 +56,19 @@ type savedGlobal struct {
 // Fallback returns why the module has PolicyFresh where PolicyPristine was asked for, or
 // "". It is known once the module is compiled.
 func (m *Module) Fallback() string { return m.fallback }
+
+// CannotBeSetBack returns why instances of a module cannot be set back after a call, as far as its
+// file tells, or "". With PolicyPristine, such a module gets PolicyFresh.
+func CannotBeSetBack(file *catalog.Module) (string, error) {
+	if file.Kind == catalog.KindCommand {
+		return "a command ends with its run", nil
+	}
+	exposed, err := meter.Expose(file.Binary, maxTable)
+	if err != nil {
+		return "", err
+	}
+	return exposed.Irreversible, nil
+}
 
 // Live returns how many instances of the module exist now, idle ones included.
 func (m *Module) Live() int { return int(m.live.Load()) }
@@ -80,6 +96,14 @@ func (m *Module) admit(set passthrough.Set) error {
 		}
 	}
 	return nil
+}
+
+// memoryLimit is the most memory that an instance may have.
+func (m *Module) memoryLimit() uint64 {
+	if declared := m.File.MemoryMax; declared > 0 {
+		return min(declared, m.Options.MemoryLimit)
+	}
+	return m.Options.MemoryLimit
 }
 
 func mebibytes(n uint64) string {
@@ -122,14 +146,24 @@ func (m *Module) compile(ctx context.Context, cacheDir string) (err error) {
 	if err := m.link(ctx); err != nil {
 		return fmt.Errorf("%s: %w", m.File.Path, err)
 	}
+	m.data = exposed.Data
 	// With two workers or more, compilation looks at ctx between functions.
 	compiling := experimental.WithCompilationWorkers(ctx, max(2, runtime.GOMAXPROCS(0)))
 	m.compiled, err = m.runtime.CompileModule(compiling, metered)
 	if err != nil && strings.Contains(err.Error(), "compilationcache: ") {
-		return fmt.Errorf("%s: what the cache directory %s has of the module is damaged: %w; delete the directory", m.File.Path, cacheDir, err)
+		m.logger.Warn("what the cache directory has of the module is damaged, so it is compiled without the cache; delete the directory", "directory", cacheDir, "error", err)
+		if err := m.close(ctx); err != nil {
+			return fmt.Errorf("%s: %w", m.File.Path, err)
+		}
+		return m.compile(ctx, "")
 	}
 	if err != nil {
 		return fmt.Errorf("%s: the module is not valid: %w", m.File.Path, err)
+	}
+	if m.budget != nil {
+		// What fits one after the other must not be refused because it was tried at once.
+		m.budget.trial.Lock()
+		defer m.budget.trial.Unlock()
 	}
 	trial, cancel := context.WithTimeoutCause(ctx, trialTimeout, fmt.Errorf("its start function or _initialize did not return within %s", trialTimeout))
 	defer cancel()
@@ -141,28 +175,46 @@ func (m *Module) compile(ctx context.Context, cacheDir string) (err error) {
 		return fmt.Errorf("%s: the module cannot be instantiated: %w", m.File.Path, err)
 	}
 	defer instance.Close()
-	if m.Options.Policy == PolicyPristine {
-		m.snapshot(instance, exposed)
+	if m.Options.Policy != PolicyPristine {
+		return nil
+	}
+	if err := m.snapshot(instance, exposed); err != nil {
+		return fmt.Errorf("%s: %w", m.File.Path, err)
 	}
 	return nil
 }
 
+// memoryBudget is what Config.MemoryLimit allows.
+type memoryBudget struct {
+	*image.Budget
+	trial sync.Mutex // held while a module makes its first instance and its image
+}
+
+// exceeded tells how much of the budget is taken.
+func (b *memoryBudget) exceeded() error {
+	return fmt.Errorf("%w: %s of %s are taken", ErrMemoryLimit, mebibytes(b.Used()), mebibytes(b.Limit()))
+}
+
 // snapshot makes the image that all further instances begin with and are set back to. A
 // module for which there can be none gets fresh instances.
-func (m *Module) snapshot(first *Instance, exposed *meter.Exposed) {
+func (m *Module) snapshot(first *Instance, exposed *meter.Exposed) error {
 	if m.fallback = exposed.Irreversible; m.fallback == "" {
 		img, err := first.memory.Snapshot()
+		if errors.Is(err, image.ErrBudget) {
+			return m.budget.exceeded()
+		}
 		if err == nil {
-			m.image = img
+			m.image, m.data = img, nil
 			for _, name := range exposed.Globals {
 				m.globals = append(m.globals, savedGlobal{name, first.wasm.ExportedGlobal(name).Get()})
 			}
-			return
+			return nil
 		}
 		m.fallback = err.Error()
 	}
 	m.Options.Policy = PolicyFresh
 	m.logger.Info("each activity of this module gets a fresh instance, since one cannot be set back", "reason", m.fallback)
+	return nil
 }
 
 // link puts the host modules that the module was granted into its runtime, and no others.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Executor hands out instances to activities. The default is a [Pool]; an embedder
@@ -30,16 +31,30 @@ type Executor interface {
 // and idle ones kept for reuse. When the limit is reached and an instance of another
 // module is needed, the one that has been idle for longest makes room. Whoever has
 // to wait is served in the order of arrival, except that a module at its own
-// MaxInstances does not hold up the others.
+// MaxInstances does not hold up the others. Idle instances also make room when the memory
+// limit of all instances is reached, and an instance that stays idle gives the memory that it
+// does not share back to the operating system.
 type Pool struct {
 	limit int // 0: none
 
 	mu      sync.Mutex
 	inUse   int // handed out, or being made for somebody
 	perMod  map[*Module]int
-	idle    []*Instance // longest idle first
-	waiters []*waiter   // in order of arrival
+	idle    []idle    // longest idle first
+	waiters []*waiter // in order of arrival
+	trimmed int       // how many of idle, from its begin, have been trimmed
+	trimmer *time.Timer
 }
+
+type idle struct {
+	*Instance
+	since time.Time
+}
+
+// trimAfter is how long an instance is idle before it gives memory back. What it gives back it
+// has to take again, a page fault of 2 us for each page: in a busy pool that would be
+// paid again and again. A variable for the tests.
+var trimAfter = 10 * time.Second
 
 type waiter struct {
 	m     *Module
@@ -94,22 +109,24 @@ func (p *Pool) Acquire(ctx context.Context, m *Module) (*Instance, error) {
 	}
 	// The slot is ours; find what fills it.
 	for i := len(p.idle) - 1; i >= 0; i-- {
-		if instance := p.idle[i]; instance.module == m {
-			p.idle = slices.Delete(p.idle, i, i+1)
+		if p.idle[i].module == m {
+			instance := p.takeIdle(i)
 			p.mu.Unlock()
 			return instance, nil
 		}
 	}
 	var evicted *Instance
 	if p.limit > 0 && p.inUse+len(p.idle) > p.limit {
-		evicted = p.idle[0] // before Delete, which moves what it leaves
-		p.idle = slices.Delete(p.idle, 0, 1)
+		evicted = p.takeIdle(0)
 	}
 	p.mu.Unlock()
 	if evicted != nil {
 		evicted.Close()
 	}
 	instance, err := m.NewInstance(ctx)
+	for errors.Is(err, ErrMemoryLimit) && p.evict() {
+		instance, err = m.NewInstance(ctx)
+	}
 	if err != nil {
 		p.mu.Lock()
 		p.unreserve(m)
@@ -127,7 +144,10 @@ func (p *Pool) Release(instance *Instance) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if keep {
-		p.idle = append(p.idle, instance)
+		p.idle = append(p.idle, idle{instance, time.Now()})
+		if p.trimmer == nil {
+			p.trimmer = time.AfterFunc(trimAfter, p.trim)
+		}
 	}
 	p.unreserve(instance.module)
 }
@@ -142,8 +162,56 @@ func (p *Pool) Close(context.Context) error {
 	for _, instance := range p.idle {
 		instance.Close()
 	}
-	p.idle = nil
+	p.idle, p.trimmed = nil, 0
+	if p.trimmer != nil {
+		p.trimmer.Stop()
+	}
 	return nil
+}
+
+// takeIdle takes the idle instance with an index out of the pool.
+func (p *Pool) takeIdle(i int) *Instance {
+	instance := p.idle[i].Instance
+	p.idle = slices.Delete(p.idle, i, i+1)
+	if i < p.trimmed {
+		p.trimmed--
+	}
+	return instance
+}
+
+// evict closes the instance that has been idle for longest. It returns false if none is idle.
+func (p *Pool) evict() bool {
+	p.mu.Lock()
+	if len(p.idle) == 0 {
+		p.mu.Unlock()
+		return false
+	}
+	instance := p.takeIdle(0)
+	p.mu.Unlock()
+	instance.Close()
+	return true
+}
+
+// trim makes the instances give memory back that have been idle for long enough, and comes back
+// for the others. It runs in a goroutine of its own.
+func (p *Pool) trim() {
+	for {
+		p.mu.Lock()
+		if p.trimmed == len(p.idle) {
+			p.trimmer = nil // Release makes another
+			p.mu.Unlock()
+			return
+		}
+		next := p.idle[p.trimmed]
+		if wait := time.Until(next.since.Add(trimAfter)); wait > 0 {
+			p.trimmer.Reset(wait)
+			p.mu.Unlock()
+			return
+		}
+		p.trimmed++
+		next.trim() // under the lock, so that nobody acquires it meanwhile; some 10 us
+		p.mu.Unlock()
+	}
 }
 
 // free tells whether m may have one more instance in use.

@@ -36,6 +36,7 @@ import (
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
 
@@ -189,6 +190,11 @@ type Config struct {
 	SkipRefused bool
 	// Limit is the most instances that may exist at once. 0 means no limit.
 	Limit int
+	// MemoryLimit is the most memory in bytes that the instances and images of all modules may
+	// have together: for machines that could not give every instance its own limit at once. An
+	// instance counts with its whole memory, also with what it shares. Beyond it, idle
+	// instances are closed, no further ones are made, and guests that ask for more are refused. 0 means no limit.
+	MemoryLimit uint64
 	// Executor hands out instances. Default: a [Pool] with the limit.
 	Executor Executor
 	// CacheDir is where compiled code is kept between starts: a folder that only
@@ -244,6 +250,10 @@ func New(cfg Config) (*Sandbox, error) {
 	if s.executor == nil {
 		s.executor = NewPool(cfg.Limit)
 	}
+	var budget *memoryBudget
+	if cfg.MemoryLimit > 0 {
+		budget = &memoryBudget{Budget: image.NewBudget(cfg.MemoryLimit)}
+	}
 	defaults := cfg.Defaults.over(builtin)
 	errs := []error{defaults.check("defaults", cfg.Passthrough)}
 	if len(cfg.Defaults.Rename) > 0 {
@@ -258,7 +268,7 @@ func New(cfg Config) (*Sandbox, error) {
 			errs = append(errs, err)
 			continue
 		}
-		m := &Module{File: file, Options: own.over(defaults), logger: s.logger.With("module", file.Name)}
+		m := &Module{File: file, Options: own.over(defaults), budget: budget, logger: s.logger.With("module", file.Name)}
 		if err := m.admit(cfg.Passthrough); err != nil {
 			s.refused = append(s.refused, err)
 			continue

@@ -3,6 +3,7 @@ package meter_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -78,6 +79,36 @@ func TestExpose(t *testing.T) {
 	module, err := wasm.Parse(bomb.Binary)
 	if err != nil || len(module.Tables) != 1 || !module.Tables[0].HasMax || module.Tables[0].Max != 1000 {
 		t.Errorf("table-bomb: %+v, %v", module, err)
+	}
+}
+
+// Expose takes out the data segments of a module, and joins what is close together, or leaves
+// all of them in where something else needs them.
+func TestExposeData(t *testing.T) {
+	all := repositoryModules(t)
+	at := func(name string) *meter.Exposed {
+		t.Helper()
+		exposed, err := meter.Expose(all[filepath.Join("..", "..", "..", "testdata", name+".wasm")], 1<<16)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return exposed
+	}
+	got := ""
+	for _, d := range at("wat/dirty").Data {
+		got += fmt.Sprintf("%d:%s ", d.Offset, d.Bytes)
+	}
+	// 110 and 112 are joined. 100 and 95 overlap, and the later one has to win.
+	if want := "100:aaaaaaaaaa 95:bbbbbbbb 110:c\x00d 10:0123456789 300:e 299: "; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for name, why := range map[string]string{
+		"wat/startlog":    "its start function runs before anybody could write the data",
+		"wat/passivedata": "its code has memory.init and data.drop",
+	} {
+		if exposed := at(name); exposed.Data != nil {
+			t.Errorf("%s: the data were taken out, though %s", name, why)
+		}
 	}
 }
 
