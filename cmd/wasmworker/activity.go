@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -25,6 +26,7 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host"
 	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -63,7 +65,7 @@ requests the activity's cancellation, twice interrupts it.`,
 }
 
 func invoke(c *cli.Context) error {
-	perModule, err := applyConfig(c)
+	file, err := applyConfig(c)
 	if err != nil {
 		return err
 	}
@@ -78,14 +80,18 @@ func invoke(c *cli.Context) error {
 	if err != nil {
 		return usageError{err}
 	}
-	config := sandbox.Config{Modules: modules, Defaults: moduleDefaults(c), PerModule: map[string]sandbox.Options{}, Limit: 1, Logger: logger}
-	for _, m := range modules {
-		if section, ok := perModule[m.Name]; ok {
-			if config.PerModule[m.Name], err = section.options(fmt.Sprintf("%s: per_module %s", c.String("config"), m.Name)); err != nil {
-				return err
-			}
-		}
+	set, err := passthrough.NewSet(passthroughModules()...)
+	if err != nil {
+		return err
 	}
+	defaults, perModule, err := moduleOptions(c, file, set)
+	if err != nil {
+		return err
+	}
+	maps.DeleteFunc(perModule, func(name string, _ sandbox.Options) bool { // those that are not looked at now
+		return !slices.ContainsFunc(modules, func(m *catalog.Module) bool { return m.Name == name })
+	})
+	config := sandbox.Config{Modules: modules, Defaults: defaults, PerModule: perModule, Passthrough: set, Limit: 1, Logger: logger}
 	if config.CacheDir = c.String("cache-dir"); config.CacheDir == "" {
 		config.CacheDir = sandbox.DefaultCacheDir()
 	} else if config.CacheDir == "none" {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"reflect"
@@ -13,11 +14,13 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 	"github.com/urfave/cli/v2"
 	"github.com/xrash/smetrics"
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host"
+	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -29,7 +32,7 @@ type configFile struct {
 	TaskQueue               *string                 `yaml:"task_queue"`
 	DeploymentName          *string                 `yaml:"deployment_name"`
 	Modules                 list                    `yaml:"modules"`
-	Passthrough             list                    `yaml:"passthrough"`
+	Passthrough             grants                  `yaml:"passthrough"`
 	Env                     list                    `yaml:"env"`
 	SkipRefused             *bool                   `yaml:"skip_refused"`
 	MaxConcurrentActivities *scalar                 `yaml:"max_concurrent_activities"`
@@ -50,7 +53,7 @@ type configFile struct {
 
 // moduleConfig is one module's section below per_module.
 type moduleConfig struct {
-	Passthrough  list              `yaml:"passthrough"`
+	Passthrough  grants            `yaml:"passthrough"`
 	Env          list              `yaml:"env"`
 	Prefix       string            `yaml:"prefix"`
 	Rename       map[string]string `yaml:"rename"`
@@ -73,6 +76,63 @@ func (l *list) UnmarshalYAML(unmarshal func(any) error) error {
 		return nil
 	}
 	return unmarshal((*[]string)(l))
+}
+
+// grants are the names of passthrough modules: one, a list, or a map from names to policies.
+type grants struct {
+	names    []string
+	policies map[string]ast.Node
+}
+
+// UnmarshalYAML implements goccy/go-yaml's NodeUnmarshaler.
+func (g *grants) UnmarshalYAML(node ast.Node) error {
+	entries, ok := node.(*ast.MappingNode)
+	if !ok {
+		var names list
+		err := yaml.NodeToValue(node, &names)
+		g.names = names
+		return err
+	}
+	g.policies = map[string]ast.Node{}
+	for _, entry := range entries.Values {
+		name := entry.Key.String()
+		g.names = append(g.names, name)
+		if entry.Value.Type() != ast.NullType {
+			g.policies[name] = entry.Value
+		}
+	}
+	return nil
+}
+
+// decode makes policies of what the file says about them.
+func (g grants) decode(path string, set passthrough.Set) (map[string]any, error) {
+	var policies map[string]any
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(g.policies)) {
+		node := g.policies[name]
+		policy, err := set.NewPolicy(name)
+		if err == nil {
+			err = yaml.NodeToValue(node, policy, yaml.Strict())
+		}
+		if err != nil {
+			errs = append(errs, policyError(path, node, err))
+			continue
+		}
+		if policies == nil {
+			policies = map[string]any{}
+		}
+		policies[name] = policy
+	}
+	return policies, errors.Join(errs...)
+}
+
+// policyError names the place of a mistake.
+func policyError(path string, node ast.Node, err error) error {
+	if located, ok := errors.AsType[yaml.Error](err); ok && located.GetToken() != nil {
+		return configError(path, err)
+	}
+	at := node.GetToken().Position
+	return fmt.Errorf("%s:%d:%d: %w", path, at.Line, at.Column, err)
 }
 
 // scalar is a number or a string, kept as text: 100, none, 30s, 64MiB.
@@ -145,11 +205,11 @@ func didYouMean(word string, known []string) string {
 }
 
 // applyConfig reads the file that --config names and sets the flags that neither the
-// command line nor the environment set. It returns the per-module sections.
-func applyConfig(c *cli.Context) (map[string]moduleConfig, error) {
+// command line nor the environment set. It returns the file, which is empty if none is named.
+func applyConfig(c *cli.Context) (*configFile, error) {
 	path := c.String("config")
 	if path == "" {
-		return nil, nil
+		return &configFile{}, nil
 	}
 	config, err := readConfig(path)
 	if err != nil {
@@ -163,6 +223,8 @@ func applyConfig(c *cli.Context) (map[string]moduleConfig, error) {
 		}
 		var values []string
 		switch field := v.Field(i); {
+		case name == "passthrough":
+			values = config.Passthrough.names
 		case field.Kind() == reflect.Slice:
 			values = field.Interface().(list)
 		case !field.IsNil():
@@ -174,7 +236,30 @@ func applyConfig(c *cli.Context) (map[string]moduleConfig, error) {
 			}
 		}
 	}
-	return config.PerModule, nil
+	return config, nil
+}
+
+// moduleOptions makes the options of modules from flags and file: the defaults, and those of
+// single modules by their names. It goes on after mistakes and reports all of them.
+func moduleOptions(c *cli.Context, config *configFile, set passthrough.Set) (defaults host.ModuleOptions, perModule map[string]host.ModuleOptions, err error) {
+	path := c.String("config")
+	defaults = moduleDefaults(c)
+	policies, err := config.Passthrough.decode(path, set)
+	defaults.Policies = policies
+	errs := []error{err}
+	perModule = map[string]host.ModuleOptions{}
+	for _, name := range slices.Sorted(maps.Keys(config.PerModule)) {
+		section := config.PerModule[name]
+		options, err := section.options(fmt.Sprintf("%s: per_module %s", path, name))
+		errs = append(errs, err)
+		options.Policies, err = section.Passthrough.decode(path, set)
+		errs = append(errs, err)
+		perModule[name] = options
+	}
+	if err := errors.Join(errs...); err != nil {
+		return defaults, nil, usageError{err}
+	}
+	return defaults, perModule, nil
 }
 
 func hasFlag(c *cli.Context, name string) bool {
@@ -192,7 +277,7 @@ func (m moduleConfig) options(where string) (host.ModuleOptions, error) {
 		return host.ModuleOptions{}, usagef("%s: max_output: %w", where, err)
 	}
 	return host.ModuleOptions{
-		Passthrough: m.Passthrough, Env: m.Env, Prefix: m.Prefix, Rename: m.Rename,
+		Passthrough: m.Passthrough.names, Env: m.Env, Prefix: m.Prefix, Rename: m.Rename,
 		Policy: sandbox.Policy(m.Policy), MaxCalls: m.MaxCalls, MaxInstances: m.MaxInstances,
 		MemoryLimit: memory, MaxOutput: int(output), MaxUnits: m.MaxUnits,
 	}, nil

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -21,6 +20,7 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 
 	"github.com/wasmworker/wasmworker/host"
+	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -78,7 +78,7 @@ type server struct {
 
 // newServer makes host options of flags, environment and file.
 func newServer(c *cli.Context) (*server, error) {
-	perModule, err := applyConfig(c)
+	config, err := applyConfig(c)
 	if err != nil {
 		return nil, err
 	}
@@ -95,12 +95,21 @@ func newServer(c *cli.Context) (*server, error) {
 	if c.Int("max-calls") < 1 {
 		return nil, usagef("--max-calls %d is not positive", c.Int("max-calls"))
 	}
+	set, err := passthrough.NewSet(passthroughModules()...)
+	if err != nil {
+		return nil, err
+	}
+	defaults, perModule, err := moduleOptions(c, config, set)
+	if err != nil {
+		return nil, err
+	}
 	s := &server{logger: logger, health: c.String("health-address")}
 	s.options = host.Options{
 		PluginOptions: host.PluginOptions{
 			Modules:                 c.StringSlice("modules"),
-			Defaults:                moduleDefaults(c),
-			PerModule:               map[string]host.ModuleOptions{},
+			Defaults:                defaults,
+			PerModule:               perModule,
+			Passthrough:             passthroughModules(),
 			SkipRefused:             c.Bool("skip-refused"),
 			MaxConcurrentActivities: int(*c.Generic("max-concurrent-activities").(*limitFlag)),
 			GracefulShutdownTimeout: c.Generic("graceful-shutdown-timeout").(*durationFlag).option(),
@@ -114,15 +123,11 @@ func newServer(c *cli.Context) (*server, error) {
 	}
 	s.options.Defaults.Policy = sandbox.Policy(c.String("policy"))
 	s.options.Defaults.MaxCalls = c.Int("max-calls")
-	for name, section := range perModule {
-		options, err := section.options(fmt.Sprintf("%s: per_module %s", c.String("config"), name))
-		if err != nil {
-			return nil, err
-		}
-		s.options.PerModule[name] = options
-	}
 	return s, nil
 }
+
+// passthroughModules are the host modules that this program has.
+func passthroughModules() []host.PassthroughModule { return nil }
 
 // clientOptions reads the connection's settings as the Temporal SDK does, with ours on top.
 func clientOptions(c *cli.Context, logger *slog.Logger) (client.Options, error) {

@@ -9,7 +9,10 @@ package passthrough
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -39,11 +42,59 @@ type Module struct {
 	// Functions are the module's functions by name. The signature in wasm is the
 	// same for all: (req_ptr i32, req_len i32) -> i64, see abi/SPEC.md.
 	Functions map[string]Func
+	// Policy is a pointer to the zero value of a type, or nil if there is nothing to decide. What
+	// the operator configures for one activity module, in YAML, is decoded into a
+	// value of this type, and the functions get that from [PolicyOf]. The zero value is what
+	// a module has that was granted by name alone: it must be valid, and should deny what could do harm.
+	//
+	// If the pointer has a method Validate() error, that is called before the policy is used,
+	// maybe more than once, and may prepare unexported fields.
+	Policy any
 }
 
 // ImportName is the name by which guests import the module.
 func (m Module) ImportName() string {
 	return fmt.Sprintf("wasmworker:%s/v%d", m.Name, max(m.Version, 1))
+}
+
+// NewPolicy makes a zero policy, or returns nil if the module has none.
+func (m Module) NewPolicy() any {
+	if m.Policy == nil {
+		return nil
+	}
+	return reflect.New(reflect.TypeOf(m.Policy).Elem()).Interface()
+}
+
+// Call is what a Func can learn about the call that it serves.
+type Call struct {
+	Module   string // the activity module's name
+	Activity string // the activity type
+	Policy   any    // of the module, as NewPolicy makes them
+}
+
+type callKey struct{}
+
+// WithCall returns a context from which a Func gets what it is told about its call.
+func WithCall(ctx context.Context, call *Call) context.Context {
+	return context.WithValue(ctx, callKey{}, call)
+}
+
+// CallOf returns what a Func is told about its call, from the context that it got.
+func CallOf(ctx context.Context) Call {
+	if c, ok := ctx.Value(callKey{}).(*Call); ok {
+		return *c
+	}
+	return Call{}
+}
+
+// PolicyOf returns the policy of the activity module that calls. P is the type that
+// the passthrough module's Policy points to. The value is shared: it must not be changed.
+func PolicyOf[P any](ctx context.Context) *P {
+	p, ok := CallOf(ctx).Policy.(*P)
+	if !ok {
+		return new(P) // a Func that is called without a host
+	}
+	return p
 }
 
 var validName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
@@ -64,6 +115,8 @@ func NewSet(modules ...Module) (Set, error) {
 			problems = append(problems, fmt.Sprintf("passthrough module %q: the name is taken by the host", m.Name))
 		case m.Version < 0:
 			problems = append(problems, fmt.Sprintf("passthrough module %q: version %d is negative", m.Name, m.Version))
+		case m.Policy != nil && (reflect.TypeOf(m.Policy).Kind() != reflect.Pointer || reflect.TypeOf(m.Policy).Elem().Kind() != reflect.Struct):
+			problems = append(problems, fmt.Sprintf("passthrough module %q: its policy is a %T, not a pointer to a struct", m.Name, m.Policy))
 		case len(m.Functions) == 0:
 			problems = append(problems, fmt.Sprintf("passthrough module %q has no functions", m.Name))
 		case set[name].Name != "":
@@ -76,6 +129,19 @@ func NewSet(modules ...Module) (Set, error) {
 		return nil, fmt.Errorf("%s", strings.Join(problems, "\n"))
 	}
 	return set, nil
+}
+
+// NewPolicy makes a zero policy of the module of a name.
+func (s Set) NewPolicy(name string) (any, error) {
+	if err := s.CheckGrant([]string{name}); err != nil {
+		return nil, err
+	}
+	for _, m := range s {
+		if policy := m.NewPolicy(); m.Name == name && policy != nil {
+			return policy, nil
+		}
+	}
+	return nil, fmt.Errorf("passthrough module %q has no policy: grant it by its name alone", name)
 }
 
 // Names returns what can be granted, sorted, each once.
@@ -101,6 +167,43 @@ func (s Set) CheckGrant(names []string) error {
 		}
 	}
 	return nil
+}
+
+// CheckPolicies validates the policies of an activity module, by the name of the passthrough
+// module that each is for, and completes them: a granted module that has none gets its zero
+// policy. The error joins all that is wrong.
+func (s Set) CheckPolicies(granted []string, policies map[string]any) (map[string]any, error) {
+	var complete map[string]any
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(policies)) {
+		if !slices.Contains(s.Names(), name) {
+			errs = append(errs, s.CheckGrant([]string{name}))
+		}
+	}
+	for _, m := range s {
+		policy := policies[m.Name]
+		if policy == nil {
+			if m.Policy == nil || !slices.Contains(granted, m.Name) {
+				continue
+			}
+			policy = m.NewPolicy()
+		}
+		if reflect.TypeOf(policy) != reflect.TypeOf(m.Policy) {
+			errs = append(errs, fmt.Errorf("passthrough module %q: a policy of type %T was given, it takes %T", m.Name, policy, m.Policy))
+			continue
+		}
+		if v, ok := policy.(interface{ Validate() error }); ok {
+			if err := v.Validate(); err != nil {
+				errs = append(errs, fmt.Errorf("passthrough module %q: %w", m.Name, err))
+				continue
+			}
+		}
+		if complete == nil {
+			complete = map[string]any{}
+		}
+		complete[m.Name] = policy
+	}
+	return complete, errors.Join(errs...)
 }
 
 // Need is what one imported host module of a guest asks for.

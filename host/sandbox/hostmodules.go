@@ -366,10 +366,10 @@ func (c *call) log(level slog.Level, message string, attrs []slog.Attr, size int
 
 // linkPassthrough links a granted passthrough module. Built-in ones and an embedder's
 // come through this one door.
-func linkPassthrough(ctx context.Context, r wazero.Runtime, m passthrough.Module) error {
+func (m *Module) linkPassthrough(ctx context.Context, granted passthrough.Module) error {
 	functions := map[string]hostFunc{}
-	for name, fn := range m.Functions {
-		what := m.ImportName() + " " + name
+	for name, fn := range granted.Functions {
+		what := granted.ImportName() + " " + name
 		functions[name] = func(c *call, mod api.Module, p []uint64) (int64, error) {
 			if length := uint32(p[1]); length > abi.MaxRequestSize {
 				return 0, fmt.Errorf("%w: the request has %d bytes, and at most %d are allowed", abi.EMSGSIZE, length, abi.MaxRequestSize)
@@ -378,7 +378,7 @@ func linkPassthrough(ctx context.Context, r wazero.Runtime, m passthrough.Module
 				return 0, fmt.Errorf("%w: %d responses are open: close those that were read", abi.EMFILE, len(c.handles))
 			}
 			request := bytes.Clone(c.view(mod, what, p[0], p[1]))
-			response, err := c.passthrough(what, fn, request)
+			response, err := c.passthrough(what, fn, granted.Name, request)
 			if err != nil {
 				return 0, err
 			}
@@ -397,16 +397,18 @@ func linkPassthrough(ctx context.Context, r wazero.Runtime, m passthrough.Module
 			return int64(c.handle)<<32 | int64(len(response)), nil
 		}
 	}
-	return build(ctx, r, m.ImportName(), functions, func(string) string { return "(i32, i32) -> i64" })
+	return build(ctx, m.runtime, granted.ImportName(), functions, func(string) string { return "(i32, i32) -> i64" })
 }
 
 // passthrough calls a host's or an embedder's function and keeps its panic from the guest.
-func (c *call) passthrough(what string, fn passthrough.Func, request []byte) (response []byte, err error) {
+func (c *call) passthrough(what string, fn passthrough.Func, module string, request []byte) (response []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			c.module.logger.Error("a passthrough function panicked", "function", what, "activity", c.activity.Type, "panic", fmt.Sprint(p))
 			response, err = nil, fmt.Errorf("%w: %s failed inside the host", abi.EIO, what)
 		}
 	}()
-	return fn(c.ctx, request)
+	return fn(passthrough.WithCall(c.ctx, &passthrough.Call{
+		Module: c.module.File.Name, Activity: c.activity.Type, Policy: c.module.Options.Policies[module],
+	}), request)
 }

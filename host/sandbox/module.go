@@ -242,7 +242,7 @@ func (m *Module) link(ctx context.Context) error {
 		}
 	}
 	for _, granted := range m.grants {
-		if err := linkPassthrough(ctx, m.runtime, granted); err != nil {
+		if err := m.linkPassthrough(ctx, granted); err != nil {
 			return err
 		}
 	}

@@ -67,6 +67,10 @@ type Options struct {
 	// Passthrough names the host modules that the module may import beyond the
 	// harmless ones. Deny by default.
 	Passthrough []string
+	// Policies say what the module may do with the host modules that it was granted, by their
+	// names: pointers of the type of [passthrough.Module.Policy]. A module without one has the
+	// zero policy, which by convention denies what could do harm.
+	Policies map[string]any
 	// Env names the environment variables of this process that the module may
 	// read. Their values are fixed when the module is loaded. Deny by default.
 	Env []string
@@ -108,6 +112,13 @@ const (
 func (o Options) over(def Options) Options {
 	o.Passthrough = slices.Concat(def.Passthrough, o.Passthrough)
 	o.Env = slices.Concat(def.Env, o.Env)
+	if o.Policies == nil {
+		o.Policies = def.Policies
+	} else if def.Policies != nil {
+		policies := maps.Clone(def.Policies)
+		maps.Copy(policies, o.Policies)
+		o.Policies = policies
+	}
 	if o.Prefix == "" {
 		o.Prefix = def.Prefix
 	}
@@ -164,6 +175,9 @@ func (o Options) check(where string, set passthrough.Set) error {
 		complain("max_output %d is negative", o.MaxOutput)
 	}
 	if err := set.CheckGrant(o.Passthrough); err != nil {
+		complain("%w", err)
+	}
+	if _, err := set.CheckPolicies(nil, o.Policies); err != nil {
 		complain("%w", err)
 	}
 	for _, name := range o.Env {
@@ -269,6 +283,10 @@ func New(cfg Config) (*Sandbox, error) {
 			continue
 		}
 		m := &Module{File: file, Options: own.over(defaults), budget: budget, logger: s.logger.With("module", file.Name)}
+		var err error
+		if m.Options.Policies, err = cfg.Passthrough.CheckPolicies(m.Options.Passthrough, m.Options.Policies); err != nil {
+			continue // it has been reported
+		}
 		if err := m.admit(cfg.Passthrough); err != nil {
 			s.refused = append(s.refused, err)
 			continue
