@@ -16,6 +16,7 @@ const (
 	ModuleActivity = "wasmworker:activity/v1"
 	ModuleLog      = "wasmworker:log/v1"
 	ModuleWASI     = "wasi_snapshot_preview1"
+	ModuleExtism   = "extism:host/env"
 )
 
 // Names of exports with a meaning of their own.

@@ -84,7 +84,7 @@ func (a *attempt) run(ctx context.Context, info activity.Info, args []sandbox.Pa
 		defer cancel()
 	}
 	grace := a.plugin.options.CancelGrace
-	if act, ok := a.plugin.sandbox.Lookup(info.ActivityType.Name); ok && act.Module.File.Kind == catalog.KindCommand {
+	if act, ok := a.plugin.sandbox.Lookup(info.ActivityType.Name); ok && act.Module.File.Kind != catalog.KindNative {
 		grace = 0 // it cannot be told
 	}
 

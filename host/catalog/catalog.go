@@ -33,6 +33,7 @@ type Kind string
 // The kinds of module.
 const (
 	KindNative  Kind = "native"  // imports wasmworker:activity/v1
+	KindExtism  Kind = "extism"  // imports extism:host/env: a plugin for Extism's hosts
 	KindCommand Kind = "command" // a WASI program: standard input to standard output
 )
 
@@ -54,8 +55,10 @@ type Module struct {
 	MemoryMin, MemoryMax uint64
 	// TableMin is the number of elements that the module's tables have at the start, together.
 	TableMin uint64
-	// Initialize tells that the module has an _initialize function (a WASI reactor).
-	Initialize bool
+	// Initialize are the exported functions that are called, in this order and with zeros for
+	// parameters, when an instance is made: _initialize of a WASI reactor, or what Extism's hosts
+	// call in plugins that have no such function.
+	Initialize []string
 	// Binary is the file.
 	Binary []byte
 }
@@ -181,7 +184,7 @@ func Parse(name string, binary []byte) (*Module, error) {
 	}
 	digest := sha256.Sum256(binary)
 	m := &Module{Name: name, Path: name, Digest: hex.EncodeToString(digest[:]), Binary: binary}
-	native, wasi := false, false
+	native, extism, wasi := false, false, false
 	for _, imp := range b.Imports {
 		entry := Import{Module: imp.Module, Name: imp.Name, Kind: imp.Kind.String()}
 		if imp.Kind == wasm.Func {
@@ -189,6 +192,7 @@ func Parse(name string, binary []byte) (*Module, error) {
 		}
 		m.Imports = append(m.Imports, entry)
 		native = native || imp.Module == abi.ModuleActivity
+		extism = extism || imp.Module == abi.ModuleExtism
 		wasi = wasi || imp.Module == abi.ModuleWASI
 	}
 	for _, mem := range b.Memories {
@@ -207,6 +211,7 @@ func Parse(name string, binary []byte) (*Module, error) {
 		m.TableMin += table.Min
 	}
 	start := false
+	initializers := map[string]bool{}
 	for _, e := range b.Exports {
 		if e.Kind != wasm.Func {
 			continue
@@ -218,9 +223,9 @@ func Parse(name string, binary []byte) (*Module, error) {
 		switch {
 		case e.Name == abi.ExportStart:
 			start = true
-		case e.Name == abi.ExportInitialize:
-			m.Initialize = true
-		case native && t.Equal(activityType) && !toolchainExport(e.Name):
+		case e.Name == abi.ExportInitialize, e.Name == exportConstructors && len(t.Params) == 0, e.Name == exportHaskell:
+			initializers[e.Name] = true
+		case (native || extism) && t.Equal(activityType) && !toolchainExport(e.Name):
 			if err := CheckActivityName(e.Name); err != nil {
 				return nil, fmt.Errorf("export %w", err)
 			}
@@ -228,12 +233,25 @@ func Parse(name string, binary []byte) (*Module, error) {
 		}
 	}
 	switch {
+	case initializers[abi.ExportInitialize]:
+		m.Initialize = []string{abi.ExportInitialize}
+	case extism && initializers[exportConstructors]:
+		m.Initialize = []string{exportConstructors}
+	}
+	if extism && initializers[exportHaskell] {
+		m.Initialize = append(m.Initialize, exportHaskell)
+	}
+	switch {
+	case native && extism:
+		return nil, fmt.Errorf("the module imports both %s and %s: it has to be either a native module or an Extism plugin", abi.ModuleActivity, abi.ModuleExtism)
 	case native && start:
 		return nil, fmt.Errorf("the module imports %s but was built as a program (it exports %s): build a reactor or library (Go: -buildmode=c-shared, C: -mexec-model=reactor, Rust: crate-type cdylib)", abi.ModuleActivity, abi.ExportStart)
-	case native && len(m.Exports) == 0:
+	case (native || extism) && len(m.Exports) == 0:
 		return nil, fmt.Errorf("the module exports no activity: export a function of type () -> i32 for each, whose name does not begin with _ (functions it exports: %s)", exportedFuncs(b))
 	case native:
 		m.Kind = KindNative
+	case extism:
+		m.Kind = KindExtism
 	case start:
 		m.Kind = KindCommand
 		if err := CheckActivityName(name); err != nil {
@@ -241,7 +259,7 @@ func Parse(name string, binary []byte) (*Module, error) {
 		}
 		m.Exports = []string{name}
 	default:
-		return nil, fmt.Errorf("the module is neither native (it imports nothing from %s) nor a command (it exports no %s), so it has no activities; build it with an SDK, or as a WASI program", abi.ModuleActivity, abi.ExportStart)
+		return nil, fmt.Errorf("the module is neither native (it imports nothing from %s) nor an Extism plugin (nothing from %s) nor a command (it exports no %s), so it has no activities; build it with an SDK, or as a WASI program", abi.ModuleActivity, abi.ModuleExtism, abi.ExportStart)
 	}
 	slices.Sort(m.Exports)
 	for i, name := range m.Exports[1:] {
@@ -251,6 +269,13 @@ func Parse(name string, binary []byte) (*Module, error) {
 	}
 	return m, nil
 }
+
+// What Extism's hosts call to initialise a plugin: C constructors where there is no
+// _initialize, and Haskell's runtime.
+const (
+	exportConstructors = "__wasm_call_ctors"
+	exportHaskell      = "hs_init"
+)
 
 var activityType = wasm.FuncType{Results: []byte{wasm.I32}}
 

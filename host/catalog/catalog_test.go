@@ -35,14 +35,14 @@ func TestRead(t *testing.T) {
 	equal(t, "first import", m.Imports[0], catalog.Import{Module: abi.ModuleActivity, Name: "arg_count", Kind: "func", Type: "() -> i32"})
 	equal(t, "number of imports", len(m.Imports), 6)
 	equal(t, "memory", [2]uint64{m.MemoryMin, m.MemoryMax}, [2]uint64{64 * 65536, 0})
-	equal(t, "initialize", m.Initialize, false)
+	equal(t, "initialize", len(m.Initialize), 0)
 	equal(t, "binary", m.Binary, data)
 
 	m, err = catalog.Read(filepath.Join(wat, "initialize.wasm"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "initialize", m.Initialize, true)
+	equal(t, "initialize", m.Initialize, []string{"_initialize"})
 	equal(t, "activities", m.Exports, []string{"Check"})
 }
 

@@ -243,26 +243,78 @@ var always = map[string]map[string]string{
 	abi.ModuleLog: {
 		"write": "(i32, i32, i32, i32, i32) -> i64",
 	},
+	abi.ModuleExtism: {
+		"alloc":            "(i64) -> i64",
+		"free":             "(i64) -> ()",
+		"length":           "(i64) -> i64",
+		"length_unsafe":    "(i64) -> i64",
+		"load_u8":          "(i64) -> i32",
+		"load_u64":         "(i64) -> i64",
+		"store_u8":         "(i64, i32) -> ()",
+		"store_u64":        "(i64, i64) -> ()",
+		"input_length":     "() -> i64",
+		"input_offset":     "() -> i64",
+		"input_load_u8":    "(i64) -> i32",
+		"input_load_u64":   "(i64) -> i64",
+		"input_set":        "(i64, i64) -> ()",
+		"output_set":       "(i64, i64) -> ()",
+		"output_length":    "() -> i64",
+		"output_offset":    "() -> i64",
+		"error_set":        "(i64) -> ()",
+		"error_get":        "() -> i64",
+		"memory_bytes":     "() -> i64",
+		"reset":            "() -> ()",
+		"log_trace":        "(i64) -> ()",
+		"log_debug":        "(i64) -> ()",
+		"log_info":         "(i64) -> ()",
+		"log_warn":         "(i64) -> ()",
+		"log_error":        "(i64) -> ()",
+		"get_log_level":    "() -> i32",
+		"var_get":          "(i64) -> i64",
+		"var_set":          "(i64, i64) -> ()",
+		"config_get":       "(i64) -> i64",
+		"http_request":     "(i64, i64) -> i64",
+		"http_status_code": "() -> i32",
+		"http_headers":     "() -> i64",
+	},
+}
+
+// extismGrants are the functions of Extism's host module that are not always available: the
+// passthrough modules that answer them.
+var extismGrants = map[string]string{
+	"config_get":       "config",
+	"http_request":     "http",
+	"http_status_code": "http",
+	"http_headers":     "http",
 }
 
 const callType = "(i32, i32) -> i64"
 
 // Always returns the functions, with their types, of a host module that every guest
-// may import, or nil for any other module. WASI is always available too, but its
+// may import, or nil for any other module. Of Extism's, some functions need a grant. WASI is always available too, but its
 // functions are those of preview 1 and not listed here.
 func Always(importModule string) map[string]string { return always[importModule] }
 
-// Needs lists what a module imports, one entry for each import module, in the order
+// Needs lists what a module imports, one entry for each import module and grant, in the order
 // of the file.
 func (s Set) Needs(m *catalog.Module) []Need {
 	var needs []Need
-	index := map[string]int{}
+	index := map[[2]string]int{}
 	for _, imp := range m.Imports {
-		i, ok := index[imp.Module]
+		grant := ""
+		if imp.Module == abi.ModuleExtism {
+			grant = extismGrants[imp.Name]
+		}
+		key := [2]string{imp.Module, grant}
+		i, ok := index[key]
 		if !ok {
 			i = len(needs)
-			index[imp.Module] = i
-			needs = append(needs, s.need(imp.Module))
+			index[key] = i
+			if grant == "" {
+				needs = append(needs, s.need(imp.Module))
+			} else {
+				needs = append(needs, s.needOf(imp.Module, grant))
+			}
 		}
 		n := &needs[i]
 		n.Functions = append(n.Functions, imp.Name)
@@ -285,8 +337,8 @@ func (s Set) need(importModule string) Need {
 	switch {
 	case importModule == "wasi_unstable":
 		n.Problem = "WASI preview 0 is not supported; build with a toolchain that targets wasm32-wasip1"
-	case importModule == "extism:host/env":
-		n.Problem = "this is an Extism plugin, which this version does not run"
+	case importModule == "extism:host/user":
+		n.Problem = "functions of an Extism host's own are not provided; a passthrough module can take their place"
 	case strings.HasPrefix(importModule, "wasi:"):
 		n.Problem = "WASI preview 2 is not supported; build for wasm32-wasip1"
 	default:
@@ -296,6 +348,29 @@ func (s Set) need(importModule string) Need {
 		}
 	}
 	return n
+}
+
+// needOf is a need that a passthrough module answers under another import name.
+func (s Set) needOf(importModule, name string) Need {
+	n := Need{Import: importModule, Grant: name}
+	if !slices.Contains(s.Names(), name) {
+		n.Problem = "this host has no passthrough module " + name + ", which would answer that"
+	}
+	return n
+}
+
+// Granted returns the module that answers a need with a grant.
+func (s Set) Granted(n Need) Module {
+	if m, ok := s[n.Import]; ok {
+		return m
+	}
+	var found Module
+	for _, m := range s {
+		if m.Name == n.Grant && (found.Name == "" || m.Version < found.Version) { // the version that Extism's functions were mapped to
+			found = m
+		}
+	}
+	return found
 }
 
 // nearest finds another version of the module that a guest asked for.

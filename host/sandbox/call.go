@@ -114,7 +114,8 @@ type call struct {
 	logVolume   int // bytes of text
 	logsDropped bool
 
-	stdin  []byte // of a command
+	kernel *kernel // of an Extism plugin
+	stdin  []byte  // of a command
 	stderr tail
 }
 
@@ -213,17 +214,14 @@ func (c *call) instantiationError(err error) error {
 	return f
 }
 
-// prepareCommand makes a command's standard input of the arguments.
-func (c *call) prepareCommand() error {
+// oneInput makes one input of the arguments, for guests that know no more than one.
+func (c *call) oneInput() ([]byte, error) {
 	args := c.task.Args
-	if len(args) == 1 {
-		if args[0].Encoding() != abi.EncodingNull {
-			c.stdin = args[0].Data
-		}
-		return nil
+	if len(args) == 0 || len(args) == 1 && args[0].Encoding() == abi.EncodingNull {
+		return nil, nil
 	}
-	if len(args) == 0 {
-		return nil
+	if len(args) == 1 {
+		return args[0].Data, nil
 	}
 	list := []byte{'['}
 	for i, arg := range args {
@@ -233,9 +231,9 @@ func (c *call) prepareCommand() error {
 		switch arg.Encoding() {
 		case abi.EncodingJSON:
 			if !json.Valid(arg.Data) { // which could make two of it, or none
-				return &abi.Failure{
+				return nil, &abi.Failure{
 					Type:         abi.TypeInvalidInput,
-					Message:      fmt.Sprintf("command %s gets several arguments as one JSON array, and argument %d is not JSON, though its encoding says so", c.activity.Type, i+1),
+					Message:      fmt.Sprintf("activity %s gets several arguments as one JSON array, and argument %d is not JSON, though its encoding says so", c.activity.Type, i+1),
 					NonRetryable: true,
 				}
 			}
@@ -243,16 +241,15 @@ func (c *call) prepareCommand() error {
 		case abi.EncodingNull:
 			list = append(list, "null"...)
 		default:
-			return &abi.Failure{
+			return nil, &abi.Failure{
 				Type: abi.TypeInvalidInput,
-				Message: fmt.Sprintf("command %s gets several arguments as one JSON array, and argument %d is %q; send %s arguments, or a single one",
+				Message: fmt.Sprintf("activity %s gets several arguments as one JSON array, and argument %d is %q; send %s arguments, or a single one",
 					c.activity.Type, i+1, arg.Encoding(), abi.EncodingJSON),
 				NonRetryable: true,
 			}
 		}
 	}
-	c.stdin = append(list, ']')
-	return nil
+	return append(list, ']'), nil
 }
 
 // commandOutcome says what the end of a command means.
@@ -263,15 +260,19 @@ func (c *call) commandOutcome(err error, refused image.Refusal) (*Payload, error
 	if exit, ok := errors.AsType[*sys.ExitError](err); err != nil && (!ok || exit.ExitCode() != 0) {
 		return nil, c.abnormalEnd(err, refused)
 	}
+	return c.guessedOutput(), nil
+}
+
+// guessedOutput makes a payload of the output of a guest that cannot say what it is.
+func (c *call) guessedOutput() *Payload {
 	if len(c.output) == 0 {
-		return nil, nil
-	}
-	if trimmed := bytes.TrimSpace(c.output); json.Valid(trimmed) {
-		p := NewPayload(abi.EncodingJSON, trimmed)
-		return &p, nil
+		return nil
 	}
 	p := NewPayload(abi.EncodingBinary, c.output)
-	return &p, nil
+	if trimmed := bytes.TrimSpace(c.output); json.Valid(trimmed) {
+		p = NewPayload(abi.EncodingJSON, trimmed)
+	}
+	return &p
 }
 
 // details renders one value as a failure's details.

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -22,7 +23,10 @@ import (
 
 // guestFault is a bug of the guest that the host found: it traps the guest, by way of
 // a panic that wazero recovers.
-type guestFault struct{ message string }
+type guestFault struct {
+	message string
+	memory  bool // it asked for more than its limit
+}
 
 func (f *guestFault) Error() string { return f.message }
 
@@ -93,17 +97,23 @@ func (c *call) view(mod api.Module, what string, ptr, length uint64) []byte {
 	if length == 0 {
 		return nil
 	}
-	mem := mod.Memory()
+	mem, size := memoryOf(mod), uint64(0)
 	if mem != nil {
 		if data, ok := mem.Read(uint32(ptr), uint32(length)); ok {
 			return data
 		}
-	}
-	size := uint64(0)
-	if mem != nil {
 		size = uint64(mem.Size())
 	}
-	panic(&guestFault{fmt.Sprintf("%s: %d bytes at %#x are outside of the memory of %d bytes", what, length, ptr, size)})
+	panic(&guestFault{message: fmt.Sprintf("%s: %d bytes at %#x are outside of the memory of %d bytes", what, length, ptr, size)})
+}
+
+// memoryOf returns the guest's memory, or nil if it has none: wazero has a nil pointer then
+// that is not a nil interface.
+func memoryOf(mod api.Module) api.Memory {
+	if mem := mod.Memory(); mem != nil && !reflect.ValueOf(mem).IsNil() {
+		return mem
+	}
+	return nil
 }
 
 // give copies a value to the guest if it fits, and returns its full size.

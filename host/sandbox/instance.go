@@ -36,8 +36,8 @@ type Instance struct {
 // for one more instance. Closing idle ones helps.
 var ErrMemoryLimit = errors.New("the memory limit of all instances together is reached")
 
-// NewInstance makes an instance, and calls its _initialize if it has one. It blocks
-// until that has returned; when ctx ends, that is interrupted.
+// NewInstance makes an instance, and calls its _initialize, or what its kind has instead, if
+// there is one. It blocks until that has returned; when ctx ends, that is interrupted.
 func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 	if m.compiled == nil {
 		return nil, fmt.Errorf("module %s is not compiled", m.File.Name)
@@ -99,13 +99,14 @@ func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 	for _, data := range m.data {
 		i.wasm.Memory().Write(data.Offset, data.Bytes) // it fits
 	}
-	if m.File.Initialize {
+	for _, name := range m.File.Initialize {
 		if _, err := i.meter.Run(ctx, meter.Unlimited, func(ctx context.Context) error {
-			_, err := i.wasm.ExportedFunction(abi.ExportInitialize).Call(ctx)
+			fn := i.wasm.ExportedFunction(name)
+			_, err := fn.Call(ctx, make([]uint64, len(fn.Definition().ParamTypes()))...)
 			return err
 		}); err != nil {
 			i.Close()
-			return nil, fmt.Errorf("%s: %w", abi.ExportInitialize, err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	i.stdio.flush()
@@ -190,11 +191,17 @@ func (i *Instance) run(c *call) (*Payload, error) {
 	i.memory.TakeRefusal()
 	i.stdio.attach(c)
 	name := c.activity.Export
-	if i.module.File.Kind == catalog.KindCommand {
+	var err error
+	switch i.module.File.Kind {
+	case catalog.KindCommand:
 		name = abi.ExportStart
-		if err := c.prepareCommand(); err != nil {
-			return nil, err
-		}
+		c.stdin, err = c.oneInput()
+	case catalog.KindExtism:
+		err = c.prepareExtism()
+	}
+	if err != nil {
+		i.broken = i.module.File.Kind == catalog.KindCommand
+		return nil, err
 	}
 	fn := i.functions[name]
 	if fn == nil {
@@ -206,7 +213,8 @@ func (i *Instance) run(c *call) (*Payload, error) {
 	if limit := i.module.Options.MaxUnits; limit > 0 {
 		budget = limit
 	}
-	units, err := i.meter.Run(c.context(), budget, func(ctx context.Context) error {
+	units := int64(0)
+	units, err = i.meter.Run(c.context(), budget, func(ctx context.Context) error {
 		return fn.CallWithStack(ctx, stack[:])
 	})
 	if c.task.Usage != nil {
@@ -231,7 +239,12 @@ func (i *Instance) run(c *call) (*Payload, error) {
 	if err != nil {
 		return nil, c.abnormalEnd(err, i.memory.TakeRefusal())
 	}
-	payload, err := c.outcome(abi.Status(int32(uint32(stack[0]))))
+	var payload *Payload
+	if status := int32(uint32(stack[0])); i.module.File.Kind == catalog.KindExtism {
+		payload, err = c.extismOutcome(status)
+	} else {
+		payload, err = c.outcome(abi.Status(status))
+	}
 	f, failed := errors.AsType[*abi.Failure](err)
 	i.broken = failed && f.Type == abi.TypeProtocolError
 	if !i.broken && i.module.Options.Policy == PolicyPristine {
@@ -257,6 +270,9 @@ func (c *call) abnormalEnd(err error, refused image.Refusal) *abi.Failure {
 			f.Message += ": " + last
 		}
 		f.Details = details(map[string]any{"exit_code": exit.ExitCode(), "stderr": c.stderr.String()})
+	case faulted && fault.memory:
+		f.Type = abi.TypeOutOfMemory
+		f.Message = fmt.Sprintf("module %s ran out of memory: %s", c.module.File.Name, fault.Error())
 	case faulted:
 		f.Type = abi.TypeWasmTrap
 		f.Message = fmt.Sprintf("module %s trapped: %s", c.module.File.Name, fault.Error())
@@ -304,6 +320,8 @@ const (
 // splitTrace takes apart the text of an error from wazero: the message, and the wasm stack.
 func splitTrace(text string) (message string, frames []string) {
 	message, trace, found := strings.Cut(text, "\nwasm stack trace:")
+	// What wazero adds when the host itself panicked is not for others to see.
+	trace, _, _ = strings.Cut(trace, "\nGo runtime stack trace:")
 	message = strings.TrimPrefix(strings.TrimSuffix(message, " (recovered by wazero)"), "wasm error: ")
 	if !found {
 		return message, nil

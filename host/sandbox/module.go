@@ -87,7 +87,7 @@ func (m *Module) admit(set passthrough.Set) error {
 	}
 	for _, need := range set.Needs(m.File) {
 		if need.Grant != "" {
-			m.grants = append(m.grants, set[need.Import])
+			m.grants = append(m.grants, set.Granted(need))
 		}
 	}
 	for _, name := range m.Options.Env {
@@ -241,7 +241,15 @@ func (m *Module) link(ctx context.Context) error {
 			return err
 		}
 	}
+	if imported[abi.ModuleExtism] {
+		if err := m.linkExtism(ctx); err != nil {
+			return err
+		}
+	}
 	for _, granted := range m.grants {
+		if !imported[granted.ImportName()] {
+			continue // an Extism plugin asks for it by a function of extism:host/env
+		}
 		if err := m.linkPassthrough(ctx, granted); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/catalog"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
@@ -45,6 +46,40 @@ func modules(t testing.TB, dir string) []*catalog.Module {
 	return list
 }
 
+// start makes a sandbox of modules. Extism plugins ask for http and config, which these cases do not use.
+func start(t testing.TB, list []*catalog.Module, granted ...passthrough.Module) *sandbox.Sandbox {
+	t.Helper()
+	none := func(context.Context, []byte) ([]byte, error) { return nil, abi.ENOSYS }
+	if granted == nil {
+		granted = []passthrough.Module{
+			{Name: "http", Functions: map[string]passthrough.Func{"send": none}},
+			{Name: "config", Functions: map[string]passthrough.Func{"get": none}},
+		}
+	}
+	set, err := passthrough.NewSet(append(granted, conformance.Passthrough())...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := sandbox.New(sandbox.Config{
+		Modules:     list,
+		Passthrough: set,
+		Defaults:    sandbox.Options{Passthrough: set.Names()},
+		CacheDir:    t.TempDir(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := s.Compile(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // TestConformance runs all cases that hold for a module's kind against the modules of every folder.
 func TestConformance(t *testing.T) {
 	entries, err := os.ReadDir(folder)
@@ -52,33 +87,13 @@ func TestConformance(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := cases(t)
-	set, err := passthrough.NewSet(conformance.Passthrough())
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, entry := range entries {
 		if !entry.IsDir() {
 			continue
 		}
 		t.Run(entry.Name(), func(t *testing.T) {
 			list := modules(t, filepath.Join(folder, entry.Name()))
-			s, err := sandbox.New(sandbox.Config{
-				Modules:     list,
-				Passthrough: set,
-				Defaults:    sandbox.Options{Passthrough: []string{"conformance"}},
-				CacheDir:    t.TempDir(),
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				if err := s.Close(context.Background()); err != nil {
-					t.Error(err)
-				}
-			})
-			if err := s.Compile(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			s := start(t, list)
 			for _, c := range all {
 				if !c.For(string(list[0].Kind)) {
 					continue

@@ -1,0 +1,362 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math"
+	"math/bits"
+	"strings"
+
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/passthrough"
+)
+
+// Extism plugins see a memory of the host beside their own, and pass everything through it:
+// blocks that they allocate, write to 8 bytes at a time, and hand over by their offset
+// (Extism's proposal EIP-007). Extism's SDKs run that as a second WebAssembly module, the kernel. Here it is
+// a slice that belongs to the call: it cannot be corrupted by a plugin, what is in it and what a
+// plugin kept in variables ends with the call, and instances are pooled, reset, metered
+// and limited like those of any other kind.
+type kernel struct {
+	memory []byte            // offset 0 is no block
+	blocks map[uint64]uint64 // lengths by offset
+	free   [33][]uint64      // offsets of free blocks, by the power of two that they have room for
+	input  [2]uint64         // offset and length
+	output [2]uint64
+	err    uint64 // offset of the error message
+	vars   map[string][]byte
+	size   int // of vars
+
+	status  int32 // of the last HTTP response
+	headers []byte
+}
+
+// kernelStart is the first offset: room for 0 to be no block, and aligned.
+const kernelStart = 16
+
+// maxVars bounds what a plugin keeps in variables, names included.
+const maxVars = 1 << 20
+
+// extismFunc is a function of extism:host/env. What it returns is its result, if it has one.
+type extismFunc func(c *call, k *kernel, p []uint64) uint64
+
+var extismFuncs = map[string]extismFunc{
+	"alloc":         func(c *call, k *kernel, p []uint64) uint64 { return c.alloc(p[0]) },
+	"free":          func(_ *call, k *kernel, p []uint64) uint64 { k.release(p[0]); return 0 },
+	"length":        func(_ *call, k *kernel, p []uint64) uint64 { return k.blocks[p[0]] },
+	"length_unsafe": func(_ *call, k *kernel, p []uint64) uint64 { return k.blocks[p[0]] },
+	"load_u8":       func(_ *call, k *kernel, p []uint64) uint64 { return uint64(k.at("load_u8", p[0], 1)[0]) },
+	"load_u64": func(_ *call, k *kernel, p []uint64) uint64 {
+		return binary.LittleEndian.Uint64(k.at("load_u64", p[0], 8))
+	},
+	"store_u8": func(_ *call, k *kernel, p []uint64) uint64 {
+		k.at("store_u8", p[0], 1)[0] = byte(p[1])
+		return 0
+	},
+	"store_u64": func(_ *call, k *kernel, p []uint64) uint64 {
+		binary.LittleEndian.PutUint64(k.at("store_u64", p[0], 8), p[1])
+		return 0
+	},
+	"input_length": func(_ *call, k *kernel, _ []uint64) uint64 { return k.input[1] },
+	"input_offset": func(_ *call, k *kernel, _ []uint64) uint64 { return k.input[0] },
+	"input_load_u8": func(_ *call, k *kernel, p []uint64) uint64 {
+		return uint64(k.inInput("input_load_u8", p[0], 1)[0])
+	},
+	"input_load_u64": func(_ *call, k *kernel, p []uint64) uint64 {
+		return binary.LittleEndian.Uint64(k.inInput("input_load_u64", p[0], 8))
+	},
+	"input_set": func(_ *call, k *kernel, p []uint64) uint64 {
+		k.at("input_set", p[0], p[1])
+		k.input = [2]uint64{p[0], p[1]}
+		return 0
+	},
+	"output_set": func(_ *call, k *kernel, p []uint64) uint64 {
+		k.at("output_set", p[0], p[1])
+		k.output = [2]uint64{p[0], p[1]}
+		return 0
+	},
+	"output_length": func(_ *call, k *kernel, _ []uint64) uint64 { return k.output[1] },
+	"output_offset": func(_ *call, k *kernel, _ []uint64) uint64 { return k.output[0] },
+	"error_set":     func(_ *call, k *kernel, p []uint64) uint64 { k.err = p[0]; return 0 },
+	"error_get":     func(_ *call, k *kernel, _ []uint64) uint64 { return k.err },
+	"memory_bytes":  func(_ *call, k *kernel, _ []uint64) uint64 { return uint64(len(k.memory)) },
+	"reset": func(c *call, k *kernel, _ []uint64) uint64 {
+		*k = kernel{vars: k.vars, size: k.size}
+		return 0
+	},
+	"log_trace":     extismLog(slog.LevelDebug - 4),
+	"log_debug":     extismLog(slog.LevelDebug),
+	"log_info":      extismLog(slog.LevelInfo),
+	"log_warn":      extismLog(slog.LevelWarn),
+	"log_error":     extismLog(slog.LevelError),
+	"get_log_level": func(*call, *kernel, []uint64) uint64 { return 0 }, // everything; the host's logger decides
+	"var_get": func(c *call, k *kernel, p []uint64) uint64 {
+		value, ok := k.vars[string(k.block("var_get", p[0]))]
+		if !ok {
+			return 0
+		}
+		return c.store(value)
+	},
+	"var_set":          (*call).extismSetVar,
+	"config_get":       (*call).extismConfig,
+	"http_request":     (*call).extismHTTP,
+	"http_status_code": func(_ *call, k *kernel, _ []uint64) uint64 { return uint64(uint32(k.status)) },
+	"http_headers": func(c *call, k *kernel, _ []uint64) uint64 {
+		if k.headers == nil {
+			return 0
+		}
+		return c.store(k.headers)
+	},
+}
+
+// linkExtism links extism:host/env.
+func (m *Module) linkExtism(ctx context.Context) error {
+	types := passthrough.Always(abi.ModuleExtism)
+	builder := m.runtime.NewHostModuleBuilder(abi.ModuleExtism)
+	for name, fn := range extismFuncs {
+		params, results := parseSignature(types[name])
+		builder.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, _ api.Module, stack []uint64) {
+			c := callFrom(ctx)
+			if c.kernel == nil { // while the instance is being made
+				c.kernel = &kernel{}
+			}
+			result := fn(c, c.kernel, stack)
+			if len(results) > 0 {
+				stack[0] = result
+			}
+		}), params, results).Export(name)
+	}
+	_, err := builder.Instantiate(ctx)
+	return err
+}
+
+// at returns n bytes of the memory from an offset on. What is not in it traps the guest.
+func (k *kernel) at(what string, offset, n uint64) []byte {
+	size := uint64(len(k.memory))
+	if offset > size || n > size-offset {
+		panic(&guestFault{message: fmt.Sprintf("%s: %d bytes at %d are outside of the plugin's memory of %d bytes", what, n, offset, size)})
+	}
+	return k.memory[offset : offset+n]
+}
+
+func (k *kernel) inInput(what string, offset, n uint64) []byte {
+	if offset > k.input[1] || n > k.input[1]-offset {
+		panic(&guestFault{message: fmt.Sprintf("%s: %d bytes at %d are outside of the input of %d bytes", what, n, offset, k.input[1])})
+	}
+	return k.at(what, k.input[0]+offset, n)
+}
+
+// block returns the contents of a block.
+func (k *kernel) block(what string, offset uint64) []byte {
+	n, ok := k.blocks[offset]
+	if !ok && offset != 0 {
+		panic(&guestFault{message: fmt.Sprintf("%s: there is no block at %d", what, offset)})
+	}
+	return k.at(what, offset, n)
+}
+
+func (k *kernel) release(offset uint64) {
+	if n, ok := k.blocks[offset]; ok {
+		delete(k.blocks, offset)
+		class := sizeClass(n)
+		k.free[class] = append(k.free[class], offset)
+	}
+}
+
+// sizeClass returns the power of two of the room that a block of n bytes is given.
+func sizeClass(n uint64) int { return bits.Len64(max(n, 8) - 1) }
+
+// alloc allocates a block, zeroed, and returns its offset. 0 bytes are the offset 0. The memory
+// counts with the instance's own against the limit; beyond it, the guest is trapped.
+func (c *call) alloc(n uint64) uint64 {
+	k := c.kernel
+	if n == 0 {
+		return 0
+	}
+	limit := c.module.Options.MemoryLimit
+	var class int
+	if n <= limit { // which is 4 GiB at most
+		class = sizeClass(n)
+	}
+	if k.blocks == nil {
+		k.blocks = map[uint64]uint64{}
+	}
+	if free := k.free[class]; n <= limit && len(free) > 0 {
+		offset := free[len(free)-1]
+		k.free[class] = free[:len(free)-1]
+		clear(k.memory[offset : offset+n])
+		k.blocks[offset] = n
+		return offset
+	}
+	offset := uint64(max(len(k.memory), kernelStart))
+	if room := uint64(1) << class; n > limit || offset+room > limit {
+		panic(&guestFault{message: fmt.Sprintf("the plugin's blocks have %d bytes, and %d more would be beyond its memory_limit of %s", offset, n, mebibytes(limit)), memory: true})
+	} else {
+		k.memory = append(k.memory, make([]byte, offset+room-uint64(len(k.memory)))...)
+	}
+	k.blocks[offset] = n
+	return offset
+}
+
+// store makes a block of data.
+func (c *call) store(data []byte) uint64 {
+	offset := c.alloc(uint64(len(data)))
+	copy(c.kernel.memory[offset:], data)
+	return offset
+}
+
+func extismLog(level slog.Level) extismFunc {
+	return func(c *call, k *kernel, p []uint64) uint64 {
+		text := cut(k.block("log", p[0]))
+		c.log(level, text, nil, len(text))
+		k.release(p[0])
+		return 0
+	}
+}
+
+func (c *call) extismSetVar(k *kernel, p []uint64) uint64 {
+	name := string(k.block("var_set", p[0]))
+	k.size -= len(name) + len(k.vars[name])
+	if _, ok := k.vars[name]; !ok {
+		k.size += len(name)
+	}
+	delete(k.vars, name)
+	if p[1] == 0 {
+		return 0
+	}
+	value := bytes.Clone(k.block("var_set", p[1]))
+	if k.size += len(name) + len(value); k.size > maxVars {
+		panic(&guestFault{message: fmt.Sprintf("var_set: the plugin's variables would have %d bytes, and at most %d are allowed", k.size, maxVars)})
+	}
+	if k.vars == nil {
+		k.vars = map[string][]byte{}
+	}
+	k.vars[name] = value
+	return 0
+}
+
+// ask calls a passthrough module on behalf of the plugin. That it was granted has been checked
+// when the module was loaded.
+func (c *call) ask(module, function string, request []byte) ([]byte, error) {
+	for _, granted := range c.module.grants {
+		if fn := granted.Functions[function]; granted.Name == module && fn != nil {
+			return c.passthrough(granted.ImportName()+" "+function, fn, module, request)
+		}
+	}
+	return nil, fmt.Errorf("%w: %s was not granted", abi.EACCES, module)
+}
+
+func (c *call) extismConfig(k *kernel, p []uint64) uint64 {
+	value, err := c.ask("config", "get", bytes.Clone(k.block("config_get", p[0])))
+	if err != nil {
+		return 0 // as Extism does: there is no such name
+	}
+	return c.store(value)
+}
+
+// extismHTTP is http_request: a JSON object and a body, both blocks. The response's status and
+// headers are there for the functions beside it. As with Extism, a request that fails ends the plugin.
+func (c *call) extismHTTP(k *kernel, p []uint64) uint64 {
+	k.status, k.headers = 0, nil
+	fault := func(format string, args ...any) {
+		panic(&guestFault{message: "http_request: " + fmt.Sprintf(format, args...)})
+	}
+	var request struct {
+		URL     string            `json:"url"`
+		Method  string            `json:"method"`
+		Headers map[string]string `json:"headers"`
+	}
+	if err := json.Unmarshal(k.block("http_request", p[0]), &request); err != nil {
+		fault("the request is not what it should be: %v", err)
+	}
+	head := struct {
+		Method  string              `json:"method"`
+		URL     string              `json:"url"`
+		Headers map[string][]string `json:"headers"`
+	}{strings.ToUpper(request.Method), request.URL, map[string][]string{}}
+	if head.Method == "" {
+		head.Method = "GET"
+	}
+	for name, value := range request.Headers {
+		head.Headers[name] = []string{value}
+	}
+	encoded, err := json.Marshal(head)
+	if err != nil {
+		fault("%v", err)
+	}
+	framed := binary.LittleEndian.AppendUint32(nil, uint32(len(encoded)))
+	framed = append(append(framed, encoded...), k.block("http_request", p[1])...)
+	if len(framed) > abi.MaxRequestSize {
+		fault("the request has %d bytes, and at most %d are allowed", len(framed), abi.MaxRequestSize)
+	}
+	response, err := c.ask("http", "send", framed)
+	if err != nil {
+		fault("%v", err)
+	}
+	var got struct {
+		Status  int32               `json:"status"`
+		Headers map[string][]string `json:"headers"`
+	}
+	size := uint64(math.MaxUint64)
+	if len(response) >= 4 {
+		size = 4 + uint64(binary.LittleEndian.Uint32(response))
+	}
+	if size > uint64(len(response)) || json.Unmarshal(response[4:size], &got) != nil {
+		fault("the host's response is malformed")
+	}
+	headers := map[string]string{}
+	for name, values := range got.Headers {
+		headers[strings.ToLower(name)] = strings.Join(values, ", ")
+	}
+	k.status = got.Status
+	if k.headers, err = json.Marshal(headers); err != nil {
+		fault("%v", err)
+	}
+	k.release(p[0])
+	if p[1] != 0 {
+		k.release(p[1])
+	}
+	return c.store(response[size:])
+}
+
+// prepareExtism puts the input where the plugin finds it.
+func (c *call) prepareExtism() error {
+	input, err := c.oneInput()
+	if err != nil {
+		return err
+	}
+	c.kernel = &kernel{}
+	if limit := c.module.Options.MemoryLimit; uint64(len(input)) > limit/2 {
+		return &abi.Failure{
+			Type:         abi.TypeInvalidInput,
+			Message:      fmt.Sprintf("the input of %d bytes is more than half the memory_limit of %s of module %s", len(input), mebibytes(limit), c.module.File.Name),
+			NonRetryable: true,
+		}
+	}
+	c.kernel.input = [2]uint64{c.store(input), uint64(len(input))}
+	return nil
+}
+
+// extismOutcome says what a plugin's status means: 0 is success.
+func (c *call) extismOutcome(status int32) (*Payload, error) {
+	k := c.kernel
+	if status != 0 {
+		message := fmt.Sprintf("activity %s failed with status %d and did not say why", c.activity.Type, status)
+		if k.err != 0 {
+			if text := k.blocks[k.err]; text > 0 {
+				message = cut(k.block("error_set", k.err))
+			}
+		}
+		return nil, &abi.Failure{Type: abi.TypeActivityFailed, Message: message}
+	}
+	if err := c.write(k.at("output_set", k.output[0], k.output[1])); err != nil {
+		return nil, c.outputTooLarge()
+	}
+	return c.guessedOutput(), nil
+}
