@@ -273,7 +273,7 @@ func (f *Failure) matches(got *abi.Failure) error {
 		return complain("type")
 	case f.Message != nil && got.Message != *f.Message:
 		return complain("message")
-	case !strings.Contains(got.Message, f.Contains):
+	case !strings.Contains(string(text), f.Contains): // a command's standard error is in the details
 		return complain("message")
 	case f.NonRetryable != nil && got.NonRetryable != *f.NonRetryable:
 		return complain("non_retryable")

@@ -34,10 +34,30 @@ func cases(t testing.TB) (list []conformance.Case) {
 	return list
 }
 
+// commands are the activities of which there is a command.
+var commands = []string{"greet", "nothing", "echo", "crash", "spin"}
+
 // modules returns the files of a folder; those that Go makes are built.
-func modules(t testing.TB, dir string) []*catalog.Module {
+func modules(t testing.TB, dir string) (list []*catalog.Module) {
+	t.Helper()
+	name := filepath.Base(dir)
+	source := filepath.Join("testdata/conformance", name)
+	if strings.HasPrefix(name, "command-") { // one program that does what its file's name says
+		binary, err := os.ReadFile(testbed.Command(t, source))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, activity := range commands {
+			m, err := catalog.Parse(activity, binary)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, m)
+		}
+		return list
+	}
 	if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-		dir = testbed.Guest(t, filepath.Join("testdata/conformance", filepath.Base(dir)))
+		dir = testbed.Guest(t, source)
 	}
 	list, err := catalog.Open(dir)
 	if err != nil {

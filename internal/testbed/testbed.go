@@ -104,6 +104,12 @@ func Guest(t testing.TB, dir string) string {
 		"-buildmode=c-shared", "-trimpath", "-ldflags=-s -w")
 }
 
+// Command builds the WASI program in a folder of the repository and returns the .wasm file.
+func Command(t testing.TB, dir string) string {
+	t.Helper()
+	return build(t, filepath.Base(dir)+".wasm", dir, []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0"}, "-trimpath", "-ldflags=-s -w")
+}
+
 // Folder makes a folder with the given .wasm files in it.
 func Folder(t testing.TB, files ...string) string {
 	t.Helper()
