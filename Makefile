@@ -6,8 +6,8 @@ BIN       := bin
 SERVER    := $(BIN)/wasmworker-devserver
 WORKER    := $(BIN)/wasmworker
 ACTS      := $(BIN)/acts/greet.wasm $(BIN)/acts/apistats.wasm
-MODULES   := . guest-sdk/go cmd/wasmworker-devserver
-GUESTS    := examples/greet examples/apistats testdata/guests/acts
+MODULES   := . guest-sdk/go cmd/wasmworker-devserver bench
+GUESTS    := examples/apistats testdata/guests/acts testdata/conformance/go testdata/conformance/extism-go testdata/conformance/command-go
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0
 WASMBUILD := GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -buildmode=c-shared -trimpath -ldflags='-s -w'
 
@@ -27,7 +27,7 @@ dev: build ## server, Temporal UI and worker, until Ctrl-C
 test: build ## the whole test suite
 	$(GO) test ./...
 	cd guest-sdk/go && $(GO) test ./...
-	cd examples/greet && $(GO) test ./...
+	cd $(BIN)/greet && $(GO) test ./...
 	cd examples/apistats && $(GO) test ./...
 	cd cmd/wasmworker-devserver && $(GO) test ./...
 
@@ -45,7 +45,13 @@ $(SERVER): $(wildcard cmd/wasmworker-devserver/*.go) cmd/wasmworker-devserver/go
 	@mkdir -p $(BIN)
 	@GO="$(GO)" sh cmd/wasmworker-devserver/build.sh $(abspath $@)
 
+# The example is the project that `wasmworker new` writes.
 SDK := $(wildcard guest-sdk/go/*/*.go guest-sdk/go/internal/*/*.go)
+$(BIN)/acts/greet.wasm: $(wildcard templates/go/*) $(SDK) | $(WORKER)
+	@mkdir -p $(@D) && rm -rf $(BIN)/greet
+	$(WORKER) new --lang go --sdk guest-sdk $(BIN)/greet >/dev/null
+	cd $(BIN)/greet && $(WASMBUILD) -o $(abspath $@) .
+
 $(BIN)/acts/%.wasm: examples/%/main.go examples/%/go.mod $(SDK)
 	@mkdir -p $(@D)
 	cd examples/$* && $(WASMBUILD) -o $(abspath $@) .
@@ -61,6 +67,31 @@ lint: ## gofmt, go vet, staticcheck and tidy modules, all of them
 	@# staticcheck does not know that a function with go:wasmexport is used.
 	@for m in $(GUESTS); do echo "lint $$m"; (cd $$m && $(GO) vet ./... && $(STATICCHECK) -checks inherit,-U1000 ./... && $(GO) mod tidy -diff) || exit 1; done
 	GOOS=wasip1 GOARCH=wasm $(GO) -C guest-sdk/go vet ./...
+
+BENCHFLAGS ?=
+.PHONY: bench
+bench: $(SERVER) ## measure against the alternatives: docs/benchmarks.md; BENCHFLAGS=-quick for a minute
+	cd bench && $(GO) run ./report $(BENCHFLAGS)
+
+.PHONY: toolchains
+toolchains: ## install what builds the guests in other languages (Debian, npm)
+	sh guest-sdk/toolchains.sh
+
+.PHONY: guests
+guests: ## build the committed .wasm files of other languages again (needs make toolchains)
+	@for b in testdata/conformance/*/build.sh; do echo "build $$(dirname $$b)"; sh "$$b" || exit 1; done
+
+.PHONY: test-sdks
+test-sdks: build ## the SDKs' own tests, and the project of every language by the commands of its README (needs make toolchains)
+	$(MAKE) -C guest-sdk/c test
+	cd guest-sdk/assemblyscript && npm test
+	cd guest-sdk/typescript && NODE_PATH=$(abspath .toolchains/typescript/node_modules) npm test
+	cd guest-sdk/zig && PATH="$$PATH:$(abspath .toolchains/zig/node_modules/.bin)" zig build test
+	$(GO) test -tags toolchains -run Readme ./templates
+
+.PHONY: languages
+languages: ## measure the languages and write docs/languages.md
+	$(GO) test ./internal/conformance -count=1 -run '^TestConformance$$' -languages
 
 # go test -fuzz takes one target at a time.
 FUZZTIME ?= 30s

@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,16 +67,17 @@ func modules(t testing.TB, dir string) (list []*catalog.Module) {
 	return list
 }
 
-// start makes a sandbox of modules. Extism plugins ask for http and config, which these cases do not use.
-func start(t testing.TB, list []*catalog.Module, granted ...passthrough.Module) *sandbox.Sandbox {
+// unused answer the functions that Extism plugins import for config and http, which the cases do not use.
+var unused = []passthrough.Module{
+	{Name: "http", Functions: map[string]passthrough.Func{"send": notImplemented}},
+	{Name: "config", Functions: map[string]passthrough.Func{"get": notImplemented}},
+}
+
+func notImplemented(context.Context, []byte) ([]byte, error) { return nil, abi.ENOSYS }
+
+// start makes a sandbox of modules, which may import the given modules.
+func start(t testing.TB, list []*catalog.Module, policy sandbox.Policy, granted ...passthrough.Module) *sandbox.Sandbox {
 	t.Helper()
-	none := func(context.Context, []byte) ([]byte, error) { return nil, abi.ENOSYS }
-	if granted == nil {
-		granted = []passthrough.Module{
-			{Name: "http", Functions: map[string]passthrough.Func{"send": none}},
-			{Name: "config", Functions: map[string]passthrough.Func{"get": none}},
-		}
-	}
 	set, err := passthrough.NewSet(append(granted, conformance.Passthrough())...)
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +85,7 @@ func start(t testing.TB, list []*catalog.Module, granted ...passthrough.Module) 
 	s, err := sandbox.New(sandbox.Config{
 		Modules:     list,
 		Passthrough: set,
-		Defaults:    sandbox.Options{Passthrough: set.Names()},
+		Defaults:    sandbox.Options{Passthrough: set.Names(), Policy: policy},
 		CacheDir:    t.TempDir(),
 	})
 	if err != nil {
@@ -101,29 +103,48 @@ func start(t testing.TB, list []*catalog.Module, granted ...passthrough.Module) 
 }
 
 // TestConformance runs all cases that hold for a module's kind against the modules of every folder.
+// What passed has to be what docs/languages.md says.
 func TestConformance(t *testing.T) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := cases(t)
+	var languages []string
+	ran, failed := map[string]map[string]int{}, map[string]map[string]int{}
 	for _, entry := range entries {
 		if !entry.IsDir() {
 			continue
 		}
-		t.Run(entry.Name(), func(t *testing.T) {
-			list := modules(t, filepath.Join(folder, entry.Name()))
-			s := start(t, list)
+		l := entry.Name()
+		t.Run(l, func(t *testing.T) {
+			languages = append(languages, l)
+			ran[l], failed[l] = map[string]int{}, map[string]int{}
+			list := modules(t, filepath.Join(folder, l))
+			s := start(t, list, sandbox.PolicyPristine, unused...)
 			for _, c := range all {
 				if !c.For(string(list[0].Kind)) {
 					continue
 				}
+				failed[l][c.Feature]++ // until it has passed
 				t.Run(strings.ReplaceAll(c.Name, " ", "-"), func(t *testing.T) {
+					ran[l][c.Feature]++
 					if err := c.Run(t.Context(), s); err != nil {
 						t.Error(err)
+						return
 					}
+					failed[l][c.Feature]--
 				})
 			}
+			for _, m := range s.Modules() {
+				if m.Fallback() != "" && list[0].Kind != catalog.KindCommand {
+					t.Errorf("%s cannot be set back: %s", m.File.Name, m.Fallback())
+				}
+			}
 		})
+	}
+	// Not if -run chose among the languages or the cases.
+	if pattern := flag.Lookup("test.run").Value.String(); !strings.Contains(pattern, "/") {
+		checkLanguages(t, languages, all, failed, ran)
 	}
 }

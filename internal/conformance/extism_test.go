@@ -51,7 +51,7 @@ func testExtism(t *testing.T, dir string) {
 		response = append(binary.LittleEndian.AppendUint32(nil, uint32(len(response))), response...)
 		return append(append(response, head.Method+" "...), request[n:]...), nil
 	}
-	s := start(t, modules(t, dir),
+	s := start(t, modules(t, dir), sandbox.PolicyPristine,
 		passthrough.Module{Name: "http", Functions: map[string]passthrough.Func{"send": send}},
 		passthrough.Module{Name: "config", Functions: map[string]passthrough.Func{"get": config}})
 	run := func(activity, input string) (string, error) {

@@ -1,7 +1,0 @@
-module github.com/wasmworker/wasmworker/examples/greet
-
-go 1.26
-
-require github.com/wasmworker/wasmworker/guest-sdk/go v0.0.0
-
-replace github.com/wasmworker/wasmworker/guest-sdk/go => ../../guest-sdk/go

@@ -1,0 +1,107 @@
+import { now } from "./env";
+import { CancelledFailure } from "./errors";
+import * as host from "./host";
+import { encode, Payload } from "./payload";
+import { fail, Result } from "./result";
+
+/** What the activity has been asked for, as bits of `status()`. They stay set. */
+export enum Flag {
+  /** Somebody asked Temporal to cancel the activity. */
+  CancelRequested = 1,
+  /** The worker is shutting down. The attempt may go on for the operator's graceful timeout. */
+  WorkerStopping = 2,
+  /** An operator paused the activity. */
+  Paused = 4,
+  /** An operator reset the activity: its next attempt begins anew. */
+  Reset = 8,
+  /** Temporal does not wait for this attempt any more. Its result will be dropped. */
+  Gone = 16,
+}
+
+/** The flags that are set, see `Flag`. It is cheap enough for a loop. */
+export function status(): i32 { return host.status(); }
+
+/**
+ * Null as long as the activity can go on, and otherwise the error to return:
+ *
+ *     const stop = stopRequested();
+ *     if (stop) return fail<i32>(stop.withDetail(done));
+ *
+ * That ends the activity as cancelled, or, when it is the worker that stops, hands it to another worker. The host interrupts an
+ * activity that goes on after a request for longer than the operator's grace period (default 10 s). An activity that would rather use
+ * the graceful timeout of a stopping worker looks at `status()` and ignores `Flag.WorkerStopping`.
+ */
+export function stopRequested(): CancelledFailure | null {
+  return stopOf(host.status());
+}
+
+function stopOf(flags: i32): CancelledFailure | null {
+  if (flags == 0) return null;
+  if (flags & Flag.CancelRequested) return new CancelledFailure("cancelled");
+  if (flags & Flag.Paused) return new CancelledFailure("paused");
+  if (flags & Flag.Reset) return new CancelledFailure("reset");
+  if (flags & Flag.Gone) return new CancelledFailure("Temporal does not wait for this attempt any more");
+  return new CancelledFailure("the worker is shutting down");
+}
+
+/**
+ * Tells Temporal that the activity is alive. Returns the flags of `status()`. The host throttles what it sends, so call it as often as
+ * is convenient. From the first call on, `Info.heartbeatTimeoutMs` is the activity's to keep; before that, the host heartbeats for it.
+ */
+export function heartbeat(): i32 {
+  return <i32>host.heartbeat();
+}
+
+/** As `heartbeat`, with how far the activity has come. The next attempt gets it from `lastHeartbeat`. */
+export function heartbeatWith<T>(detail: T): i32 {
+  addHeartbeatDetail<T>(detail);
+  return <i32>host.heartbeat();
+}
+
+/** Adds a detail to the next heartbeat, for heartbeats of several. It aborts if it is too long (2 MiB in all, by default). */
+export function addHeartbeatDetail<T>(detail: T): void {
+  const result = encode<T>(detail);
+  const error = result.error;
+  if (error) throw new Error("the heartbeat's detail " + error.message);
+  const payload = result.value;
+  const encoding = String.UTF8.encode(payload.encoding);
+  const n = host.heartbeat_detail(payload.data.dataStart, payload.data.length, changetype<usize>(encoding), encoding.byteLength);
+  if (n < 0) throw new Error("the heartbeat's detail was refused: " + host.lastError());
+}
+
+/** The number of details that the last heartbeat of the attempt before this one had; 0 in a first attempt. */
+export function lastHeartbeatCount(): i32 { return host.detail_count(); }
+
+/**
+ * A detail of the last heartbeat of the attempt before this one, to go on where it stopped:
+ *
+ *     let done = lastHeartbeat<i32>().or(0);
+ */
+export function lastHeartbeat<T>(index: i32 = 0): Result<T> {
+  if (<u32>index >= <u32>host.detail_count()) return fail<T>(new Error("there is no detail " + index.toString() + " of a last heartbeat"));
+  return new Payload(
+    host.readAll(host.Source.Detail, index, 1024),
+    host.readText(host.Source.DetailEncoding, index, 64),
+  ).decode<T>();
+}
+
+// What poll_oneoff is given: a subscription to the clock, room for the event and for their number.
+const POLL: usize = memory.data(48 + 32 + 8, 8);
+
+/**
+ * Waits, and returns null; or as soon as the activity has been asked to stop (within 50 ms), and returns what `stopRequested` would. It
+ * does not heartbeat.
+ */
+export function sleep(milliseconds: i64): CancelledFailure | null {
+  const end = now() + milliseconds;
+  while (true) {
+    const stop = stopRequested();
+    if (stop) return stop;
+    const left = end - now();
+    if (left <= 0) return null;
+    memory.fill(POLL, 0, 48);
+    store<u32>(POLL, 1, 16); // the monotonic clock
+    store<i64>(POLL, min<i64>(left, 50) * 1_000_000, 24);
+    host.poll_oneoff(POLL, POLL + 48, 1, POLL + 80);
+  }
+}

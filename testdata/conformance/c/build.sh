@@ -1,0 +1,10 @@
+#!/bin/sh
+# Builds conformance.wasm. Needs clang with lld, and wasi-libc, such as Debian's; another compiler by LDFLAGS= CC="zig cc"
+set -eu
+cd "$(dirname "$0")"
+: "${CC:=$(command -v clang-19 || echo clang)}"
+: "${LDFLAGS=-Wl,--stack-first}" # a stack that overflows traps instead of running into the data
+trap 'rm -f conformance.o' EXIT
+$CC --target=wasm32-wasi -std=c11 -Os -Wall -Wextra -Wpedantic -Werror -I../../../guest-sdk/c/include -c -o conformance.o conformance.c
+# Without -O here, clang does not look for a wasm-opt to run, which would make the result depend on the machine.
+$CC --target=wasm32-wasi -mexec-model=reactor -Wl,--strip-all,-z,stack-size=65536 $LDFLAGS -o conformance.wasm conformance.o
