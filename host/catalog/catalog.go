@@ -3,6 +3,7 @@
 package catalog
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -158,14 +159,15 @@ func readFile(path string) ([]byte, error) {
 		return nil, unwrapPath(err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, MaxModuleSize+1))
-	if err != nil {
+	var data bytes.Buffer
+	data.Grow(int(stat.Size()) + bytes.MinRead) // to be read without growing
+	if _, err := data.ReadFrom(io.LimitReader(f, MaxModuleSize+1)); err != nil {
 		return nil, unwrapPath(err)
 	}
-	if len(data) > MaxModuleSize {
+	if data.Len() > MaxModuleSize {
 		return nil, fmt.Errorf("the file is larger than the %d MB that a module may have", MaxModuleSize>>20)
 	}
-	return data, nil
+	return data.Bytes(), nil
 }
 
 // unwrapPath drops the path of an [os.PathError], which the caller adds itself.

@@ -123,11 +123,7 @@ func (m *Module) compile(ctx context.Context, cacheDir string) (err error) {
 			err = fmt.Errorf("%s: the compiler failed on this module: %v", m.File.Path, p)
 		}
 	}()
-	exposed, err := meter.Expose(m.File.Binary, maxTable)
-	if err != nil {
-		return fmt.Errorf("%s: the module is not valid: %w", m.File.Path, err)
-	}
-	metered, err := meter.Instrument(exposed.Binary)
+	exposed, err := m.rewrite(cacheDir)
 	if err != nil {
 		return fmt.Errorf("%s: the module is not valid: %w", m.File.Path, err)
 	}
@@ -149,7 +145,7 @@ func (m *Module) compile(ctx context.Context, cacheDir string) (err error) {
 	m.data = exposed.Data
 	// With two workers or more, compilation looks at ctx between functions.
 	compiling := experimental.WithCompilationWorkers(ctx, max(2, runtime.GOMAXPROCS(0)))
-	m.compiled, err = m.runtime.CompileModule(compiling, metered)
+	m.compiled, err = m.runtime.CompileModule(compiling, exposed.Binary)
 	if err != nil && strings.Contains(err.Error(), "compilationcache: ") {
 		m.logger.Warn("what the cache directory has of the module is damaged, so it is compiled without the cache; delete the directory", "directory", cacheDir, "error", err)
 		if err := m.close(ctx); err != nil {
