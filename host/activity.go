@@ -88,15 +88,39 @@ func (a *attempt) run(ctx context.Context, info activity.Info, args []sandbox.Pa
 		grace = 0 // it cannot be told
 	}
 
+	// Both watchers are goroutines only once there is something to do: most activities are
+	// over before that, and to wake up and wait for two goroutines costs more than many guests.
 	done := make(chan struct{})
 	var watchers sync.WaitGroup
 	defer watchers.Wait()
 	defer close(done)
-	watchers.Go(func() { a.watch(ctx, grace, interrupt, done) })
+	watchers.Add(1)
+	stopWatching := context.AfterFunc(ctx, func() {
+		defer watchers.Done()
+		a.watch(ctx, grace, interrupt, done)
+	})
+	defer func() {
+		if stopWatching() {
+			watchers.Done()
+		}
+	}()
 	if !info.IsLocalActivity {
 		beating, stop := context.WithCancel(guest)
 		defer stop()
-		watchers.Go(func() { a.beat(beating, info.HeartbeatTimeout, done) })
+		interval := idleHeartbeat
+		if info.HeartbeatTimeout > 0 {
+			interval = min(interval, info.HeartbeatTimeout/3)
+		}
+		watchers.Add(1)
+		first := time.AfterFunc(interval, func() {
+			defer watchers.Done()
+			a.beat(beating, interval, done)
+		})
+		defer func() {
+			if first.Stop() {
+				watchers.Done()
+			}
+		}()
 	}
 	var usage sandbox.Usage
 	result, err := a.plugin.sandbox.Run(guest, sandbox.Task{
@@ -126,14 +150,9 @@ func (a *attempt) currentFlags() abi.Flags {
 	return flags
 }
 
-// watch waits for the end of the SDK's context, sets the flag that tells why, and
+// watch is called when the SDK's context has ended. It sets the flag that tells why, and
 // interrupts the guest when its grace is over.
 func (a *attempt) watch(ctx context.Context, grace time.Duration, interrupt context.CancelCauseFunc, done <-chan struct{}) {
-	select {
-	case <-done:
-		return
-	case <-ctx.Done():
-	}
 	cause := context.Cause(ctx)
 	switch {
 	case errors.Is(cause, worker.ErrWorkerShutdown), errors.Is(cause, context.DeadlineExceeded):
@@ -159,24 +178,13 @@ func (a *attempt) watch(ctx context.Context, grace time.Duration, interrupt cont
 	}
 }
 
-// beat heartbeats for a guest until it does so itself: that is how Temporal says that
-// the activity was cancelled, paused or reset. It repeats the details of the last
+// beat heartbeats for a guest, now and at intervals, until it does so itself: that is how Temporal
+// says that the activity was cancelled, paused or reset. It repeats the details of the last
 // attempt, which would otherwise be lost if this one is cut off early.
-func (a *attempt) beat(ctx context.Context, timeout time.Duration, done <-chan struct{}) {
-	interval := idleHeartbeat
-	if timeout > 0 {
-		interval = min(interval, timeout/3)
-	}
+func (a *attempt) beat(ctx context.Context, interval time.Duration, done <-chan struct{}) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
-		select {
-		case <-done:
-			return
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
 		a.mu.Lock()
 		details, guestBeats := a.details, a.guestBeats
 		a.mu.Unlock()
@@ -185,6 +193,13 @@ func (a *attempt) beat(ctx context.Context, timeout time.Duration, done <-chan s
 		}
 		if err := recordHeartbeat(ctx, details); err != nil {
 			activity.GetLogger(ctx).Warn("The host could not heartbeat for a guest.", "Error", err)
+		}
+		select {
+		case <-done:
+			return
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
 		}
 	}
 }

@@ -18,6 +18,8 @@ import (
 // Files that building leaves behind in these folders are not to be embedded: so each pattern names what is.
 //
 //go:embed go/*.tmpl go/README.md go/.gitignore
+//go:embed rust/Cargo.toml rust/README.md rust/.gitignore rust/.cargo/config.toml rust/src
+//go:embed java/pom.xml java/README.md java/.gitignore java/src
 //go:embed typescript/package.json typescript/tsconfig.json typescript/README.md typescript/.gitignore typescript/src typescript/test
 //go:embed assemblyscript/package.json assemblyscript/asconfig.json assemblyscript/README.md assemblyscript/.gitignore assemblyscript/assembly assemblyscript/test
 //go:embed c/Makefile c/README.md c/.gitignore c/*.c
@@ -34,6 +36,9 @@ type Language struct {
 	headers bool // the SDK is headers, which the project gets a copy of
 	// local makes a file refer to the SDK in a folder instead of the published one.
 	local map[string]func(text, sdk, project string) string
+	// install is a command that makes the SDK in a folder known to the language's tools, where
+	// they do not take a folder.
+	install func(sdk string) string
 }
 
 // Languages are all of them, in the order in which they are listed.
@@ -43,11 +48,15 @@ var Languages = []Language{
 			return text + "\nreplace github.com/wasmworker/wasmworker/guest-sdk/go => " + filepath.ToSlash(sdk) + "\n"
 		},
 	}},
+	{Name: "rust", Title: "Rust", Also: []string{"rs"}, local: map[string]func(text, sdk, project string) string{"Cargo.toml": rustPatch}},
 	{Name: "typescript", Title: "TypeScript", Also: []string{"ts", "javascript", "js"}, local: npmPackage("@wasmworker/sdk")},
 	{Name: "assemblyscript", Title: "AssemblyScript", Also: []string{"as"}, local: npmPackage("@wasmworker/assemblyscript")},
 	{Name: "c", Title: "C", headers: true},
 	{Name: "cpp", Title: "C++", Also: []string{"c++"}, headers: true},
 	{Name: "zig", Title: "Zig", local: map[string]func(text, sdk, project string) string{"build.zig.zon": zigPackage}},
+	{Name: "java", Title: "Java", install: func(sdk string) string {
+		return "mvn -q -DskipTests -f " + filepath.ToSlash(filepath.Join(sdk, "pom.xml")) + " install    # the SDK, once"
+	}},
 }
 
 // Find returns the language of a name.
@@ -58,6 +67,13 @@ func Find(name string) (Language, bool) {
 		return Language{}, false
 	}
 	return Languages[i], true
+}
+
+var cargoPatch = regexp.MustCompile(`(?s)# (With a local checkout[^\n]*)\n# (\[patch\.crates-io\])\n# wasmworker = [^\n]*`)
+
+// rustPatch refers to a folder by the patch that the project has as a comment.
+func rustPatch(text, sdk, _ string) string {
+	return cargoPatch.ReplaceAllLiteralString(text, "[patch.crates-io]\nwasmworker = { path = \""+filepath.ToSlash(sdk)+"\" }")
 }
 
 // npmPackage refers to a folder where the published package is named with its version.
@@ -140,6 +156,9 @@ func (l Language) Write(dir, sdk string) (commands []string, err error) {
 				}
 			}
 		}
+	}
+	if l.install != nil && sdk != "" {
+		commands = append([]string{l.install(sdk)}, commands...)
 	}
 	if err == nil && l.headers {
 		for header, text := range include.Headers() {

@@ -96,6 +96,9 @@ func TestWriteLocal(t *testing.T) {
 		if _, err := l.Write(local, folder); err != nil {
 			t.Fatal(err)
 		}
+		if l.Name == "java" { // Maven knows the SDK by its name, once it is installed
+			continue
+		}
 		changed := 0
 		before := tree(t, plain)
 		for path, text := range tree(t, local) {

@@ -106,6 +106,9 @@ func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 			return err
 		}); err != nil {
 			i.Close()
+			if first := c.stderr.firstLine(); first != "" { // where runtimes say what happened
+				return nil, fmt.Errorf("%s: %w: %s", name, err, first)
+			}
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}

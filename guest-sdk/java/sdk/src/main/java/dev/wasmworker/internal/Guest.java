@@ -1,0 +1,184 @@
+package dev.wasmworker.internal;
+
+import dev.wasmworker.ActivityExecutionContext;
+import dev.wasmworker.ApplicationErrorCategory;
+import dev.wasmworker.ApplicationFailure;
+import dev.wasmworker.CanceledFailure;
+import dev.wasmworker.PassthroughException;
+import dev.wasmworker.json.Codec;
+import dev.wasmworker.json.Json;
+import dev.wasmworker.json.JsonException;
+import dev.wasmworker.json.JsonWriter;
+import java.util.List;
+
+/** What generated code calls: runs activities and reports how they end. */
+public final class Guest {
+    private static final int COMPLETED = 0;
+    private static final int FAILED = 1;
+    private static final int CANCELLED = 2;
+    /** The host cuts deeper causes off. */
+    private static final int MAX_CAUSES = 16;
+    private static final int MAX_SHORT_MESSAGE = 8192;
+
+    /** The body of an activity. */
+    public interface Body {
+        void run(Call call) throws Throwable;
+    }
+
+    private Guest() {
+    }
+
+    /**
+     * Runs the static initialisers of what reads and writes numbers, of which TeaVM's are long, when the instance is created: later, every
+     * activity that needs them would pay.
+     */
+    public static void prepare() {
+        Json.stringify(Json.parse("[1.5]").get(0).asDouble());
+    }
+
+    /** Runs code when the instance is created. */
+    public static void initialize(Body code) throws Throwable {
+        Host.set(new WasmHost());
+        code.run(null);
+    }
+
+    /** Runs an activity and returns its status. */
+    public static int run(Body body) {
+        Host host = Host.orNull();
+        if (host == null) {
+            host = new WasmHost();
+            Host.set(host);
+        }
+        host.context = new ActivityExecutionContext(host);
+        try {
+            Call call = new Call(host);
+            try {
+                body.run(call);
+                return COMPLETED;
+            } catch (CanceledFailure e) {
+                if (e.getDetails() != null) {
+                    call.result(Payloads.of(e.getDetails()));
+                }
+                return CANCELLED;
+            }
+        } catch (Throwable e) {
+            fail(host, e);
+            return FAILED;
+        } finally {
+            host.context = null;
+        }
+    }
+
+    /** Fetches the response of a passthrough function. */
+    public static byte[] response(long result) {
+        return WasmHost.response(result);
+    }
+
+    /** Reads a response as text. */
+    public static String text(byte[] response) {
+        return Utf8.decodeLoosely(response);
+    }
+
+    /** Writes a request as JSON. */
+    public static <T> byte[] json(T request, Codec<T> codec) {
+        JsonWriter writer = new JsonWriter();
+        codec.write(writer, request);
+        return Utf8.encode(writer.toString());
+    }
+
+    private static void fail(Host host, Throwable e) {
+        if (!host.fail(failure(e, true))) {
+            host.fail(failure(e, false));
+        }
+    }
+
+    /** Writes a Failure of the guest contract; a short one has no details, no causes and no long message. */
+    static byte[] failure(Throwable e, boolean whole) {
+        JsonWriter writer = new JsonWriter();
+        write(writer, e, 0, whole);
+        return Utf8.encode(writer.toString());
+    }
+
+    private static void write(JsonWriter writer, Throwable e, int depth, boolean whole) {
+        writer.beginObject();
+        if (e instanceof ApplicationFailure) {
+            ApplicationFailure failure = (ApplicationFailure) e;
+            writer.name("type").string(orEmpty(failure.getType()));
+            message(writer, orEmpty(e.getMessage()), whole);
+            if (failure.isNonRetryable()) {
+                writer.name("non_retryable").value(true);
+            }
+            if (failure.getNextRetryDelay() != null) {
+                writer.name("next_retry_delay_ms").number(failure.getNextRetryDelay().toMillis());
+            }
+            if (failure.getCategory() == ApplicationErrorCategory.BENIGN) {
+                writer.name("category").string("benign");
+            }
+            if (whole) {
+                details(writer, failure.getDetails());
+            }
+        } else if (e instanceof PassthroughException) {
+            PassthroughException refused = (PassthroughException) e;
+            writer.name("type").string("PassthroughError");
+            message(writer, e.getMessage(), whole);
+            writer.name("non_retryable").value(refused.isDenied());
+            details(writer, List.of(refused.getErrno()));
+        } else {
+            String type = e.getClass().getName();
+            writer.name("type").string(type);
+            message(writer, e.getMessage() == null ? type : e.getMessage(), whole);
+            if (whole) {
+                stack(writer, e);
+            }
+        }
+        if (whole && e.getCause() != null && depth < MAX_CAUSES) {
+            writer.name("cause");
+            write(writer, e.getCause(), depth + 1, true);
+        }
+        writer.endObject();
+    }
+
+    private static void message(JsonWriter writer, String message, boolean whole) {
+        if (!whole && message.length() > MAX_SHORT_MESSAGE) {
+            message = message.substring(0, MAX_SHORT_MESSAGE) + "…";
+        }
+        writer.name("message").string(message);
+    }
+
+    private static void details(JsonWriter writer, List<Object> details) {
+        if (details.isEmpty()) {
+            return;
+        }
+        writer.name("details").beginArray();
+        for (Object detail : details) {
+            String json;
+            try {
+                json = Json.stringify(detail);
+            } catch (JsonException e) {
+                // The failure itself matters more than a detail that has no JSON.
+                json = Json.stringify(e.getMessage());
+            }
+            writer.element().raw(json);
+        }
+        writer.endArray();
+    }
+
+    private static void stack(JsonWriter writer, Throwable e) {
+        StringBuilder text = new StringBuilder();
+        for (StackTraceElement element : e.getStackTrace()) {
+            String method = element.getMethodName();
+            boolean making = text.length() == 0 && (method.equals("fillInStackTrace") || method.equals("<init>"));
+            // A minified module knows no names.
+            if (!making && !element.getClassName().isEmpty() && !element.getClassName().equals("Obfuscated")) {
+                text.append("\tat ").append(element).append('\n');
+            }
+        }
+        if (text.length() > 0) {
+            writer.name("stack_trace").string(text.toString());
+        }
+    }
+
+    private static String orEmpty(String text) {
+        return text == null ? "" : text;
+    }
+}

@@ -1,0 +1,2 @@
+/** For the SDK and generated code; may change at any time. */
+package dev.wasmworker.internal;

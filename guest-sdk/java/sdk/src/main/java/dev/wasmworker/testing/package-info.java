@@ -1,0 +1,2 @@
+/** Activities in a JVM, for tests. */
+package dev.wasmworker.testing;
