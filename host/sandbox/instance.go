@@ -107,7 +107,7 @@ func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 		}); err != nil {
 			i.Close()
 			if first := c.stderr.firstLine(); first != "" { // where runtimes say what happened
-				return nil, fmt.Errorf("%s: %w: %s", name, err, first)
+				return nil, fmt.Errorf("%s: %s: %w", name, first, err)
 			}
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
