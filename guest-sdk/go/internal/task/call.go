@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"runtime"
 
 	"github.com/wasmworker/wasmworker/guest-sdk/go/converter"
 	"github.com/wasmworker/wasmworker/guest-sdk/go/internal/abi"
 	"github.com/wasmworker/wasmworker/guest-sdk/go/internal/codec"
+	"github.com/wasmworker/wasmworker/guest-sdk/go/internal/host"
 )
 
 var (
@@ -159,31 +161,102 @@ func (t *Task) readOwned(name string, buf []byte, fn func(dst []byte) int64) ([]
 	return data, err
 }
 
-// Prepare does ahead of time what the first calls of the functions would otherwise
-// have to do: it checks them, lets encoding/json look at their types, and starts
-// the goroutine that activities run in.
+// Prepare does ahead of time what the first calls of the functions would otherwise have to do,
+// by rehearsing calls of their types: reflection and encoding/json look at the types once, the
+// goroutine that activities run in is started, and the allocator gets what it needs at hand. A
+// first call of a small activity then takes a fifth of the time.
 func Prepare(fns ...any) error {
+	var calls []rehearsal
 	for _, fn := range fns {
 		a, err := inspect(fn)
 		if err != nil {
 			return err
 		}
-		for i := a.first; i < a.typ.NumIn(); i++ {
-			warm(a.typ.In(i))
-		}
-		if a.typ.NumOut() == 2 {
-			warm(a.typ.Out(0))
+		calls = append(calls, rehearse(a))
+	}
+	calls = append(calls, rehearsal{fn: func(context.Context) error { return nil }})
+	run := func() {
+		for _, c := range calls {
+			Run(c, c.fn)
 		}
 	}
-	Run(nil, func(context.Context) error { return nil }) // asks nothing of its host
+	run()
+	// The garbage of all that would bring the first collection nearer. The collection takes
+	// away what the allocator had at hand, and the second round gives it back.
+	runtime.GC()
+	run()
 	return nil
 }
 
-// warm encodes and decodes the zero value of a type.
-func warm(t reflect.Type) {
-	defer func() { _ = recover() }() // a MarshalJSON that does not like its zero value
-	encoding, data, err := codec.Encode(reflect.New(t).Elem().Interface())
-	if err == nil {
-		_ = codec.Decode(encoding, data, reflect.New(t).Interface())
+// rehearsal is the host of a call that is only rehearsed, and what takes the function's place.
+type rehearsal struct {
+	host.Host // nil: what is missing below is not called
+	fn        any
+	args      [][]byte
+	encodings []string
+}
+
+// rehearse makes a call with zero values for arguments. The function that takes it asks for
+// information, logs a record, and returns zero values.
+func rehearse(a activity) rehearsal {
+	var r rehearsal
+	for i := a.first; i < a.typ.NumIn(); i++ {
+		encoding, data := encodeZero(a.typ.In(i))
+		r.args = append(r.args, data)
+		r.encodings = append(r.encodings, encoding)
 	}
+	r.fn = reflect.MakeFunc(a.typ, func(in []reflect.Value) []reflect.Value {
+		if a.first == 1 {
+			if t := FromContext(in[0].Interface().(context.Context)); t != nil {
+				t.Info()
+				t.Logger().Info("rehearsal", "number", 1, "text", "text")
+			}
+		}
+		out := make([]reflect.Value, a.typ.NumOut())
+		for i := range out {
+			out[i] = reflect.Zero(a.typ.Out(i))
+		}
+		return out
+	}).Interface()
+	return r
+}
+
+// encodeZero encodes the zero value of a type, or nothing if it does not like that.
+func encodeZero(t reflect.Type) (encoding string, data []byte) {
+	defer func() {
+		if recover() != nil { // a MarshalJSON, say
+			encoding, data = abi.EncodingNull, nil
+		}
+	}()
+	encoding, data, err := codec.Encode(reflect.New(t).Elem().Interface())
+	if err != nil {
+		return abi.EncodingNull, nil
+	}
+	return encoding, data
+}
+
+const rehearsedInfo = `{"activity_id":"1","activity_type":"A","attempt":1,"namespace":"n","task_queue":"q","workflow_type":"W","workflow_id":"w","workflow_run_id":"r",` +
+	`"heartbeat_timeout_ms":1000,"scheduled_time":"2026-01-01T00:00:00.123Z","started_time":"2026-01-01T00:00:00Z","deadline":"2026-01-01T00:00:00Z",` +
+	`"retry_policy":{"initial_interval_ms":1000,"backoff_coefficient":2,"maximum_interval_ms":1000,"non_retryable_error_types":["E"]},"priority":{"priority_key":1}}`
+
+func (r rehearsal) ArgCount() int32                       { return int32(len(r.args)) }
+func (r rehearsal) ArgRead(i int32, dst []byte) int64     { return give(dst, r.args[i]) }
+func (r rehearsal) ArgEncoding(i int32, dst []byte) int64 { return give(dst, []byte(r.encodings[i])) }
+func (r rehearsal) ArgMetadata(i int32, dst []byte) int64 { return give(dst, []byte("{}")) }
+func (r rehearsal) OutputWrite(data []byte) int64         { return int64(len(data)) }
+func (r rehearsal) OutputEncoding(string) int64           { return 0 }
+func (r rehearsal) OutputMetadata([]byte) int64           { return 0 }
+func (r rehearsal) Fail([]byte) int64                     { return 0 }
+func (r rehearsal) Info(dst []byte) int64                 { return give(dst, []byte(rehearsedInfo)) }
+func (r rehearsal) Status() uint32                        { return 0 }
+func (r rehearsal) DetailCount() int32                    { return 0 }
+func (r rehearsal) LastError([]byte) int64                { return 0 }
+func (r rehearsal) Log(int32, string, []byte) int64       { return 0 }
+
+// give is what the host's reading functions do.
+func give(dst, value []byte) int64 {
+	if len(value) <= len(dst) {
+		copy(dst, value)
+	}
+	return int64(len(value))
 }

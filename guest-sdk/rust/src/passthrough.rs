@@ -1,0 +1,220 @@
+//! Calls of host modules that an operator has granted to a WebAssembly module, such as `wasmworker:http/v1`. The macro
+//! [`passthrough!`](crate::passthrough!) declares their functions.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What a function of a host module returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a function of the host did not do what it was asked to: a number of WASI preview 1.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Errno(pub i32);
+
+macro_rules! errnos {
+    ($($(#[$doc:meta])* $name:ident = $number:literal;)*) => {
+        impl Errno {
+            $($(#[$doc])* pub const $name: Errno = Errno($number);)*
+
+            fn name(self) -> Option<&'static str> {
+                match self {
+                    $(Errno::$name => Some(stringify!($name)),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+errnos! {
+    /// Too much of something.
+    E2BIG = 1;
+    /// The operator's policy denies it.
+    EACCES = 2;
+    /// Not now; try again.
+    EAGAIN = 6;
+    /// No such handle.
+    EBADF = 8;
+    /// In use.
+    EBUSY = 10;
+    /// The activity was cancelled.
+    ECANCELED = 11;
+    /// There already.
+    EEXIST = 20;
+    /// Interrupted.
+    EINTR = 27;
+    /// Not a valid request, or not within an activity.
+    EINVAL = 28;
+    /// Failed for another reason.
+    EIO = 29;
+    /// Too many open responses.
+    EMFILE = 33;
+    /// Too long.
+    EMSGSIZE = 35;
+    /// Not there.
+    ENOENT = 44;
+    /// No such function.
+    ENOSYS = 52;
+    /// Not supported.
+    ENOTSUP = 58;
+    /// Not permitted.
+    EPERM = 63;
+    /// Took too long.
+    ETIMEDOUT = 73;
+    /// Not granted.
+    ENOTCAPABLE = 76;
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "errno {}", self.0),
+        }
+    }
+}
+
+impl fmt::Debug for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Why a function of a host module did not answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    errno: Errno,
+    message: String,
+}
+
+impl Error {
+    /// An error as a host module would give it; of use in tests.
+    pub fn new(errno: Errno, message: impl Into<String>) -> Error {
+        Error { errno, message: message.into() }
+    }
+
+    /// The number to compare with. What is not JSON as it should be is [`Errno::EINVAL`] in a request and
+    /// [`Errno::EIO`] in a response.
+    pub fn errno(&self) -> Errno {
+        self.errno
+    }
+
+    /// The host's sentence; may be empty.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.errno.fmt(f)?;
+        if self.message.is_empty() { Ok(()) } else { write!(f, ": {}", self.message) }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Declares functions of a host module, as an `extern` block would. They import what they call, and the import is the
+/// guest's request for the operator's grant.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use wasmworker::passthrough;
+///
+/// #[derive(Serialize)]
+/// pub struct Place<'a> { city: &'a str }
+///
+/// #[derive(Deserialize)]
+/// pub struct Forecast { celsius: f64 }
+///
+/// passthrough! {
+///     "wasmworker:weather/v1" {
+///         /// A request and a response in JSON.
+///         pub fn forecast(place: &Place<'_>) -> passthrough::Result<Forecast>;
+///         /// A request and a response of bytes, exactly as written here.
+///         fn render(request: &[u8]) -> passthrough::Result<Vec<u8>>;
+///         /// An empty request, and a response in JSON.
+///         fn cities() -> passthrough::Result<Vec<String>>;
+///     }
+/// }
+/// ```
+///
+/// A response that is empty is read as the JSON `null`, so that it may be a `()` or a `None`. A call waits until the host
+/// answers, or interrupts the activity. In tests, which run without a host, [`testing::Env::passthrough`] stands in for the module.
+///
+/// [`testing::Env::passthrough`]: crate::testing::Env::passthrough
+#[macro_export]
+macro_rules! passthrough {
+    ($module:literal { $($functions:tt)* }) => {
+        $crate::__passthrough! { $module $($functions)* }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __passthrough {
+    ($module:literal) => {};
+    ($module:literal $(#[$meta:meta])* $vis:vis fn $name:ident() -> $ret:ty; $($rest:tt)*) => {
+        $(#[$meta])*
+        $vis fn $name() -> $ret {
+            $crate::passthrough::__decode($crate::__import!($module, $name, &[]))
+        }
+        $crate::__passthrough! { $module $($rest)* }
+    };
+    ($module:literal $(#[$meta:meta])* $vis:vis fn $name:ident($request:ident: &[u8] $(,)?) -> $ret:ty; $($rest:tt)*) => {
+        $(#[$meta])*
+        $vis fn $name($request: &[u8]) -> $ret {
+            $crate::__import!($module, $name, $request)
+        }
+        $crate::__passthrough! { $module $($rest)* }
+    };
+    ($module:literal $(#[$meta:meta])* $vis:vis fn $name:ident($request:ident: $type:ty $(,)?) -> $ret:ty; $($rest:tt)*) => {
+        $(#[$meta])*
+        $vis fn $name($request: $type) -> $ret {
+            let request = $crate::passthrough::__encode(&$request)?;
+            $crate::passthrough::__decode($crate::__import!($module, $name, &request))
+        }
+        $crate::__passthrough! { $module $($rest)* }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+#[cfg(target_family = "wasm")]
+macro_rules! __import {
+    ($module:literal, $name:ident, $request:expr) => {{
+        #[link(wasm_import_module = $module)]
+        unsafe extern "C" {
+            fn $name(ptr: *const u8, len: usize) -> i64;
+        }
+        $crate::passthrough::__call($name, $request)
+    }};
+}
+
+#[doc(hidden)]
+#[macro_export]
+#[cfg(not(target_family = "wasm"))]
+macro_rules! __import {
+    ($module:literal, $name:ident, $request:expr) => {
+        $crate::passthrough::__call(($module, stringify!($name)), $request)
+    };
+}
+
+#[doc(hidden)]
+pub fn __call(import: crate::host::Import, request: &[u8]) -> Result<Vec<u8>> {
+    crate::host::passthrough(import, request)
+}
+
+#[doc(hidden)]
+pub fn __encode(request: &(impl Serialize + ?Sized)) -> Result<Vec<u8>> {
+    serde_json::to_vec(request).map_err(|err| Error::new(Errno::EINVAL, format!("the request cannot be encoded: {err}")))
+}
+
+#[doc(hidden)]
+pub fn __decode<T: DeserializeOwned>(response: Result<Vec<u8>>) -> Result<T> {
+    let response = response?;
+    let json = if response.is_empty() { b"null" } else { &response[..] };
+    serde_json::from_slice(json).map_err(|err| Error::new(Errno::EIO, format!("the response cannot be decoded: {err}")))
+}
