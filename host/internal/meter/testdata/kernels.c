@@ -1,6 +1,6 @@
 // Kernels for the benchmarks. kernels.wasm is made of it by
 //
-//	clang-19 --target=wasm32 -O2 -nostdlib -fno-builtin -Wl,--no-entry -fuse-ld=wasm-ld-19 -s -o kernels.wasm kernels.c
+//	clang-19 --target=wasm32 -O2 -nostdlib -mbulk-memory -Wl,--no-entry -s -o kernels.wasm kernels.c
 //
 // with Debian's clang-19 and lld-19.
 #include <stdint.h>

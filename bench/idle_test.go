@@ -1,0 +1,185 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/bench/order"
+	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/sandbox"
+)
+
+// What BenchmarkIdle tells its child processes: the policy, and how many instances.
+const (
+	idleVariable  = "BENCH_IDLE"
+	countVariable = "BENCH_IDLE_COUNT"
+)
+
+// idleFor is longer than a pool waits until it takes memory back from idle instances.
+const idleFor = 12 * time.Second
+
+// BenchmarkIdle measures what idle instances of the Go guest hold that have served one call each:
+// an operation is an instance, so use -benchtime 500x. Each policy is measured in a process
+// of its own. Instances of the policy reuse are made as fresh ones are, each by an
+// initialisation of its own, but are still there after the call.
+func BenchmarkIdle(b *testing.B) {
+	if runtime.GOOS != "linux" {
+		b.Skip("reads /proc/self/smaps_rollup")
+	}
+	module := guest(b, "go")
+	for name, policy := range map[string]sandbox.Policy{"pristine": sandbox.PolicyPristine, "fresh": sandbox.PolicyReuse} {
+		b.Run(name, func(b *testing.B) {
+			if b.N == 1 {
+				return // the testing package only tries; a try takes as long as a measurement
+			}
+			cmd := exec.Command(os.Args[0])
+			cmd.Env = append(os.Environ(), idleVariable+"="+string(policy), countVariable+"="+strconv.Itoa(b.N), scratchVariable+"="+filepath.Dir(module))
+			cmd.Stderr = os.Stderr
+			out, err := cmd.Output()
+			if err != nil {
+				b.Fatal(err)
+			}
+			var kib idleMemory
+			if err := json.Unmarshal(out, &kib); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(kib.Soon/float64(b.N), "KiB-soon/instance")
+			b.ReportMetric(kib.Later/float64(b.N), "KiB/instance")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// idleMemory is what the instances hold, in KiB: at once, and after a while without work.
+type idleMemory struct{ Soon, Later float64 }
+
+// idleChild makes the instances, prints what they hold, and returns the exit code.
+func idleChild(policy sandbox.Policy) int {
+	n, err := strconv.Atoi(os.Getenv(countVariable))
+	var result idleMemory
+	if err == nil {
+		result, err = idle(policy, n)
+	}
+	if err == nil {
+		err = json.NewEncoder(os.Stdout).Encode(result)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func idle(policy sandbox.Policy, n int) (held idleMemory, err error) {
+	module, err := catalog.Read(filepath.Join(scratch, "go.wasm"))
+	if err != nil {
+		return held, err
+	}
+	s, err := sandbox.New(sandbox.Config{
+		Modules: []*catalog.Module{module}, Defaults: sandbox.Options{Policy: policy},
+		Limit: n, CacheDir: filepath.Join(scratch, "cache"),
+	})
+	if err != nil {
+		return held, err
+	}
+	ctx := context.Background()
+	if err := s.Compile(ctx); err != nil {
+		return held, err
+	}
+	defer s.Close(ctx) //nolint:errcheck // the process ends
+	before, err := memory()
+	if err != nil {
+		return held, err
+	}
+	if err := useAll(ctx, s, n); err != nil {
+		return held, err
+	}
+	if got := s.Executor().(*sandbox.Pool).Stats().Idle; got != n {
+		return held, fmt.Errorf("%d instances are idle, want %d", got, n)
+	}
+	soon, err := memory()
+	if err != nil {
+		return held, err
+	}
+	if policy == sandbox.PolicyPristine { // others have nothing that they could give back
+		time.Sleep(idleFor)
+	}
+	later, err := memory()
+	return idleMemory{soon - before, later - before}, err
+}
+
+// useAll has n instances serve a call each: none may end before all of them have begun.
+func useAll(ctx context.Context, s *sandbox.Sandbox, n int) error {
+	input, err := json.Marshal(order.Sample())
+	if err != nil {
+		return err
+	}
+	var begun, ended sync.WaitGroup
+	begun.Add(n)
+	errs := make([]error, n)
+	for i := range n {
+		ended.Go(func() {
+			arrived := sync.OnceFunc(begun.Done)
+			defer arrived() // also if it fails before
+			_, errs[i] = s.Run(ctx, sandbox.Task{
+				Activity: "Hold", Args: []sandbox.Payload{sandbox.NewPayload(abi.EncodingJSON, input)},
+				Heartbeat: func(context.Context, []sandbox.Payload) error {
+					arrived()
+					begun.Wait()
+					return nil
+				},
+			})
+		})
+	}
+	ended.Wait()
+	return errors.Join(errs...)
+}
+
+// memory returns the proportional set size of this process in KiB, and what its memory files
+// take: pages of an image count even if nobody has mapped them, and the others twice.
+func memory() (float64, error) {
+	debug.FreeOSMemory()
+	text, err := os.ReadFile("/proc/self/smaps_rollup")
+	if err != nil {
+		return 0, err
+	}
+	var kib float64
+	for line := range strings.Lines(string(text)) {
+		if n, _ := fmt.Sscanf(line, "Pss: %f kB", &kib); n == 1 {
+			break
+		}
+	}
+	if kib == 0 {
+		return 0, errors.New("smaps_rollup has no Pss")
+	}
+	descriptors, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0, err
+	}
+	for _, d := range descriptors {
+		path := "/proc/self/fd/" + d.Name()
+		if target, _ := os.Readlink(path); !strings.HasPrefix(target, "/memfd:") {
+			continue
+		}
+		var stat syscall.Stat_t
+		if err := syscall.Stat(path, &stat); err != nil {
+			return 0, err
+		}
+		kib += float64(stat.Blocks) / 2
+	}
+	return kib, nil
+}
