@@ -30,6 +30,7 @@ test: build ## the whole test suite
 	cd $(BIN)/greet && $(GO) test ./...
 	cd examples/apistats && $(GO) test ./...
 	cd cmd/wasmworker-devserver && $(GO) test ./...
+	cd bench && $(GO) test ./...
 
 .PHONY: build
 build: $(WORKER) $(SERVER) $(ACTS) ## the programs and the example modules, into bin/
@@ -86,8 +87,14 @@ test-sdks: build ## the SDKs' own tests, and the project of every language by th
 	$(MAKE) -C guest-sdk/c test
 	cd guest-sdk/assemblyscript && npm test
 	cd guest-sdk/typescript && NODE_PATH=$(abspath .toolchains/typescript/node_modules) npm test
+	cd guest-sdk/rust && cargo test --quiet --workspace --all-features
+	mvn -B -q -ntp -f guest-sdk/java/pom.xml install
 	cd guest-sdk/zig && PATH="$$PATH:$(abspath .toolchains/zig/node_modules/.bin)" zig build test
 	$(GO) test -tags toolchains -run Readme ./templates
+
+.PHONY: hostile
+hostile: ## a thousand rounds of the hostile modules, and no growth
+	$(GO) test ./host/sandbox -count=1 -timeout 30m -run '^TestHostileRounds$$' -hostile.rounds 1000
 
 .PHONY: languages
 languages: ## measure the languages and write docs/languages.md
@@ -108,7 +115,7 @@ cross: ## build wasmworker for every platform that it supports
 
 .PHONY: wat
 wat: ## assemble the .wat files of testdata again (needs wat2wasm of wabt)
-	@for f in testdata/wat/*.wat testdata/hostile/*.wat host/internal/*/testdata/*.wat host/internal/meter/testdata/env/*.wat; do wat2wasm "$$f" -o "$${f%.wat}.wasm" || exit 1; done
+	@for f in testdata/wat/*.wat testdata/hostile/*.wat host/internal/*/testdata/*.wat host/internal/meter/testdata/env/*.wat bench/testdata/*.wat; do wat2wasm "$$f" -o "$${f%.wat}.wasm" || exit 1; done
 
 .PHONY: clean
 clean: ## remove bin/
