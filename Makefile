@@ -6,8 +6,8 @@ BIN       := bin
 SERVER    := $(BIN)/wasmworker-devserver
 WORKER    := $(BIN)/wasmworker
 ACTS      := $(BIN)/acts/greet.wasm $(BIN)/acts/apistats.wasm
-MODULES   := . guest-sdk/go cmd/wasmworker-devserver bench
-GUESTS    := examples/apistats testdata/guests/acts testdata/conformance/go testdata/conformance/extism-go testdata/conformance/command-go
+MODULES   := . guest-sdk/go cmd/wasmworker-devserver bench examples/flightdelays
+GUESTS    := examples/apistats examples/flightdelays/activities/go testdata/guests/acts testdata/conformance/go testdata/conformance/command-go
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0
 WASMBUILD := GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -buildmode=c-shared -trimpath -ldflags='-s -w'
 
@@ -81,6 +81,7 @@ toolchains: ## install what builds the guests in other languages (Debian, npm)
 .PHONY: guests
 guests: ## build the committed .wasm files of other languages again (needs make toolchains)
 	@for b in testdata/conformance/*/build.sh; do echo "build $$(dirname $$b)"; sh "$$b" || exit 1; done
+	sh examples/flightdelays/build.sh all
 
 .PHONY: test-sdks
 test-sdks: build ## the SDKs' own tests, and the project of every language by the commands of its README (needs make toolchains)
@@ -91,6 +92,11 @@ test-sdks: build ## the SDKs' own tests, and the project of every language by th
 	mvn -B -q -ntp -f guest-sdk/java/pom.xml install
 	cd guest-sdk/zig && PATH="$$PATH:$(abspath .toolchains/zig/node_modules/.bin)" zig build test
 	$(GO) test -tags toolchains -run Readme ./templates
+
+.PHONY: examples
+examples: build ## the tests of the example with seven languages (needs make toolchains, for its data)
+	cd examples/flightdelays && $(GO) test ./...
+	cd examples/flightdelays/activities/go && $(GO) test ./...
 
 .PHONY: hostile
 hostile: ## a thousand rounds of the hostile modules, and no growth

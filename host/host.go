@@ -272,7 +272,7 @@ func (h *Host) Stop(ctx context.Context) error {
 	case stateNew:
 		h.state = stateStopped
 		close(h.stopped)
-		h.stopErr = h.plugin.sandbox.Close(ctx)
+		h.stopErr = h.plugin.close(ctx)
 	case stateStarting:
 		h.mu.Unlock()
 		return errors.New("host: Start has not returned yet; end its context instead")

@@ -129,6 +129,7 @@ type Plugin struct {
 	force       context.CancelFunc
 	interrupted atomic.Int64
 	stopped     chan struct{}
+	closeOnce   sync.Once
 	closeErr    error
 }
 
@@ -211,7 +212,7 @@ func (p *Plugin) Name() string { return "wasmworker" }
 func (p *Plugin) Load(ctx context.Context) error {
 	p.loadOnce.Do(func() {
 		if p.loadErr = p.sandbox.Compile(ctx); p.loadErr != nil {
-			p.loadErr = errors.Join(p.loadErr, p.sandbox.Close(context.WithoutCancel(ctx)))
+			p.loadErr = errors.Join(p.loadErr, p.close(ctx))
 		}
 		for _, refused := range p.sandbox.Refused() {
 			p.logger.Warn("left out: " + refused.Error())
@@ -293,7 +294,7 @@ func (p *Plugin) StartWorker(ctx context.Context, options worker.PluginStartWork
 		err = next(ctx, options)
 	}
 	if err != nil {
-		return errors.Join(err, p.sandbox.Close(context.WithoutCancel(ctx)))
+		return errors.Join(err, p.close(ctx))
 	}
 	return nil
 }
@@ -321,9 +322,28 @@ func (p *Plugin) StopWorker(ctx context.Context, options worker.PluginStopWorker
 	timer := time.AfterFunc(p.options.GracefulShutdownTimeout, p.force)
 	next(ctx, options)
 	timer.Stop()
-	p.force() // whatever the SDK did not wait for has to end now
-	p.closeErr = p.sandbox.Close(context.WithoutCancel(ctx))
+	p.force()    // whatever the SDK did not wait for has to end now
+	p.close(ctx) //nolint:errcheck // it is kept
 	close(p.stopped)
+}
+
+// close closes the sandbox, which waits for the calls, and then the passthrough modules, the last one first. It
+// does so once, also if ctx has ended.
+func (p *Plugin) close(ctx context.Context) error {
+	p.closeOnce.Do(func() {
+		ctx := context.WithoutCancel(ctx)
+		errs := []error{p.sandbox.Close(ctx)}
+		for _, m := range slices.Backward(p.options.Passthrough) {
+			if m.Close == nil {
+				continue
+			}
+			if err := m.Close(ctx); err != nil {
+				errs = append(errs, fmt.Errorf("passthrough module %q: %w", m.Name, err))
+			}
+		}
+		p.closeErr = errors.Join(errs...)
+	})
+	return p.closeErr
 }
 
 // Interrupt ends a graceful shutdown early: activities of this worker that still run, and

@@ -80,7 +80,7 @@ func invoke(c *cli.Context) error {
 	if err != nil {
 		return usageError{err}
 	}
-	set, err := passthrough.NewSet(passthroughModules()...)
+	set, err := passthrough.NewSet(passthroughModules(logger)...)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func inspectCommand() *cli.Command {
 				return usagef("name .wasm files or folders to inspect")
 			}
 			modules, unreadable := catalog.Open(c.Args().Slice()...)
-			set, err := passthrough.NewSet(passthroughModules()...)
+			set, err := passthrough.NewSet(passthroughModules(nil)...)
 			if err != nil {
 				return err
 			}

@@ -21,6 +21,8 @@ import (
 
 	"github.com/wasmworker/wasmworker/host"
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	configmodule "github.com/wasmworker/wasmworker/host/passthrough/config"
+	httpmodule "github.com/wasmworker/wasmworker/host/passthrough/http"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -95,7 +97,8 @@ func newServer(c *cli.Context) (*server, error) {
 	if c.Int("max-calls") < 1 {
 		return nil, usagef("--max-calls %d is not positive", c.Int("max-calls"))
 	}
-	set, err := passthrough.NewSet(passthroughModules()...)
+	modules := passthroughModules(logger)
+	set, err := passthrough.NewSet(modules...)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +112,7 @@ func newServer(c *cli.Context) (*server, error) {
 			Modules:                 c.StringSlice("modules"),
 			Defaults:                defaults,
 			PerModule:               perModule,
-			Passthrough:             passthroughModules(),
+			Passthrough:             modules,
 			SkipRefused:             c.Bool("skip-refused"),
 			MaxConcurrentActivities: int(*c.Generic("max-concurrent-activities").(*limitFlag)),
 			GracefulShutdownTimeout: c.Generic("graceful-shutdown-timeout").(*durationFlag).option(),
@@ -126,8 +129,10 @@ func newServer(c *cli.Context) (*server, error) {
 	return s, nil
 }
 
-// passthroughModules are the host modules that this program has.
-func passthroughModules() []host.PassthroughModule { return nil }
+// passthroughModules are the host modules that this program has. They log what they deny.
+func passthroughModules(logger *slog.Logger) []host.PassthroughModule {
+	return []host.PassthroughModule{configmodule.New(), httpmodule.New(httpmodule.Options{Logger: logger})}
+}
 
 // clientOptions reads the connection's settings as the Temporal SDK does, with ours on top.
 func clientOptions(c *cli.Context, logger *slog.Logger) (client.Options, error) {

@@ -187,10 +187,12 @@ func Parse(name string, binary []byte) (*Module, error) {
 	digest := sha256.Sum256(binary)
 	m := &Module{Name: name, Path: name, Digest: hex.EncodeToString(digest[:]), Binary: binary}
 	native, extism, wasi := false, false, false
+	importedFuncs := uint32(0)
 	for _, imp := range b.Imports {
 		entry := Import{Module: imp.Module, Name: imp.Name, Kind: imp.Kind.String()}
 		if imp.Kind == wasm.Func {
 			entry.Type = imp.Type.String()
+			importedFuncs++
 		}
 		m.Imports = append(m.Imports, entry)
 		native = native || imp.Module == abi.ModuleActivity
@@ -221,6 +223,12 @@ func Parse(name string, binary []byte) (*Module, error) {
 		t, ok := b.FuncType(e.Index)
 		if !ok {
 			return nil, fmt.Errorf("export %.80q names function %d, which does not exist", e.Name, e.Index)
+		}
+		// An imported function under the name of one that is called: wazero panics when it is looked up.
+		called := e.Name == abi.ExportStart || e.Name == abi.ExportInitialize || e.Name == exportConstructors || e.Name == exportHaskell ||
+			t.Equal(activityType) && !toolchainExport(e.Name)
+		if called && e.Index < importedFuncs {
+			return nil, fmt.Errorf("export %.80q is a function that the module imports", e.Name)
 		}
 		switch {
 		case e.Name == abi.ExportStart:

@@ -50,6 +50,9 @@ type Module struct {
 	// If the pointer has a method Validate() error, that is called before the policy is used,
 	// maybe more than once, and may prepare unexported fields.
 	Policy any
+	// Close, if there is one, closes what the functions keep between calls, such as connections. The
+	// host calls it when it stops, after the last call has returned, and not more than once.
+	Close func(ctx context.Context) error
 }
 
 // ImportName is the name by which guests import the module.
@@ -188,7 +191,7 @@ func (s Set) CheckPolicies(granted []string, policies map[string]any) (map[strin
 			}
 			policy = m.NewPolicy()
 		}
-		if reflect.TypeOf(policy) != reflect.TypeOf(m.Policy) {
+		if reflect.TypeOf(policy) != reflect.TypeOf(m.Policy) || reflect.ValueOf(policy).IsNil() {
 			errs = append(errs, fmt.Errorf("passthrough module %q: a policy of type %T was given, it takes %T", m.Name, policy, m.Policy))
 			continue
 		}

@@ -158,7 +158,7 @@ func TestCheckProblems(t *testing.T) {
 		{"a memory from the environment", [3]string{"env", "memory", "memory"}, []string{"no module of that name"}},
 		{"WASI preview 0", [3]string{"wasi_unstable", "fd_write", "(i32, i32, i32, i32) -> i32"}, []string{"preview 0", "wasm32-wasip1"}},
 		{"WASI preview 2", [3]string{"wasi:cli/environment@0.2.0", "get-environment", "(i32) -> ()"}, []string{"preview 2", "wasm32-wasip1"}},
-		{"Extism", [3]string{"extism:host/env", "input_length", "() -> i64"}, []string{"Extism"}},
+		{"Extism's host of its own", [3]string{"extism:host/user", "lookup", "(i64) -> i64"}, []string{"functions of an Extism host"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

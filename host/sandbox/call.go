@@ -106,9 +106,10 @@ type call struct {
 	pending     []Payload // details of the next heartbeat
 	pendingSize int
 
-	handles   map[uint32][]byte
-	handle    uint32 // the last one given out
-	lastError string
+	handles     map[uint32][]byte
+	handlesSize int    // of all responses together
+	handle      uint32 // the last one given out
+	lastError   string
 
 	logRecords  int
 	logVolume   int // bytes of text

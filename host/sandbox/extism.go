@@ -24,7 +24,8 @@ import (
 // plugin kept in variables ends with the call, and instances are pooled, reset, metered
 // and limited like those of any other kind.
 type kernel struct {
-	memory []byte            // offset 0 is no block
+	memory []byte            // in steps of extismPage: kits write a little beyond their blocks
+	end    uint64            // of the last block
 	blocks map[uint64]uint64 // lengths by offset
 	free   [33][]uint64      // offsets of free blocks, by the power of two that they have room for
 	input  [2]uint64         // offset and length
@@ -37,8 +38,10 @@ type kernel struct {
 	headers []byte
 }
 
-// kernelStart is the first offset: room for 0 to be no block, and aligned.
-const kernelStart = 16
+const (
+	kernelStart = 16       // the first offset: 0 is no block
+	extismPage  = 64 << 10 // as Extism's kernel, which is a module, has it
+)
 
 // maxVars bounds what a plugin keeps in variables, names included.
 const maxVars = 1 << 20
@@ -83,11 +86,12 @@ var extismFuncs = map[string]extismFunc{
 	},
 	"output_length": func(_ *call, k *kernel, _ []uint64) uint64 { return k.output[1] },
 	"output_offset": func(_ *call, k *kernel, _ []uint64) uint64 { return k.output[0] },
-	"error_set":     func(_ *call, k *kernel, p []uint64) uint64 { k.err = p[0]; return 0 },
+	"error_set":     (*call).extismSetError,
 	"error_get":     func(_ *call, k *kernel, _ []uint64) uint64 { return k.err },
 	"memory_bytes":  func(_ *call, k *kernel, _ []uint64) uint64 { return uint64(len(k.memory)) },
 	"reset": func(c *call, k *kernel, _ []uint64) uint64 {
-		*k = kernel{vars: k.vars, size: k.size}
+		c.releaseKernel()
+		c.kernel = &kernel{vars: k.vars, size: k.size}
 		return 0
 	},
 	"log_trace":     extismLog(slog.LevelDebug - 4),
@@ -97,6 +101,7 @@ var extismFuncs = map[string]extismFunc{
 	"log_error":     extismLog(slog.LevelError),
 	"get_log_level": func(*call, *kernel, []uint64) uint64 { return 0 }, // everything; the host's logger decides
 	"var_get": func(c *call, k *kernel, p []uint64) uint64 {
+		defer k.release(p[0])
 		value, ok := k.vars[string(k.block("var_get", p[0]))]
 		if !ok {
 			return 0
@@ -127,6 +132,7 @@ func (m *Module) linkExtism(ctx context.Context) error {
 				c.kernel = &kernel{}
 			}
 			result := fn(c, c.kernel, stack)
+			c.stopIfInterrupted()
 			if len(results) > 0 {
 				stack[0] = result
 			}
@@ -169,8 +175,9 @@ func (k *kernel) release(offset uint64) {
 	}
 }
 
-// sizeClass returns the power of two of the room that a block of n bytes is given.
-func sizeClass(n uint64) int { return bits.Len64(max(n, 8) - 1) }
+// sizeClass returns the power of two of the room that a block of n bytes is given: at least 128
+// bytes, as much as the host itself needs for a block, so that small ones cannot pass the limit.
+func sizeClass(n uint64) int { return bits.Len64(max(n, 128) - 1) }
 
 // alloc allocates a block, zeroed, and returns its offset. 0 bytes are the offset 0. The memory
 // counts with the instance's own against the limit; beyond it, the guest is trapped.
@@ -194,12 +201,19 @@ func (c *call) alloc(n uint64) uint64 {
 		k.blocks[offset] = n
 		return offset
 	}
-	offset := uint64(max(len(k.memory), kernelStart))
-	if room := uint64(1) << class; n > limit || offset+room > limit {
+	offset := max(k.end, kernelStart)
+	end := offset + 1<<class
+	if n > limit || end > limit {
 		panic(&guestFault{message: fmt.Sprintf("the plugin's blocks have %d bytes, and %d more would be beyond its memory_limit of %s", offset, n, mebibytes(limit)), memory: true})
-	} else {
-		k.memory = append(k.memory, make([]byte, offset+room-uint64(len(k.memory)))...)
 	}
+	if size := uint64(len(k.memory)); end > size {
+		more := (end - size + extismPage - 1) / extismPage * extismPage
+		if c.module.budget != nil && !c.module.budget.Take(more) {
+			panic(&guestFault{message: "it asked for more, and " + c.module.budget.exceeded().Error(), memory: true})
+		}
+		k.memory = append(k.memory, make([]byte, more)...)
+	}
+	k.end = end
 	k.blocks[offset] = n
 	return offset
 }
@@ -220,7 +234,21 @@ func extismLog(level slog.Level) extismFunc {
 	}
 }
 
+// extismSetError is error_set. Whatever the plugin does next, it has failed; should it trap, as an exception
+// does in languages whose runtimes do not write to standard error, then the error is the reason.
+func (c *call) extismSetError(k *kernel, p []uint64) uint64 {
+	k.err = p[0]
+	if n := k.blocks[p[0]]; n > 0 {
+		c.stderr = tail{}
+		c.stderr.write(bytes.ReplaceAll(k.at("error_set", p[0], min(n, tailSize)), []byte{'\n'}, []byte{' '}))
+	}
+	return 0
+}
+
+// The name and the value of a variable belong to the host once they were handed over, as do a request and its body: kits do not
+// give them back, or do so once more. The names of config_get are the plugin's.
 func (c *call) extismSetVar(k *kernel, p []uint64) uint64 {
+	defer func() { k.release(p[0]); k.release(p[1]) }()
 	name := string(k.block("var_set", p[0]))
 	k.size -= len(name) + len(k.vars[name])
 	if _, ok := k.vars[name]; !ok {
@@ -318,10 +346,8 @@ func (c *call) extismHTTP(k *kernel, p []uint64) uint64 {
 	if k.headers, err = json.Marshal(headers); err != nil {
 		fault("%v", err)
 	}
-	k.release(p[0])
-	if p[1] != 0 {
-		k.release(p[1])
-	}
+	// Only then are they given back: go-pdk does it again, which must not be the block of the response.
+	defer func() { k.release(p[0]); k.release(p[1]) }()
 	return c.store(response[size:])
 }
 
@@ -343,16 +369,25 @@ func (c *call) prepareExtism() error {
 	return nil
 }
 
-// extismOutcome says what a plugin's status means: 0 is success.
+// releaseKernel gives back what the kernel has of the limit for all instances.
+func (c *call) releaseKernel() {
+	if c.kernel != nil && c.module.budget != nil {
+		c.module.budget.Give(uint64(len(c.kernel.memory)))
+	}
+	c.kernel = nil
+}
+
+// extismOutcome says what a plugin's status means: 0 is success, unless the plugin has set an error.
 func (c *call) extismOutcome(status int32) (*Payload, error) {
 	k := c.kernel
-	if status != 0 {
-		message := fmt.Sprintf("activity %s failed with status %d and did not say why", c.activity.Type, status)
-		if k.err != 0 {
-			if text := k.blocks[k.err]; text > 0 {
-				message = cut(k.block("error_set", k.err))
-			}
-		}
+	message := ""
+	if k.blocks[k.err] > 0 {
+		message = cut(k.block("error_set", k.err))
+	}
+	if status != 0 && message == "" {
+		message = fmt.Sprintf("activity %s failed with status %d and did not say why", c.activity.Type, status)
+	}
+	if message != "" {
 		return nil, &abi.Failure{Type: abi.TypeActivityFailed, Message: message}
 	}
 	if err := c.write(k.at("output_set", k.output[0], k.output[1])); err != nil {

@@ -1,12 +1,16 @@
 package sandbox_test
 
 import (
+	"context"
+	"encoding/base64"
 	"encoding/binary"
 	"math"
 	"strings"
 	"testing"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -30,7 +34,7 @@ func TestExtismOffsets(t *testing.T) {
 		log
 	)
 	const inputSize = 24
-	// The input is the first block, at 16, with room for 32 bytes.
+	// The input is the first block, at 16. The memory is 64 KiB.
 	for name, c := range map[string]struct {
 		function      byte
 		offset, extra uint64
@@ -44,20 +48,20 @@ func TestExtismOffsets(t *testing.T) {
 		"free what is no block":        {free, 17, 0, ""},
 		"free beyond the end":          {free, math.MaxUint64, 0, ""},
 		"length of no block":           {length, 17, 0, ""},
-		"load at the end":              {load8, 47, 0, ""},
-		"load beyond the end":          {load8, 48, 0, "1 bytes at 48 are outside of the plugin's memory of 48 bytes"},
-		"load 8 at the end":            {load64, 40, 0, ""},
-		"load 8 across the end":        {load64, 41, 0, abi.TypeWasmTrap},
+		"load at the end":              {load8, 65535, 0, ""},
+		"load beyond the end":          {load8, 65536, 0, "1 bytes at 65536 are outside of the plugin's memory of 65536 bytes"},
+		"load 8 at the end":            {load64, 65528, 0, ""},
+		"load 8 across the end":        {load64, 65529, 0, abi.TypeWasmTrap},
 		"load 8 at the end of numbers": {load64, math.MaxUint64 - 3, 0, abi.TypeWasmTrap},
-		"store beyond the end":         {store8, 48, 0, abi.TypeWasmTrap},
-		"store 8 across the end":       {store64, 41, 0, abi.TypeWasmTrap},
+		"store beyond the end":         {store8, 65536, 0, abi.TypeWasmTrap},
+		"store 8 across the end":       {store64, 65529, 0, abi.TypeWasmTrap},
 		"store far away":               {store64, 1 << 40, 0, abi.TypeWasmTrap},
 		"input to its end":             {input8, inputSize - 1, 0, ""},
 		"input beyond its end":         {input8, inputSize, 0, "outside of the input of 24 bytes"},
 		"input 8 across its end":       {input64, inputSize - 7, 0, abi.TypeWasmTrap},
 		"input at the end of numbers":  {input64, math.MaxUint64 - 7, 0, abi.TypeWasmTrap},
-		"output of everything":         {output, 0, 48, ""},
-		"output beyond the end":        {output, 0, 49, abi.TypeWasmTrap},
+		"output of everything":         {output, 0, 65536, ""},
+		"output beyond the end":        {output, 0, 65537, abi.TypeWasmTrap},
 		"output that overflows":        {output, 40, math.MaxUint64 - 30, abi.TypeWasmTrap},
 		"an error that is no block":    {errorSet, 17, 0, "did not say why"},
 		"an error":                     {errorSet, 16, 0, "\n"},
@@ -104,4 +108,76 @@ func TestExtismMemory(t *testing.T) {
 	}
 	_, err = s.Run(t.Context(), sandbox.Task{Activity: "Call", Args: []sandbox.Payload{raw("a"), raw("b")}})
 	failure(t, err, abi.TypeInvalidInput)
+}
+
+// handing hands blocks over to the host as kits do. wat2wasm made it of
+//
+//	(module
+//	  (import "extism:host/env" "alloc" (func $alloc (param i64) (result i64)))
+//	  (import "extism:host/env" "free" (func $free (param i64)))
+//	  (import "extism:host/env" "store_u8" (func $store8 (param i64 i32)))
+//	  (import "extism:host/env" "output_set" (func $output (param i64 i64)))
+//	  (import "extism:host/env" "error_set" (func $error (param i64)))
+//	  (import "extism:host/env" "var_get" (func $var_get (param i64) (result i64)))
+//	  (import "extism:host/env" "var_set" (func $var_set (param i64 i64)))
+//	  (import "extism:host/env" "http_request" (func $http (param i64 i64) (result i64)))
+//	  (memory (export "memory") 1)
+//	  (data (i32.const 0) "{\"url\":\"http://a/\"}out of\nink")
+//	  (func $block (param $at i32) (param $n i64) (result i64) (local $b i64) (local $i i64)
+//	    (local.set $b (call $alloc (local.get $n)))
+//	    (loop $more
+//	      (call $store8 (i64.add (local.get $b) (local.get $i)) (i32.load8_u (i32.add (local.get $at) (i32.wrap_i64 (local.get $i)))))
+//	      (br_if $more (i64.lt_u (local.tee $i (i64.add (local.get $i) (i64.const 1))) (local.get $n))))
+//	    (local.get $b))
+//	  (func (export "Zero") (result i32) (call $error (call $block (i32.const 19) (i64.const 10))) (i32.const 0))
+//	  (func (export "Trap") (result i32) (call $error (call $block (i32.const 19) (i64.const 10))) unreachable)
+//	  (func (export "Vars") (result i32) (local $i i32)
+//	    (loop $more
+//	      (call $var_set (call $block (i32.const 0) (i64.const 9)) (call $alloc (i64.const 60000)))
+//	      (call $free (call $var_get (call $block (i32.const 0) (i64.const 9))))
+//	      (br_if $more (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 10000))))
+//	    (i32.const 0))
+//	  (func (export "Get") (result i32) (local $request i64) (local $response i64)
+//	    (local.set $request (call $block (i32.const 0) (i64.const 19)))
+//	    (local.set $response (call $http (local.get $request) (i64.const 0)))
+//	    (call $free (local.get $request))
+//	    (drop (call $alloc (i64.const 19)))
+//	    (call $output (local.get $response) (i64.const 19))
+//	    (i32.const 0)))
+const handing = "" +
+	"AGFzbQEAAAABJAdgAX4BfmABfgBgAn5/AGACfn4AYAJ+fgF+YAJ/fgF+YAABfwLXAQgPZXh0aXNtOmhvc3QvZW52BWFsbG9jAAAPZXh0aXNtOmhvc3QvZW52BGZyZWUAAQ" +
+	"9leHRpc206aG9zdC9lbnYIc3RvcmVfdTgAAg9leHRpc206aG9zdC9lbnYKb3V0cHV0X3NldAADD2V4dGlzbTpob3N0L2VudgllcnJvcl9zZXQAAQ9leHRpc206aG9zdC9l" +
+	"bnYHdmFyX2dldAAAD2V4dGlzbTpob3N0L2Vudgd2YXJfc2V0AAMPZXh0aXNtOmhvc3QvZW52DGh0dHBfcmVxdWVzdAAEAwYFBQYGBgYFAwEAAQclBQZtZW1vcnkCAARaZX" +
+	"JvAAkEVHJhcAAKBFZhcnMACwNHZXQADAqcAQUrAQJ+IAEQACECA0AgAiADfCAAIAOnai0AABACIANCAXwiAyABVA0ACyACCwwAQRNCChAIEARBAAsLAEETQgoQCBAEAAsv" +
+	"AQF/A0BBAEIJEAhC4NQDEAAQBkEAQgkQCBAFEAEgAEEBaiIAQZDOAEkNAAtBAAslAQJ+QQBCExAIIQAgAEIAEAchASAAEAFCExAAGiABQhMQA0EACwsjAQBBAAsdeyJ1cm" +
+	"wiOiJodHRwOi8vYS8ifW91dCBvZgppbms="
+
+// Errors, and to whom blocks belong that were handed over, are as with Extism's SDKs.
+func TestExtismHandsOver(t *testing.T) {
+	binary, err := base64.StdEncoding.DecodeString(handing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	module, err := catalog.Parse("handing", binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := passthrough.NewSet(passthrough.Module{Name: "http", Functions: map[string]passthrough.Func{
+		"send": func(context.Context, []byte) ([]byte, error) {
+			return []byte("\x0f\x00\x00\x00{\"status\": 200}a response of 19 B."), nil
+		},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, sandbox.Config{
+		Modules: []*catalog.Module{module}, Passthrough: set,
+		Defaults: sandbox.Options{Policy: sandbox.PolicyPristine, MemoryLimit: 1 << 20, Passthrough: set.Names()},
+	})
+	_, err = s.Run(t.Context(), sandbox.Task{Activity: "Zero"})
+	equal(t, "an error and status 0", failure(t, err, abi.TypeActivityFailed).Message, "out of\nink")
+	_, err = s.Run(t.Context(), sandbox.Task{Activity: "Trap"})
+	equal(t, "an error and a trap", failure(t, err, abi.TypeWasmTrap).Message, "module handing trapped: unreachable: out of ink")
+	equal(t, "after that", text(run(t, s, "Vars")), "<nil>") // which has no room for what it does not get back
+	equal(t, "a response", text(run(t, s, "Get")), "a response of 19 B.")
 }

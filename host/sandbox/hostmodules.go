@@ -52,6 +52,7 @@ func build(ctx context.Context, r wazero.Runtime, name string, functions map[str
 			if c.activity.Module != nil || name == abi.ModuleLog {
 				result, err = fn(c, mod, stack)
 			}
+			c.stopIfInterrupted()
 			switch {
 			case narrow && err != nil:
 				result = 0
@@ -67,6 +68,15 @@ func build(ctx context.Context, r wazero.Runtime, name string, functions map[str
 	}
 	_, err := builder.Instantiate(ctx)
 	return err
+}
+
+// stopIfInterrupted ends the guest when its call has ended. The meter counts what the guest does and
+// not what the host does for it: a loop of expensive host calls would go on for seconds, and
+// what comes after a sleep that was cut short would take that for the end of it.
+func (c *call) stopIfInterrupted() {
+	if c.ctx.Err() != nil {
+		panic(&guestFault{message: "it was interrupted"})
+	}
 }
 
 // parseSignature reads a type as package wasm renders it.
@@ -269,6 +279,7 @@ var activityFuncs = map[string]hostFunc{
 		if _, ok := c.handles[uint32(p[0])]; !ok {
 			return 0, fmt.Errorf("%w: there is no handle %d", abi.EBADF, uint32(p[0]))
 		}
+		c.handlesSize -= len(c.handles[uint32(p[0])])
 		delete(c.handles, uint32(p[0]))
 		return 0, nil
 	},
@@ -398,6 +409,10 @@ func (m *Module) linkPassthrough(ctx context.Context, granted passthrough.Module
 			if len(response) > math.MaxInt32 {
 				return 0, fmt.Errorf("%w: the response has %d bytes", abi.EMSGSIZE, len(response))
 			}
+			if limit := m.Options.MemoryLimit; uint64(c.handlesSize)+uint64(len(response)) > limit {
+				return 0, fmt.Errorf("%w: the open responses would have more than the module's memory_limit of %s: close those that were read", abi.EMSGSIZE, mebibytes(limit))
+			}
+			c.handlesSize += len(response)
 			if c.handles == nil {
 				c.handles = map[uint32][]byte{}
 			}

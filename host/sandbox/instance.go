@@ -81,19 +81,30 @@ func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 		config = config.WithEnv(env[0], env[1])
 	}
 	ctx = experimental.WithMemoryAllocator(c.context(), i.memory)
+	made := false
+	defer func() {
+		c.releaseKernel()
+		if made {
+			return
+		}
+		if i.wasm == nil {
+			i.memory.Close()
+		} else {
+			i.Close()
+		}
+	}()
 	if _, err := i.meter.Run(ctx, meter.Unlimited, func(ctx context.Context) (err error) {
 		i.wasm, err = m.runtime.InstantiateModule(ctx, m.compiled, config)
 		return err
 	}); err != nil {
-		i.memory.Close()
 		return nil, err
 	}
 	m.live.Add(1)
 	if m.image != nil { // the image is from behind the initialisation
 		if err := i.reset(); err != nil {
-			i.Close()
 			return nil, err
 		}
+		made = true
 		return i, nil
 	}
 	for _, data := range m.data {
@@ -105,7 +116,6 @@ func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 			_, err := fn.Call(ctx, make([]uint64, len(fn.Definition().ParamTypes()))...)
 			return err
 		}); err != nil {
-			i.Close()
 			if first := c.stderr.firstLine(); first != "" { // where runtimes say what happened
 				return nil, fmt.Errorf("%s: %s: %w", name, first, err)
 			}
@@ -113,6 +123,7 @@ func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 		}
 	}
 	i.stdio.flush()
+	made = true
 	return i, nil
 }
 
@@ -224,6 +235,7 @@ func (i *Instance) run(c *call) (*Payload, error) {
 		*c.task.Usage = Usage{Units: units, Instance: i.origin()}
 	}
 	i.stdio.flush()
+	defer c.releaseKernel()
 	if c.ctx.Err() != nil {
 		// Whatever it returned: a sleep or a request may have been cut short, and the
 		// guest may have taken that for the end of it.
@@ -238,6 +250,9 @@ func (i *Instance) run(c *call) (*Payload, error) {
 	}
 	if i.module.File.Kind == catalog.KindCommand {
 		return c.commandOutcome(err, i.memory.TakeRefusal())
+	}
+	if exit, ok := errors.AsType[*sys.ExitError](err); ok && exit.ExitCode() == 0 && i.module.File.Kind == catalog.KindExtism {
+		return c.extismOutcome(0) // as Extism's hosts have it; the instance is gone all the same
 	}
 	if err != nil {
 		return nil, c.abnormalEnd(err, i.memory.TakeRefusal())

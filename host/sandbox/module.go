@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -100,10 +101,39 @@ func (m *Module) admit(set passthrough.Set) error {
 
 // memoryLimit is the most memory that an instance may have.
 func (m *Module) memoryLimit() uint64 {
+	// Not the last page of 4 GiB: wazero overflows where an access ends exactly there.
+	limit := min(m.Options.MemoryLimit, 4<<30-64<<10)
 	if declared := m.File.MemoryMax; declared > 0 {
-		return min(declared, m.Options.MemoryLimit)
+		return min(declared, limit)
 	}
-	return m.Options.MemoryLimit
+	return limit
+}
+
+// shorten makes one line of a text that a module has had a part in, and of 500 bytes at most.
+func shorten(err error) string {
+	text, _, _ := strings.Cut(err.Error(), "\nwasm stack trace:")
+	if len(text) > 500 {
+		text = strings.ToValidUTF8(text[:500], "") + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))
+}
+
+// moduleError is an error about a module, with what a wrapped error says about it shortened.
+type moduleError struct {
+	text string
+	err  error
+}
+
+func (e *moduleError) Error() string { return e.text }
+func (e *moduleError) Unwrap() error { return e.err }
+
+func (m *Module) errorf(what string, err error) error {
+	return &moduleError{fmt.Sprintf("%s: %s: %s", m.File.Path, what, shorten(err)), err}
 }
 
 func mebibytes(n uint64) string {
@@ -125,7 +155,7 @@ func (m *Module) compile(ctx context.Context, cacheDir string) (err error) {
 	}()
 	exposed, err := m.rewrite(cacheDir)
 	if err != nil {
-		return fmt.Errorf("%s: the module is not valid: %w", m.File.Path, err)
+		return m.errorf("the module is not valid", err)
 	}
 	config := wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2)
 	if cacheDir != "" {
@@ -154,7 +184,7 @@ func (m *Module) compile(ctx context.Context, cacheDir string) (err error) {
 		return m.compile(ctx, "")
 	}
 	if err != nil {
-		return fmt.Errorf("%s: the module is not valid: %w", m.File.Path, err)
+		return m.errorf("the module is not valid", err)
 	}
 	if m.budget != nil {
 		// What fits one after the other must not be refused because it was tried at once.
@@ -168,7 +198,7 @@ func (m *Module) compile(ctx context.Context, cacheDir string) (err error) {
 		if trial.Err() != nil {
 			err = context.Cause(trial)
 		}
-		return fmt.Errorf("%s: the module cannot be instantiated: %w", m.File.Path, err)
+		return m.errorf("the module cannot be instantiated", err)
 	}
 	defer instance.Close()
 	if m.Options.Policy != PolicyPristine {

@@ -3,13 +3,17 @@ package sandbox
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"io"
 	"log/slog"
+	"math"
 	"strings"
 	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental/sys"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/wasmworker/wasmworker/abi"
@@ -21,7 +25,6 @@ import (
 // calls come and go.
 type stdio struct {
 	call   *call
-	read   int // bytes of the call's standard input that were read
 	stdout lines
 	stderr lines
 }
@@ -33,31 +36,186 @@ func newStdio(c *call) *stdio {
 }
 
 // attach makes c the current call.
-func (s *stdio) attach(c *call) { s.call, s.read = c, 0 }
+func (s *stdio) attach(c *call) { s.call = c }
 
 // linkWASI links WASI, of which nothing is reachable but clocks, random numbers and the
 // standard streams. What would change these for the rest of the instance's life succeeds
 // and does nothing: nobody could set it back for the next call.
+//
+// Some of wazero's functions are replaced because they work for as long, or take as much of
+// the host's memory, as the guest says, and do not look at the context; or because they
+// panic where there is no file.
 func linkWASI(ctx context.Context, r wazero.Runtime) error {
 	builder := r.NewHostModuleBuilder(abi.ModuleWASI)
 	wasi_snapshot_preview1.NewFunctionExporter().ExportFunctions(builder)
-	change := func(descriptors int) api.GoModuleFunc {
-		return func(_ context.Context, _ api.Module, stack []uint64) {
-			for _, fd := range stack[:descriptors] {
-				if uint32(fd) > 2 { // there are no others
-					stack[0] = uint64(abi.EBADF)
-					return
+	replace := func(name, signature string, f func(c *call, mod api.Module, p []uint64) abi.Errno) {
+		params, results := parseSignature(signature)
+		builder.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
+			c := callFrom(ctx)
+			errno := f(c, mod, stack)
+			c.stopIfInterrupted()
+			stack[0] = uint64(errno)
+		}), params, results).Export(name)
+	}
+	// stream answers for the standard streams; there are no other descriptors.
+	stream := func(descriptors int, errno abi.Errno) func(*call, api.Module, []uint64) abi.Errno {
+		return func(_ *call, _ api.Module, p []uint64) abi.Errno {
+			for _, fd := range p[:descriptors] {
+				if uint32(fd) > 2 {
+					return abi.EBADF
 				}
 			}
-			stack[0] = 0
+			return errno
 		}
 	}
-	i32 := []api.ValueType{api.ValueTypeI32}
-	builder.NewFunctionBuilder().WithGoModuleFunction(change(1), i32, i32).Export("fd_close")
-	builder.NewFunctionBuilder().WithGoModuleFunction(change(2), append(i32, i32...), i32).Export("fd_renumber")
-	builder.NewFunctionBuilder().WithGoModuleFunction(change(1), append(i32, i32...), i32).Export("fd_fdstat_set_flags")
+	replace("fd_close", "(i32) -> i32", stream(1, 0))
+	replace("fd_renumber", "(i32, i32) -> i32", stream(2, 0))
+	replace("fd_fdstat_set_flags", "(i32, i32) -> i32", stream(1, 0))
+	replace("fd_filestat_set_times", "(i32, i64, i64, i32) -> i32", stream(1, abi.ENOSYS))
+	replace("fd_pread", "(i32, i32, i32, i64, i32) -> i32", stream(1, abi.EBADF))
+	replace("fd_read", "(i32, i32, i32, i32) -> i32", read)
+	replace("poll_oneoff", "(i32, i32, i32, i32) -> i32", poll)
+	replace("random_get", "(i32, i32) -> i32", random)
+	// wazero copies and cleans a path, of any length, before it looks at the descriptor.
+	for name, signature := range map[string]string{
+		"path_create_directory":   "(i32, i32, i32) -> i32",
+		"path_filestat_get":       "(i32, i32, i32, i32, i32) -> i32",
+		"path_filestat_set_times": "(i32, i32, i32, i32, i64, i64, i32) -> i32",
+		"path_link":               "(i32, i32, i32, i32, i32, i32, i32) -> i32",
+		"path_open":               "(i32, i32, i32, i32, i32, i64, i64, i32, i32) -> i32",
+		"path_readlink":           "(i32, i32, i32, i32, i32, i32) -> i32",
+		"path_remove_directory":   "(i32, i32, i32) -> i32",
+		"path_rename":             "(i32, i32, i32, i32, i32, i32) -> i32",
+		"path_symlink":            "(i32, i32, i32, i32, i32) -> i32",
+		"path_unlink_file":        "(i32, i32, i32) -> i32",
+	} {
+		replace(name, signature, func(*call, api.Module, []uint64) abi.Errno { return abi.EBADF }) // no descriptor is a folder
+	}
 	_, err := builder.Instantiate(ctx)
 	return err
+}
+
+// errFault is what WASI's functions answer to a pointer beyond the memory, where ours trap.
+const errFault abi.Errno = 21
+
+// piece is how many bytes the host works on before it looks at the context again.
+const piece = 64 << 10
+
+// bytesOf returns the guest's own bytes, valid until the guest runs on.
+func bytesOf(mod api.Module, ptr, length uint64) ([]byte, bool) {
+	mem := memoryOf(mod)
+	if mem == nil || length > math.MaxUint32 {
+		return nil, false
+	}
+	return mem.Read(uint32(ptr), uint32(length))
+}
+
+// read is fd_read. Only standard input can be read.
+func read(c *call, mod api.Module, p []uint64) abi.Errno {
+	buffers, ok1 := bytesOf(mod, p[1], 8*uint64(uint32(p[2])))
+	result, ok2 := bytesOf(mod, p[3], 4)
+	switch {
+	case uint32(p[0]) != 0:
+		return abi.EBADF
+	case !ok1 || !ok2:
+		return errFault
+	}
+	total := 0
+	for i := 0; i < len(buffers); i += 8 {
+		if i%piece == 0 && c.ctx.Err() != nil {
+			return abi.EINTR
+		}
+		dst, ok := bytesOf(mod, uint64(binary.LittleEndian.Uint32(buffers[i:])), uint64(binary.LittleEndian.Uint32(buffers[i+4:])))
+		if !ok {
+			return errFault
+		}
+		n := copy(dst, c.stdin)
+		c.stdin = c.stdin[n:]
+		if total += n; n < len(dst) {
+			break
+		}
+	}
+	binary.LittleEndian.PutUint32(result, uint32(total))
+	return 0
+}
+
+// random is random_get.
+func random(c *call, mod api.Module, p []uint64) abi.Errno {
+	data, ok := bytesOf(mod, p[0], uint64(uint32(p[1])))
+	if !ok {
+		return errFault
+	}
+	for len(data) > 0 {
+		if c.ctx.Err() != nil {
+			return abi.EINTR
+		}
+		n := min(len(data), piece)
+		rand.Read(data[:n]) // never fails
+		data = data[n:]
+	}
+	return 0
+}
+
+// The layout of subscriptions and events of poll_oneoff. Both begin with 8 bytes of the guest's.
+const (
+	subscriptionSize = 48
+	eventSize        = 32
+
+	eventClock   = 0
+	eventFdRead  = 1
+	eventFdWrite = 2
+)
+
+// poll is poll_oneoff, by which guests sleep: until the first of the clocks, or not at all if it
+// is about a descriptor as well, since the standard streams never block and there are no
+// others. Then there is an event for each subscription.
+func poll(c *call, mod api.Module, p []uint64) abi.Errno {
+	n := uint64(uint32(p[2]))
+	if n == 0 {
+		return abi.EINVAL
+	}
+	in, ok1 := bytesOf(mod, p[0], n*subscriptionSize)
+	out, ok2 := bytesOf(mod, p[1], n*eventSize)
+	result, ok3 := bytesOf(mod, p[3], 4)
+	if !ok1 || !ok2 || !ok3 {
+		return errFault
+	}
+	wait := time.Duration(math.MaxInt64)
+	for i := range n {
+		if i%1024 == 0 && c.ctx.Err() != nil {
+			return abi.EINTR
+		}
+		sub := in[i*subscriptionSize:][:subscriptionSize]
+		kind, errno := sub[8], abi.Errno(0)
+		switch kind {
+		case eventClock:
+			switch binary.LittleEndian.Uint16(sub[40:]) {
+			case 0:
+				wait = min(wait, time.Duration(min(binary.LittleEndian.Uint64(sub[24:]), math.MaxInt64)))
+			case 1: // until a point in time
+				return abi.ENOTSUP
+			default:
+				return abi.EINVAL
+			}
+		case eventFdRead, eventFdWrite:
+			wait = 0
+			if fd := binary.LittleEndian.Uint32(sub[16:]); fd > 2 {
+				errno = abi.EBADF
+			} else if kind == eventFdWrite {
+				errno = abi.ENOTSUP
+			}
+		default:
+			return abi.EINVAL
+		}
+		event := out[i*eventSize:][:eventSize]
+		copy(event, sub[:8])
+		clear(event[8:])
+		binary.LittleEndian.PutUint16(event[8:], uint16(errno))
+		event[10] = kind
+	}
+	sleepUntil(c.ctx, wait)
+	binary.LittleEndian.PutUint32(result, uint32(n))
+	return 0
 }
 
 // flush logs lines that did not end.
@@ -76,33 +234,50 @@ func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 func (s *stdio) in() io.Reader {
 	return readerFunc(func(p []byte) (int, error) {
-		if s.read >= len(s.call.stdin) {
+		if len(s.call.stdin) == 0 {
 			return 0, io.EOF
 		}
-		n := copy(p, s.call.stdin[s.read:])
-		s.read += n
+		n := copy(p, s.call.stdin)
+		s.call.stdin = s.call.stdin[n:]
 		return n, nil
 	})
 }
 
 func (s *stdio) out() io.Writer {
-	return writerFunc(func(p []byte) (int, error) {
+	return s.writer(func(p []byte) error {
 		if s.call.module.File.Kind == catalog.KindCommand {
-			if err := s.call.write(p); err != nil {
-				return 0, err
-			}
-			return len(p), nil
+			return s.call.write(p)
 		}
 		s.stdout.write(s.call, p)
-		return len(p), nil
+		return nil
 	})
 }
 
 func (s *stdio) err() io.Writer {
-	return writerFunc(func(p []byte) (int, error) {
+	return s.writer(func(p []byte) error {
 		s.call.stderr.write(p)
 		s.stderr.write(s.call, p)
-		return len(p), nil
+		return nil
+	})
+}
+
+// writer makes a writer that ends with the call: a guest can have any number of buffers
+// written at once, all of them its whole memory.
+func (s *stdio) writer(write func(p []byte) error) io.Writer {
+	return writerFunc(func(p []byte) (int, error) {
+		for written := 0; ; {
+			if s.call.ctx.Err() != nil {
+				return written, sys.EINTR
+			}
+			if written == len(p) {
+				return written, nil
+			}
+			n := min(len(p)-written, piece)
+			if err := write(p[written : written+n]); err != nil {
+				return written, err
+			}
+			written += n
+		}
 	})
 }
 
@@ -116,6 +291,9 @@ type lines struct {
 }
 
 func (l *lines) write(c *call, p []byte) {
+	if c.logsDropped {
+		return
+	}
 	for len(p) > 0 {
 		line, rest, ended := bytes.Cut(p, []byte{'\n'})
 		if room := abi.MaxLogText - len(l.partial); len(line) > room {
@@ -143,7 +321,7 @@ func (l *lines) flush(c *call) {
 	}
 }
 
-// tail keeps the first line of what is written, where a runtime names its fatal error,
+// tail keeps the first line of what is written that is not empty, where a runtime names its fatal error,
 // and the end.
 type tail struct {
 	first []byte
@@ -157,10 +335,15 @@ const (
 )
 
 func (t *tail) write(p []byte) {
-	if !t.ended {
-		line, _, ended := bytes.Cut(p, []byte{'\n'})
+	for rest := p; len(rest) > 0 && !t.ended; {
+		line, after, ended := bytes.Cut(rest, []byte{'\n'})
 		t.first = append(t.first, line[:min(len(line), firstSize-len(t.first))]...)
-		t.ended = ended || len(t.first) == firstSize
+		rest = after
+		text := bytes.TrimSpace(t.first)
+		t.ended = len(t.first) == firstSize || ended && len(text) > 0 && text[len(text)-1] != ':'
+		if ended && !t.ended && len(text) > 0 { // Rust names the place in a line, and the reason in the next
+			t.first = append(text, ' ')
+		}
 	}
 	t.data = append(t.data, p[max(0, len(p)-tailSize):]...)
 	if extra := len(t.data) - tailSize; extra > 0 {

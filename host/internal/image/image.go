@@ -162,7 +162,7 @@ func (m *Memory) charge(n uint64) bool {
 	if n <= m.charged {
 		return true
 	}
-	if !m.config.Budget.take(n - m.charged) {
+	if !m.config.Budget.Take(n - m.charged) {
 		return false
 	}
 	usage.committed.Add(int64(n - m.charged))
@@ -173,7 +173,7 @@ func (m *Memory) charge(n uint64) bool {
 // discharge gives back to the budget what is charged beyond n bytes.
 func (m *Memory) discharge(n uint64) {
 	if n < m.charged {
-		m.config.Budget.give(m.charged - n)
+		m.config.Budget.Give(m.charged - n)
 		usage.committed.Add(-int64(m.charged - n))
 		m.charged = n
 	}
@@ -253,12 +253,12 @@ func (m *Memory) Snapshot() (*Image, error) {
 	if m.image != nil {
 		return nil, errors.New("image: the memory has an image already")
 	}
-	if !m.config.Budget.take(m.size) {
+	if !m.config.Budget.Take(m.size) {
 		return nil, ErrBudget
 	}
 	frozen, err := m.system.freeze(m.region.bytes())
 	if err != nil {
-		m.config.Budget.give(m.size)
+		m.config.Budget.Give(m.size)
 		return nil, fmt.Errorf("image: a snapshot of %d bytes could not be made: %w", m.size, err)
 	}
 	i := &Image{system: m.system, config: m.config, frozen: frozen, size: m.size}
@@ -408,7 +408,7 @@ func (i *Image) release() {
 		return
 	}
 	i.frozen.release()
-	i.config.Budget.give(i.size)
+	i.config.Budget.Give(i.size)
 	usage.images.Add(-1)
 	usage.imageBytes.Add(-int64(i.size))
 }

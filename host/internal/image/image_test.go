@@ -558,11 +558,11 @@ func TestBudgetHoldsConcurrently(t *testing.T) {
 		wg.Go(func() {
 			<-start
 			for n := range budgetRounds {
-				if n = 1 + n%3; b.take(n) {
+				if n = 1 + n%3; b.Take(n) {
 					if b.Used() > b.Limit() {
 						t.Error("more than there is")
 					}
-					b.give(n)
+					b.Give(n)
 				}
 			}
 		})
@@ -572,7 +572,7 @@ func TestBudgetHoldsConcurrently(t *testing.T) {
 	if b.Used() != 0 {
 		t.Errorf("%d left", b.Used())
 	}
-	if b.take(11) || !b.take(10) || b.take(1) {
+	if b.Take(11) || !b.Take(10) || b.Take(1) {
 		t.Error("the limit is not exact")
 	}
 }

@@ -19,8 +19,9 @@ func (b *Budget) Limit() uint64 { return b.limit }
 // Used returns how many bytes are taken.
 func (b *Budget) Used() uint64 { return b.used.Load() }
 
-// take takes n bytes, or none when there are not as many. A nil budget always has them.
-func (b *Budget) take(n uint64) bool {
+// Take takes n bytes for something that is not a memory of this package, or none when there are
+// not as many. A nil budget always has them.
+func (b *Budget) Take(n uint64) bool {
 	if b == nil {
 		return true
 	}
@@ -35,7 +36,8 @@ func (b *Budget) take(n uint64) bool {
 	}
 }
 
-func (b *Budget) give(n uint64) {
+// Give gives back what Take has taken.
+func (b *Budget) Give(n uint64) {
 	if b != nil {
 		b.used.Add(-n)
 	}

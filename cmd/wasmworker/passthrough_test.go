@@ -1,0 +1,128 @@
+//go:build unix
+
+package main_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/wasmworker/wasmworker/internal/testbed"
+)
+
+// policyFile writes a configuration file whose passthrough section is given.
+func policyFile(t *testing.T, passthrough string) string {
+	t.Helper()
+	return file(t, "wasmworker.yaml", "max_calls: 7\npassthrough:\n"+passthrough)
+}
+
+// Each mistake in a policy is told with its place in the file, and nothing is started.
+func TestPolicyMistakes(t *testing.T) {
+	echo := wat(t, "echo")
+	for name, tt := range map[string]struct {
+		text string
+		want []string
+	}{
+		"unknown module":  {"  htpp:\n    allow: [https://example.com]\n", []string{".yaml:4:10: ", `passthrough module "htpp" does not exist (this host has: config, http)`}},
+		"unknown key":     {"  http:\n    alow: [https://example.com]\n", []string{`.yaml:4:5: there is no key "alow"`}},
+		"in a rule":       {"  http:\n    allow:\n      - https://example.com\n      - {origin: https://example.com, path: /}\n", []string{`.yaml:6:39: there is no key "path"`}},
+		"wrong kind":      {"  http:\n    allow: https://example.com\n", []string{".yaml:4:12: string was used where sequence is expected"}},
+		"not a number":    {"  http:\n    allow: [https://example.com]\n    max_redirects: many\n", []string{".yaml:5:20: "}},
+		"origin":          {"  http:\n    allow: [example.com, https://example.com/v1]\n", []string{".yaml:4:10: ", `allow[0]: origin "example.com": the URL does not begin with http`, `allow[1]: origin "https://example.com/v1" has more than`}},
+		"several":         {"  http: {allow: [https://example.com], max_redirects: 99, private_addresses: [here]}\n  config: {from_env: {a: UNSET_VARIABLE}}\n", []string{".yaml:3:9: ", "max_redirects 99", "private_addresses[0]", ".yaml:4:11: ", "UNSET_VARIABLE of \"a\" is not set"}},
+		"a single module": {"  config: {values: {a: b}}\nper_module:\n  echo:\n    passthrough:\n      config:\n        values: {version: 1.50}\n", []string{".yaml:8:15: ", `"version" is not a text`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, args := range [][]string{{"serve", "--address", "127.0.0.1:1", "-m", echo}, {"invoke", echo, "Echo", "1"}} {
+				args = append([]string{args[0], "--config", policyFile(t, tt.text)}, args[1:]...)
+				got := command{args: args}.run(t)
+				if got.code != 2 {
+					t.Errorf("%s: exit code %d", args[0], got.code)
+				}
+				for _, want := range tt.want {
+					if !strings.Contains(got.stderr, want) {
+						t.Errorf("%s: %s\nwant %s", args[0], got.stderr, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// A policy in the file is what the module gets, and the module's own replaces the one for all.
+func TestPoliciesOfTheFile(t *testing.T) {
+	plugin := testbed.Guest(t, "testdata/conformance/extism-go")
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-To", r.Method)
+		io.Copy(w, r.Body)
+	}))
+	defer s.Close()
+	config := policyFile(t, `
+  http:
+    allow:
+      - {origin: "`+s.URL+`", methods: [POST], path_prefixes: [/v1]}
+    private_addresses: [127.0.0.1]
+    timeout: 20s
+  config: {values: {region: everywhere, other: x}}
+per_module:
+  extism-go:
+    passthrough:
+      config: {values: {region: eu}, from_env: {zone: TEST_ZONE}}
+`)
+	invoke := func(activity, input string) ran {
+		path := file(t, "input", input)
+		return command{args: []string{"invoke", "--binary", "--config", config, plugin, activity, "@" + path}, env: []string{"TEST_ZONE=b"}}.run(t)
+	}
+	for name, want := range map[string]string{"region": "eu", "zone": "b", "other": "none", "TEST_ZONE": "none"} {
+		if got := invoke("config", name); got.code != 0 || strings.TrimSpace(got.stdout) != want {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	got := invoke("http", s.URL+"/v1/x\nhello")
+	var reply struct{ Body, Header string }
+	if err := json.Unmarshal([]byte(got.stdout), &reply); err != nil || reply.Body != "hello" || reply.Header != "POST" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got := invoke("http", s.URL+"/v2?secret\nhello"); got.code != 1 || !strings.Contains(got.stderr, `path_prefixes: [\"/v2\"]`) && !strings.Contains(got.stderr, `path_prefixes: ["/v2"]`) || strings.Contains(got.stderr, "secret") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// The table of docs/operations.md has each field of the policies, and its example is one.
+func TestOperationsHasThePolicies(t *testing.T) {
+	data, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(data), "\n## Passthrough modules\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	if !found {
+		t.Fatal("docs/operations.md has no section about passthrough modules")
+	}
+	for _, key := range []string{
+		"http.allow", "origin", "methods", "path_prefixes", "http.private_addresses", "http.max_request_bytes", "http.max_response_bytes", "http.timeout", "http.max_redirects",
+		"config.values", "config.from_env",
+	} {
+		if !strings.Contains(section, "| `"+key+"` |") {
+			t.Errorf("docs/operations.md has no %s", key)
+		}
+	}
+	_, example, _ := strings.Cut(section, "```yaml\n")
+	example, _, _ = strings.Cut(example, "```")
+	module, err := os.ReadFile(wat(t, "echo"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/orders.wasm", module, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := command{args: []string{"invoke", "--config", file(t, "wasmworker.yaml", example), dir, "Echo", "1"}, env: []string{"ORDERS_REGION=eu"}}.run(t)
+	if got.code != 0 || strings.TrimSpace(got.stdout) != "1" {
+		t.Errorf("%+v", got)
+	}
+}

@@ -1,0 +1,12 @@
+#!/bin/sh
+# Builds chart.wasm with the SDK of this repository. The compiler is looked for on PATH and in .toolchains at the root of the repository:
+#   npm install --prefix .toolchains/assemblyscript --no-save assemblyscript@0.28.20
+set -eu
+cd "$(dirname "$0")"
+root=$(cd ../../../.. && pwd)
+PATH=$PATH:$root/.toolchains/assemblyscript/node_modules/.bin
+# What `npm install` of the SDK would do.
+mkdir -p node_modules/@wasmworker
+ln -sfn ../../../../../../guest-sdk/assemblyscript node_modules/@wasmworker/assemblyscript
+trap 'rm node_modules/@wasmworker/assemblyscript && rmdir -p node_modules/@wasmworker' EXIT
+asc

@@ -1,0 +1,9 @@
+#!/bin/sh
+# Builds price.wasm with the SDK of this repository. Needs Node.js, and the npm packages that guest-sdk/typescript/package.json
+# depends on: in that folder's node_modules, or in .toolchains.
+set -eu
+cd "$(dirname "$0")"
+root=$(cd ../../../.. && pwd)
+NODE_PATH="$root/.toolchains/typescript/node_modules${NODE_PATH:+:$NODE_PATH}"
+export NODE_PATH
+exec node "$root/guest-sdk/typescript/bin/wasmworker-bundle.js" src/index.ts -o price.wasm --quiet

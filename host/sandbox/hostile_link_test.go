@@ -1,0 +1,37 @@
+package sandbox
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/passthrough"
+)
+
+// LinkedFunctions returns every function that the linker gives to a module that imports all there
+// is and was granted everything of a set, by host module and name.
+func LinkedFunctions(t *testing.T, set passthrough.Set) map[string]map[string]api.FunctionDefinition {
+	ctx := context.Background()
+	m := &Module{File: &catalog.Module{}, logger: slog.New(slog.DiscardHandler), runtime: wazero.NewRuntime(ctx)}
+	defer m.runtime.Close(ctx)
+	for _, name := range []string{abi.ModuleActivity, abi.ModuleLog, abi.ModuleWASI, abi.ModuleExtism} {
+		m.File.Imports = append(m.File.Imports, catalog.Import{Module: name})
+	}
+	for _, granted := range set {
+		m.grants = append(m.grants, granted)
+		m.File.Imports = append(m.File.Imports, catalog.Import{Module: granted.ImportName()})
+	}
+	if err := m.link(ctx); err != nil {
+		t.Fatal(err)
+	}
+	functions := map[string]map[string]api.FunctionDefinition{}
+	for _, imp := range m.File.Imports {
+		functions[imp.Module] = m.runtime.Module(imp.Module).ExportedFunctionDefinitions()
+	}
+	return functions
+}
