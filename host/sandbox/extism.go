@@ -14,6 +14,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
 
@@ -25,6 +26,7 @@ import (
 // and limited like those of any other kind.
 type kernel struct {
 	memory []byte            // in steps of extismPage: kits write a little beyond their blocks
+	mapped *image.Memory     // what memory is of, if it is large; otherwise it is Go's
 	end    uint64            // of the last block
 	blocks map[uint64]uint64 // lengths by offset
 	free   [33][]uint64      // offsets of free blocks, by the power of two that they have room for
@@ -41,6 +43,9 @@ type kernel struct {
 const (
 	kernelStart = 16       // the first offset: 0 is no block
 	extismPage  = 64 << 10 // as Extism's kernel, which is a module, has it
+	// smallKernel is up to where the memory is Go's. To map one takes 20 us; but a slice of 100 MB is
+	// cleared and copied as it grows, which takes longer than an interruption may.
+	smallKernel = 1 << 20
 )
 
 // maxVars bounds what a plugin keeps in variables, names included.
@@ -197,7 +202,11 @@ func (c *call) alloc(n uint64) uint64 {
 	if free := k.free[class]; n <= limit && len(free) > 0 {
 		offset := free[len(free)-1]
 		k.free[class] = free[:len(free)-1]
-		clear(k.memory[offset : offset+n])
+		for block := k.memory[offset : offset+n]; len(block) > 0; c.stopIfInterrupted() {
+			part := min(len(block), 1<<20)
+			clear(block[:part])
+			block = block[part:]
+		}
 		k.blocks[offset] = n
 		return offset
 	}
@@ -206,12 +215,8 @@ func (c *call) alloc(n uint64) uint64 {
 	if n > limit || end > limit {
 		panic(&guestFault{message: fmt.Sprintf("the plugin's blocks have %d bytes, and %d more would be beyond its memory_limit of %s", offset, n, mebibytes(limit)), memory: true})
 	}
-	if size := uint64(len(k.memory)); end > size {
-		more := (end - size + extismPage - 1) / extismPage * extismPage
-		if c.module.budget != nil && !c.module.budget.Take(more) {
-			panic(&guestFault{message: "it asked for more, and " + c.module.budget.exceeded().Error(), memory: true})
-		}
-		k.memory = append(k.memory, make([]byte, more)...)
+	if end > uint64(len(k.memory)) {
+		c.growKernel((end + extismPage - 1) / extismPage * extismPage)
 	}
 	k.end = end
 	k.blocks[offset] = n
@@ -369,10 +374,42 @@ func (c *call) prepareExtism() error {
 	return nil
 }
 
+// growKernel makes the kernel's memory larger.
+func (c *call) growKernel(size uint64) {
+	k, budget := c.kernel, c.module.imageBudget()
+	if size <= smallKernel {
+		if more := size - uint64(len(k.memory)); budget.Take(more) {
+			k.memory = append(k.memory, make([]byte, more)...)
+			return
+		}
+		panic(&guestFault{message: "it asked for more, and " + c.module.budget.exceeded().Error(), memory: true})
+	}
+	if k.mapped == nil {
+		limit := (c.module.Options.MemoryLimit + extismPage) / extismPage * extismPage
+		mapped, err := image.NewMemory(image.Config{Limit: limit, Budget: budget})
+		if err != nil {
+			panic(&guestFault{message: "it asked for more: " + err.Error(), memory: true})
+		}
+		small := k.memory
+		k.mapped, k.memory = mapped, nil
+		budget.Give(uint64(len(small)))
+		defer func() { copy(k.memory, small) }()
+	}
+	memory := k.mapped.Reallocate(size)
+	if memory == nil {
+		panic(&guestFault{message: "it asked for " + mebibytes(size) + ", but was refused " + c.module.refusal(k.mapped.TakeRefusal()), memory: true})
+	}
+	k.memory = memory
+}
+
 // releaseKernel gives back what the kernel has of the limit for all instances.
 func (c *call) releaseKernel() {
-	if c.kernel != nil && c.module.budget != nil {
-		c.module.budget.Give(uint64(len(c.kernel.memory)))
+	switch k := c.kernel; {
+	case k == nil:
+	case k.mapped != nil:
+		k.mapped.Close()
+	default:
+		c.module.imageBudget().Give(uint64(len(k.memory)))
 	}
 	c.kernel = nil
 }

@@ -50,11 +50,7 @@ func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 	if m.image != nil {
 		i.memory, err = m.image.NewMemory()
 	} else {
-		cfg := image.Config{Min: m.File.MemoryMin, Limit: m.memoryLimit()}
-		if m.budget != nil {
-			cfg.Budget = m.budget.Budget
-		}
-		i.memory, err = image.NewMemory(cfg)
+		i.memory, err = image.NewMemory(image.Config{Min: m.File.MemoryMin, Limit: m.memoryLimit(), Budget: m.imageBudget()})
 	}
 	if errors.Is(err, image.ErrBudget) {
 		return nil, m.budget.exceeded()
