@@ -290,3 +290,19 @@ func checkRoundTrip(t *testing.T, metadata map[string][]byte) {
 		t.Fatalf("%q came back as %q by way of %s", metadata, back, data)
 	}
 }
+
+// A failure may have as many details as the limit says, whatever is in them.
+func TestDetailsAreCounted(t *testing.T) {
+	failure := func(detail string, n int) error {
+		_, err := abi.ParseFailure([]byte(`{"message": "m", "details": [` + strings.TrimSuffix(strings.Repeat(detail+",", n), ",") + `]}`))
+		return err
+	}
+	for _, detail := range []string{`0`, `"a,b\",c"`, `[1, [2, 3]]`, `{"a": [1, 2], "b,": "\\"}`} {
+		if err := failure(detail, abi.MaxDetails); err != nil {
+			t.Errorf("%s: %v", detail, err)
+		}
+		if err := failure(detail, abi.MaxDetails+1); err == nil || !strings.Contains(err.Error(), "1001 details") {
+			t.Errorf("%s once more: %v", detail, err)
+		}
+	}
+}

@@ -115,6 +115,7 @@ type call struct {
 	logVolume   int // bytes of text
 	logsDropped bool
 
+	work   int     // bytes that the host has worked on since it last let others run
 	kernel *kernel // of an Extism plugin
 	stdin  []byte  // of a command
 	stderr tail

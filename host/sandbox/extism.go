@@ -205,6 +205,7 @@ func (c *call) alloc(n uint64) uint64 {
 		for block := k.memory[offset : offset+n]; len(block) > 0; c.stopIfInterrupted() {
 			part := min(len(block), 1<<20)
 			clear(block[:part])
+			c.work += part
 			block = block[part:]
 		}
 		k.blocks[offset] = n

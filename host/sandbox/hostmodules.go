@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"math"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -74,9 +75,23 @@ func build(ctx context.Context, r wazero.Runtime, name string, functions map[str
 // not what the host does for it: a loop of expensive host calls would go on for seconds, and
 // what comes after a sleep that was cut short would take that for the end of it.
 func (c *call) stopIfInterrupted() {
-	if c.ctx.Err() != nil {
+	if c.interrupted(0) {
 		panic(&guestFault{message: "it was interrupted"})
 	}
+}
+
+// workSlice is how many bytes the host works on for a guest before it lets others run.
+const workSlice = 256 << 10
+
+// interrupted tells whether the call has ended, after the host has worked on n more bytes for it. Now and
+// then it lets the scheduler look at its timers, which on busy processors would otherwise do so
+// after 10 ms: a deadline is one of them.
+func (c *call) interrupted(n int) bool {
+	if c.work += n; c.work >= workSlice {
+		c.work = 0
+		runtime.Gosched()
+	}
+	return c.ctx.Err() != nil
 }
 
 // parseSignature reads a type as package wasm renders it.
@@ -110,6 +125,7 @@ func (c *call) view(mod api.Module, what string, ptr, length uint64) []byte {
 	mem, size := memoryOf(mod), uint64(0)
 	if mem != nil {
 		if data, ok := mem.Read(uint32(ptr), uint32(length)); ok {
+			c.work += len(data)
 			return data
 		}
 		size = uint64(mem.Size())

@@ -122,7 +122,7 @@ func read(c *call, mod api.Module, p []uint64) abi.Errno {
 	}
 	total := 0
 	for i := 0; i < len(buffers); i += 8 {
-		if i%piece == 0 && c.ctx.Err() != nil {
+		if i%piece == 0 && c.interrupted(piece) {
 			return abi.EINTR
 		}
 		dst, ok := bytesOf(mod, uint64(binary.LittleEndian.Uint32(buffers[i:])), uint64(binary.LittleEndian.Uint32(buffers[i+4:])))
@@ -146,7 +146,7 @@ func random(c *call, mod api.Module, p []uint64) abi.Errno {
 		return errFault
 	}
 	for len(data) > 0 {
-		if c.ctx.Err() != nil {
+		if c.interrupted(piece) {
 			return abi.EINTR
 		}
 		n := min(len(data), piece)
@@ -182,7 +182,7 @@ func poll(c *call, mod api.Module, p []uint64) abi.Errno {
 	}
 	wait := time.Duration(math.MaxInt64)
 	for i := range n {
-		if i%1024 == 0 && c.ctx.Err() != nil {
+		if i%1024 == 0 && c.interrupted(1024*subscriptionSize) {
 			return abi.EINTR
 		}
 		sub := in[i*subscriptionSize:][:subscriptionSize]
@@ -266,7 +266,7 @@ func (s *stdio) err() io.Writer {
 func (s *stdio) writer(write func(p []byte) error) io.Writer {
 	return writerFunc(func(p []byte) (int, error) {
 		for written := 0; ; {
-			if s.call.ctx.Err() != nil {
+			if s.call.interrupted(min(len(p)-written, piece) + 64) { // buffers can be empty, too
 				return written, sys.EINTR
 			}
 			if written == len(p) {
