@@ -11,8 +11,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -85,9 +87,20 @@ func Open(paths ...string) ([]*Module, error) {
 			errs = append(errs, err)
 			continue
 		}
-		for _, file := range files {
-			m, err := Read(file)
-			if err != nil {
+		// Most of the time goes into digests: as many at once as there are processors.
+		read, readErrs := make([]*Module, len(files)), make([]error, len(files))
+		var wg sync.WaitGroup
+		slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+		for i, file := range files {
+			slots <- struct{}{}
+			wg.Go(func() {
+				read[i], readErrs[i] = Read(file)
+				<-slots
+			})
+		}
+		wg.Wait()
+		for i, m := range read {
+			if err := readErrs[i]; err != nil {
 				errs = append(errs, err)
 				continue
 			}

@@ -44,15 +44,16 @@ func (m *Module) rewrite(cacheDir string) (*meter.Exposed, error) {
 }
 
 // A file is the CRC-32C of the rest, against accidents (who can write there can do anything); the length of a head, as 4 bytes;
-// the head, in JSON; the binary; the data, one after the other. What is large is not decoded.
+// the head, in JSON; offset and length of each part of the data, as 4 bytes each; the binary; the data, one
+// after the other. What is large is not decoded.
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 type rewrittenHead struct {
-	Globals      []string    `json:"globals"`
-	Irreversible string      `json:"irreversible"`
-	Binary       int         `json:"binary"` // its length
-	Data         [][2]uint32 `json:"data"`   // offsets and lengths
+	Globals      []string `json:"globals"`
+	Irreversible string   `json:"irreversible"`
+	Binary       int      `json:"binary"` // its length
+	Data         int      `json:"data"`   // how many parts
 }
 
 func readRewritten(path string) (*meter.Exposed, error) {
@@ -75,24 +76,27 @@ func readRewritten(path string) (*meter.Exposed, error) {
 		part, rest = rest[:n:n], rest[n:]
 		return part
 	}
-	exposed := &meter.Exposed{Globals: head.Globals, Irreversible: head.Irreversible, Binary: take(head.Binary)}
-	for _, d := range head.Data {
-		exposed.Data = append(exposed.Data, meter.Data{Offset: d[0], Bytes: take(int(d[1]))})
+	parts := take(8 * head.Data)
+	exposed := &meter.Exposed{Globals: head.Globals, Irreversible: head.Irreversible, Binary: take(head.Binary), Data: make([]meter.Data, head.Data)}
+	for i := range exposed.Data {
+		exposed.Data[i] = meter.Data{Offset: binary.LittleEndian.Uint32(parts[8*i:]), Bytes: take(int(binary.LittleEndian.Uint32(parts[8*i+4:])))}
 	}
 	return exposed, nil
 }
 
 func writeRewritten(path string, exposed *meter.Exposed) error {
-	head := rewrittenHead{Globals: exposed.Globals, Irreversible: exposed.Irreversible, Binary: len(exposed.Binary)}
-	for _, d := range exposed.Data {
-		head.Data = append(head.Data, [2]uint32{d.Offset, uint32(len(d.Bytes))})
-	}
+	head := rewrittenHead{Globals: exposed.Globals, Irreversible: exposed.Irreversible, Binary: len(exposed.Binary), Data: len(exposed.Data)}
 	encoded, err := json.Marshal(head)
 	if err != nil {
 		return err
 	}
 	file := binary.LittleEndian.AppendUint32(make([]byte, 4), uint32(len(encoded)))
-	file = append(append(file, encoded...), exposed.Binary...)
+	file = append(file, encoded...)
+	for _, d := range exposed.Data {
+		file = binary.LittleEndian.AppendUint32(file, d.Offset)
+		file = binary.LittleEndian.AppendUint32(file, uint32(len(d.Bytes)))
+	}
+	file = append(file, exposed.Binary...)
 	for _, d := range exposed.Data {
 		file = append(file, d.Bytes...)
 	}
