@@ -291,18 +291,18 @@ func checkRoundTrip(t *testing.T, metadata map[string][]byte) {
 	}
 }
 
-// A failure may have as many details as the limit says, whatever is in them.
-func TestDetailsAreCounted(t *testing.T) {
-	failure := func(detail string, n int) error {
-		_, err := abi.ParseFailure([]byte(`{"message": "m", "details": [` + strings.TrimSuffix(strings.Repeat(detail+",", n), ",") + `]}`))
+// A failure may have as many values as the limit says, wherever they are. Text does not count.
+func TestValuesAreCounted(t *testing.T) {
+	parse := func(detail string, n int) error {
+		_, err := abi.ParseFailure([]byte(`{"message": "` + strings.Repeat(",", 20_000) + `", "details": [` + strings.TrimSuffix(strings.Repeat(detail+",", n), ",") + `]}`))
 		return err
 	}
-	for _, detail := range []string{`0`, `"a,b\",c"`, `[1, [2, 3]]`, `{"a": [1, 2], "b,": "\\"}`} {
-		if err := failure(detail, abi.MaxDetails); err != nil {
+	for detail, each := range map[string]int{`0`: 1, `"a,b\",c"`: 1, `[1, [2, 3]]`: 3, `{"a": [1, 2], "b,": "\\"}`: 3} {
+		if err := parse(detail, abi.MaxValues/each); err != nil {
 			t.Errorf("%s: %v", detail, err)
 		}
-		if err := failure(detail, abi.MaxDetails+1); err == nil || !strings.Contains(err.Error(), "1001 details") {
-			t.Errorf("%s once more: %v", detail, err)
+		if err := parse(detail, abi.MaxValues/each+2); !errors.Is(err, abi.EMSGSIZE) {
+			t.Errorf("%s, too often: %v", detail, err)
 		}
 	}
 }
