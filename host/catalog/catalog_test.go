@@ -441,3 +441,11 @@ func equal(t *testing.T, what string, got, want any) {
 		t.Errorf("%s: got\n%.1000s, want\n%.1000s", what, fmt.Sprintf("%v", got), fmt.Sprintf("%v", want))
 	}
 }
+
+// A module cannot follow two contracts at once.
+func TestNativeAndExtism(t *testing.T) {
+	_, err := catalog.Read("../../testdata/wat/both.wasm")
+	if err == nil || !strings.Contains(err.Error(), "imports both wasmworker:activity/v1 and extism:host/env") {
+		t.Errorf("got %v", err)
+	}
+}

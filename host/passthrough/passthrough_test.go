@@ -159,6 +159,7 @@ func TestCheckProblems(t *testing.T) {
 		{"WASI preview 0", [3]string{"wasi_unstable", "fd_write", "(i32, i32, i32, i32) -> i32"}, []string{"preview 0", "wasm32-wasip1"}},
 		{"WASI preview 2", [3]string{"wasi:cli/environment@0.2.0", "get-environment", "(i32) -> ()"}, []string{"preview 2", "wasm32-wasip1"}},
 		{"Extism's host of its own", [3]string{"extism:host/user", "lookup", "(i64) -> i64"}, []string{"functions of an Extism host"}},
+		{"an unknown function of Extism's", [3]string{abi.ModuleExtism, "teleport", "(i64) -> i64"}, []string{`no function "teleport"`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
