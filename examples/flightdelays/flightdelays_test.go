@@ -76,7 +76,9 @@ func TestReport(t *testing.T) {
 
 	// What the workflow's comment promises about its history.
 	var id string
-	if _, err := fmt.Sscanf(stderr.String(), "workflow %s", &id); err != nil {
+	_, line, _ := strings.Cut("\n"+stderr.String(), "\nworkflow ")
+	if _, err := fmt.Sscan(line, &id); err != nil {
+		t.Log(stderr.String())
 		t.Fatal(err)
 	}
 	described, err := testbed.Shared(t).Client(t).DescribeWorkflowExecution(t.Context(), id, "")

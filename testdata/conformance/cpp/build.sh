@@ -8,3 +8,4 @@ trap 'rm -f conformance.o' EXIT
 $CXX --target=wasm32-wasi -std=c++17 -fno-exceptions -fno-rtti -Os -Wall -Wextra -Wpedantic -Werror -I../../../guest-sdk/c/include -c -o conformance.o conformance.cpp
 # Without -O here, clang does not look for a wasm-opt to run, which would make the result depend on the machine.
 $CXX --target=wasm32-wasi -mexec-model=reactor -Wl,--strip-all,-z,stack-size=65536 $LDFLAGS -o conformance.wasm conformance.o
+chmod 644 conformance.wasm
