@@ -135,12 +135,15 @@ impl std::error::Error for Error {}
 ///         pub fn forecast(place: &Place<'_>) -> passthrough::Result<Forecast>;
 ///         /// A request and a response of bytes, exactly as written here.
 ///         fn render(request: &[u8]) -> passthrough::Result<Vec<u8>>;
+///         /// A request in JSON, and a response of bytes.
+///         fn map(place: &Place<'_>) -> passthrough::Result<wasmworker::Bytes>;
 ///         /// An empty request, and a response in JSON.
 ///         fn cities() -> passthrough::Result<Vec<String>>;
 ///     }
 /// }
 /// ```
 ///
+/// Of a request that is not `&[u8]`, a response of bytes is [`Bytes`](crate::Bytes): a `Vec<u8>` would be an array in JSON.
 /// A response that is empty is read as the JSON `null`, so that it may be a `()` or a `None`. A call waits until the host
 /// answers, or interrupts the activity. In tests, which run without a host, [`testing::Env::passthrough`] stands in for the module.
 ///
@@ -213,8 +216,25 @@ pub fn __encode(request: &(impl Serialize + ?Sized)) -> Result<Vec<u8>> {
 }
 
 #[doc(hidden)]
-pub fn __decode<T: DeserializeOwned>(response: Result<Vec<u8>>) -> Result<T> {
-    let response = response?;
-    let json = if response.is_empty() { b"null" } else { &response[..] };
-    serde_json::from_slice(json).map_err(|err| Error::new(Errno::EIO, format!("the response cannot be decoded: {err}")))
+pub fn __decode<T: FromResponse>(response: Result<Vec<u8>>) -> Result<T> {
+    T::from_response(response?)
+}
+
+/// What a response can be: [`Bytes`](crate::Bytes) as it is, and everything else from JSON.
+#[doc(hidden)]
+pub trait FromResponse: Sized {
+    fn from_response(response: Vec<u8>) -> Result<Self>;
+}
+
+impl FromResponse for crate::Bytes {
+    fn from_response(response: Vec<u8>) -> Result<Self> {
+        Ok(crate::Bytes(response))
+    }
+}
+
+impl<T: DeserializeOwned> FromResponse for T {
+    fn from_response(response: Vec<u8>) -> Result<Self> {
+        let json = if response.is_empty() { b"null" } else { &response[..] };
+        serde_json::from_slice(json).map_err(|err| Error::new(Errno::EIO, format!("the response cannot be decoded: {err}")))
+    }
 }

@@ -363,6 +363,7 @@ mod tests {
                 fn upper(text: &[u8]) -> Result<Vec<u8>>;
                 /// Documented.
                 pub(super) fn double(number: &u32) -> Result<u32>;
+                fn bytes(number: &u32) -> Result<crate::Bytes>;
                 fn deny() -> Result<()>;
                 fn absent() -> Result<Option<u8>>;
             }
@@ -372,11 +373,13 @@ mod tests {
             .passthrough("wasmworker:test/v1", "double", |request| {
                 Ok(format!("{}", 2 * std::str::from_utf8(request).unwrap().parse::<u32>().unwrap()).into())
             })
+            .passthrough("wasmworker:test/v1", "bytes", |request| Ok([request, b"\xff"].concat()))
             .passthrough("wasmworker:test/v1", "deny", |_| Err(Error::new(Errno::EACCES, "the policy says no")))
             .passthrough("wasmworker:test/v1", "absent", |request| Ok(request.to_vec()));
         env.run(|| {
             assert_eq!(upper(b"abc").unwrap(), b"ABC");
             assert_eq!(double(&21), Ok(42));
+            assert_eq!(bytes(&21).unwrap().0, b"21\xff");
             assert_eq!(deny().unwrap_err().to_string(), "EACCES: the policy says no");
             assert_eq!(absent(), Ok(None));
         });
