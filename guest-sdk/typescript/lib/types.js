@@ -7,6 +7,8 @@ import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { load } from "./dependency.js";
 
+const PACKAGE = "@wasmworker/sdk";
+
 // Object types that the parameters of one activity may have. Generic types can be endless.
 const MAX_TYPES = 1000;
 
@@ -56,8 +58,9 @@ function configFor(ts, entry) {
     target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler, strict: true,
     skipLibCheck: true, types: [],
   };
+  const sdk = join(dirname(fileURLToPath(import.meta.url)), "..", "src");
   let declarations = [
-    join(dirname(fileURLToPath(import.meta.url)), "..", "src", "globals.d.ts"),
+    join(sdk, "globals.d.ts"),
     ...readdirSync(dirname(resolve(entry))).filter((name) => name.endsWith(".d.ts")).map((name) => join(dirname(resolve(entry)), name)),
   ];
   if (path !== undefined) {
@@ -68,6 +71,15 @@ function configFor(ts, entry) {
     declarations = config.fileNames.filter((name) => name.endsWith(".d.ts"));
   } else {
     options.lib = ["lib.es2023.d.ts"];
+  }
+  // A bundler that is run from a checkout is not where a project looks for the SDK, but its types are here.
+  if (ts.resolveModuleName(PACKAGE, resolve(entry), options, ts.sys).resolvedModule === undefined) {
+    options = {
+      ...options,
+      paths: { ...options.paths, [PACKAGE]: [join(sdk, "index.d.ts")], [`${PACKAGE}/testing`]: [join(sdk, "testing.d.ts")] },
+      types: options.types?.filter((name) => name !== `${PACKAGE}/globals`),
+    };
+    declarations = [...new Set([...declarations, join(sdk, "globals.d.ts")])];
   }
   return {
     options: { ...options, noEmit: true, allowJs: true, composite: false, incremental: false, declaration: false, declarationMap: false, tsBuildInfoFile: undefined },
