@@ -444,7 +444,7 @@ func equal(t *testing.T, what string, got, want any) {
 
 // A module cannot follow two contracts at once.
 func TestNativeAndExtism(t *testing.T) {
-	_, err := catalog.Read("../../testdata/wat/both.wasm")
+	_, err := catalog.Read("../../testdata/hostile/native-and-extism.wasm")
 	if err == nil || !strings.Contains(err.Error(), "imports both wasmworker:activity/v1 and extism:host/env") {
 		t.Errorf("got %v", err)
 	}

@@ -1,3 +1,4 @@
+;; expect: refused: imports both
 ;; Imports what a native module does and what an Extism plugin does: it can be one of them.
 (module
   (import "wasmworker:activity/v1" "status" (func (result i32)))
