@@ -184,12 +184,21 @@ func (k *kernel) release(offset uint64) {
 // bytes, as much as the host itself needs for a block, so that small ones cannot pass the limit.
 func sizeClass(n uint64) int { return bits.Len64(max(n, 128) - 1) }
 
-// alloc allocates a block, zeroed, and returns its offset. 0 bytes are the offset 0. The memory
-// counts with the instance's own against the limit; beyond it, the guest is trapped.
+// alloc is allocate for the plugin, which is trapped if there is no room.
 func (c *call) alloc(n uint64) uint64 {
+	offset, fault := c.allocate(n)
+	if fault != nil {
+		panic(fault)
+	}
+	return offset
+}
+
+// allocate allocates a block, zeroed, and returns its offset. 0 bytes are the offset 0. The memory
+// counts with the instance's own against the limit of all instances; blocks have the limit of the module.
+func (c *call) allocate(n uint64) (uint64, *guestFault) {
 	k := c.kernel
 	if n == 0 {
-		return 0
+		return 0, nil
 	}
 	limit := c.module.Options.MemoryLimit
 	var class int
@@ -209,19 +218,25 @@ func (c *call) alloc(n uint64) uint64 {
 			block = block[part:]
 		}
 		k.blocks[offset] = n
-		return offset
+		return offset, nil
 	}
 	offset := max(k.end, kernelStart)
 	end := offset + 1<<class
 	if n > limit || end > limit {
-		panic(&guestFault{message: fmt.Sprintf("the plugin's blocks have %d bytes, and %d more would be beyond its memory_limit of %s", offset, n, mebibytes(limit)), memory: true})
+		return 0, outOfMemory("the plugin's blocks have %d bytes, and %d more would be beyond its memory_limit of %s", offset, n, mebibytes(limit))
 	}
 	if end > uint64(len(k.memory)) {
-		c.growKernel((end + extismPage - 1) / extismPage * extismPage)
+		if fault := c.growKernel((end + extismPage - 1) / extismPage * extismPage); fault != nil {
+			return 0, fault
+		}
 	}
 	k.end = end
 	k.blocks[offset] = n
-	return offset
+	return offset, nil
+}
+
+func outOfMemory(format string, args ...any) *guestFault {
+	return &guestFault{message: fmt.Sprintf(format, args...), memory: true}
 }
 
 // store makes a block of data.
@@ -371,36 +386,48 @@ func (c *call) prepareExtism() error {
 			NonRetryable: true,
 		}
 	}
-	c.kernel.input = [2]uint64{c.store(input), uint64(len(input))}
+	offset, fault := c.allocate(uint64(len(input)))
+	if fault != nil {
+		return c.abnormalEnd(fault, image.NotRefused)
+	}
+	copy(c.kernel.memory[offset:], input)
+	c.kernel.input = [2]uint64{offset, uint64(len(input))}
 	return nil
 }
 
 // growKernel makes the kernel's memory larger.
-func (c *call) growKernel(size uint64) {
+func (c *call) growKernel(size uint64) *guestFault {
 	k, budget := c.kernel, c.module.imageBudget()
 	if size <= smallKernel {
-		if more := size - uint64(len(k.memory)); budget.Take(more) {
-			k.memory = append(k.memory, make([]byte, more)...)
-			return
+		more := size - uint64(len(k.memory))
+		if !budget.Take(more) {
+			return outOfMemory("it asked for more, and %v", c.module.budget.exceeded())
 		}
-		panic(&guestFault{message: "it asked for more, and " + c.module.budget.exceeded().Error(), memory: true})
+		k.memory = append(k.memory, make([]byte, more)...)
+		return nil
+	}
+	mapped := k.mapped
+	if mapped == nil {
+		var err error
+		limit := (c.module.Options.MemoryLimit + extismPage) / extismPage * extismPage
+		if mapped, err = image.NewMemory(image.Config{Limit: limit, Budget: budget}); err != nil {
+			return outOfMemory("it asked for more: %v", err)
+		}
+	}
+	memory := mapped.Reallocate(size)
+	if memory == nil {
+		refusal := mapped.TakeRefusal()
+		if k.mapped == nil {
+			mapped.Close()
+		}
+		return outOfMemory("it asked for %s, but was refused %s", mebibytes(size), c.module.refusal(refusal))
 	}
 	if k.mapped == nil {
-		limit := (c.module.Options.MemoryLimit + extismPage) / extismPage * extismPage
-		mapped, err := image.NewMemory(image.Config{Limit: limit, Budget: budget})
-		if err != nil {
-			panic(&guestFault{message: "it asked for more: " + err.Error(), memory: true})
-		}
-		small := k.memory
-		k.mapped, k.memory = mapped, nil
-		budget.Give(uint64(len(small)))
-		defer func() { copy(k.memory, small) }()
+		copy(memory, k.memory)
+		budget.Give(uint64(len(k.memory)))
 	}
-	memory := k.mapped.Reallocate(size)
-	if memory == nil {
-		panic(&guestFault{message: "it asked for " + mebibytes(size) + ", but was refused " + c.module.refusal(k.mapped.TakeRefusal()), memory: true})
-	}
-	k.memory = memory
+	k.mapped, k.memory = mapped, memory
+	return nil
 }
 
 // releaseKernel gives back what the kernel has of the limit for all instances.

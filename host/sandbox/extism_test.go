@@ -181,3 +181,24 @@ func TestExtismHandsOver(t *testing.T) {
 	equal(t, "after that", text(run(t, s, "Vars")), "<nil>") // which has no room for what it does not get back
 	equal(t, "a response", text(run(t, s, "Get")), "a response of 19 B.")
 }
+
+// Input that the limits leave no room for is a failure of its activity, and costs nothing else: the
+// memory for it is taken before the plugin runs, where nobody recovers a trap.
+func TestExtismInputBeyondTheLimits(t *testing.T) {
+	input := []sandbox.Payload{raw(strings.Repeat("x", 32_770))} // for which a block takes 64 KiB, and 16 bytes stand before it
+	for name, cfg := range map[string]sandbox.Config{
+		"memory_limit": {Defaults: sandbox.Options{MemoryLimit: 65_540}},
+		// Room for the image and one instance of 64 KiB each, and for the small input.
+		"total_memory_limit": {MemoryLimit: 3 * 64 << 10, Defaults: sandbox.Options{Policy: sandbox.PolicyPristine}},
+	} {
+		cfg.Modules = modules(t, "plugin")
+		s := start(t, cfg)
+		for range 2 {
+			_, err := s.Run(t.Context(), sandbox.Task{Activity: "Call", Args: input})
+			if f := failure(t, err, abi.TypeOutOfMemory); f.NonRetryable {
+				t.Errorf("%s: %+v", name, f)
+			}
+			run(t, s, "Call", raw(strings.Repeat("\x00", 24)))
+		}
+	}
+}

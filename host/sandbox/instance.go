@@ -200,6 +200,7 @@ func (i *Instance) run(c *call) (*Payload, error) {
 	i.broken = true // until it has returned as it should
 	i.memory.TakeRefusal()
 	i.stdio.attach(c)
+	defer c.releaseKernel()
 	name := c.activity.Export
 	var err error
 	switch i.module.File.Kind {
@@ -223,7 +224,7 @@ func (i *Instance) run(c *call) (*Payload, error) {
 	if limit := i.module.Options.MaxUnits; limit > 0 {
 		budget = limit
 	}
-	units := int64(0)
+	var units int64
 	units, err = i.meter.Run(c.context(), budget, func(ctx context.Context) error {
 		return fn.CallWithStack(ctx, stack[:])
 	})
@@ -231,7 +232,6 @@ func (i *Instance) run(c *call) (*Payload, error) {
 		*c.task.Usage = Usage{Units: units, Instance: i.origin()}
 	}
 	i.stdio.flush()
-	defer c.releaseKernel()
 	if c.ctx.Err() != nil {
 		// Whatever it returned: a sleep or a request may have been cut short, and the
 		// guest may have taken that for the end of it.
@@ -317,7 +317,7 @@ func (m *Module) refusal(r image.Refusal) string {
 		return "more, since all instances together have their total_memory_limit of " + mebibytes(m.budget.Limit())
 	case r == image.RefusedBySystem:
 		return "more by the operating system"
-	case limit < m.Options.MemoryLimit:
+	case limit == m.File.MemoryMax:
 		return "more than the maximum of " + mebibytes(limit) + " that it declares itself"
 	default:
 		return "more than its memory_limit of " + mebibytes(limit)
