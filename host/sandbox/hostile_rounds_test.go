@@ -2,7 +2,6 @@ package sandbox_test
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -15,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/catalog"
 	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/passthrough"
@@ -160,18 +158,7 @@ func runRound(t *testing.T, box *sandbox.Sandbox, expected map[string]string) {
 func runBriefly(box *sandbox.Sandbox, activity string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), roundDeadline)
 	defer cancel()
-	err := runRecovered(ctx, box, sandbox.Task{Activity: activity})
-	var failed *abi.Failure
-	var interrupted *sandbox.InterruptedError
-	switch {
-	case err == nil:
-		return "completed"
-	case errors.As(err, &interrupted):
-		return "interrupted"
-	case errors.As(err, &failed):
-		return failed.Type
-	}
-	return err.Error()
+	return ending(runRecovered(ctx, box, sandbox.Task{Activity: activity}))
 }
 
 // measure measures what there is while nothing runs. What is idle differs from round to round, so

@@ -139,7 +139,11 @@ func runHostile(t *testing.T, box *sandbox.Sandbox, want string) string {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	err := runRecovered(ctx, box, sandbox.Task{Activity: "A"})
+	return ending(runRecovered(ctx, box, sandbox.Task{Activity: "A"}))
+}
+
+// ending says how an activity ended, in the words of an expectation.
+func ending(err error) string {
 	var failure *abi.Failure
 	var interrupted *sandbox.InterruptedError
 	switch {

@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -66,13 +65,10 @@ func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 		WithName(""). // instances of one module live side by side
 		WithArgs(m.File.Name).
 		WithStartFunctions(). // _initialize and _start are called below, with a context
-		WithStdin(i.stdio.in()).
 		WithStdout(i.stdio.out()).
 		WithStderr(i.stdio.err()).
-		WithRandSource(rand.Reader).
 		WithSysWalltime().
-		WithSysNanotime().
-		WithNanosleep(i.stdio.sleep)
+		WithSysNanotime() // standard input, random numbers and sleep do without wazero: see linkWASI
 	for _, env := range m.env {
 		config = config.WithEnv(env[0], env[1])
 	}

@@ -103,28 +103,20 @@ func TestTotalMemoryLimitTooSmall(t *testing.T) {
 	}
 }
 
-var errEnough = errors.New("enough")
-
 // While the memory is in use, an activity of another module fails, to be retried.
 func TestTotalMemoryLimitInUse(t *testing.T) {
 	cfg := copies(t, "dirty", sandbox.Options{Policy: sandbox.PolicyPristine}, "a", "b")
 	cfg.MemoryLimit = 7 << 20
 	s := start(t, cfg)
-	ctx, stop := context.WithCancelCause(t.Context())
-	done := make(chan error)
-	go func() {
-		_, err := s.Run(ctx, sandbox.Task{Activity: "a.Spin"})
-		done <- err
-	}()
-	for stats(s).InUse == 0 || s.Modules()[0].Live() == 0 {
-		time.Sleep(time.Millisecond)
+	instance, err := s.Executor().Acquire(t.Context(), s.Modules()[0])
+	if err != nil {
+		t.Fatal(err)
 	}
-	_, err := s.Run(t.Context(), sandbox.Task{Activity: "b.Read"})
+	_, err = s.Run(t.Context(), sandbox.Task{Activity: "b.Read"})
 	f := failure(t, err, abi.TypeNoInstance)
 	if f.NonRetryable || !strings.Contains(f.Message, "6 MiB of 7 MiB are taken") {
 		t.Errorf("%+v", f)
 	}
-	stop(errEnough)
-	interrupted(t, <-done, errEnough)
+	s.Executor().Release(instance)
 	run(t, s, "b.Read")
 }

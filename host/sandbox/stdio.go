@@ -20,9 +20,8 @@ import (
 	"github.com/wasmworker/wasmworker/host/catalog"
 )
 
-// stdio connects an instance's standard streams, and its sleep, to the call that it
-// serves at the moment. The streams of an instance are fixed when it is made, its
-// calls come and go.
+// stdio connects an instance's standard output and error to the call that it serves at the
+// moment. The streams of an instance are fixed when it is made, its calls come and go.
 type stdio struct {
 	call   *call
 	stdout lines
@@ -224,24 +223,9 @@ func (s *stdio) flush() {
 	s.stderr.flush(s.call)
 }
 
-type readerFunc func([]byte) (int, error)
-
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
-
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
-
-func (s *stdio) in() io.Reader {
-	return readerFunc(func(p []byte) (int, error) {
-		if len(s.call.stdin) == 0 {
-			return 0, io.EOF
-		}
-		n := copy(p, s.call.stdin)
-		s.call.stdin = s.call.stdin[n:]
-		return n, nil
-	})
-}
 
 func (s *stdio) out() io.Writer {
 	return s.writer(func(p []byte) error {
@@ -280,9 +264,6 @@ func (s *stdio) writer(write func(p []byte) error) io.Writer {
 		}
 	})
 }
-
-// sleep is the guest's sleep: it ends with the call.
-func (s *stdio) sleep(ns int64) { sleepUntil(s.call.ctx, time.Duration(ns)) }
 
 // lines turns what is written into log records, one for each line.
 type lines struct {

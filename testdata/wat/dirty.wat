@@ -31,7 +31,4 @@
   ;; asks for one page more than the maximum, and dies when it is refused
   (func (export "TooMuch") (result i32)
     (if (i32.lt_s (memory.grow (i32.const 17)) (i32.const 0)) (then unreachable))
-    (i32.const 0))
-
-  ;; waits for good, and holds its memory
-  (func (export "Spin") (result i32) (loop $l (br $l)) (i32.const 0)))
+    (i32.const 0)))
