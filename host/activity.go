@@ -17,6 +17,7 @@ import (
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -31,6 +32,31 @@ const MetricUnits = "wasmworker_activity_units"
 // an instance, with the tag "instance" saying which, see [sandbox.Origin]. Activities of
 // modules that cannot be set back, which cost more, count as "fallback".
 const MetricInstances = "wasmworker_activity_instances"
+
+// MetricPassthroughLatency is a timer of the Temporal client's metrics handler: how long the calls of guests to passthrough
+// modules took, by activity type, with the tags "capability", "function" and "outcome" (ok, denied or error).
+const MetricPassthroughLatency = "wasmworker_passthrough_latency"
+
+// MetricDenied is a counter of the Temporal client's metrics handler: what policies denied, by activity type,
+// with the tags "module" and "capability". The targets are in the log: there is no end to how many guests can name.
+const MetricDenied = "wasmworker_passthrough_denied"
+
+// measured measures the calls of a passthrough function.
+func measured(m passthrough.Module, function string, f passthrough.Func) passthrough.Func {
+	return func(ctx context.Context, req []byte) ([]byte, error) {
+		start := time.Now()
+		response, err := f(ctx, req)
+		outcome := "ok"
+		if _, denied := errors.AsType[*passthrough.Denial](err); denied {
+			outcome = "denied"
+		} else if err != nil {
+			outcome = "error"
+		}
+		activity.GetMetricsHandler(ctx).WithTags(map[string]string{"capability": m.Name, "function": function, "outcome": outcome}).
+			Timer(MetricPassthroughLatency).Record(time.Since(start))
+		return response, err
+	}
+}
 
 // execute is the dynamic activity behind every wasm activity.
 //
@@ -123,6 +149,11 @@ func (a *attempt) run(ctx context.Context, info activity.Info, args []sandbox.Pa
 		}()
 	}
 	var usage sandbox.Usage
+	var module string
+	if known, ok := a.plugin.sandbox.Lookup(info.ActivityType.Name); ok {
+		module = known.Module.File.Name
+	}
+	metrics := activity.GetMetricsHandler(ctx)
 	result, err := a.plugin.sandbox.Run(guest, sandbox.Task{
 		Activity:  info.ActivityType.Name,
 		Args:      args,
@@ -132,8 +163,10 @@ func (a *attempt) run(ctx context.Context, info activity.Info, args []sandbox.Pa
 		Flags:     a.currentFlags,
 		Usage:     &usage,
 		Log:       logTo(ctx),
+		Denied: func(capability string, _ *passthrough.Denial) {
+			metrics.WithTags(map[string]string{"module": module, "capability": capability}).Counter(MetricDenied).Inc(1)
+		},
 	})
-	metrics := activity.GetMetricsHandler(ctx)
 	metrics.Counter(MetricUnits).Inc(usage.Units)
 	if usage.Instance != "" {
 		metrics.WithTags(map[string]string{"instance": string(usage.Instance)}).Counter(MetricInstances).Inc(1)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,21 +107,36 @@ func shout(ctx workflow.Context, text string) (string, error) {
 	return strings.ToUpper(echoed), err
 }
 
+// GreeterPolicy is what an activity module may do with the greeter. The zero value is nothing.
+type GreeterPolicy struct {
+	// Names are those that may be greeted. Default: none.
+	Names []string `yaml:"names" json:"names,omitempty"`
+}
+
+// greet greets whom the policy of the calling activity module has.
+func greet(ctx context.Context, name []byte) ([]byte, error) {
+	policy := passthrough.PolicyOf[GreeterPolicy](ctx)
+	if !slices.Contains(policy.Names, string(name)) {
+		return nil, passthrough.Deny("greeting "+string(name), "names of the greeter policy do not have it")
+	}
+	return append([]byte("hello, "), name...), nil
+}
+
 // A passthrough module of your own: guests import it as wasmworker:greeter/v1, and only
 // modules that it was granted to can be loaded with that import.
 func ExamplePassthroughModule() {
 	greeter := host.PassthroughModule{
-		Name: "greeter",
-		Functions: map[string]passthrough.Func{
-			"hello": func(_ context.Context, req []byte) ([]byte, error) {
-				return append([]byte("hello, "), req...), nil
-			},
-		},
+		Name:      "greeter",
+		Functions: map[string]passthrough.Func{"hello": greet},
+		Policy:    &GreeterPolicy{},
 	}
 	h, err := host.New(host.Options{PluginOptions: host.PluginOptions{
 		Modules:     []string{folder()},
 		Passthrough: []host.PassthroughModule{greeter},
-		PerModule:   map[string]host.ModuleOptions{"echo": {Passthrough: []string{"greeter"}}},
+		PerModule: map[string]host.ModuleOptions{"echo": {
+			Passthrough: []string{"greeter"},
+			Policies:    map[string]any{"greeter": &GreeterPolicy{Names: []string{"Ada"}}},
+		}},
 	}})
 	if err != nil {
 		log.Fatal(err)

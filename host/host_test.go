@@ -3,10 +3,12 @@
 package host_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,6 +16,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -421,29 +424,120 @@ type clash struct{}
 
 func (*clash) Info() error { return nil }
 
+// The module of the example and of docs/passthrough.md, and what operators learn of its use.
 func TestPassthroughModuleOfAnEmbedder(t *testing.T) {
+	var closed []string
+	closing := func(name string) func(context.Context) error {
+		return func(context.Context) error { closed = append(closed, name); return nil }
+	}
+	trimmed := func(ctx context.Context, req []byte) ([]byte, error) { // the guest sends JSON
+		response, err := greet(ctx, bytes.Trim(req, `"`))
+		return fmt.Appendf(nil, "%q", response), err
+	}
 	o := options(t, wat(t, "passthrough"))
-	o.Passthrough = []host.PassthroughModule{{Name: "greeter", Functions: map[string]passthrough.Func{
-		"hello": func(_ context.Context, req []byte) ([]byte, error) {
-			if string(req) == `"nobody"` {
-				return nil, fmt.Errorf("%w: there is nobody", abi.ENOENT)
-			}
-			return append([]byte(`"hello, `), req[1:]...), nil
-		},
-	}}}
+	o.Passthrough = []host.PassthroughModule{
+		{Name: "first", Functions: map[string]passthrough.Func{"f": trimmed}, Close: closing("first")},
+		{Name: "greeter", Functions: map[string]passthrough.Func{"hello": trimmed}, Policy: &GreeterPolicy{}, Close: closing("greeter")},
+	}
 	if _, err := host.New(o); err == nil || !strings.Contains(err.Error(), "--passthrough greeter") {
 		t.Fatalf("without a grant: %v, want a refusal that names the flag", err)
 	}
-	o.PerModule = map[string]host.ModuleOptions{"passthrough": {Passthrough: []string{"greeter"}}}
-	h := run(t, o)
-	if got := h.PassthroughModules(); len(got) != 1 || got[0].Name != "greeter" {
-		t.Errorf("passthrough modules: %v", got)
+	o.PerModule = map[string]host.ModuleOptions{"passthrough": {
+		Passthrough: []string{"greeter"}, Policies: map[string]any{"greeter": &GreeterPolicy{Names: []string{"Ada"}}},
+	}}
+	measured := &metrics{counted: map[string]int64{}}
+	o.ClientOptions.MetricsHandler = measured
+	t.Run("serve", func(t *testing.T) {
+		h := run(t, o)
+		if got := h.PassthroughModules(); len(got) != 2 || got[1].Name != "greeter" {
+			t.Errorf("passthrough modules: %v", got)
+		}
+		var s string
+		if err := get(t, execute(t, h, "Ask", "Ada"), &s); err != nil || s != "hello, Ada" {
+			t.Errorf("Ask: %q, %v", s, err)
+		}
+		if err := get(t, execute(t, h, "Ask", "Eve"), &s); err == nil { // the guest returns the sentence, which is no JSON
+			t.Errorf("what is denied: %q", s)
+		}
+	})
+	if !slices.Equal(closed, []string{"greeter", "first"}) {
+		t.Errorf("closed in the order %v", closed)
 	}
-	var s string
-	if err := get(t, execute(t, h, "Ask", "Ada"), &s); err != nil || s != "hello, Ada" {
-		t.Errorf("Ask: %q, %v", s, err)
+	for name, want := range map[string]int64{
+		host.MetricDenied + " capability=greeter module=passthrough":                        1,
+		host.MetricPassthroughLatency + " capability=greeter function=hello outcome=ok":     1,
+		host.MetricPassthroughLatency + " capability=greeter function=hello outcome=denied": 1,
+	} {
+		if got := measured.of(name); got != want {
+			t.Errorf("%s is %d, want %d; there are %v", name, got, want, measured.counted)
+		}
 	}
 }
+
+// metrics counts what a metrics handler is told, by name and tags without those of the SDK.
+type metrics struct {
+	client.MetricsHandler // nil: whatever else is asked of it would crash
+	tags                  map[string]string
+	mu                    sync.Mutex
+	counted               map[string]int64
+	parent                *metrics
+}
+
+func (m *metrics) WithTags(tags map[string]string) client.MetricsHandler {
+	all := maps.Clone(m.tags)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, tags)
+	root := m
+	if m.parent != nil {
+		root = m.parent
+	}
+	return &metrics{tags: all, parent: root}
+}
+
+func (m *metrics) add(name string, n int64) {
+	for _, key := range slices.Sorted(maps.Keys(m.tags)) {
+		if slices.Contains([]string{"capability", "function", "outcome", "module"}, key) {
+			name += " " + key + "=" + m.tags[key]
+		}
+	}
+	root := m
+	if m.parent != nil {
+		root = m.parent
+	}
+	root.mu.Lock()
+	defer root.mu.Unlock()
+	root.counted[name] += n
+}
+
+func (m *metrics) of(name string) int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.counted[name]
+}
+
+func (m *metrics) Counter(name string) client.MetricsCounter { return counter{m, name} }
+func (m *metrics) Gauge(string) client.MetricsGauge          { return nothing{} }
+func (m *metrics) Timer(name string) client.MetricsTimer     { return timer{m, name} }
+
+type counter struct {
+	m    *metrics
+	name string
+}
+
+func (c counter) Inc(n int64) { c.m.add(c.name, n) }
+
+type timer struct {
+	m    *metrics
+	name string
+}
+
+func (c timer) Record(time.Duration) { c.m.add(c.name, 1) }
+
+type nothing struct{}
+
+func (nothing) Update(float64) {}
 
 // countingExecutor is an executor of an embedder's.
 type countingExecutor struct {

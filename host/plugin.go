@@ -177,7 +177,7 @@ func NewPlugin(options PluginOptions) (*Plugin, error) {
 			Modules:     modules,
 			Defaults:    options.Defaults,
 			PerModule:   options.PerModule,
-			Passthrough: set,
+			Passthrough: set.Wrap(measured),
 			SkipRefused: options.SkipRefused,
 			Limit:       p.limit,
 			MemoryLimit: options.TotalMemoryLimit,

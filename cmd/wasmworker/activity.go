@@ -80,7 +80,12 @@ func invoke(c *cli.Context) error {
 	if err != nil {
 		return usageError{err}
 	}
-	set, err := passthrough.NewSet(passthroughModules(logger)...)
+	granting, err := passthroughModules(file)
+	if err != nil {
+		return err
+	}
+	defer closeAll(granting)
+	set, err := passthrough.NewSet(granting...)
 	if err != nil {
 		return err
 	}

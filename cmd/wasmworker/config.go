@@ -15,12 +15,14 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 	"github.com/urfave/cli/v2"
 	"github.com/xrash/smetrics"
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host"
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/passthrough/secret"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -49,6 +51,11 @@ type configFile struct {
 	MaxOutput               *scalar                 `yaml:"max_output"`
 	MaxUnits                *int64                  `yaml:"max_units"`
 	PerModule               map[string]moduleConfig `yaml:"per_module"`
+	// What passthrough modules have for all activity modules; the policies name these.
+	Secrets map[string]secret.Source `yaml:"secrets"`
+
+	path string
+	root ast.Node // of the whole file, to find the places of mistakes; nil: there is no file
 }
 
 // moduleConfig is one module's section below per_module.
@@ -78,63 +85,6 @@ func (l *list) UnmarshalYAML(unmarshal func(any) error) error {
 	return unmarshal((*[]string)(l))
 }
 
-// grants are the names of passthrough modules: one, a list, or a map from names to policies.
-type grants struct {
-	names    []string
-	policies map[string]ast.Node
-}
-
-// UnmarshalYAML implements goccy/go-yaml's NodeUnmarshaler.
-func (g *grants) UnmarshalYAML(node ast.Node) error {
-	entries, ok := node.(*ast.MappingNode)
-	if !ok {
-		var names list
-		err := yaml.NodeToValue(node, &names)
-		g.names = names
-		return err
-	}
-	g.policies = map[string]ast.Node{}
-	for _, entry := range entries.Values {
-		name := entry.Key.String()
-		g.names = append(g.names, name)
-		if entry.Value.Type() != ast.NullType {
-			g.policies[name] = entry.Value
-		}
-	}
-	return nil
-}
-
-// decode makes policies of what the file says about them.
-func (g grants) decode(path string, set passthrough.Set) (map[string]any, error) {
-	var policies map[string]any
-	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(g.policies)) {
-		node := g.policies[name]
-		policy, err := set.NewPolicy(name)
-		if err == nil {
-			err = yaml.NodeToValue(node, policy, yaml.Strict())
-		}
-		if err != nil {
-			errs = append(errs, policyError(path, node, err))
-			continue
-		}
-		if policies == nil {
-			policies = map[string]any{}
-		}
-		policies[name] = policy
-	}
-	return policies, errors.Join(errs...)
-}
-
-// policyError names the place of a mistake.
-func policyError(path string, node ast.Node, err error) error {
-	if located, ok := errors.AsType[yaml.Error](err); ok && located.GetToken() != nil {
-		return configError(path, err)
-	}
-	at := node.GetToken().Position
-	return fmt.Errorf("%s:%d:%d: %w", path, at.Line, at.Column, err)
-}
-
 // scalar is a number or a string, kept as text: 100, none, 30s, 64MiB.
 type scalar string
 
@@ -160,32 +110,128 @@ func readConfig(path string) (*configFile, error) {
 	if err != nil {
 		return nil, usagef("the configuration file cannot be read: %w", err)
 	}
-	config := &configFile{}
-	if err := yaml.UnmarshalWithOptions(data, config, yaml.Strict()); err != nil && !errors.Is(err, errEmpty) {
-		return nil, usageError{configError(path, err)}
+	config := &configFile{path: path}
+	parsed, err := parser.ParseBytes(data, 0)
+	if err != nil {
+		return nil, usageError{config.located(err, configFile{})}
+	}
+	if len(parsed.Docs) > 1 {
+		return nil, usagef("%s: it has %d YAML documents, and has to have one", path, len(parsed.Docs))
+	}
+	if len(parsed.Docs) == 0 || parsed.Docs[0].Body == nil {
+		return config, nil
+	}
+	config.root = parsed.Docs[0].Body
+	if err := yaml.NodeToValue(config.root, config, yaml.Strict()); err != nil {
+		return nil, usageError{config.located(err, configFile{})}
 	}
 	return config, nil
 }
 
-var errEmpty = errors.New("EOF")
-
-func configError(path string, err error) error {
+// located puts the place before an error of the YAML decoder. The keys of a value of the type of into are proposed
+// for one that does not exist.
+func (f *configFile) located(err error, into any) error {
 	located, ok := errors.AsType[yaml.Error](err)
 	if !ok || located.GetToken() == nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %w", f.path, err)
 	}
 	token := located.GetToken()
-	where := fmt.Sprintf("%s:%d:%d", path, token.Position.Line, token.Position.Column)
+	where := fmt.Sprintf("%s:%d:%d", f.path, token.Position.Line, token.Position.Column)
 	if _, unknown := errors.AsType[*yaml.UnknownFieldError](err); unknown {
-		keys := append(yamlKeys(configFile{}), yamlKeys(moduleConfig{})...)
-		return fmt.Errorf("%s: there is no key %q%s", where, token.Value, didYouMean(token.Value, keys))
+		return fmt.Errorf("%s: there is no key %q%s", where, token.Value, didYouMean(token.Value, yamlKeys(reflect.TypeOf(into))))
 	}
 	return fmt.Errorf("%s: %s", where, located.GetMessage())
 }
 
-func yamlKeys(v any) (keys []string) {
-	for field := range reflect.TypeOf(v).Fields() {
-		keys = append(keys, field.Tag.Get("yaml"))
+// at puts the place in the file before an error, or before each of those that it joins. The path is that of
+// [passthrough.FieldError].
+func (f *configFile) at(err error, path ...any) error {
+	if err == nil {
+		return nil
+	}
+	var errs []error
+	for _, e := range flatten(passthrough.At(err, path...)) {
+		field, ok := e.(*passthrough.FieldError)
+		if !ok {
+			field = &passthrough.FieldError{Err: e}
+		}
+		errs = append(errs, fmt.Errorf("%s: %w", f.where(field.Path), e))
+	}
+	return errors.Join(errs...)
+}
+
+func flatten(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, flatten(e)...)
+	}
+	return all
+}
+
+// where is the place of a path: file, line and column of the value there, or of its key if the value goes over several
+// lines. Where the file does not have all of the path, it is the place of the last part that it has.
+func (f *configFile) where(path []any) string {
+	if f.root == nil {
+		return f.path
+	}
+	node, at := f.root, f.root.GetToken().Position
+	for _, step := range path {
+		next, key := child(node, step)
+		if next == nil {
+			break
+		}
+		node, at = next, next.GetToken().Position
+		switch node := node.(type) {
+		case *ast.MappingNode, *ast.SequenceNode:
+			if mapping, ok := node.(*ast.MappingNode); ok && len(mapping.Values) > 0 && !mapping.IsFlowStyle { // whose own token is its first colon
+				at = mapping.Values[0].Key.GetToken().Position
+			}
+			if key != nil {
+				at = key.GetToken().Position
+			}
+		}
+	}
+	return fmt.Sprintf("%s:%d:%d", f.path, at.Line, at.Column)
+}
+
+// child is what a step of a path leads to, and its key in a map.
+func child(node ast.Node, step any) (value, key ast.Node) {
+	switch node := node.(type) {
+	case *ast.AnchorNode:
+		return child(node.Value, step)
+	case *ast.MappingNode:
+		for _, entry := range node.Values {
+			if entry.Key.GetToken().Value == step {
+				return entry.Value, entry.Key
+			}
+		}
+	case *ast.SequenceNode:
+		if i, ok := step.(int); ok && i < len(node.Values) {
+			return node.Values[i], nil
+		}
+	}
+	return nil, nil
+}
+
+// yamlKeys are the keys of a type, and of all that is below it.
+func yamlKeys(t reflect.Type) (keys []string) {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		return yamlKeys(t.Elem())
+	case reflect.Struct:
+		for field := range t.Fields() {
+			name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+			if name != "" {
+				keys = append(keys, name)
+			}
+			if field.IsExported() || field.Anonymous {
+				keys = append(keys, yamlKeys(field.Type)...)
+			}
+		}
 	}
 	return keys
 }
@@ -242,17 +288,16 @@ func applyConfig(c *cli.Context) (*configFile, error) {
 // moduleOptions makes the options of modules from flags and file: the defaults, and those of
 // single modules by their names. It goes on after mistakes and reports all of them.
 func moduleOptions(c *cli.Context, config *configFile, set passthrough.Set) (defaults host.ModuleOptions, perModule map[string]host.ModuleOptions, err error) {
-	path := c.String("config")
-	defaults = moduleDefaults(c)
-	policies, err := config.Passthrough.decode(path, set)
-	defaults.Policies = policies
+	defaults, err = moduleDefaults(c)
 	errs := []error{err}
+	defaults.Policies, err = config.policies(config.Passthrough, set)
+	errs = append(errs, err)
 	perModule = map[string]host.ModuleOptions{}
 	for _, name := range slices.Sorted(maps.Keys(config.PerModule)) {
 		section := config.PerModule[name]
-		options, err := section.options(fmt.Sprintf("%s: per_module %s", path, name))
-		errs = append(errs, err)
-		options.Policies, err = section.Passthrough.decode(path, set)
+		options, err := section.options()
+		errs = append(errs, config.at(err, "per_module", name))
+		options.Policies, err = config.policies(section.Passthrough, set, "per_module", name)
 		errs = append(errs, err)
 		perModule[name] = options
 	}
@@ -267,20 +312,14 @@ func hasFlag(c *cli.Context, name string) bool {
 }
 
 // options makes host options of the section.
-func (m moduleConfig) options(where string) (host.ModuleOptions, error) {
-	memory, err := parseBytes(m.MemoryLimit)
-	if err != nil {
-		return host.ModuleOptions{}, usagef("%s: memory_limit: %w", where, err)
-	}
-	output, err := parseBytes(m.MaxOutput)
-	if err != nil {
-		return host.ModuleOptions{}, usagef("%s: max_output: %w", where, err)
-	}
+func (m moduleConfig) options() (host.ModuleOptions, error) {
+	memory, memoryErr := parseBytes(m.MemoryLimit)
+	output, outputErr := parseBytes(m.MaxOutput)
 	return host.ModuleOptions{
 		Passthrough: m.Passthrough.names, Env: m.Env, Prefix: m.Prefix, Rename: m.Rename,
 		Policy: sandbox.Policy(m.Policy), MaxCalls: m.MaxCalls, MaxInstances: m.MaxInstances,
 		MemoryLimit: memory, MaxOutput: int(output), MaxUnits: m.MaxUnits,
-	}, nil
+	}, errors.Join(passthrough.At(memoryErr, "memory_limit"), passthrough.At(outputErr, "max_output"))
 }
 
 func parseBytes(s *scalar) (uint64, error) {
@@ -405,6 +444,13 @@ func queueFlags() []cli.Flag {
 	}
 }
 
+func instanceFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "policy", EnvVars: []string{"WASMWORKER_POLICY"}, Value: string(sandbox.PolicyPristine), Usage: "pristine: instances are set back after each activity; fresh: a new one for each; reuse: kept as they are, and state leaks between activities"},
+		&cli.IntFlag{Name: "max-calls", EnvVars: []string{"WASMWORKER_MAX_CALLS"}, Value: 1000, Usage: "calls of an instance before it is replaced, with --policy reuse"},
+	}
+}
+
 func moduleFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "passthrough", EnvVars: []string{"PASSTHROUGH_MODULES"}, Usage: "host `MODULE` that every guest may import; repeatable, or with commas"},
@@ -420,12 +466,18 @@ func moduleFlags() []cli.Flag {
 func valueOf[T any](v T) *T { return &v }
 
 // moduleDefaults makes the options of every module from the flags.
-func moduleDefaults(c *cli.Context) host.ModuleOptions {
+func moduleDefaults(c *cli.Context) (host.ModuleOptions, error) {
+	var err error
+	if hasFlag(c, "max-calls") && c.Int("max-calls") < 1 {
+		err = fmt.Errorf("--max-calls %d is not positive", c.Int("max-calls"))
+	}
 	return host.ModuleOptions{
+		Policy:      sandbox.Policy(c.String("policy")), // of a command without these flags, the defaults
+		MaxCalls:    c.Int("max-calls"),
 		Passthrough: c.StringSlice("passthrough"),
 		Env:         c.StringSlice("env"),
 		MemoryLimit: uint64(*c.Generic("memory-limit").(*bytesFlag)),
 		MaxOutput:   int(*c.Generic("max-output").(*bytesFlag)),
 		MaxUnits:    c.Int64("max-units"),
-	}
+	}, err
 }

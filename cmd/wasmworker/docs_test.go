@@ -35,15 +35,28 @@ func TestOperationsTableIsComplete(t *testing.T) {
 			}
 		}
 		key := strings.ReplaceAll(name, "-", "_")
-		if name != "profile" && !slices.Contains(yamlKeys(configFile{}), key) {
+		if name != "profile" && !slices.Contains(topKeys(), key) {
 			t.Errorf("--%s has no key in the configuration file", name)
 		}
 	}
-	for _, key := range yamlKeys(configFile{}) {
-		if key != "per_module" && !slices.Contains(names, strings.ReplaceAll(key, "_", "-")) {
+	for _, key := range topKeys() {
+		if !slices.Contains(sections, key) && !slices.Contains(names, strings.ReplaceAll(key, "_", "-")) {
 			t.Errorf("key %s has no flag", key)
 		}
 	}
+}
+
+// sections are the keys that have no flag.
+var sections = []string{"per_module", "secrets", "connections", "buckets"}
+
+// topKeys are the keys at the top of the configuration file.
+func topKeys() (keys []string) {
+	for field := range reflect.TypeFor[configFile]().Fields() {
+		if key := field.Tag.Get("yaml"); key != "" {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // Every key of the file reaches its flag, and the environment wins over it.
@@ -110,8 +123,10 @@ max_units: 5
 	if err := app.Run([]string{"wasmworker", "--config", path}); err != nil {
 		t.Fatal(err)
 	}
-	if n := reflect.TypeFor[configFile]().NumField() - 1; n != len(want) {
-		t.Errorf("the file has %d keys, and %d are tested", n, len(want))
+	for _, key := range topKeys() {
+		if _, ok := want[strings.ReplaceAll(key, "_", "-")]; !ok && !slices.Contains(sections, key) {
+			t.Errorf("key %s is not tested", key)
+		}
 	}
 }
 

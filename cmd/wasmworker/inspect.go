@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -29,57 +31,145 @@ type moduleReport struct {
 	Imports    []passthrough.Need `json:"imports"`
 	Instances  sandbox.Policy     `json:"instances"`
 	Fallback   string             `json:"fallback,omitempty"`
+	Effective  *effectiveOptions  `json:"effective,omitempty"` // with --config
+}
+
+// effectiveOptions are what a configuration file makes of a module.
+type effectiveOptions struct {
+	Refused     string         `json:"refused,omitempty"` // why the module would not be served
+	Activities  []string       `json:"activities"`        // their types, with prefix and renamed
+	Passthrough map[string]any `json:"passthrough"`       // policies by the names of what was granted; null: it has none
+	Env         []string       `json:"env"`
+	MemoryLimit uint64         `json:"memory_limit_bytes"`
+	MaxOutput   int            `json:"max_output_bytes"`
+	MaxUnits    int64          `json:"max_units"` // 0: no limit
 }
 
 func inspectCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "inspect",
-		Usage:     "say what modules are, offer and ask for; nothing is run",
-		ArgsUsage: "FILE-OR-FOLDER…",
+		Usage:     "say what modules are, offer and ask for, and what a configuration grants them; nothing is run",
+		ArgsUsage: "[FILE-OR-FOLDER…]",
 		Description: `   wasmworker inspect ./acts
-   wasmworker inspect --json ./acts/greet.wasm | jq '.[].imports'`,
-		Flags: []cli.Flag{
+   wasmworker inspect --json ./acts/greet.wasm | jq '.[].imports'
+   wasmworker inspect --config wasmworker.yaml         # the modules of the file, with their effective grants`,
+		Flags: slices.Concat([]cli.Flag{
+			configFlag(),
+			&cli.StringSliceFlag{Name: "modules", Aliases: []string{"m"}, EnvVars: []string{"WASMWORKER_MODULES"}, Usage: "`FOLDER` with .wasm files, or a file, as for serve; repeatable", TakesFile: true},
 			&cli.BoolFlag{Name: "json", EnvVars: []string{"WASMWORKER_JSON"}, Usage: "print JSON"},
-		},
-		Action: func(c *cli.Context) error {
-			if !c.Args().Present() {
-				return usagef("name .wasm files or folders to inspect")
-			}
-			modules, unreadable := catalog.Open(c.Args().Slice()...)
-			set, err := passthrough.NewSet(passthroughModules(nil)...)
-			if err != nil {
-				return err
-			}
-			reports := []moduleReport{}
-			for _, m := range modules {
-				instances := sandbox.PolicyPristine
-				fallback, err := sandbox.CannotBeSetBack(m)
-				switch {
-				case err != nil:
-					unreadable = errors.Join(unreadable, fmt.Errorf("%s: the module is not valid: %w", m.Path, err))
-					continue
-				case fallback != "":
-					instances = sandbox.PolicyFresh
-				}
-				reports = append(reports, moduleReport{
-					Name: m.Name, Path: m.Path, Kind: m.Kind, Digest: "sha256:" + m.Digest, Size: len(m.Binary),
-					MemoryMin: m.MemoryMin, MemoryMax: m.MemoryMax, Activities: m.Exports, Imports: set.Needs(m),
-					Instances: instances, Fallback: fallback,
-				})
-			}
-			if c.Bool("json") {
-				encoder := json.NewEncoder(c.App.Writer)
-				encoder.SetIndent("", "  ")
-				err = encoder.Encode(reports)
-			} else {
-				err = printReports(c.App.Writer, reports)
-			}
-			if unreadable != nil {
-				unreadable = usageError{unreadable}
-			}
-			return errors.Join(err, unreadable)
-		},
+		}, instanceFlags(), moduleFlags()),
+		Action: inspect,
 	}
+}
+
+func inspect(c *cli.Context) error {
+	file, err := applyConfig(c)
+	if err != nil {
+		return err
+	}
+	paths := c.Args().Slice()
+	if len(paths) == 0 {
+		paths = c.StringSlice("modules")
+	}
+	if len(paths) == 0 {
+		return usagef("name .wasm files or folders to inspect")
+	}
+	modules, unreadable := catalog.Open(paths...)
+	granting, err := passthroughModules(file)
+	if err != nil {
+		return err
+	}
+	defer closeAll(granting)
+	set, err := passthrough.NewSet(granting...)
+	if err != nil {
+		return err
+	}
+	var effective map[string]*effectiveOptions
+	if file.path != "" {
+		if effective, err = effectiveGrants(c, file, set, modules); err != nil {
+			return err
+		}
+	}
+	reports := []moduleReport{}
+	for _, m := range modules {
+		instances := sandbox.PolicyPristine
+		fallback, err := sandbox.CannotBeSetBack(m)
+		switch {
+		case err != nil:
+			unreadable = errors.Join(unreadable, fmt.Errorf("%s: the module is not valid: %w", m.Path, err))
+			continue
+		case fallback != "":
+			instances = sandbox.PolicyFresh
+		}
+		reports = append(reports, moduleReport{
+			Name: m.Name, Path: m.Path, Kind: m.Kind, Digest: "sha256:" + m.Digest, Size: len(m.Binary),
+			MemoryMin: m.MemoryMin, MemoryMax: m.MemoryMax, Activities: m.Exports, Imports: set.Needs(m),
+			Instances: instances, Fallback: fallback, Effective: effective[m.Name],
+		})
+	}
+	if c.Bool("json") {
+		encoder := json.NewEncoder(c.App.Writer)
+		encoder.SetIndent("", "  ")
+		encoder.SetEscapeHTML(false)
+		err = encoder.Encode(reports)
+	} else {
+		err = printReports(c.App.Writer, reports)
+	}
+	if unreadable != nil {
+		unreadable = usageError{unreadable}
+	}
+	return errors.Join(err, unreadable)
+}
+
+// effectiveGrants are what the configuration makes of each module, by the rules of the sandbox itself.
+func effectiveGrants(c *cli.Context, file *configFile, set passthrough.Set, modules []*catalog.Module) (map[string]*effectiveOptions, error) {
+	if len(modules) == 0 {
+		return nil, nil
+	}
+	defaults, perModule, err := moduleOptions(c, file, set)
+	if err != nil {
+		return nil, err
+	}
+	if c.Args().Present() { // a part of what the file is about
+		maps.DeleteFunc(perModule, func(name string, _ sandbox.Options) bool {
+			return !slices.ContainsFunc(modules, func(m *catalog.Module) bool { return m.Name == name })
+		})
+	}
+	effective := map[string]*effectiveOptions{}
+	box, err := sandbox.New(sandbox.Config{Modules: modules, Defaults: defaults, PerModule: perModule, Passthrough: set, SkipRefused: true})
+	var refusals []error
+	if box != nil {
+		defer box.Close(c.Context) //nolint:errcheck // nothing was compiled
+		refusals = box.Refused()
+		for _, m := range box.Modules() {
+			effective[m.File.Name] = effectiveOf(m)
+		}
+		for _, a := range box.Activities() {
+			e := effective[a.Module.File.Name]
+			e.Activities = append(e.Activities, a.Type)
+		}
+	} else {
+		refusals = flatten(err)
+	}
+	for _, refused := range refusals {
+		refusal, ok := errors.AsType[*passthrough.Refusal](refused)
+		if !ok {
+			return nil, usageError{err}
+		}
+		effective[refusal.Module.Name] = &effectiveOptions{Refused: refusal.Error()}
+	}
+	return effective, nil
+}
+
+func effectiveOf(m *sandbox.Module) *effectiveOptions {
+	e := &effectiveOptions{
+		Activities: []string{}, Passthrough: map[string]any{}, Env: append([]string{}, m.Options.Env...),
+		MemoryLimit: m.Options.MemoryLimit, MaxOutput: m.Options.MaxOutput, MaxUnits: m.Options.MaxUnits,
+	}
+	for _, name := range m.Options.Passthrough {
+		e.Passthrough[name] = m.Options.Policies[name]
+	}
+	return e
 }
 
 func printReports(w io.Writer, reports []moduleReport) error {
@@ -117,6 +207,84 @@ func printReports(w io.Writer, reports []moduleReport) error {
 			}
 			fmt.Fprintf(table, "%s\t%q (%d functions): %s\n", label, need.Import, len(need.Functions), grant)
 		}
+		if r.Effective != nil {
+			printEffective(table, r.Effective)
+		}
 	}
 	return table.Flush()
+}
+
+func printEffective(table io.Writer, e *effectiveOptions) {
+	if e.Refused != "" {
+		fmt.Fprintf(table, "refused\t%s\n", strings.ReplaceAll(e.Refused, "\n", "\n\t"))
+		return
+	}
+	fmt.Fprintf(table, "served as\t%s\n", strings.Join(e.Activities, ", "))
+	units := "no limit of units"
+	if e.MaxUnits > 0 {
+		units = fmt.Sprintf("%d units", e.MaxUnits)
+	}
+	fmt.Fprintf(table, "limits\tmemory %s, output %s, %s\n", humanize.IBytes(e.MemoryLimit), humanize.IBytes(uint64(e.MaxOutput)), units)
+	env := strings.Join(e.Env, ", ")
+	if env == "" {
+		env = "none"
+	}
+	fmt.Fprintf(table, "env\t%s\n", env)
+	label := "grants"
+	for _, name := range slices.Sorted(maps.Keys(e.Passthrough)) {
+		lines := []string{"(nothing to decide)"}
+		if policy := e.Passthrough[name]; policy != nil {
+			if lines = fieldLines(policy); lines == nil {
+				lines = []string{"with its defaults"}
+			}
+		}
+		for i, line := range lines {
+			head := name
+			if i > 0 {
+				label, head = "", strings.Repeat(" ", len(name))
+			}
+			fmt.Fprintf(table, "%s\t%s  %s\n", label, head, line)
+		}
+		label = ""
+	}
+	if len(e.Passthrough) == 0 {
+		fmt.Fprintf(table, "grants\tnone\n")
+	}
+}
+
+// fieldLines are a policy's fields, one a line: allow[0].origin: https://api.example.com.
+func fieldLines(policy any) []string {
+	data, err := json.Marshal(policy)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	var value any
+	if err := json.Unmarshal(data, &value); err != nil {
+		return []string{err.Error()}
+	}
+	var lines []string
+	var walk func(path []any, value any)
+	walk = func(path []any, value any) {
+		switch value := value.(type) {
+		case map[string]any:
+			for _, key := range slices.Sorted(maps.Keys(value)) {
+				walk(append(slices.Clone(path), key), value[key])
+			}
+			if len(value) == 0 && len(path) > 0 {
+				lines = append(lines, passthrough.PathString(path)+": with its defaults")
+			}
+		case []any:
+			if !slices.ContainsFunc(value, func(v any) bool { _, ok := v.(map[string]any); return ok }) {
+				lines = append(lines, passthrough.PathString(path)+": "+strings.Trim(fmt.Sprint(value), "[]"))
+				return
+			}
+			for i, v := range value {
+				walk(append(slices.Clone(path), i), v)
+			}
+		default:
+			lines = append(lines, fmt.Sprintf("%s: %v", passthrough.PathString(path), value))
+		}
+	}
+	walk(nil, value)
+	return lines
 }

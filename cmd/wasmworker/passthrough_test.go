@@ -27,14 +27,14 @@ func TestPolicyMistakes(t *testing.T) {
 		text string
 		want []string
 	}{
-		"unknown module":  {"  htpp:\n    allow: [https://example.com]\n", []string{".yaml:4:10: ", `passthrough module "htpp" does not exist (this host has: config, http)`}},
+		"unknown module":  {"  htpp:\n    allow: [https://example.com]\n", []string{".yaml:3:3: passthrough.htpp: ", `passthrough module "htpp" does not exist (this host has: config, http`}},
 		"unknown key":     {"  http:\n    alow: [https://example.com]\n", []string{`.yaml:4:5: there is no key "alow"`}},
 		"in a rule":       {"  http:\n    allow:\n      - https://example.com\n      - {origin: https://example.com, path: /}\n", []string{`.yaml:6:39: there is no key "path"`}},
 		"wrong kind":      {"  http:\n    allow: https://example.com\n", []string{".yaml:4:12: string was used where sequence is expected"}},
 		"not a number":    {"  http:\n    allow: [https://example.com]\n    max_redirects: many\n", []string{".yaml:5:20: "}},
-		"origin":          {"  http:\n    allow: [example.com, https://example.com/v1]\n", []string{".yaml:4:10: ", `allow[0]: origin "example.com": the URL does not begin with http`, `allow[1]: origin "https://example.com/v1" has more than`}},
-		"several":         {"  http: {allow: [https://example.com], max_redirects: 99, private_addresses: [here]}\n  config: {from_env: {a: UNSET_VARIABLE}}\n", []string{".yaml:3:9: ", "max_redirects 99", "private_addresses[0]", ".yaml:4:11: ", "UNSET_VARIABLE of \"a\" is not set"}},
-		"a single module": {"  config: {values: {a: b}}\nper_module:\n  echo:\n    passthrough:\n      config:\n        values: {version: 1.50}\n", []string{".yaml:8:15: ", `"version" is not a text`}},
+		"origin":          {"  http:\n    allow: [example.com, https://example.com/v1]\n", []string{".yaml:4:13: ", `passthrough.http.allow[0].origin: "example.com": the URL does not begin with http`, `.yaml:4:26: passthrough.http.allow[1].origin: "https://example.com/v1" has more than`}},
+		"several":         {"  http: {allow: [https://example.com], max_redirects: 99, private_addresses: [here]}\n  config: {from_env: {a: UNSET_VARIABLE}}\n", []string{".yaml:3:55: passthrough.http.max_redirects: 99 is not", ".yaml:3:79: passthrough.http.private_addresses[0]:", ".yaml:4:26: passthrough.config.from_env.a: the environment variable UNSET_VARIABLE is not set"}},
+		"a single module": {"  config: {values: {a: b}}\nper_module:\n  echo:\n    passthrough:\n      config:\n        values: {version: 1.50}\n", []string{".yaml:8:27: per_module.echo.passthrough.config.values.version: it is not a text"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, args := range [][]string{{"serve", "--address", "127.0.0.1:1", "-m", echo}, {"invoke", echo, "Echo", "1"}} {

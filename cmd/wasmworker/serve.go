@@ -21,9 +21,6 @@ import (
 
 	"github.com/wasmworker/wasmworker/host"
 	"github.com/wasmworker/wasmworker/host/passthrough"
-	configmodule "github.com/wasmworker/wasmworker/host/passthrough/config"
-	httpmodule "github.com/wasmworker/wasmworker/host/passthrough/http"
-	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
 func serveFlags() []cli.Flag {
@@ -34,11 +31,9 @@ func serveFlags() []cli.Flag {
 		&cli.GenericFlag{Name: "max-concurrent-activities", EnvVars: []string{"MAX_CONCURRENT_ACTIVITIES"}, Value: valueOf(limitFlag(host.DefaultMaxConcurrentActivities)), Usage: "most activities that run, and instances that live, at once: a `NUMBER` or none"},
 		&cli.GenericFlag{Name: "total-memory-limit", EnvVars: []string{"WASMWORKER_TOTAL_MEMORY_LIMIT"}, Value: new(totalBytesFlag), Usage: "most memory of all instances together, or none"},
 		&cli.GenericFlag{Name: "graceful-shutdown-timeout", EnvVars: []string{"GRACEFUL_SHUTDOWN_TIMEOUT_SECONDS"}, Value: valueOf(durationFlag(host.DefaultGracefulShutdownTimeout)), Usage: "how long activities may go on after the first signal: `SECONDS`, or with a unit"},
-		&cli.StringFlag{Name: "policy", EnvVars: []string{"WASMWORKER_POLICY"}, Value: string(sandbox.PolicyPristine), Usage: "pristine: instances are set back after each activity; fresh: a new one for each; reuse: kept as they are, and state leaks between activities"},
-		&cli.IntFlag{Name: "max-calls", EnvVars: []string{"WASMWORKER_MAX_CALLS"}, Value: 1000, Usage: "calls of an instance before it is replaced, with --policy reuse"},
 		&cli.BoolFlag{Name: "skip-refused", EnvVars: []string{"WASMWORKER_SKIP_REFUSED"}, Usage: "serve the rest when modules are refused, instead of nothing"},
 		&cli.StringFlag{Name: "health-address", EnvVars: []string{"WASMWORKER_HEALTH_ADDRESS"}, Usage: "`HOST:PORT` for /healthz and /readyz, such as :8080 (default: none)"},
-	}, moduleFlags(), logFlags())
+	}, instanceFlags(), moduleFlags(), logFlags())
 }
 
 func serveCommand() *cli.Command {
@@ -94,10 +89,10 @@ func newServer(c *cli.Context) (*server, error) {
 	if len(c.StringSlice("modules")) == 0 {
 		return nil, usagef("no modules are named; use --modules FOLDER, WASMWORKER_MODULES, or modules: in the file of --config")
 	}
-	if c.Int("max-calls") < 1 {
-		return nil, usagef("--max-calls %d is not positive", c.Int("max-calls"))
+	modules, err := passthroughModules(config)
+	if err != nil {
+		return nil, err
 	}
-	modules := passthroughModules(logger)
 	set, err := passthrough.NewSet(modules...)
 	if err != nil {
 		return nil, err
@@ -124,14 +119,7 @@ func newServer(c *cli.Context) (*server, error) {
 		TaskQueue:      c.String("task-queue"),
 		DeploymentName: c.String("deployment-name"),
 	}
-	s.options.Defaults.Policy = sandbox.Policy(c.String("policy"))
-	s.options.Defaults.MaxCalls = c.Int("max-calls")
 	return s, nil
-}
-
-// passthroughModules are the host modules that this program has. They log what they deny.
-func passthroughModules(logger *slog.Logger) []host.PassthroughModule {
-	return []host.PassthroughModule{configmodule.New(), httpmodule.New(httpmodule.Options{Logger: logger})}
 }
 
 // clientOptions reads the connection's settings as the Temporal SDK does, with ours on top.

@@ -40,16 +40,19 @@ type Module struct {
 	// the next version, registered beside the old one. Default 1.
 	Version int
 	// Functions are the module's functions by name. The signature in wasm is the
-	// same for all: (req_ptr i32, req_len i32) -> i64, see abi/SPEC.md.
+	// same for all: (req_ptr i32, req_len i32) -> i64, see abi/SPEC.md. A module without functions is one whose
+	// policy alone matters: it governs a part of WASI.
 	Functions map[string]Func
 	// Policy is a pointer to the zero value of a type, or nil if there is nothing to decide. What
 	// the operator configures for one activity module, in YAML, is decoded into a
 	// value of this type, and the functions get that from [PolicyOf]. The zero value is what
 	// a module has that was granted by name alone: it must be valid, and should deny what could do harm.
 	//
-	// If the pointer has a method Validate() error, that is called before the policy is used,
-	// maybe more than once, and may prepare unexported fields.
+	// The pointer may be a [Validator], which is called before the policy is used, and an [Explainer].
 	Policy any
+	// Check, if there is one, compares a policy that is valid in itself with what the module has: whether the
+	// connections exist that it names. The error joins all that is wrong, each with its place by [At].
+	Check func(policy any) error
 	// Close, if there is one, closes what the functions keep between calls, such as connections. The
 	// host calls it when it stops, after the last call has returned, and not more than once.
 	Close func(ctx context.Context) error
@@ -68,36 +71,18 @@ func (m Module) NewPolicy() any {
 	return reflect.New(reflect.TypeOf(m.Policy).Elem()).Interface()
 }
 
-// Call is what a Func can learn about the call that it serves.
-type Call struct {
-	Module   string // the activity module's name
-	Activity string // the activity type
-	Policy   any    // of the module, as NewPolicy makes them
-}
-
-type callKey struct{}
-
-// WithCall returns a context from which a Func gets what it is told about its call.
-func WithCall(ctx context.Context, call *Call) context.Context {
-	return context.WithValue(ctx, callKey{}, call)
-}
-
-// CallOf returns what a Func is told about its call, from the context that it got.
-func CallOf(ctx context.Context) Call {
-	if c, ok := ctx.Value(callKey{}).(*Call); ok {
-		return *c
+// CheckPolicy validates a policy, which must be of the module's type. The error joins all that is wrong with it, each
+// part a [*FieldError] where it has a place.
+func (m Module) CheckPolicy(policy any) error {
+	if v, ok := policy.(Validator); ok {
+		if err := v.Validate(); err != nil {
+			return err
+		}
 	}
-	return Call{}
-}
-
-// PolicyOf returns the policy of the activity module that calls. P is the type that
-// the passthrough module's Policy points to. The value is shared: it must not be changed.
-func PolicyOf[P any](ctx context.Context) *P {
-	p, ok := CallOf(ctx).Policy.(*P)
-	if !ok {
-		return new(P) // a Func that is called without a host
+	if m.Check != nil {
+		return m.Check(policy)
 	}
-	return p
+	return nil
 }
 
 var validName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
@@ -120,7 +105,7 @@ func NewSet(modules ...Module) (Set, error) {
 			problems = append(problems, fmt.Sprintf("passthrough module %q: version %d is negative", m.Name, m.Version))
 		case m.Policy != nil && (reflect.TypeOf(m.Policy).Kind() != reflect.Pointer || reflect.TypeOf(m.Policy).Elem().Kind() != reflect.Struct):
 			problems = append(problems, fmt.Sprintf("passthrough module %q: its policy is a %T, not a pointer to a struct", m.Name, m.Policy))
-		case len(m.Functions) == 0:
+		case len(m.Functions) == 0 && m.Policy == nil:
 			problems = append(problems, fmt.Sprintf("passthrough module %q has no functions", m.Name))
 		case set[name].Name != "":
 			problems = append(problems, fmt.Sprintf("passthrough module %q is registered twice in version %d", m.Name, max(m.Version, 1)))
@@ -134,17 +119,35 @@ func NewSet(modules ...Module) (Set, error) {
 	return set, nil
 }
 
-// NewPolicy makes a zero policy of the module of a name.
-func (s Set) NewPolicy(name string) (any, error) {
+// WithPolicy returns the module of a name that has a policy.
+func (s Set) WithPolicy(name string) (Module, error) {
 	if err := s.CheckGrant([]string{name}); err != nil {
-		return nil, err
+		return Module{}, err
 	}
 	for _, m := range s {
-		if policy := m.NewPolicy(); m.Name == name && policy != nil {
-			return policy, nil
+		if m.Name == name && m.Policy != nil {
+			return m, nil
 		}
 	}
-	return nil, fmt.Errorf("passthrough module %q has no policy: grant it by its name alone", name)
+	return Module{}, fmt.Errorf("passthrough module %q has no policy: grant it by its name alone", name)
+}
+
+// Wrap returns the set with each function replaced by what wrap makes of it: to count calls, to record
+// them, to answer in their place.
+func (s Set) Wrap(wrap func(m Module, function string, f Func) Func) Set {
+	wrapped := Set{}
+	for name, m := range s {
+		functions := make(map[string]Func, len(m.Functions))
+		for function, f := range m.Functions {
+			if f != nil {
+				f = wrap(m, function, f)
+			}
+			functions[function] = f
+		}
+		m.Functions = functions
+		wrapped[name] = m
+	}
+	return wrapped
 }
 
 // Names returns what can be granted, sorted, each once.
@@ -195,11 +198,9 @@ func (s Set) CheckPolicies(granted []string, policies map[string]any) (map[strin
 			errs = append(errs, fmt.Errorf("passthrough module %q: a policy of type %T was given, it takes %T", m.Name, policy, m.Policy))
 			continue
 		}
-		if v, ok := policy.(interface{ Validate() error }); ok {
-			if err := v.Validate(); err != nil {
-				errs = append(errs, fmt.Errorf("passthrough module %q: %w", m.Name, err))
-				continue
-			}
+		if err := m.CheckPolicy(policy); err != nil {
+			errs = append(errs, fmt.Errorf("passthrough module %q: %w", m.Name, err))
+			continue
 		}
 		if complete == nil {
 			complete = map[string]any{}

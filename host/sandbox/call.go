@@ -13,6 +13,7 @@ import (
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/internal/image"
+	"github.com/wasmworker/wasmworker/host/passthrough"
 )
 
 // Payload is a value as Temporal carries it: bytes, and metadata that say what they are.
@@ -47,6 +48,8 @@ type Task struct {
 	Flags func() abi.Flags
 	// Usage is filled in by Run with what the activity has used. Nil: nobody wants to know.
 	Usage *Usage
+	// Denied is told what a policy denied the guest, from the guest's goroutine, and after it was logged. Nil: nobody wants to know.
+	Denied func(capability string, denial *passthrough.Denial)
 	// Log gets what the guest logs. Nil: nothing is logged.
 	Log func(ctx context.Context, level slog.Level, message string, attrs []slog.Attr)
 }
@@ -110,6 +113,7 @@ type call struct {
 	handlesSize int    // of all responses together
 	handle      uint32 // the last one given out
 	lastError   string
+	resources   passthrough.Resources // what the guest has open beyond a call
 
 	logRecords  int
 	logVolume   int // bytes of text
@@ -123,6 +127,14 @@ type call struct {
 
 func newCall(ctx context.Context, activity Activity, task *Task) *call {
 	return &call{ctx: ctx, module: activity.Module, activity: activity, task: task}
+}
+
+// release gives back what the call has, beside its instance.
+func (c *call) release() {
+	c.releaseKernel()
+	if err := c.resources.Close(); err != nil {
+		c.module.logger.Debug("what an activity had open was closed with an error", "activity", c.activity.Type, "error", err)
+	}
 }
 
 type callKey struct{}

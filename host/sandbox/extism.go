@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"math"
 	"math/bits"
 	"strings"
 
@@ -295,7 +294,7 @@ func (c *call) extismSetVar(k *kernel, p []uint64) uint64 {
 func (c *call) ask(module, function string, request []byte) ([]byte, error) {
 	for _, granted := range c.module.grants {
 		if fn := granted.Functions[function]; granted.Name == module && fn != nil {
-			return c.passthrough(granted.ImportName()+" "+function, fn, module, request)
+			return c.passthrough(granted, function, request)
 		}
 	}
 	return nil, fmt.Errorf("%w: %s was not granted", abi.EACCES, module)
@@ -335,12 +334,10 @@ func (c *call) extismHTTP(k *kernel, p []uint64) uint64 {
 	for name, value := range request.Headers {
 		head.Headers[name] = []string{value}
 	}
-	encoded, err := json.Marshal(head)
+	framed, err := passthrough.EncodeFrame(head, k.block("http_request", p[1]))
 	if err != nil {
 		fault("%v", err)
 	}
-	framed := binary.LittleEndian.AppendUint32(nil, uint32(len(encoded)))
-	framed = append(append(framed, encoded...), k.block("http_request", p[1])...)
 	if len(framed) > abi.MaxRequestSize {
 		fault("the request has %d bytes, and at most %d are allowed", len(framed), abi.MaxRequestSize)
 	}
@@ -352,11 +349,8 @@ func (c *call) extismHTTP(k *kernel, p []uint64) uint64 {
 		Status  int32               `json:"status"`
 		Headers map[string][]string `json:"headers"`
 	}
-	size := uint64(math.MaxUint64)
-	if len(response) >= 4 {
-		size = 4 + uint64(binary.LittleEndian.Uint32(response))
-	}
-	if size > uint64(len(response)) || json.Unmarshal(response[4:size], &got) != nil {
+	responseHead, body, err := passthrough.SplitFrame(response)
+	if err != nil || json.Unmarshal(responseHead, &got) != nil {
 		fault("the host's response is malformed")
 	}
 	headers := map[string]string{}
@@ -369,7 +363,7 @@ func (c *call) extismHTTP(k *kernel, p []uint64) uint64 {
 	}
 	// Only then are they given back: go-pdk does it again, which must not be the block of the response.
 	defer func() { k.release(p[0]); k.release(p[1]) }()
-	return c.store(response[size:])
+	return c.store(body)
 }
 
 // prepareExtism puts the input where the plugin finds it.

@@ -14,6 +14,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -405,7 +407,7 @@ func (c *call) log(level slog.Level, message string, attrs []slog.Attr, size int
 // come through this one door.
 func (m *Module) linkPassthrough(ctx context.Context, granted passthrough.Module) error {
 	functions := map[string]hostFunc{}
-	for name, fn := range granted.Functions {
+	for name := range granted.Functions {
 		what := granted.ImportName() + " " + name
 		functions[name] = func(c *call, mod api.Module, p []uint64) (int64, error) {
 			if length := uint32(p[1]); length > abi.MaxRequestSize {
@@ -415,7 +417,7 @@ func (m *Module) linkPassthrough(ctx context.Context, granted passthrough.Module
 				return 0, fmt.Errorf("%w: %d responses are open: close those that were read", abi.EMFILE, len(c.handles))
 			}
 			request := bytes.Clone(c.view(mod, what, p[0], p[1]))
-			response, err := c.passthrough(what, fn, granted.Name, request)
+			response, err := c.passthrough(granted, name, request)
 			if err != nil {
 				return 0, err
 			}
@@ -441,15 +443,59 @@ func (m *Module) linkPassthrough(ctx context.Context, granted passthrough.Module
 	return build(ctx, m.runtime, granted.ImportName(), functions, func(string) string { return "(i32, i32) -> i64" })
 }
 
-// passthrough calls a host's or an embedder's function and keeps its panic from the guest.
-func (c *call) passthrough(what string, fn passthrough.Func, module string, request []byte) (response []byte, err error) {
+// passthrough calls a host's or an embedder's function, keeps its panic from the guest, and tells the operator
+// what was denied.
+func (c *call) passthrough(granted passthrough.Module, function string, request []byte) (response []byte, err error) {
+	what := granted.ImportName() + " " + function
 	defer func() {
 		if p := recover(); p != nil {
 			c.module.logger.Error("a passthrough function panicked", "function", what, "activity", c.activity.Type, "panic", fmt.Sprint(p))
 			response, err = nil, fmt.Errorf("%w: %s failed inside the host", abi.EIO, what)
 		}
 	}()
-	return fn(passthrough.WithCall(c.ctx, &passthrough.Call{
-		Module: c.module.File.Name, Activity: c.activity.Type, Policy: c.module.Options.Policies[module],
+	response, err = granted.Functions[function](passthrough.WithCall(c.ctx, &passthrough.Call{
+		Module: c.module.File.Name, Activity: c.activity.Type, Policy: c.module.Options.Policies[granted.Name], Resources: &c.resources,
 	}), request)
+	if denial, ok := errors.AsType[*passthrough.Denial](err); ok {
+		c.denied(granted.Name, denial)
+	}
+	return response, err
+}
+
+// denied tells the operator that a policy denied something.
+func (c *call) denied(capability string, denial *passthrough.Denial) {
+	c.module.denials.log(c.module.logger, capability, c.activity.Type, denial)
+	if c.task.Denied != nil {
+		c.task.Denied(capability, denial)
+	}
+}
+
+// denials keeps a module that does nothing but being denied from flooding the log.
+type denials struct {
+	mu    sync.Mutex
+	start time.Time // of the window
+	n     int       // in the window
+}
+
+const (
+	maxDenials     = 100 // logged in a window, for each module
+	denialInterval = time.Minute
+)
+
+func (d *denials) log(logger *slog.Logger, capability, activity string, denial *passthrough.Denial) {
+	d.mu.Lock()
+	if now := time.Now(); now.Sub(d.start) >= denialInterval {
+		d.start, d.n = now, 0
+	}
+	d.n++
+	n := d.n
+	d.mu.Unlock()
+	if n > maxDenials {
+		return
+	}
+	attrs := []any{"capability", capability, "activity", activity, "target", cut([]byte(denial.Target)), "reason", cut([]byte(denial.Reason))}
+	if n == maxDenials {
+		attrs = append(attrs, "note", "further denials of this module are not logged for a minute")
+	}
+	logger.Warn("denied by the policy", attrs...)
 }

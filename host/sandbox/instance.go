@@ -75,7 +75,7 @@ func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 	ctx = experimental.WithMemoryAllocator(c.context(), i.memory)
 	made := false
 	defer func() {
-		c.releaseKernel()
+		c.release()
 		if made {
 			return
 		}
@@ -196,7 +196,7 @@ func (i *Instance) run(c *call) (*Payload, error) {
 	i.broken = true // until it has returned as it should
 	i.memory.TakeRefusal()
 	i.stdio.attach(c)
-	defer c.releaseKernel()
+	defer c.release()
 	name := c.activity.Export
 	var err error
 	switch i.module.File.Kind {

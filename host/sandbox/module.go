@@ -31,10 +31,11 @@ type Module struct {
 	// Options are the module's effective options: every default is filled in.
 	Options Options
 
-	logger *slog.Logger
-	budget *memoryBudget // of all modules; nil: none
-	grants []passthrough.Module
-	env    [][2]string
+	logger  *slog.Logger
+	denials denials
+	budget  *memoryBudget // of all modules; nil: none
+	grants  []passthrough.Module
+	env     [][2]string
 
 	cache    wazero.CompilationCache
 	runtime  wazero.Runtime

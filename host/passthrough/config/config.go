@@ -30,8 +30,7 @@ type Policy struct {
 	values map[string]string // all of them
 }
 
-// UnmarshalYAML reads a policy and validates it, so that a mistake is reported with its place in the
-// file. A value must be a text: YAML would make 1.5 of the version 1.50, and true of yes.
+// UnmarshalYAML reads a policy. A value must be a text: YAML would make 1.5 of the version 1.50, and true of yes.
 func (p *Policy) UnmarshalYAML(unmarshal func(any) error) error {
 	var fields struct {
 		Values  map[string]any    `yaml:"values"`
@@ -45,11 +44,11 @@ func (p *Policy) UnmarshalYAML(unmarshal func(any) error) error {
 	for _, name := range slices.Sorted(maps.Keys(fields.Values)) {
 		value, ok := fields.Values[name].(string)
 		if !ok {
-			errs = append(errs, fmt.Errorf("values: %q is not a text; put quotes around it", name))
+			errs = append(errs, passthrough.At(errors.New("it is not a text; put quotes around it"), "values", name))
 		}
 		p.Values[name] = value
 	}
-	return errors.Join(append(errs, p.Validate())...)
+	return errors.Join(errs...)
 }
 
 // Validate checks the policy and reads the environment. The error joins all that is wrong.
@@ -62,12 +61,12 @@ func (p *Policy) Validate() error {
 		value, ok := os.LookupEnv(variable)
 		switch {
 		case variable == "" || strings.ContainsAny(variable, "=\x00"):
-			errs = append(errs, fmt.Errorf("from_env: %q is not the name of an environment variable", variable))
+			errs = append(errs, passthrough.At(fmt.Errorf("%q is not the name of an environment variable", variable), "from_env", name))
 		case !ok:
-			errs = append(errs, fmt.Errorf("from_env: the environment variable %s of %q is not set", variable, name))
+			errs = append(errs, passthrough.At(fmt.Errorf("the environment variable %s is not set", variable), "from_env", name))
 		}
 		if _, twice := values[name]; twice {
-			errs = append(errs, fmt.Errorf("%q is in values and in from_env", name))
+			errs = append(errs, passthrough.At(errors.New("it is in values too"), "from_env", name))
 		}
 		values[name] = value
 	}
@@ -76,6 +75,21 @@ func (p *Policy) Validate() error {
 	}
 	p.values = values
 	return errors.Join(errs...)
+}
+
+// Explain implements [passthrough.Explainer]. The words are a value's name.
+func (p *Policy) Explain(words []string) (passthrough.Verdict, error) {
+	if len(words) != 1 {
+		return passthrough.Verdict{}, errors.New("name one value")
+	}
+	name := words[0]
+	if _, ok := p.Values[name]; ok {
+		return passthrough.Verdict{Allowed: true, Reason: "it is in the policy's values", Path: []any{"values", name}}, nil
+	}
+	if variable, ok := p.FromEnv[name]; ok {
+		return passthrough.Verdict{Allowed: true, Reason: "it is the environment variable " + variable, Path: []any{"from_env", name}}, nil
+	}
+	return passthrough.Verdict{Reason: "the config policy has no value of that name"}, nil
 }
 
 // New makes the passthrough module. Its policy is a [*Policy].

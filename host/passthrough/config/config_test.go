@@ -16,7 +16,10 @@ import (
 // read makes a policy of YAML, as the command line does.
 func read(text string) (*config.Policy, error) {
 	policy := config.New().NewPolicy().(*config.Policy)
-	return policy, yaml.UnmarshalWithOptions([]byte(text), policy, yaml.Strict())
+	if err := yaml.UnmarshalWithOptions([]byte(text), policy, yaml.Strict()); err != nil {
+		return policy, err
+	}
+	return policy, policy.Validate()
 }
 
 func get(policy any, name string) (string, error) {
@@ -88,10 +91,10 @@ func TestMistakes(t *testing.T) {
 		text string
 		want []string
 	}{
-		{`values: {version: 1.50, on: true, none: null, list: [x]}`, []string{`"list" is not a text; put quotes`, `"none" is not`, `"on" is not`, `"version" is not`}},
-		{`from_env: {a: WASMWORKER_TEST_UNSET_1, b: WASMWORKER_TEST_UNSET_2}`, []string{`variable WASMWORKER_TEST_UNSET_1 of "a" is not set`, `WASMWORKER_TEST_UNSET_2 of "b"`}},
+		{`values: {version: 1.50, on: true, none: null, list: [x]}`, []string{`values.list: it is not a text; put quotes`, `values.none: it is not`, `values.on: it is not`, `values.version: it is not`}},
+		{`from_env: {a: WASMWORKER_TEST_UNSET_1, b: WASMWORKER_TEST_UNSET_2}`, []string{`from_env.a: the environment variable WASMWORKER_TEST_UNSET_1 is not set`, `from_env.b: the environment variable WASMWORKER_TEST_UNSET_2`}},
 		{`from_env: {a: "", b: "C=D"}`, []string{`"" is not the name of an environment variable`, `"C=D" is not the name`}},
-		{`{values: {PATH: x}, from_env: {PATH: PATH}}`, []string{`"PATH" is in values and in from_env`}},
+		{`{values: {PATH: x}, from_env: {PATH: PATH}}`, []string{`from_env.PATH: it is in values too`}},
 		{`values: {"": x}`, []string{"a name is empty"}},
 		{`value: {a: b}`, []string{`unknown field "value"`}},
 		{`[a, b]`, []string{"mapping is expected"}},

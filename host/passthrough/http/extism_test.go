@@ -1,9 +1,11 @@
 package http_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	nethttp "net/http"
 	"strings"
 	"testing"
@@ -36,8 +38,8 @@ func TestPlugin(t *testing.T) {
 	policy := loopback(s.URL)
 	policy.Allow[0].PathPrefixes = []string{"/v1"}
 	policy.MaxRedirects = 5
-	logger, logged := recorder()
-	modules := []passthrough.Module{http.New(http.Options{Logger: logger}), config.New()}
+	var logged bytes.Buffer
+	modules := []passthrough.Module{http.New(http.Options{}), config.New()}
 	t.Cleanup(func() { modules[0].Close(context.Background()) })
 	set, err := passthrough.NewSet(modules...)
 	if err != nil {
@@ -49,6 +51,7 @@ func TestPlugin(t *testing.T) {
 	}
 	box, err := sandbox.New(sandbox.Config{
 		Modules:     []*catalog.Module{plugin},
+		Logger:      slog.New(slog.NewTextHandler(&logged, nil)),
 		Passthrough: set,
 		Defaults: sandbox.Options{
 			Passthrough: []string{"http", "config"},
@@ -84,7 +87,7 @@ func TestPlugin(t *testing.T) {
 		if !ok || f.Type != abi.TypeWasmTrap || !strings.Contains(f.Message, "is denied") || strings.Contains(f.Message, "secret") {
 			t.Errorf("%s: %s, %v", url, got, err)
 		}
-		if text := logged(); !strings.Contains(text, "module=extism-go activity=http") || strings.Contains(text, "secret") {
+		if text := logged.String(); !strings.Contains(text, "module=extism-go capability=http activity=http") || strings.Contains(text, "secret") {
 			t.Errorf("%s was logged as %s", url, text)
 		}
 	}

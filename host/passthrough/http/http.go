@@ -18,28 +18,27 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"maps"
 	"net"
 	nethttp "net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/passthrough/secret"
 )
 
 // Options are for programs that embed the module. The zero value is what wasmworker itself uses.
 type Options struct {
-	// Logger gets a record of every denied request. Default: slog.Default(), looked up for each.
-	Logger *slog.Logger
+	// Secrets are what rules can put into headers. Default: none.
+	Secrets *secret.Store
 	// Dialer makes the connections, and its Resolver looks up names. Its Control functions run after
 	// the policy's. Default: the zero net.Dialer.
 	Dialer net.Dialer
@@ -61,6 +60,7 @@ func New(options Options) passthrough.Module {
 		Name:      "http",
 		Functions: map[string]passthrough.Func{"send": m.send},
 		Policy:    &Policy{},
+		Check:     func(policy any) error { return policy.(*Policy).checkSecrets(options.Secrets) },
 		Close:     m.close,
 	}
 }
@@ -70,8 +70,6 @@ type module struct {
 
 	mu    sync.Mutex
 	pools map[string]pool // by the private addresses that their connections may have
-
-	denials denials
 }
 
 // pool keeps the connections that modules share.
@@ -80,10 +78,7 @@ type pool struct {
 	wrapped   nethttp.RoundTripper
 }
 
-const (
-	maxHead        = 64 << 10 // bytes of JSON
-	maxHeaderBytes = 64 << 10 // of a response
-)
+const maxHeaderBytes = 64 << 10 // of a response
 
 // requestHead is what comes before a request's body.
 type requestHead struct {
@@ -174,17 +169,21 @@ func (m *module) exchange(ctx context.Context, policy *Policy, req *request) ([]
 
 // roundTrip sends one request, if the policy allows it.
 func (m *module) roundTrip(ctx context.Context, policy *Policy, req *request) (*nethttp.Response, error) {
-	if why := policy.check(req.method, req.target); why != nil {
-		return nil, m.deny(ctx, req, why)
+	allowed, why := policy.check(req.method, req.target)
+	if why != nil {
+		return nil, req.deny(why)
 	}
 	r, err := nethttp.NewRequestWithContext(ctx, req.method, "", bytes.NewReader(req.body))
 	if err != nil {
 		return nil, err
 	}
-	r.URL, r.Header = req.target.url(), req.headers.Clone()
+	r.URL = req.target.url()
+	if r.Header, err = m.headers(req, allowed); err != nil {
+		return nil, err
+	}
 	response, err := m.pool(policy).RoundTrip(r)
 	if why, denied := errors.AsType[*denial](err); denied {
-		return nil, m.deny(ctx, req, why)
+		return nil, req.deny(why)
 	}
 	if err == nil && response.StatusCode == nethttp.StatusSwitchingProtocols {
 		response.Body.Close()
@@ -219,51 +218,52 @@ func (r *request) redirect(status int, location string) error {
 	return nil
 }
 
-// deny makes the error of a request that is not allowed, and tells the operator.
-func (m *module) deny(ctx context.Context, req *request, why *denial) error {
-	call := passthrough.CallOf(ctx)
-	if last, ok := m.denials.count(call.Module); ok {
-		logger := cmp.Or(m.options.Logger, slog.Default())
-		attrs := []any{"capability", "http", "module", call.Module, "activity", call.Activity,
-			"method", req.method, "target", req.target.String(), "reason", why.Error()}
-		if last {
-			attrs = append(attrs, "note", "further denials of this module are not logged for a minute")
+// deny makes the error of a request that is not allowed.
+func (r *request) deny(why *denial) error {
+	return passthrough.Deny(r.method+" "+r.target.String(), "%s", why)
+}
+
+// headers are what is sent: the guest's, with the secrets that it may use, and the rule's own. The request itself keeps
+// the names, so that a redirect is asked about them again.
+func (m *module) headers(req *request, allowed *rule) (nethttp.Header, error) {
+	headers := req.headers.Clone()
+	for name, values := range headers {
+		for i, value := range values {
+			for _, mentioned := range secret.Mentioned(value) {
+				if !slices.Contains(allowed.secrets, mentioned) {
+					return nil, req.deny(&denial{
+						why: fmt.Sprintf("the secret %s may not be used there", shorten(strconv.QuoteToASCII(mentioned))),
+						fix: "its name under secrets of the rule that allows the request",
+					})
+				}
+			}
+			expanded, err := m.expand(name, value)
+			if err != nil {
+				return nil, err
+			}
+			values[i] = expanded
 		}
-		logger.WarnContext(ctx, "denied by the policy", attrs...)
 	}
-	return fmt.Errorf("%w: %s %s is denied: %w", abi.EACCES, req.method, req.target, why)
-}
-
-// denials keeps a module that does nothing but being denied from flooding the log.
-type denials struct {
-	mu      sync.Mutex
-	modules map[string]*denialWindow
-}
-
-type denialWindow struct {
-	start time.Time
-	n     int
-}
-
-const (
-	maxDenials     = 100 // logged in a window, for each module
-	denialInterval = time.Minute
-)
-
-// count says whether a denial is to be logged, and whether it is the last one for a while.
-func (d *denials) count(module string) (last, ok bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	w := d.modules[module]
-	if w == nil || time.Since(w.start) >= denialInterval {
-		if d.modules == nil {
-			d.modules = map[string]*denialWindow{}
+	for name, value := range allowed.headers {
+		expanded, err := m.expand(name, value)
+		if err != nil {
+			return nil, err
 		}
-		w = &denialWindow{start: time.Now()}
-		d.modules[module] = w
+		headers[name] = []string{expanded}
 	}
-	w.n++
-	return w.n == maxDenials, w.n <= maxDenials
+	return headers, nil
+}
+
+// expand puts secrets into the value of a header.
+func (m *module) expand(name, value string) (string, error) {
+	expanded, err := m.options.Secrets.Expand(value)
+	if err == nil && expanded != value {
+		err = checkHeader(name, []string{expanded})
+	}
+	if err != nil { // the operator's to repair, and no business of the guest's
+		return "", fmt.Errorf("%w: a secret of header %s cannot be used: %w", abi.EIO, shorten(name), err)
+	}
+	return expanded, nil
 }
 
 // pool returns the transport for a policy. A connection that one module was allowed to make must not be
@@ -308,23 +308,12 @@ func (m *module) close(context.Context) error {
 
 // parseRequest decodes what a guest sends and checks its form.
 func parseRequest(frame []byte) (*request, error) {
-	if len(frame) < 4 {
-		return nil, fmt.Errorf("%w: the request has no length of its head", abi.EINVAL)
-	}
-	size := uint64(binary.LittleEndian.Uint32(frame))
-	rest := frame[4:]
-	if size > uint64(len(rest)) {
-		return nil, fmt.Errorf("%w: the request's head should have %d bytes, and %d are there", abi.EINVAL, size, len(rest))
-	}
-	if size > maxHead {
-		return nil, fmt.Errorf("%w: the request's head has %d bytes, and at most %d are allowed", abi.EMSGSIZE, size, maxHead)
-	}
 	var head requestHead
-	if err := json.Unmarshal(rest[:size], &head); err != nil { // whose text has parts of what it is about
-		return nil, fmt.Errorf("%w: the request's head is not the JSON object that abi/SPEC.md describes", abi.EINVAL)
+	body, err := passthrough.DecodeFrame(frame, &head)
+	if err != nil {
+		return nil, err
 	}
-	r := &request{method: cmp.Or(head.Method, "GET"), body: rest[size:], timeout: head.Timeout}
-	var err error
+	r := &request{method: cmp.Or(head.Method, "GET"), body: body, timeout: head.Timeout}
 	if r.target, err = parseTarget(head.URL); err != nil {
 		return nil, fmt.Errorf("%w: %w", abi.EINVAL, err)
 	}
@@ -387,7 +376,7 @@ func isToken(text string) bool {
 
 // readResponse reads a response and encodes it for the guest.
 func readResponse(response *nethttp.Response, most int64) ([]byte, error) {
-	head, err := json.Marshal(responseHead{response.StatusCode, response.Header})
+	frame, err := passthrough.EncodeFrame(responseHead{response.StatusCode, response.Header}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -399,8 +388,7 @@ func readResponse(response *nethttp.Response, most int64) ([]byte, error) {
 	if announced > most {
 		return nil, tooLarge
 	}
-	frame := binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(head)+int(max(announced, 0))+bytes.MinRead), uint32(len(head)))
-	buffer := bytes.NewBuffer(append(frame, head...))
+	buffer := bytes.NewBuffer(slices.Grow(frame, int(max(announced, 0))+bytes.MinRead))
 	n, err := buffer.ReadFrom(io.LimitReader(response.Body, most+1))
 	switch {
 	case err != nil:

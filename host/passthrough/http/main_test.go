@@ -49,9 +49,6 @@ type client struct {
 // newClient makes the module http, which is closed with the test, and gives it to a module with a policy.
 func newClient(t testing.TB, options http.Options, policy *http.Policy) *client {
 	t.Helper()
-	if options.Logger == nil {
-		options.Logger = slog.New(slog.DiscardHandler)
-	}
 	c := &client{module: http.New(options), name: "orders"}
 	t.Cleanup(func() {
 		if err := c.module.Close(context.Background()); err != nil {
@@ -127,6 +124,9 @@ func (c *client) want(t testing.TB, r request, errno abi.Errno, texts ...string)
 	}
 	if strings.Contains(strings.ToLower(err.Error()), "secret") {
 		t.Errorf("%s %s: %v", r.Method, r.URL, err)
+	}
+	if denial, ok := errors.AsType[*passthrough.Denial](err); (errno == abi.EACCES) != (ok && strings.Contains(denial.Target, " http")) {
+		t.Errorf("%s %s: the operator is told of %+v", r.Method, r.URL, denial)
 	}
 }
 
@@ -257,29 +257,4 @@ func answer(query []byte, next func() []netip.Addr) []byte {
 	}
 	reply := append([]byte{query[0], query[1], 0x81, 0x80, 0, 1}, byte(count>>8), byte(count), 0, 0, 0, 0)
 	return append(append(reply, query[12:end]...), records...)
-}
-
-// record is a handler that keeps what is logged.
-type record struct {
-	slog.Handler
-	mu   *sync.Mutex
-	text *bytes.Buffer
-}
-
-func recorder() (*slog.Logger, func() string) {
-	var mu sync.Mutex
-	var text bytes.Buffer
-	return slog.New(record{slog.NewTextHandler(&text, nil), &mu, &text}), func() string {
-		mu.Lock()
-		defer mu.Unlock()
-		all := text.String()
-		text.Reset()
-		return all
-	}
-}
-
-func (r record) Handle(ctx context.Context, rec slog.Record) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.Handler.Handle(ctx, rec)
 }

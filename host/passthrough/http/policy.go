@@ -4,16 +4,16 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"math"
+	"maps"
+	nethttp "net/http"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
-
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/passthrough/secret"
 )
 
 // Defaults and bounds of [Policy].
@@ -29,7 +29,8 @@ const (
 
 // Policy is what an activity module may do. The zero value allows nothing.
 type Policy struct {
-	// Allow lists the requests that may be sent: those that one of the rules allows. Default: none.
+	// Allow lists the requests that may be sent. The first rule that allows a request is the one that counts, for the
+	// secrets too. Default: none.
 	Allow []Rule `yaml:"allow" json:"allow,omitempty"`
 	// PrivateAddresses lists addresses and blocks (CIDR) that may be connected to although they are
 	// not public: loopback, private, link-local and the like. A rule for the origin is needed too. Add
@@ -38,13 +39,13 @@ type Policy struct {
 	PrivateAddresses []string `yaml:"private_addresses" json:"private_addresses,omitempty"`
 	// MaxRequestBytes is the largest body of a request, below 16 MiB. Lower it for modules that
 	// have little to send, so that they cannot send much. Default 8 MiB.
-	MaxRequestBytes Size `yaml:"max_request_bytes" json:"max_request_bytes,omitempty"`
+	MaxRequestBytes passthrough.Size `yaml:"max_request_bytes" json:"max_request_bytes,omitempty"`
 	// MaxResponseBytes is the largest body of a response, at most 1 GiB. The worker holds it in memory, so
 	// raise it together with the memory of the machine. Default 8 MiB.
-	MaxResponseBytes Size `yaml:"max_response_bytes" json:"max_response_bytes,omitempty"`
+	MaxResponseBytes passthrough.Size `yaml:"max_response_bytes" json:"max_response_bytes,omitempty"`
 	// Timeout is the most time that a request may take, redirects and the response's body
 	// included; guests can ask for less. Raise it for services that are slow by design. Default 30 s.
-	Timeout Duration `yaml:"timeout" json:"timeout,omitempty"`
+	Timeout passthrough.Duration `yaml:"timeout" json:"timeout,omitempty"`
 	// MaxRedirects is how many redirects are followed for the guest, each if a rule allows it, 20 at
 	// most. Further ones the guest gets as they are. Raise it for services that redirect to storage,
 	// and allow that. Default 0.
@@ -69,6 +70,13 @@ type Rule struct {
 	// empty segments, or encoded slashes, backslashes, percent signs and control characters.
 	// Default: every path.
 	PathPrefixes []string `yaml:"path_prefixes" json:"path_prefixes,omitempty"`
+	// Headers are set by the host in each request that the rule allows, in place of what the guest set. {{secret:NAME}} in a
+	// value stands for a secret: "Bearer {{secret:api-token}}" authenticates a guest that has no token. Default: none.
+	Headers map[string]string `yaml:"headers" json:"headers,omitempty"`
+	// Secrets are names of secrets that the guest may use in headers of its own, written in the same way, for
+	// guests that choose between several. They go to this origin; a server that sends back what it got would
+	// show them to the guest. Default: none.
+	Secrets []string `yaml:"secrets" json:"secrets,omitempty"`
 }
 
 // rule is a [Rule] that was checked.
@@ -77,15 +85,9 @@ type rule struct {
 	wildcard bool // and target.host begins with a dot
 	methods  []string
 	prefixes []string
-}
-
-// UnmarshalYAML reads a policy and validates it, so that a mistake is reported with its place in the file.
-func (p *Policy) UnmarshalYAML(unmarshal func(any) error) error {
-	type fields Policy
-	if err := unmarshal((*fields)(p)); err != nil {
-		return err
-	}
-	return p.Validate()
+	headers  map[string]string // by their canonical names
+	secrets  []string
+	index    int // in Policy.Allow
 }
 
 // UnmarshalYAML reads a rule, or an origin.
@@ -100,12 +102,12 @@ func (r *Rule) UnmarshalYAML(unmarshal func(any) error) error {
 // Validate checks the policy. The error joins all that is wrong.
 func (p *Policy) Validate() error {
 	var errs []error
-	complain := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	complain := func(err error, path ...any) { errs = append(errs, passthrough.At(err, path...)) }
 	p.rules, p.private = nil, nil
 	for i, text := range p.PrivateAddresses {
 		prefix, err := parsePrefix(text)
 		if err != nil {
-			complain("private_addresses[%d]: %w", i, err)
+			complain(err, "private_addresses", i)
 			continue
 		}
 		p.private = append(p.private, prefix)
@@ -119,25 +121,26 @@ func (p *Policy) Validate() error {
 			err = p.reachable(checked)
 		}
 		if err != nil {
-			complain("allow[%d]: %w", i, err)
+			complain(err, "allow", i)
 			continue
 		}
+		checked.index = i
 		p.rules = append(p.rules, checked)
 	}
 	if len(p.Allow) == 0 && (len(p.PrivateAddresses) > 0 || p.MaxRequestBytes != 0 || p.MaxResponseBytes != 0 || p.Timeout != 0 || p.MaxRedirects != 0) {
-		complain("allow names no origin, so that nothing would be allowed")
+		complain(errors.New("it names no origin, so that nothing would be allowed"), "allow")
 	}
 	if n := p.MaxRequestBytes; n < 0 || n > maxRequestBytes {
-		complain("max_request_bytes %d is not between 1 and %d", n, maxRequestBytes)
+		complain(fmt.Errorf("%d is not between 1 and %d", n, maxRequestBytes), "max_request_bytes")
 	}
 	if n := p.MaxResponseBytes; n < 0 || n > maxResponseBytes {
-		complain("max_response_bytes %d is not between 1 and %d", n, maxResponseBytes)
+		complain(fmt.Errorf("%d is not between 1 and %d", n, maxResponseBytes), "max_response_bytes")
 	}
 	if p.Timeout < 0 {
-		complain("timeout %s is negative", time.Duration(p.Timeout))
+		complain(fmt.Errorf("%s is negative", time.Duration(p.Timeout)), "timeout")
 	}
 	if n := p.MaxRedirects; n < 0 || n > maxRedirects {
-		complain("max_redirects %d is not between 0 and %d", n, maxRedirects)
+		complain(fmt.Errorf("%d is not between 0 and %d", n, maxRedirects), "max_redirects")
 	}
 	return errors.Join(errs...)
 }
@@ -164,37 +167,48 @@ func (r Rule) check() (checked rule, err error) {
 		origin, checked.wildcard = scheme+"://"+host, true
 	}
 	if checked.target, err = parseTarget(origin); err != nil {
-		return checked, fmt.Errorf("origin %q: %w", r.Origin, err)
+		return checked, passthrough.At(fmt.Errorf("%q: %w", r.Origin, err), "origin")
 	}
 	if strings.ContainsAny(origin, "?#") || checked.path != "/" {
-		return checked, fmt.Errorf("origin %q has more than scheme, host and port; paths belong to path_prefixes", r.Origin)
+		return checked, passthrough.At(fmt.Errorf("%q has more than scheme, host and port; paths belong to path_prefixes", r.Origin), "origin")
 	}
 	if checked.wildcard {
 		if _, err := netip.ParseAddr(checked.host); err == nil || !strings.Contains(checked.host, ".") {
-			return checked, fmt.Errorf("origin %q: *. goes before a domain with a dot, such as *.example.com", r.Origin)
+			return checked, passthrough.At(fmt.Errorf("%q: *. goes before a domain with a dot, such as *.example.com", r.Origin), "origin")
 		}
 		checked.host = "." + checked.host
 	}
-	for _, method := range r.Methods {
-		if err := checkMethod(method); err != nil {
-			return checked, err
+	for i, method := range r.Methods {
+		err := checkMethod(method)
+		if err == nil && strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" {
+			err = fmt.Errorf("%q is not a name in upper case, as methods are", method)
 		}
-		if strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" {
-			return checked, fmt.Errorf("method %q is not a name in upper case, as methods are", method)
+		if err != nil {
+			return checked, passthrough.At(err, "methods", i)
 		}
 	}
 	if checked.methods = r.Methods; len(r.Methods) == 0 {
 		checked.methods = []string{"GET", "HEAD"}
 	}
-	for _, prefix := range r.PathPrefixes {
+	for i, prefix := range r.PathPrefixes {
 		t, err := parseTarget("http://host" + prefix)
 		if err != nil || !strings.HasPrefix(prefix, "/") || t.path != prefix {
-			return checked, fmt.Errorf("path prefix %q is not a path, percent-encoded and beginning with a slash", prefix)
+			return checked, passthrough.At(fmt.Errorf("%q is not a path, percent-encoded and beginning with a slash", prefix), "path_prefixes", i)
 		}
 		if what := ambiguous(prefix); what != "" {
-			return checked, fmt.Errorf("path prefix %q has %s, and no path with that is let through", prefix, what)
+			return checked, passthrough.At(fmt.Errorf("%q has %s, and no path with that is let through", prefix, what), "path_prefixes", i)
 		}
 	}
+	for name, value := range r.Headers {
+		if err := checkHeader(name, []string{value}); err != nil {
+			return checked, passthrough.At(err, "headers", name)
+		}
+		if checked.headers == nil {
+			checked.headers = map[string]string{}
+		}
+		checked.headers[nethttp.CanonicalHeaderKey(name)] = value
+	}
+	checked.secrets = r.Secrets
 	checked.prefixes = r.PathPrefixes
 	return checked, nil
 }
@@ -222,11 +236,12 @@ func (r rule) hasOrigin(t target) bool {
 	return ok && label != "" && !strings.Contains(label, ".")
 }
 
-// check returns nil if a request is allowed, and otherwise why it is not.
-func (p *Policy) check(method string, t target) *denial {
+// check returns the rule that allows a request, or why it is not allowed.
+func (p *Policy) check(method string, t target) (*rule, *denial) {
 	var methods, prefixes []string // those of rules that come closer and closer
 	origin := false
-	for _, r := range p.rules {
+	for i := range p.rules {
+		r := &p.rules[i]
 		if !r.hasOrigin(t) {
 			continue
 		}
@@ -237,30 +252,69 @@ func (p *Policy) check(method string, t target) *denial {
 		}
 		prefixes = append(prefixes, r.prefixes...)
 		if len(r.prefixes) == 0 || ambiguous(t.path) == "" && slices.ContainsFunc(r.prefixes, func(p string) bool { return within(t.path, p) }) {
-			return nil
+			return r, nil
 		}
 	}
 	switch {
 	case !origin && slices.Contains([]string{"GET", "HEAD"}, method):
-		return &denial{why: "no rule has the origin " + t.origin(), fix: fmt.Sprintf("allow: [%q]", t.origin())}
+		return nil, &denial{why: "no rule has the origin " + t.origin(), fix: fmt.Sprintf("allow: [%q]", t.origin())}
 	case !origin:
-		return &denial{why: "no rule has the origin " + t.origin(), fix: fmt.Sprintf("allow: [{origin: %q, methods: [%s]}]", t.origin(), method)}
+		return nil, &denial{why: "no rule has the origin " + t.origin(), fix: fmt.Sprintf("allow: [{origin: %q, methods: [%s]}]", t.origin(), method)}
 	case prefixes == nil:
 		slices.Sort(methods)
-		return &denial{
+		return nil, &denial{
 			why: fmt.Sprintf("the rules for %s allow %s", t.origin(), strings.Join(slices.Compact(methods), ", ")),
 			fix: fmt.Sprintf("methods: [%s] in such a rule", method),
 		}
 	case ambiguous(t.path) != "":
-		return &denial{
+		return nil, &denial{
 			why: fmt.Sprintf("the path has %s, with which path_prefixes let nothing through", ambiguous(t.path)),
 			fix: "a rule without path_prefixes",
 		}
 	}
-	return &denial{
+	return nil, &denial{
 		why: "the path is below none of the path_prefixes of " + t.origin(),
 		fix: fmt.Sprintf("path_prefixes: [%q] in such a rule", shorten(t.path)),
 	}
+}
+
+// checkSecrets finds names of secrets that do not exist.
+func (p *Policy) checkSecrets(store *secret.Store) error {
+	var errs []error
+	for i, r := range p.Allow {
+		for k, name := range r.Secrets {
+			errs = append(errs, passthrough.At(store.Check(name), "allow", i, "secrets", k))
+		}
+		for _, header := range slices.Sorted(maps.Keys(r.Headers)) {
+			for _, name := range secret.Mentioned(r.Headers[header]) {
+				errs = append(errs, passthrough.At(store.Check(name), "allow", i, "headers", header))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Explain implements [passthrough.Explainer]. The words are a method and a URL.
+func (p *Policy) Explain(words []string) (passthrough.Verdict, error) {
+	if len(words) != 2 {
+		return passthrough.Verdict{}, errors.New("name a method and a URL, such as GET https://api.example.com/v1")
+	}
+	if err := checkMethod(words[0]); err != nil {
+		return passthrough.Verdict{}, err
+	}
+	t, err := parseTarget(words[1])
+	if err != nil {
+		return passthrough.Verdict{}, err
+	}
+	r, why := p.check(words[0], t)
+	if why != nil {
+		return passthrough.Verdict{Reason: why.Error()}, nil
+	}
+	reason := fmt.Sprintf("the rule for %s allows it, as far as the host has an address that is public", p.Allow[r.index].Origin)
+	if len(p.private) > 0 {
+		reason += " or in private_addresses"
+	}
+	return passthrough.Verdict{Allowed: true, Reason: reason, Path: []any{"allow", r.index}}, nil
 }
 
 func (p *Policy) maxRequest() int64 { return int64(cmp.Or(p.MaxRequestBytes, DefaultMaxRequestBytes)) }
@@ -270,7 +324,7 @@ func (p *Policy) maxResponse() int64 {
 
 // timeout is the policy's, or what the guest asked for if that is less.
 func (p *Policy) timeout(asked abi.Milliseconds) time.Duration {
-	most := time.Duration(cmp.Or(p.Timeout, Duration(DefaultTimeout)))
+	most := time.Duration(cmp.Or(p.Timeout, passthrough.Duration(DefaultTimeout)))
 	if asked > 0 {
 		most = min(most, time.Duration(asked))
 	}
@@ -285,47 +339,4 @@ func (d *denial) Error() string {
 		return d.why
 	}
 	return d.why + "; the http policy would allow it with " + d.fix
-}
-
-// Size is a number of bytes; as text 8MiB, or a plain number.
-type Size int64
-
-// MarshalText implements [encoding.TextMarshaler].
-func (s Size) MarshalText() ([]byte, error) {
-	for _, unit := range []string{"GiB", "MiB", "KiB"} {
-		if size, err := humanize.ParseBytes("1" + unit); err == nil && s != 0 && uint64(s)%size == 0 {
-			return fmt.Appendf(nil, "%d%s", uint64(s)/size, unit), nil
-		}
-	}
-	return strconv.AppendInt(nil, int64(s), 10), nil
-}
-
-// UnmarshalText implements [encoding.TextUnmarshaler].
-func (s *Size) UnmarshalText(text []byte) error {
-	n, err := humanize.ParseBytes(string(text))
-	if err != nil || n == 0 || n > math.MaxInt64 {
-		return fmt.Errorf("%q is not a size such as 8MiB or 1048576", text)
-	}
-	*s = Size(n)
-	return nil
-}
-
-// Duration is a time.Duration; as text 30s or 2m, or a plain number of seconds.
-type Duration time.Duration
-
-// MarshalText implements [encoding.TextMarshaler].
-func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
-
-// UnmarshalText implements [encoding.TextUnmarshaler].
-func (d *Duration) UnmarshalText(text []byte) error {
-	word := string(text)
-	if _, err := strconv.ParseFloat(word, 64); err == nil {
-		word += "s"
-	}
-	parsed, err := time.ParseDuration(word)
-	if err != nil || parsed <= 0 {
-		return fmt.Errorf("%q is neither a number of seconds nor a duration such as 30s or 2m", text)
-	}
-	*d = Duration(parsed)
-	return nil
 }

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/passthrough/config"
+	"github.com/wasmworker/wasmworker/host/passthrough/http"
+	"github.com/wasmworker/wasmworker/host/passthrough/secret"
+)
+
+// passthroughModules are the host modules that this program has, with what the file gives to them. Nothing is connected
+// or opened, but secrets are read once to see that they are there.
+func passthroughModules(file *configFile) ([]passthrough.Module, error) {
+	secrets, err := secret.Open(file.Secrets)
+	errs := []error{file.at(err, "secrets")}
+	if err := errors.Join(errs...); err != nil {
+		return nil, usageError{err}
+	}
+	return []passthrough.Module{
+		config.New(),
+		http.New(http.Options{Secrets: secrets}),
+		secret.New(secrets),
+	}, nil
+}
+
+// grants are the names of passthrough modules: one, a list, or a map from names to policies.
+type grants struct {
+	names    []string
+	policies map[string]ast.Node
+}
+
+// UnmarshalYAML implements goccy/go-yaml's NodeUnmarshaler.
+func (g *grants) UnmarshalYAML(node ast.Node) error {
+	entries, ok := node.(*ast.MappingNode)
+	if !ok {
+		var names list
+		err := yaml.NodeToValue(node, &names)
+		g.names = names
+		return err
+	}
+	g.policies = map[string]ast.Node{}
+	for _, entry := range entries.Values {
+		name := entry.Key.GetToken().Value
+		g.names = append(g.names, name)
+		if entry.Value.Type() != ast.NullType {
+			g.policies[name] = entry.Value
+		}
+	}
+	return nil
+}
+
+// policies makes policies of what the file says about them, at a path: that of the section which the grants are in. It
+// reports all mistakes, each with its place.
+func (f *configFile) policies(g grants, set passthrough.Set, section ...any) (map[string]any, error) {
+	var policies map[string]any
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(g.policies)) {
+		path := append(slices.Clone(section), "passthrough", name)
+		module, err := set.WithPolicy(name)
+		if err != nil {
+			errs = append(errs, f.at(err, path...))
+			continue
+		}
+		policy := module.NewPolicy()
+		if err := yaml.NodeToValue(g.policies[name], policy, yaml.Strict()); err != nil {
+			if _, ok := errors.AsType[*passthrough.FieldError](err); ok {
+				err = f.at(fieldErrors(err), path...)
+			} else {
+				err = f.located(err, policy)
+			}
+			errs = append(errs, err)
+			continue
+		}
+		if err := module.CheckPolicy(policy); err != nil {
+			errs = append(errs, f.at(err, path...))
+			continue
+		}
+		if policies == nil {
+			policies = map[string]any{}
+		}
+		policies[name] = policy
+	}
+	return policies, errors.Join(errs...)
+}
+
+// fieldErrors takes out of an error what a policy's own decoder complained about.
+func fieldErrors(err error) error {
+	for ; err != nil; err = errors.Unwrap(err) {
+		if _, ok := err.(interface{ Unwrap() []error }); ok {
+			return err
+		}
+		if _, ok := err.(*passthrough.FieldError); ok {
+			return err
+		}
+	}
+	return err
+}
+
+// closeAll closes what passthrough modules keep, when no activity runs any more.
+func closeAll(modules []passthrough.Module) {
+	for _, m := range slices.Backward(modules) {
+		if m.Close != nil {
+			m.Close(context.Background()) //nolint:errcheck // the process ends
+		}
+	}
+}

@@ -1,0 +1,166 @@
+package passthrough_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/passthrough"
+)
+
+type resource struct {
+	closed *[]string
+	name   string
+}
+
+func (r resource) Close() error {
+	*r.closed = append(*r.closed, r.name)
+	return fmt.Errorf("closing %s", r.name)
+}
+
+type other struct{ resource }
+
+func TestResources(t *testing.T) {
+	var closed []string
+	resources := &passthrough.Resources{}
+	ctx := passthrough.WithCall(context.Background(), &passthrough.Call{Resources: resources})
+	handles := map[string]uint32{}
+	for _, name := range []string{"a", "b", "c"} {
+		handle, err := passthrough.Keep(ctx, resource{&closed, name})
+		if err != nil || handle == 0 {
+			t.Fatal(handle, err)
+		}
+		handles[name] = handle
+	}
+	if got, err := passthrough.Kept[resource](ctx, handles["b"]); err != nil || got.name != "b" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if err := passthrough.Drop[resource](ctx, handles["b"]); err == nil || err.Error() != "closing b" {
+		t.Error(err)
+	}
+	// Not twice, not one that never was, not one of another kind, not another activity's.
+	elsewhere := passthrough.WithCall(context.Background(), &passthrough.Call{Resources: &passthrough.Resources{}})
+	_, err := passthrough.Kept[other](ctx, handles["a"])
+	_, err2 := passthrough.Kept[resource](elsewhere, handles["a"])
+	_, err3 := passthrough.Kept[resource](context.Background(), handles["a"])
+	for i, err := range []error{err, err2, err3, passthrough.Drop[resource](ctx, handles["b"]), passthrough.Drop[resource](ctx, 0), passthrough.Drop[other](ctx, handles["c"])} {
+		if !errors.Is(err, abi.EBADF) {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	if err := resources.Close(); err == nil || !reflect.DeepEqual(closed, []string{"b", "c", "a"}) {
+		t.Errorf("closed %v, %v", closed, err)
+	}
+	if err := resources.Close(); err != nil || len(closed) != 3 {
+		t.Errorf("again: %v, %v", closed, err)
+	}
+	// A handle is never given out twice.
+	if handle, err := passthrough.Keep(ctx, resource{&closed, "d"}); err != nil || handle <= handles["c"] {
+		t.Error(handle, err)
+	}
+}
+
+func TestTooManyResources(t *testing.T) {
+	var closed []string
+	resources := &passthrough.Resources{}
+	ctx := passthrough.WithCall(context.Background(), &passthrough.Call{Resources: resources})
+	for i := range 10_000 {
+		if _, err := passthrough.Keep(ctx, resource{&closed, "x"}); (err == nil) != (i < abi.MaxHandles) || err != nil && !errors.Is(err, abi.EMFILE) {
+			t.Fatal(i, err)
+		}
+	}
+	if len(closed) != 10_000-abi.MaxHandles {
+		t.Errorf("%d of those that were not kept have been closed", len(closed))
+	}
+	if resources.Close(); len(closed) != 10_000 {
+		t.Errorf("%d have been closed", len(closed))
+	}
+}
+
+func TestFrames(t *testing.T) {
+	type head struct {
+		Name string `json:"name"`
+	}
+	frame, err := passthrough.EncodeFrame(head{"x"}, []byte("body\x00"))
+	if err != nil || string(frame) != "\x0c\x00\x00\x00{\"name\":\"x\"}body\x00" {
+		t.Fatalf("%q, %v", frame, err)
+	}
+	var got head
+	if body, err := passthrough.DecodeFrame(frame, &got); err != nil || got.Name != "x" || string(body) != "body\x00" {
+		t.Errorf("%+v, %q, %v", got, body, err)
+	}
+	long, _ := json.Marshal(head{strings.Repeat("x", passthrough.MaxHead)})
+	for text, errno := range map[string]abi.Errno{
+		"": abi.EINVAL, "\x00\x00\x00": abi.EINVAL, "\x01\x00\x00\x00": abi.EINVAL, "\xff\xff\xff\xff{}": abi.EINVAL, "\x00\x00\x00\x00": abi.EINVAL,
+		"\x02\x00\x00\x00[]": abi.EINVAL, "\x0a\x00\x00\x00{\"name\":1}": abi.EINVAL, "\x0b\x00\x01\x00" + string(long): abi.EMSGSIZE,
+	} {
+		if _, err := passthrough.DecodeFrame([]byte(text), &got); !errors.Is(err, errno) || strings.Contains(err.Error(), "name") {
+			t.Errorf("%.20q: %v, want %s", text, err, errno)
+		}
+	}
+}
+
+func TestPlacesOfMistakes(t *testing.T) {
+	inner := passthrough.At(errors.New("odd"), "origin")
+	err := passthrough.At(errors.Join(inner, passthrough.At(errors.New("empty"), "paths", 2), errors.New("plain")), "allow", 1)
+	if err.Error() != "allow[1].origin: odd\nallow[1].paths[2]: empty\nallow[1]: plain" {
+		t.Error(err)
+	}
+	field, ok := errors.AsType[*passthrough.FieldError](err)
+	if !ok || !reflect.DeepEqual(field.Path, []any{"allow", 1, "origin"}) {
+		t.Errorf("%+v", field)
+	}
+	if err := passthrough.At(nil, "x"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWrap(t *testing.T) {
+	set := newSet(t)
+	var calls []string
+	wrapped := set.Wrap(func(m passthrough.Module, function string, f passthrough.Func) passthrough.Func {
+		return func(ctx context.Context, req []byte) ([]byte, error) {
+			calls = append(calls, m.ImportName()+" "+function)
+			return f(ctx, req)
+		}
+	})
+	for name, m := range wrapped {
+		if set[name].Functions["missing"] == nil && m.Functions["missing"] != nil {
+			t.Error("a function without a body got one")
+		}
+	}
+	got, err := wrapped["wasmworker:greeter/v3"].Functions["hello"](t.Context(), []byte("x"))
+	if string(got) != "x" || err != nil || !reflect.DeepEqual(calls, []string{"wasmworker:greeter/v3 hello"}) {
+		t.Errorf("%q, %v, %v", got, err, calls)
+	}
+	if _, err := set["wasmworker:greeter/v3"].Functions["hello"](t.Context(), nil); err != nil || len(calls) != 1 {
+		t.Error("the set itself was changed")
+	}
+}
+
+func TestSizesAndDurations(t *testing.T) {
+	for text, want := range map[string]passthrough.Size{"1": 1, "1500000": 1_500_000, "8MiB": 8 << 20, "1.5KiB": 1536, "2 GB": 2_000_000_000, "0": 0, "-1": 0, "x": 0, "": 0, "16EiB": 0} {
+		var got passthrough.Size
+		if err := got.UnmarshalText([]byte(text)); got != want || (err == nil) != (want != 0) {
+			t.Errorf("%q is %d, %v", text, got, err)
+		}
+		if want != 0 {
+			back, _ := got.MarshalText()
+			if got = 0; got.UnmarshalText(back) != nil || got != want {
+				t.Errorf("%q became %q", text, back)
+			}
+		}
+	}
+	for text, want := range map[string]time.Duration{"30": 30 * time.Second, "1.5": 1500 * time.Millisecond, "2m": 2 * time.Minute, "0": 0, "-1s": 0, "NaN": 0, "": 0, "soon": 0} {
+		var got passthrough.Duration
+		if err := got.UnmarshalText([]byte(text)); time.Duration(got) != want || (err == nil) != (want != 0) {
+			t.Errorf("%q is %s, %v", text, time.Duration(got), err)
+		}
+	}
+}
