@@ -296,6 +296,10 @@ func (w *rewriter) write(r *reader) {
 			r.replace(in.pos).call(w.chargeBytes()).op(r.data[in.pos:r.pos]...)
 		case opTableInit, opTableCopy, opTableFill:
 			r.replace(in.pos).call(w.chargeEntries()).op(r.data[in.pos:r.pos]...)
+		default:
+			if kind, ok := nanKind[in.op]; ok && w.canonical {
+				r.insert().call(w.nan(kind))
+			}
 		}
 	}
 }

@@ -66,6 +66,13 @@ func (m *module) extend(sections *[sectionDataCount + 1]*section) {
 		function(typeBulk, m.bulkBody(opMemoryCopy))
 		function(typeBulk, m.bulkBody(opMemoryFill))
 	}
+	if m.canonical {
+		for kind, t := range nanTypes {
+			functions.add().u32(len(m.types) + len(addedTypes) + kind)
+			types.add().op(0x60, 1, t, 1, t)
+			code.add().sized(nanBody(kind))
+		}
+	}
 	// With nothing in fuel, the first thing that code does is to ask for a refill.
 	globals := sections[sectionGlobal]
 	globals.add().op(typeI32, 1).i32(0).op(opEnd)

@@ -42,12 +42,15 @@ const (
 // cannot decode, naming it and its offset, and a binary that imports or exports names with
 // [Prefix], such as one that has been instrumented before.
 // It never panics, and takes time and memory in proportion to the size of the binary.
-func Instrument(binary []byte) ([]byte, error) {
+func Instrument(binary []byte, options ...Option) ([]byte, error) {
 	sections, err := split(binary)
 	if err != nil {
 		return nil, err
 	}
 	m := &module{refs: map[uint32]int{}}
+	for _, option := range options {
+		option(m)
+	}
 	var byID [sectionDataCount + 1]*section
 	for _, s := range sections {
 		if s.id == sectionCustom {
@@ -168,6 +171,8 @@ type module struct {
 	globals  int
 	memory   bool
 	refs     map[uint32]int // the functions that ref.func is used with, numbered
+
+	canonical bool // NaNs
 }
 
 // section rewrites a section that is not a custom one.

@@ -171,6 +171,8 @@ func TestOpcodes(t *testing.T) {
 			t.Errorf("% x: %v", instr, err)
 		case ok && !valid(out):
 			t.Errorf("% x is not valid afterwards", instr)
+		case ok && !valid(canonical(binary)):
+			t.Errorf("% x is not valid with canonical NaNs", instr)
 		case !ok:
 			want := fmt.Sprintf("opcode % x at offset %#x ", opcode(op), bytes.Index(binary, slices.Concat([]byte{opUnreachable}, instr, []byte{opUnreachable}))+1)
 			if err == nil || !strings.Contains(err.Error(), want) {
@@ -503,6 +505,9 @@ func FuzzInstrument(f *testing.F) {
 		if err != nil {
 			return
 		}
+		if (compile(rt, canonical(binary)) == nil) != (compile(rt, out) == nil) {
+			t.Fatal("it is valid with canonical NaNs or without")
+		}
 		before, after := compile(rt, binary), compile(rt, out)
 		if before == nil && after != nil {
 			t.Fatalf("it is valid, but not afterwards: %v", after)
@@ -511,6 +516,15 @@ func FuzzInstrument(f *testing.F) {
 			t.Fatalf("it is not valid, but afterwards it is: %v", before)
 		}
 	})
+}
+
+// canonical instruments what can be instrumented.
+func canonical(binary []byte) []byte {
+	out, err := Instrument(binary, CanonicalNaN)
+	if err != nil {
+		panic(err)
+	}
+	return out
 }
 
 func compile(rt wazero.Runtime, binary []byte) error {
