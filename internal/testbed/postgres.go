@@ -1,0 +1,206 @@
+package testbed
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Postgres is a PostgreSQL server in a process of its own, on loopback and on a socket in its folder. Its superuser
+// is admin. Roles need passwords (scram-sha-256).
+type Postgres struct {
+	Port     int
+	Folder   string // of the socket, and of the data
+	password string
+	process  *Process
+}
+
+var sharedPostgres struct {
+	sync.Mutex
+	server *Postgres
+}
+
+// WithPostgres makes [SharedPostgres] available in a package: os.Exit(testbed.Main(testbed.WithPostgres(m.Run))).
+func WithPostgres(run func() int) func() int {
+	return func() int {
+		defer func() {
+			if sharedPostgres.server != nil {
+				sharedPostgres.server.Stop()
+			}
+		}()
+		return run()
+	}
+}
+
+// SharedPostgres returns the server that all tests of this package use, started by the first. Tests keep out of each other's
+// way by databases of their own.
+func SharedPostgres(t testing.TB) *Postgres {
+	t.Helper()
+	sharedPostgres.Lock()
+	defer sharedPostgres.Unlock()
+	if sharedPostgres.server == nil {
+		sharedPostgres.server = startPostgres(t)
+	}
+	return sharedPostgres.server
+}
+
+// NewPostgres starts a server for a test that kills it. It ends with the test.
+func NewPostgres(t testing.TB) *Postgres {
+	t.Helper()
+	p := startPostgres(t)
+	t.Cleanup(p.Stop)
+	return p
+}
+
+// postgresProgram finds a program of the server, of the newest version that is installed.
+func postgresProgram(t testing.TB, name string) string {
+	t.Helper()
+	if path, err := exec.LookPath(name); err == nil {
+		return path
+	}
+	found, _ := filepath.Glob(filepath.Join("/usr/lib/postgresql/*/bin", name)) // where Debian has them, out of the PATH
+	if len(found) == 0 {
+		const missing = "PostgreSQL is not installed (Debian: apt-get install postgresql), so that this test has no server"
+		if os.Getenv("WASMWORKER_TEST_REQUIRE") == "all" {
+			t.Fatal(missing)
+		}
+		t.Skip("NOT TESTED: " + missing)
+	}
+	slices.SortFunc(found, func(a, b string) int { return version(a) - version(b) })
+	return found[len(found)-1]
+}
+
+func version(path string) int {
+	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path))))
+	return n
+}
+
+func startPostgres(t testing.TB) *Postgres {
+	t.Helper()
+	initdb, program := postgresProgram(t, "initdb"), postgresProgram(t, "postgres")
+	folder, err := os.MkdirTemp("", "ww-pg-") // short: the path of a socket has about 100 characters at most
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Postgres{Port: FreePort(t), Folder: folder, password: "of-the-admin"}
+	defer func() {
+		if t.Failed() {
+			p.Stop()
+		}
+	}()
+	passwords := filepath.Join(folder, "password")
+	if err := os.WriteFile(passwords, []byte(p.password), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	attributes := unprivileged(t, folder, passwords)
+	data := filepath.Join(folder, "data")
+	create := exec.Command(initdb, "-D", data, "-U", "admin", "--pwfile", passwords, "--auth", "scram-sha-256", "-E", "UTF8", "--locale", "C", "--no-sync")
+	create.Dir, create.SysProcAttr = folder, attributes
+	if out, err := create.CombinedOutput(); err != nil {
+		t.Fatalf("initdb: %v\n%s", err, out)
+	}
+	cmd := exec.Command(program, "-D", data, "-p", strconv.Itoa(p.Port), "-k", folder, "-c", "listen_addresses=127.0.0.1",
+		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=16MB", "-c", "autovacuum=off", "-c", "max_connections=60")
+	cmd.Dir, cmd.SysProcAttr, cmd.Stdin = folder, attributes, bytes.NewReader(nil)
+	if p.process, err = start(cmd); err != nil {
+		t.Fatal(err)
+	}
+	Eventually(t, "PostgreSQL answers", func() error {
+		if exited, code := p.process.Exited(); exited {
+			t.Fatalf("PostgreSQL ended with code %d: %s", code, p.process.Stderr())
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		c, err := p.connect(ctx, "postgres")
+		if err == nil {
+			err = c.Close(ctx)
+		}
+		return err
+	})
+	return p
+}
+
+// unprivileged makes root's processes those of somebody else, since PostgreSQL does not run as root, and gives that user the files.
+func unprivileged(t testing.TB, files ...string) *syscall.SysProcAttr {
+	t.Helper()
+	if os.Getuid() != 0 {
+		return nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, _ := strconv.ParseUint(u.Uid, 10, 32)
+		gid, _ := strconv.ParseUint(u.Gid, 10, 32)
+		for _, file := range files {
+			if err := os.Chown(file, int(uid), int(gid)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+	}
+	t.Fatal("PostgreSQL does not run as root, and there is no user postgres or nobody")
+	return nil
+}
+
+func (p *Postgres) connect(ctx context.Context, database string) (*pgx.Conn, error) {
+	config, err := pgx.ParseConfig(p.URL("admin", database))
+	if err != nil {
+		return nil, err
+	}
+	config.Password, config.RuntimeParams = p.password, nil // whatever the environment of the test says
+	return pgx.ConnectConfig(ctx, config)
+}
+
+// URL returns a URL without a password.
+func (p *Postgres) URL(user, database string) string {
+	return fmt.Sprintf("postgres://%s@127.0.0.1:%d/%s?sslmode=disable", user, p.Port, database)
+}
+
+// Admin connects as the superuser. The connection is closed with the test.
+func (p *Postgres) Admin(t testing.TB, database string) *pgx.Conn {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	c, err := p.connect(ctx, database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		c.Close(ctx) //nolint:errcheck // a test may have killed the server
+	})
+	return c
+}
+
+// Stop stops the server at once, with the sessions that there are, and removes its files. Stopping twice does nothing.
+func (p *Postgres) Stop() {
+	if p.process != nil {
+		p.process.Signal(syscall.SIGQUIT)
+		select {
+		case <-p.process.exited:
+		case <-time.After(10 * time.Second):
+			p.process.Signal(syscall.SIGKILL)
+			<-p.process.exited
+		}
+	}
+	if err := os.RemoveAll(p.Folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintln(os.Stderr, "testbed: a folder of PostgreSQL stays behind:", err)
+	}
+}
