@@ -65,30 +65,48 @@ type Errno int32
 
 // The error numbers that host functions return.
 const (
-	E2BIG       Errno = 1
-	EACCES      Errno = 2
-	EAGAIN      Errno = 6
-	EBADF       Errno = 8
-	EBUSY       Errno = 10
-	ECANCELED   Errno = 11
-	EEXIST      Errno = 20
-	EINTR       Errno = 27
-	EINVAL      Errno = 28
-	EIO         Errno = 29
-	EMFILE      Errno = 33
-	EMSGSIZE    Errno = 35
-	ENOENT      Errno = 44
-	ENOSYS      Errno = 52
-	ENOTSUP     Errno = 58
-	EPERM       Errno = 63
-	ETIMEDOUT   Errno = 73
-	ENOTCAPABLE Errno = 76
+	E2BIG        Errno = 1
+	EACCES       Errno = 2
+	EAGAIN       Errno = 6
+	EBADF        Errno = 8
+	EBUSY        Errno = 10
+	ECANCELED    Errno = 11
+	EDQUOT       Errno = 19
+	EEXIST       Errno = 20
+	EFAULT       Errno = 21
+	EFBIG        Errno = 22
+	EINTR        Errno = 27
+	EINVAL       Errno = 28
+	EIO          Errno = 29
+	EISDIR       Errno = 31
+	ELOOP        Errno = 32
+	EMFILE       Errno = 33
+	EMSGSIZE     Errno = 35
+	ENAMETOOLONG Errno = 37
+	ENOENT       Errno = 44
+	ENOSPC       Errno = 51
+	ENOSYS       Errno = 52
+	ENOTDIR      Errno = 54
+	ENOTEMPTY    Errno = 55
+	ENOTSUP      Errno = 58
+	EOVERFLOW    Errno = 61
+	EPERM        Errno = 63
+	EROFS        Errno = 69
+	ESPIPE       Errno = 70
+	ETIMEDOUT    Errno = 73
+	ETXTBSY      Errno = 74
+	EXDEV        Errno = 75
+	ENOTCAPABLE  Errno = 76
 )
 
 var errnoNames = map[Errno]string{
 	E2BIG: "E2BIG", EACCES: "EACCES", EAGAIN: "EAGAIN", EBADF: "EBADF", EBUSY: "EBUSY", ECANCELED: "ECANCELED",
-	EEXIST: "EEXIST", EINTR: "EINTR", EINVAL: "EINVAL", EIO: "EIO", EMFILE: "EMFILE", EMSGSIZE: "EMSGSIZE",
-	ENOENT: "ENOENT", ENOSYS: "ENOSYS", ENOTSUP: "ENOTSUP", EPERM: "EPERM", ETIMEDOUT: "ETIMEDOUT", ENOTCAPABLE: "ENOTCAPABLE",
+	EDQUOT: "EDQUOT", EEXIST: "EEXIST", EFAULT: "EFAULT", EFBIG: "EFBIG", EINTR: "EINTR", EINVAL: "EINVAL",
+	EIO: "EIO", EISDIR: "EISDIR", ELOOP: "ELOOP", EMFILE: "EMFILE", EMSGSIZE: "EMSGSIZE",
+	ENAMETOOLONG: "ENAMETOOLONG", ENOENT: "ENOENT", ENOSPC: "ENOSPC", ENOSYS: "ENOSYS",
+	ENOTDIR: "ENOTDIR", ENOTEMPTY: "ENOTEMPTY", ENOTSUP: "ENOTSUP", EOVERFLOW: "EOVERFLOW", EPERM: "EPERM",
+	EROFS: "EROFS", ESPIPE: "ESPIPE", ETIMEDOUT: "ETIMEDOUT", ETXTBSY: "ETXTBSY", EXDEV: "EXDEV",
+	ENOTCAPABLE: "ENOTCAPABLE",
 }
 
 // String returns the errno's name, such as EINVAL.

@@ -15,6 +15,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/catalog"
 	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/passthrough/fs"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -71,7 +72,7 @@ func TestHostileModules(t *testing.T) {
 					t.Errorf("memory: %+v is left, there was %+v", left, usage)
 				}
 			}()
-			box, err := hostileSandbox(strings.TrimSuffix(source, ".wat")+".wasm", policy)
+			box, err := hostileSandbox(t, strings.TrimSuffix(source, ".wat")+".wasm", policy)
 			if text, refused := strings.CutPrefix(want, "refused: "); refused {
 				if err == nil {
 					defer box.Close(context.Background())
@@ -108,16 +109,22 @@ func TestHostileModules(t *testing.T) {
 	}
 }
 
-func hostileSandbox(path string, policy sandbox.Policy) (*sandbox.Sandbox, error) {
+// hostileSandbox makes a sandbox of a module and a harmless one. Those named files-… are granted a folder.
+func hostileSandbox(t *testing.T, path string, policy sandbox.Policy) (*sandbox.Sandbox, error) {
 	modules, err := catalog.Open(path, filepath.Join("..", "..", "testdata", "wat", "echo.wasm"))
 	if err != nil {
 		return nil, err
 	}
-	set, err := passthrough.NewSet()
+	set, err := passthrough.NewSet(fs.New())
 	if err != nil {
 		return nil, err
 	}
-	box, err := sandbox.New(sandbox.Config{Modules: modules, Passthrough: set, Limit: 1, Defaults: sandbox.Options{Policy: policy}})
+	defaults := sandbox.Options{Policy: policy}
+	if strings.HasPrefix(filepath.Base(path), "files-") {
+		defaults.Passthrough = []string{fs.Name}
+		defaults.Policies = map[string]any{fs.Name: &fs.Policy{Mounts: map[string]fs.Mount{"/data": {Folder: t.TempDir(), Write: true}}}}
+	}
+	box, err := sandbox.New(sandbox.Config{Modules: modules, Passthrough: set, Limit: 1, Defaults: defaults})
 	if err != nil {
 		return nil, err
 	}

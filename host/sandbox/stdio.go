@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental/sys"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
@@ -37,15 +36,15 @@ func newStdio(c *call) *stdio {
 // attach makes c the current call.
 func (s *stdio) attach(c *call) { s.call = c }
 
-// linkWASI links WASI, of which nothing is reachable but clocks, random numbers and the
-// standard streams. What would change these for the rest of the instance's life succeeds
-// and does nothing: nobody could set it back for the next call.
+// linkWASI links WASI, of which nothing is reachable but clocks, random numbers, the
+// standard streams, and the folders that the module was granted. What would change the streams for the rest of
+// the instance's life succeeds and does nothing: nobody could set it back for the next call.
 //
 // Some of wazero's functions are replaced because they work for as long, or take as much of
 // the host's memory, as the guest says, and do not look at the context; or because they
 // panic where there is no file.
-func linkWASI(ctx context.Context, r wazero.Runtime) error {
-	builder := r.NewHostModuleBuilder(abi.ModuleWASI)
+func (m *Module) linkWASI(ctx context.Context) error {
+	builder := m.runtime.NewHostModuleBuilder(abi.ModuleWASI)
 	wasi_snapshot_preview1.NewFunctionExporter().ExportFunctions(builder)
 	replace := func(name, signature string, f func(c *call, mod api.Module, p []uint64) abi.Errno) {
 		params, results := parseSignature(signature)
@@ -90,12 +89,12 @@ func linkWASI(ctx context.Context, r wazero.Runtime) error {
 	} {
 		replace(name, signature, func(*call, api.Module, []uint64) abi.Errno { return abi.EBADF }) // no descriptor is a folder
 	}
+	if m.folders != nil {
+		linkFiles(replace)
+	}
 	_, err := builder.Instantiate(ctx)
 	return err
 }
-
-// errFault is what WASI's functions answer to a pointer beyond the memory, where ours trap.
-const errFault abi.Errno = 21
 
 // piece is how many bytes the host works on before it looks at the context again.
 const piece = 64 << 10
@@ -117,7 +116,7 @@ func read(c *call, mod api.Module, p []uint64) abi.Errno {
 	case uint32(p[0]) != 0:
 		return abi.EBADF
 	case !ok1 || !ok2:
-		return errFault
+		return abi.EFAULT
 	}
 	total := 0
 	for i := 0; i < len(buffers); i += 8 {
@@ -126,7 +125,7 @@ func read(c *call, mod api.Module, p []uint64) abi.Errno {
 		}
 		dst, ok := bytesOf(mod, uint64(binary.LittleEndian.Uint32(buffers[i:])), uint64(binary.LittleEndian.Uint32(buffers[i+4:])))
 		if !ok {
-			return errFault
+			return abi.EFAULT
 		}
 		n := copy(dst, c.stdin)
 		c.stdin = c.stdin[n:]
@@ -142,14 +141,18 @@ func read(c *call, mod api.Module, p []uint64) abi.Errno {
 func random(c *call, mod api.Module, p []uint64) abi.Errno {
 	data, ok := bytesOf(mod, p[0], uint64(uint32(p[1])))
 	if !ok {
-		return errFault
+		return abi.EFAULT
 	}
 	for len(data) > 0 {
 		if c.interrupted(piece) {
 			return abi.EINTR
 		}
 		n := min(len(data), piece)
-		rand.Read(data[:n]) // never fails
+		if c.random != nil {
+			c.random.Read(data[:n]) //nolint:errcheck // never fails, nor does the other
+		} else {
+			rand.Read(data[:n])
+		}
 		data = data[n:]
 	}
 	return 0
@@ -177,7 +180,7 @@ func poll(c *call, mod api.Module, p []uint64) abi.Errno {
 	out, ok2 := bytesOf(mod, p[1], n*eventSize)
 	result, ok3 := bytesOf(mod, p[3], 4)
 	if !ok1 || !ok2 || !ok3 {
-		return errFault
+		return abi.EFAULT
 	}
 	wait := time.Duration(math.MaxInt64)
 	for i := range n {
@@ -198,8 +201,8 @@ func poll(c *call, mod api.Module, p []uint64) abi.Errno {
 			}
 		case eventFdRead, eventFdWrite:
 			wait = 0
-			if fd := binary.LittleEndian.Uint32(sub[16:]); fd > 2 {
-				errno = abi.EBADF
+			if fd := binary.LittleEndian.Uint32(sub[16:]); fd > lastStream {
+				errno = c.pollFile(fd)
 			} else if kind == eventFdWrite {
 				errno = abi.ENOTSUP
 			}
@@ -212,9 +215,18 @@ func poll(c *call, mod api.Module, p []uint64) abi.Errno {
 		binary.LittleEndian.PutUint16(event[8:], uint16(errno))
 		event[10] = kind
 	}
-	sleepUntil(c.ctx, wait)
+	c.sleep(wait)
 	binary.LittleEndian.PutUint32(result, uint32(n))
 	return 0
+}
+
+// sleep sleeps until the call ends, at most. A virtual clock takes no time for it.
+func (c *call) sleep(d time.Duration) {
+	if c.clock != nil {
+		c.clock.Sleep(d)
+		return
+	}
+	sleepUntil(c.ctx, d)
 }
 
 // flush logs lines that did not end.

@@ -104,6 +104,7 @@ type Meter struct {
 	slices  int               // that were handed out
 	procs   int               // processors
 	running bool
+	budget  int64 // of the run
 }
 
 // running is how many runs there are.
@@ -129,7 +130,7 @@ func (m *Meter) Run(ctx context.Context, budget int64, f func(context.Context) e
 		return 0, stopped(ctx)
 	}
 	budget = max(budget, 0)
-	m.left = budget
+	m.left, m.budget = budget, budget
 	if m.fuel != nil {
 		m.fuel.Set(uint64(m.take()))
 	}
@@ -139,12 +140,19 @@ func (m *Meter) Run(ctx context.Context, budget int64, f func(context.Context) e
 	defer func() {
 		running.Add(-1)
 		m.running = false
-		used = budget - m.left
-		if m.fuel != nil {
-			used -= int64(api.DecodeI32(m.fuel.Get()))
-		}
+		used = m.Used()
 	}()
 	return 0, f(context.WithValue(ctx, key{}, m))
+}
+
+// Used returns how many units the run has used: for host functions, while it lasts, and else of the last one. It is what the code was charged for,
+// so within a run it does not go back, and is the same at the same place of the same work.
+func (m *Meter) Used() int64 {
+	used := m.budget - m.left
+	if m.fuel != nil {
+		used -= int64(api.DecodeI32(m.fuel.Get()))
+	}
+	return used
 }
 
 // take takes a slice from what is left.

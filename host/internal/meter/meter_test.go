@@ -325,6 +325,27 @@ func TestBudget(t *testing.T) {
 	})
 }
 
+// What is used so far can be asked for within a run, and is then what the run says at its end.
+func TestUsed(t *testing.T) {
+	onEngines(t, func(t *testing.T, rt wazero.Runtime) {
+		in := instantiate(t, rt, instrument(t, read(t, "testdata/control.wasm")))
+		for _, budget := range []int64{Unlimited, 10_000_000} {
+			var begun, one, two int64
+			used, err := in.Run(context.Background(), budget, func(ctx context.Context) error {
+				begun = in.Used()
+				_, err1 := in.ExportedFunction("fib").Call(ctx, 20)
+				one = in.Used()
+				_, err2 := in.ExportedFunction("fib").Call(ctx, 20)
+				two = in.Used()
+				return errors.Join(err1, err2)
+			})
+			if err != nil || begun != 0 || one == 0 || two != 2*one || used != two || in.Used() != used {
+				t.Errorf("%d, %d, %d and %d were used, %d in all; %v", begun, one, two, in.Used(), used, err)
+			}
+		}
+	})
+}
+
 // TestUnits pins what things cost, by the rules in the documentation.
 func TestUnits(t *testing.T) {
 	rt := newRuntime(t, wazero.NewRuntimeConfigCompiler())
