@@ -175,7 +175,7 @@ func (a *attempt) run(ctx context.Context, info activity.Info, args []sandbox.Pa
 	return result, err
 }
 
-func (a *attempt) currentFlags() abi.Flags {
+func (a *attempt) currentFlags(context.Context) abi.Flags {
 	flags := abi.Flags(a.flags.Load())
 	if a.plugin.stopping.Load() {
 		flags |= abi.FlagWorkerStopping
@@ -295,7 +295,7 @@ func (a *attempt) cancelled(ctx context.Context, activityType string, details *s
 	if details != nil {
 		values = []any{rawValue(*details)}
 	}
-	switch flags := a.currentFlags(); {
+	switch flags := a.currentFlags(ctx); {
 	case flags&abi.FlagCancelRequested != 0:
 		return temporal.NewCanceledError(values...)
 	case flags&(abi.FlagPaused|abi.FlagReset|abi.FlagGone) != 0:

@@ -98,7 +98,7 @@ func TestFrames(t *testing.T) {
 	long, _ := json.Marshal(head{strings.Repeat("x", passthrough.MaxHead)})
 	for text, errno := range map[string]abi.Errno{
 		"": abi.EINVAL, "\x00\x00\x00": abi.EINVAL, "\x01\x00\x00\x00": abi.EINVAL, "\xff\xff\xff\xff{}": abi.EINVAL, "\x00\x00\x00\x00": abi.EINVAL,
-		"\x02\x00\x00\x00[]": abi.EINVAL, "\x0a\x00\x00\x00{\"name\":1}": abi.EINVAL, "\x0b\x00\x01\x00" + string(long): abi.EMSGSIZE,
+		"\x02\x00\x00\x00[]": abi.EINVAL, "\x0a\x00\x00\x00{\"name\":1}": abi.EINVAL, "\x0b\x00\x10\x00" + string(long): abi.EMSGSIZE,
 	} {
 		if _, err := passthrough.DecodeFrame([]byte(text), &got); !errors.Is(err, errno) || strings.Contains(err.Error(), "name") {
 			t.Errorf("%.20q: %v, want %s", text, err, errno)

@@ -292,6 +292,14 @@ var extismGrants = map[string]string{
 	"http_headers":     "http",
 }
 
+// ExtismGrant is the name of the passthrough module that answers a function of Extism's host module, or "" if no grant is needed.
+func ExtismGrant(importModule, function string) string {
+	if importModule != abi.ModuleExtism {
+		return ""
+	}
+	return extismGrants[function]
+}
+
 const callType = "(i32, i32) -> i64"
 
 // Always returns the functions, with their types, of a host module that every guest
@@ -305,10 +313,7 @@ func (s Set) Needs(m *catalog.Module) []Need {
 	var needs []Need
 	index := map[[2]string]int{}
 	for _, imp := range m.Imports {
-		grant := ""
-		if imp.Module == abi.ModuleExtism {
-			grant = extismGrants[imp.Name]
-		}
+		grant := ExtismGrant(imp.Module, imp.Name)
 		key := [2]string{imp.Module, grant}
 		i, ok := index[key]
 		if !ok {

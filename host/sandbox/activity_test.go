@@ -308,7 +308,7 @@ func TestCancelled(t *testing.T) {
 	s := startOne(t, "misbehave", sandbox.Options{Policy: sandbox.PolicyReuse})
 	for _, flag := range []abi.Flags{abi.FlagCancelRequested, abi.FlagWorkerStopping, abi.FlagPaused, abi.FlagReset, abi.FlagGone} {
 		asked := 0
-		p, err := s.Run(t.Context(), sandbox.Task{Activity: "WaitForFlags", Flags: func() abi.Flags {
+		p, err := s.Run(t.Context(), sandbox.Task{Activity: "WaitForFlags", Flags: func(context.Context) abi.Flags {
 			if asked++; asked <= 10 {
 				return 0
 			}
@@ -321,7 +321,7 @@ func TestCancelled(t *testing.T) {
 	equal(t, "live instances", live(s), 1)
 	// Output of a guest that gives up becomes details.
 	s = startOne(t, "probe", sandbox.Options{})
-	_, err := s.Run(t.Context(), sandbox.Task{Activity: "GiveUp", Args: []sandbox.Payload{raw("so far")}, Flags: func() abi.Flags { return abi.FlagPaused }})
+	_, err := s.Run(t.Context(), sandbox.Task{Activity: "GiveUp", Args: []sandbox.Payload{raw("so far")}, Flags: func(context.Context) abi.Flags { return abi.FlagPaused }})
 	if cancelled, ok := errors.AsType[*sandbox.CancelledError](err); !ok || text(cancelled.Details) != "so far" {
 		t.Errorf("error %#v, want a cancellation with details", err)
 	}
@@ -333,7 +333,7 @@ func TestHeartbeat(t *testing.T) {
 	task := sandbox.Task{
 		Activity:  "Heartbeat",
 		Args:      []sandbox.Payload{jsonPayload("1"), {Data: []byte("2")}, sandbox.NewPayload("acme/x", nil)},
-		Flags:     func() abi.Flags { return abi.FlagCancelRequested | abi.FlagPaused },
+		Flags:     func(context.Context) abi.Flags { return abi.FlagCancelRequested | abi.FlagPaused },
 		Heartbeat: func(_ context.Context, details []sandbox.Payload) error { sent = append(sent, details); return nil },
 	}
 	p, err := s.Run(t.Context(), task)

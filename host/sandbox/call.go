@@ -7,13 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
+	"time"
 
 	"github.com/tetratelabs/wazero/sys"
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/passthrough/fs"
+	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
 )
 
 // Payload is a value as Temporal carries it: bytes, and metadata that say what they are.
@@ -43,9 +47,12 @@ type Task struct {
 	// Heartbeat sends a heartbeat. The slice is the callee's. It may block, but not
 	// for long after the context that Run was given ended. Nil: heartbeats go nowhere.
 	Heartbeat func(ctx context.Context, details []Payload) error
+	// MaxUnits is the most units of computation that this attempt may use, where it is to be less or more than the module's
+	// [Options.MaxUnits]. 0: the module's.
+	MaxUnits int64
 	// Flags returns what has been asked of the guest so far. It is called often,
-	// from the guest's goroutine. Nil: nothing ever is.
-	Flags func() abi.Flags
+	// from the guest's goroutine, with a context for [Units]. Nil: nothing ever is.
+	Flags func(context.Context) abi.Flags
 	// Usage is filled in by Run with what the activity has used. Nil: nobody wants to know.
 	Usage *Usage
 	// Denied is told what a policy denied the guest, from the guest's goroutine, and after it was logged. Nil: nobody wants to know.
@@ -59,6 +66,8 @@ type Usage struct {
 	// Units of computation, about an instruction each: the same work takes the same number on every
 	// machine. What the host does for the guest is not counted.
 	Units int64
+	// Memory in bytes that the instance had in the end, which is when it has most.
+	Memory uint64
 	// Instance is where the instance came from. Empty if there was none.
 	Instance Origin
 }
@@ -114,6 +123,11 @@ type call struct {
 	handle      uint32 // the last one given out
 	lastError   string
 	resources   passthrough.Resources // what the guest has open beyond a call
+	files       *fs.Files             // likewise of WASI; nil: the module has no folders
+	streams     *stdio                // of the instance
+	clock       *wasi.Virtual         // nil: the real one
+	used        func() int64          // units so far
+	random      *rand.ChaCha8         // nil: real random numbers
 
 	logRecords  int
 	logVolume   int // bytes of text
@@ -132,7 +146,11 @@ func newCall(ctx context.Context, activity Activity, task *Task) *call {
 // release gives back what the call has, beside its instance.
 func (c *call) release() {
 	c.releaseKernel()
-	if err := c.resources.Close(); err != nil {
+	err := c.resources.Close()
+	if c.files != nil {
+		err = errors.Join(err, c.files.Close())
+	}
+	if err != nil {
 		c.module.logger.Debug("what an activity had open was closed with an error", "activity", c.activity.Type, "error", err)
 	}
 }
@@ -200,7 +218,7 @@ func (c *call) flags() abi.Flags {
 	if c.task.Flags == nil {
 		return 0
 	}
-	return c.task.Flags()
+	return c.task.Flags(c.context())
 }
 
 // write appends to the output within the limit.
@@ -296,4 +314,21 @@ func details(value any) []json.RawMessage {
 		panic(err)
 	}
 	return []json.RawMessage{data}
+}
+
+// Units returns how many units of computation the activity has used so far, from the context of a function of its [Task] or of a
+// passthrough module, while that runs.
+func Units(ctx context.Context) int64 {
+	c, ok := ctx.Value(callKey{}).(*call)
+	if !ok || c.used == nil {
+		return 0
+	}
+	return c.used()
+}
+
+// Advance advances the activity's clock, if it is a virtual one, as if the function had taken so long. The context is as for [Units].
+func Advance(ctx context.Context, d time.Duration) {
+	if c, ok := ctx.Value(callKey{}).(*call); ok && c.clock != nil {
+		c.clock.Sleep(d)
+	}
 }

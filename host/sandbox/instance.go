@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/catalog"
 	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/internal/meter"
+	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
 )
 
 // Instance is one instance of a module. It is used by one goroutine at a time.
@@ -60,15 +62,25 @@ func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 	// While the instance is being made there is no activity: what it logs is the
 	// module's, and what it asks of the activity is refused.
 	c := &call{ctx: ctx, module: m, task: &Task{Log: logTo(m.logger)}}
+	var before int64 // units of what ran before
 	i.stdio = newStdio(c)
+	i.begin(c, wasi.Initialisation, func() int64 { return before + i.meter.Used() })
 	config := wazero.NewModuleConfig().
 		WithName(""). // instances of one module live side by side
 		WithArgs(m.File.Name).
 		WithStartFunctions(). // _initialize and _start are called below, with a context
 		WithStdout(i.stdio.out()).
-		WithStderr(i.stdio.err()).
-		WithSysWalltime().
-		WithSysNanotime() // standard input, random numbers and sleep do without wazero: see linkWASI
+		WithStderr(i.stdio.err()) // standard input, random numbers and sleep do without wazero: see linkWASI
+	if c.clock == nil {
+		config = config.WithSysWalltime().WithSysNanotime()
+	} else {
+		config = config.
+			WithWalltime(func() (int64, int32) {
+				now := i.stdio.call.clock.Walltime()
+				return now / int64(time.Second), int32(now % int64(time.Second))
+			}, 1).
+			WithNanotime(func() int64 { return i.stdio.call.clock.Nanotime() }, 1)
+	}
 	for _, env := range m.env {
 		config = config.WithEnv(env[0], env[1])
 	}
@@ -85,10 +97,11 @@ func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 			i.Close()
 		}
 	}()
-	if _, err := i.meter.Run(ctx, meter.Unlimited, func(ctx context.Context) (err error) {
+	used, err := i.meter.Run(ctx, meter.Unlimited, func(ctx context.Context) (err error) {
 		i.wasm, err = m.runtime.InstantiateModule(ctx, m.compiled, config)
 		return err
-	}); err != nil {
+	})
+	if err != nil {
 		return nil, err
 	}
 	m.live.Add(1)
@@ -103,11 +116,13 @@ func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 		i.wasm.Memory().Write(data.Offset, data.Bytes) // it fits
 	}
 	for _, name := range m.File.Initialize {
-		if _, err := i.meter.Run(ctx, meter.Unlimited, func(ctx context.Context) error {
+		before += used
+		used, err = i.meter.Run(ctx, meter.Unlimited, func(ctx context.Context) error {
 			fn := i.wasm.ExportedFunction(name)
 			_, err := fn.Call(ctx, make([]uint64, len(fn.Definition().ParamTypes()))...)
 			return err
-		}); err != nil {
+		})
+		if err != nil {
 			if first := c.stderr.firstLine(); first != "" { // where runtimes say what happened
 				return nil, fmt.Errorf("%s: %s: %w", name, first, err)
 			}
@@ -117,6 +132,21 @@ func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 	i.stdio.flush()
 	made = true
 	return i, nil
+}
+
+// begin gives a call what its guest finds: the streams, a clock, random numbers and files, all as new.
+func (i *Instance) begin(c *call, phase wasi.Phase, units func() int64) {
+	i.stdio.attach(c)
+	c.streams, c.used = i.stdio, units
+	if clock, ok := i.module.Options.Policies[wasi.NameClock].(*wasi.Clock); ok {
+		c.clock = clock.Virtual(phase, units)
+	}
+	if random, ok := i.module.Options.Policies[wasi.NameRandom].(*wasi.Random); ok {
+		c.random = random.Stream(phase)
+	}
+	if i.module.folders != nil {
+		c.files = i.module.folders.Begin(c.interrupted)
+	}
 }
 
 // reset sets the instance back to the image of its module: memory, its size, globals.
@@ -195,7 +225,7 @@ func (i *Instance) run(c *call) (*Payload, error) {
 	i.calls++
 	i.broken = true // until it has returned as it should
 	i.memory.TakeRefusal()
-	i.stdio.attach(c)
+	i.begin(c, wasi.Activity, i.meter.Used)
 	defer c.release()
 	name := c.activity.Export
 	var err error
@@ -217,7 +247,7 @@ func (i *Instance) run(c *call) (*Payload, error) {
 	}
 	var stack [1]uint64
 	budget := int64(meter.Unlimited)
-	if limit := i.module.Options.MaxUnits; limit > 0 {
+	if limit := cmp.Or(c.task.MaxUnits, i.module.Options.MaxUnits); limit > 0 {
 		budget = limit
 	}
 	var units int64
@@ -226,6 +256,9 @@ func (i *Instance) run(c *call) (*Payload, error) {
 	})
 	if c.task.Usage != nil {
 		*c.task.Usage = Usage{Units: units, Instance: i.origin()}
+		if mem := memoryOf(i.wasm); mem != nil {
+			c.task.Usage.Memory = uint64(mem.Size())
+		}
 	}
 	i.stdio.flush()
 	if c.ctx.Err() != nil {

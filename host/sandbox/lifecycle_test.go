@@ -22,11 +22,11 @@ func TestInterrupt(t *testing.T) {
 		task func(task *sandbox.Task, stop func())
 	}{
 		{"computing", "probe", "Busy", func(task *sandbox.Task, stop func()) {
-			task.Flags = func() abi.Flags { stop(); return 0 }
+			task.Flags = func(context.Context) abi.Flags { stop(); return 0 }
 		}},
 		{"calling the host", "misbehave", "WaitForFlags", func(task *sandbox.Task, stop func()) {
 			asked := 0
-			task.Flags = func() abi.Flags {
+			task.Flags = func(context.Context) abi.Flags {
 				if asked++; asked == 100 {
 					stop()
 				}
@@ -46,7 +46,7 @@ func TestInterrupt(t *testing.T) {
 		}},
 		// What it returns in that moment may be the work of half a sleep.
 		{"returning", "misbehave", "WaitForFlags", func(task *sandbox.Task, stop func()) {
-			task.Flags = func() abi.Flags { stop(); return abi.FlagCancelRequested }
+			task.Flags = func(context.Context) abi.Flags { stop(); return abi.FlagCancelRequested }
 		}},
 	}
 	for _, tt := range tests {
@@ -193,7 +193,7 @@ func TestCloseWithoutCompile(t *testing.T) {
 func TestPanicOfTask(t *testing.T) {
 	s := start(t, sandbox.Config{Modules: modules(t, "probe"), Defaults: sandbox.Options{Policy: sandbox.PolicyReuse}, Limit: 1})
 	for _, task := range []sandbox.Task{
-		{Activity: "Busy", Flags: func() abi.Flags { panic("flags") }},
+		{Activity: "Busy", Flags: func(context.Context) abi.Flags { panic("flags") }},
 		{Activity: "Heartbeat", Args: []sandbox.Payload{raw("x")}, Heartbeat: func(context.Context, []sandbox.Payload) error { panic("heartbeat") }},
 		{Activity: "Stdio", Args: []sandbox.Payload{raw("a line without an end"), raw("")}, Log: (&recorder{onLog: func(string) { panic("log") }}).log},
 	} {

@@ -22,6 +22,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/internal/meter"
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/passthrough/fs"
 )
 
 // Module is a module that passed the fence.
@@ -33,9 +34,12 @@ type Module struct {
 
 	logger  *slog.Logger
 	denials denials
-	budget  *memoryBudget // of all modules; nil: none
-	grants  []passthrough.Module
-	env     [][2]string
+
+	interpreter bool
+	budget      *memoryBudget // of all modules; nil: none
+	grants      []passthrough.Module
+	env         [][2]string
+	folders     *fs.Folders // of WASI; nil: none
 
 	cache    wazero.CompilationCache
 	runtime  wazero.Runtime
@@ -158,7 +162,11 @@ func (m *Module) compile(ctx context.Context, cacheDir string) (err error) {
 	if err != nil {
 		return m.errorf("the module is not valid", err)
 	}
-	config := wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2)
+	config := wazero.NewRuntimeConfig()
+	if m.interpreter {
+		config = wazero.NewRuntimeConfigInterpreter()
+	}
+	config = config.WithCoreFeatures(api.CoreFeaturesV2)
 	if cacheDir != "" {
 		// A cache object for each runtime: in wazero 1.12 type ids differ between
 		// runtimes that share one. The folder can be shared.
@@ -262,7 +270,10 @@ func (m *Module) link(ctx context.Context) error {
 		imported[imp.Module] = true
 	}
 	if imported[abi.ModuleWASI] {
-		if err := linkWASI(ctx, m.runtime); err != nil {
+		if err := m.openFolders(); err != nil {
+			return fmt.Errorf("passthrough module %q: %w", fs.Name, err)
+		}
+		if err := m.linkWASI(ctx); err != nil {
 			return err
 		}
 	}
@@ -307,6 +318,9 @@ func (m *Module) close(ctx context.Context) error {
 	if m.cache != nil {
 		errs = append(errs, m.cache.Close(ctx))
 	}
-	m.image, m.compiled, m.runtime, m.cache = nil, nil, nil, nil
+	if m.folders != nil {
+		errs = append(errs, m.folders.Close())
+	}
+	m.image, m.compiled, m.runtime, m.cache, m.folders = nil, nil, nil, nil, nil
 	return errors.Join(errs...)
 }

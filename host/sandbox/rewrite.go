@@ -19,7 +19,11 @@ import (
 func (m *Module) rewrite(cacheDir string) (*meter.Exposed, error) {
 	path := ""
 	if cacheDir != "" {
-		path = filepath.Join(cacheDir, fmt.Sprintf("rewritten-%s-%d-%s", meter.Version(), maxTable, m.File.Digest))
+		kind := ""
+		if m.Options.CanonicalNaN {
+			kind = "-nan"
+		}
+		path = filepath.Join(cacheDir, fmt.Sprintf("rewritten-%s-%d%s-%s", meter.Version(), maxTable, kind, m.File.Digest))
 		kept, err := readRewritten(path)
 		if err == nil {
 			return kept, nil
@@ -32,7 +36,11 @@ func (m *Module) rewrite(cacheDir string) (*meter.Exposed, error) {
 	if err != nil {
 		return nil, err
 	}
-	if exposed.Binary, err = meter.Instrument(exposed.Binary); err != nil {
+	var options []meter.Option
+	if m.Options.CanonicalNaN {
+		options = append(options, meter.CanonicalNaN)
+	}
+	if exposed.Binary, err = meter.Instrument(exposed.Binary, options...); err != nil {
 		return nil, err
 	}
 	if path != "" {

@@ -95,6 +95,9 @@ type Options struct {
 	// [Usage]: for modules whose work has a known size, so that a bug or an attack
 	// costs little. An activity that needs more fails with the type OutOfUnits. 0: no limit.
 	MaxUnits int64
+	// CanonicalNaN makes each NaN that a guest computes the same one, on every processor, for results that can be compared bit by bit. Code with
+	// much floating-point arithmetic takes several times as long with it. For tests.
+	CanonicalNaN bool
 	// MaxOutput is the most bytes that an activity may return, and put into one
 	// heartbeat. Raise it together with the Temporal server's limit for payloads. Default 2 MiB.
 	MaxOutput int
@@ -140,6 +143,7 @@ func (o Options) over(def Options) Options {
 	if o.MaxOutput == 0 {
 		o.MaxOutput = def.MaxOutput
 	}
+	o.CanonicalNaN = o.CanonicalNaN || def.CanonicalNaN
 	return o
 }
 
@@ -209,6 +213,9 @@ type Config struct {
 	// instance counts with its whole memory, also with what it shares. Beyond it, idle
 	// instances are closed, no further ones are made, and guests that ask for more are refused. 0 means no limit.
 	MemoryLimit uint64
+	// Interpreter runs the guests in wazero's interpreter, which is some ten times slower: to see that they behave as on
+	// platforms without a compiler. Default: the compiler, where wazero has one.
+	Interpreter bool
 	// Executor hands out instances. Default: a [Pool] with the limit.
 	Executor Executor
 	// CacheDir is where compiled code is kept between starts: a folder that only
@@ -282,7 +289,7 @@ func New(cfg Config) (*Sandbox, error) {
 			errs = append(errs, err)
 			continue
 		}
-		m := &Module{File: file, Options: own.over(defaults), budget: budget, logger: s.logger.With("module", file.Name)}
+		m := &Module{File: file, Options: own.over(defaults), budget: budget, interpreter: cfg.Interpreter, logger: s.logger.With("module", file.Name)}
 		var err error
 		if m.Options.Policies, err = cfg.Passthrough.CheckPolicies(m.Options.Passthrough, m.Options.Policies); err != nil {
 			continue // it has been reported

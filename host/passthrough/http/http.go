@@ -78,7 +78,10 @@ type pool struct {
 	wrapped   nethttp.RoundTripper
 }
 
-const maxHeaderBytes = 64 << 10 // of a response
+const (
+	maxHead        = 64 << 10 // bytes of JSON: URL and headers of a request
+	maxHeaderBytes = 64 << 10 // of a response
+)
 
 // requestHead is what comes before a request's body.
 type requestHead struct {
@@ -312,6 +315,9 @@ func parseRequest(frame []byte) (*request, error) {
 	body, err := passthrough.DecodeFrame(frame, &head)
 	if err != nil {
 		return nil, err
+	}
+	if size := len(frame) - 4 - len(body); size > maxHead { // servers take hardly more
+		return nil, fmt.Errorf("%w: the request's head has %d bytes, and at most %d are allowed", abi.EMSGSIZE, size, maxHead)
 	}
 	r := &request{method: cmp.Or(head.Method, "GET"), body: body, timeout: head.Timeout}
 	if r.target, err = parseTarget(head.URL); err != nil {

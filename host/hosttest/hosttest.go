@@ -1,0 +1,526 @@
+// Package hosttest runs activities of WebAssembly modules in tests, without Temporal, and the same way every time.
+//
+//	env := hosttest.New(t, hosttest.Options{Modules: []string{"acts/greet.wasm"}})
+//	run := env.Run(hosttest.Activity{Type: "Greet", Args: []any{map[string]string{"name": "Ada"}}})
+//
+// A guest sees nothing but its imports, and here all of them are the test's: the clock begins at a given time, and advances by
+// what the guest computes and sleeps; random numbers come from a seed; passthrough modules are fakes; NaNs are canonical. So
+// output, failure, logs, heartbeats, calls and units of computation are a function of the module, the activity, its input, the
+// seed and the answers, and of nothing else: [Run.Digest] is the same on every machine, in either engine of wazero, however often it is run.
+// docs/testing.md tells what is left to the machine.
+//
+// [NewPlugin] puts the activities into the workflow test environment of Temporal's SDK, so that a workflow in Go can be
+// tested with its real activities.
+package hosttest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
+	"github.com/wasmworker/wasmworker/host/sandbox"
+)
+
+// Defaults of [Options] and [Activity].
+const (
+	// DefaultMaxUnits ends an activity that goes on for good, by the same instruction every time.
+	DefaultMaxUnits = 20_000_000_000
+	// DefaultPatience ends one that does so without computing, by the machine's clock.
+	DefaultPatience = time.Minute
+)
+
+// DefaultStart is when the clock begins.
+var DefaultStart = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// Options say what is tested, and in which surroundings. The zero value of a field means its default.
+type Options struct {
+	// Modules are .wasm files and folders with such files. Required.
+	Modules []string
+	// Defaults are the options of every module, and PerModule those of single ones, by the file's name without .wasm. Instances
+	// are never reused. A policy of clock or random takes the place of Start or Seed.
+	Defaults  sandbox.Options
+	PerModule map[string]sandbox.Options
+	// Passthrough are fakes, or the real modules, by which the guests' calls are answered. They are granted to every module. What a module imports beyond them
+	// is granted too, and its calls are for [Activity.Answer] alone.
+	Passthrough []passthrough.Module
+	// Start is when the clock begins, for each activity and each initialisation of an instance. Default [DefaultStart].
+	Start time.Time
+	// Seed is what random numbers are made of. Default 0.
+	Seed int64
+	// Interpreter runs the guests in wazero's interpreter, as on platforms for which it has no compiler. Default: the compiler where there is one.
+	Interpreter bool
+	// CacheDir is where compiled modules are kept; "none" keeps nothing. Default: that of the worker.
+	CacheDir string
+}
+
+// Env is a set of modules to be tested. Its methods may be called concurrently.
+type Env struct {
+	box   *sandbox.Sandbox
+	start time.Time
+}
+
+// TB is what the package needs of a test: *testing.T, *testing.B and *testing.F have it.
+type TB interface {
+	Helper()
+	Fatal(args ...any)
+	Error(args ...any)
+	Cleanup(func())
+}
+
+// New makes an environment for a test, which closes it. What is wrong ends the test.
+func New(t TB, options Options) *Env {
+	t.Helper()
+	env, err := Open(context.Background(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := env.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return env
+}
+
+// Open makes an environment, which must be closed. It compiles the modules, which can take seconds. The errors are those of [sandbox.New].
+func Open(ctx context.Context, options Options) (*Env, error) {
+	if len(options.Modules) == 0 {
+		return nil, errors.New("no modules are named; name .wasm files or folders")
+	}
+	modules, err := catalog.Open(options.Modules...)
+	if err != nil {
+		return nil, err
+	}
+	granted := slices.Clone(options.Passthrough)
+	granted = append(granted, stubs(modules, granted)...)
+	set, err := passthrough.NewSet(append(granted, wasi.NewClock(), wasi.NewRandom())...)
+	if err != nil {
+		return nil, err
+	}
+	defaults := options.Defaults
+	for _, m := range granted {
+		defaults.Passthrough = append(slices.Clone(defaults.Passthrough), m.Name)
+	}
+	start := options.Start
+	if start.IsZero() {
+		start = DefaultStart
+	}
+	defaults = deterministic(defaults, start, options.Seed)
+	if defaults.MaxUnits == 0 {
+		defaults.MaxUnits = DefaultMaxUnits
+	}
+	perModule := map[string]sandbox.Options{}
+	for name, o := range options.PerModule {
+		perModule[name] = deterministic(o, start, options.Seed)
+	}
+	cacheDir := options.CacheDir
+	switch cacheDir {
+	case "":
+		cacheDir = sandbox.DefaultCacheDir()
+	case "none":
+		cacheDir = ""
+	}
+	box, err := sandbox.New(sandbox.Config{
+		Modules: modules, Defaults: defaults, PerModule: perModule, Passthrough: set.Wrap(record),
+		CacheDir: cacheDir, Interpreter: options.Interpreter,
+	})
+	if err != nil {
+		return nil, err
+	}
+	env := &Env{box: box, start: start}
+	if err := box.Compile(ctx); err != nil {
+		return nil, errors.Join(err, env.Close())
+	}
+	return env, nil
+}
+
+// deterministic are options under which nothing depends on the machine, nor on what ran before.
+func deterministic(o sandbox.Options, start time.Time, seed int64) sandbox.Options {
+	o.CanonicalNaN = true
+	if o.Policy == sandbox.PolicyReuse {
+		o.Policy = sandbox.PolicyPristine
+	}
+	policies := map[string]any{wasi.NameClock: &wasi.Clock{Start: start}, wasi.NameRandom: &wasi.Random{Seed: &seed}}
+	maps.Copy(policies, o.Policies)
+	o.Policies = policies
+	return o
+}
+
+// stubs stand for what modules import and nothing answers.
+func stubs(modules []*catalog.Module, have []passthrough.Module) []passthrough.Module {
+	missing := map[string]passthrough.Module{}
+	for _, file := range modules {
+		for _, imp := range file.Imports {
+			name, function := imp.Module, imp.Name
+			if grant := passthrough.ExtismGrant(imp.Module, imp.Name); grant != "" {
+				name, function = passthrough.Module{Name: grant}.ImportName(), map[string]string{"http": "send", "config": "get"}[grant]
+			}
+			rest, ok := strings.CutPrefix(name, "wasmworker:")
+			if !ok || passthrough.Always(name) != nil || slices.ContainsFunc(have, func(m passthrough.Module) bool { return m.ImportName() == name }) {
+				continue
+			}
+			m, ok := missing[name]
+			if !ok {
+				m.Functions = map[string]passthrough.Func{}
+				if n, err := fmt.Sscanf(strings.ReplaceAll(rest, "/v", " "), "%s %d", &m.Name, &m.Version); n != 2 || err != nil || m.ImportName() != name {
+					continue // the sandbox says what is wrong with it
+				}
+				missing[name] = m
+			}
+			m.Functions[function] = unanswered(name, function)
+		}
+	}
+	return slices.Collect(maps.Values(missing))
+}
+
+func unanswered(module, function string) passthrough.Func {
+	return func(context.Context, []byte) ([]byte, error) {
+		return nil, fmt.Errorf("%w: the test has no answer for %s %s", abi.ENOSYS, module, function)
+	}
+}
+
+// Close frees everything, when no activity runs any more.
+func (e *Env) Close() error { return e.box.Close(context.Background()) }
+
+// Modules are those that are tested.
+func (e *Env) Modules() []*sandbox.Module { return e.box.Modules() }
+
+// Activities are what can be run, sorted by type.
+func (e *Env) Activities() []sandbox.Activity { return e.box.Activities() }
+
+// Activity is one attempt to run.
+type Activity struct {
+	// Type is the activity type. Required.
+	Type string
+	// Args are the arguments: a [sandbox.Payload] as it is, []byte as binary/plain, nil as binary/null, and anything else as JSON.
+	Args []any
+	// Info is what the guest is told about the attempt. Default: [Env.DefaultInfo].
+	Info *abi.Info
+	// Details are those of the last heartbeat of the attempt before. Forms as of Args.
+	Details []any
+	// Answer answers a call of a passthrough module, in place of those in Options. An error is the guest's, as that of a
+	// [passthrough.Func]. Returning [Unanswered] leaves the call to the module. Default: none.
+	Answer func(ctx context.Context, call Call) ([]byte, error)
+	// Cancel says when the guest is asked to end, and Flags how. It is told by its next look at the flags.
+	Cancel When
+	// Flags is what the guest is asked. Default [abi.FlagCancelRequested].
+	Flags abi.Flags
+	// Kill ends the instance after so many units of computation, as the death of the worker would. 0: not.
+	Kill int64
+	// Faults befall calls of passthrough modules.
+	Faults []Fault
+	// Patience is how long the activity may go on, by the machine's clock. Default [DefaultPatience].
+	Patience time.Duration
+}
+
+// When is a moment in an activity's life: whichever of its fields that are set comes first.
+type When struct {
+	Heartbeats int   // after so many heartbeats
+	Units      int64 // after so many units of computation
+	Calls      int   // after so many calls of passthrough modules
+}
+
+// Fault is what befalls a call of a passthrough module.
+type Fault struct {
+	// Call is the number of the call in the activity, the first being 1. 0: every call.
+	Call int
+	// Err is what the guest gets in place of the answer. The call has not been made.
+	Err error
+	// Lost makes the call and keeps the answer from the guest, which gets Err.
+	Lost bool
+	// Response is what the guest gets in place of the answer: garbage. The call has been made.
+	Response []byte
+	// Delay is how long the call takes, by the guest's clock.
+	Delay time.Duration
+}
+
+// Call is a call of a passthrough module.
+type Call struct {
+	Module   string // import name: wasmworker:http/v1
+	Function string
+	Request  []byte
+	Response []byte
+	Err      *CallError // nil: the guest got the response
+}
+
+// CallError is an error of a passthrough module, as the guest gets it.
+type CallError struct {
+	Errno   abi.Errno
+	Message string
+}
+
+// Error implements error.
+func (e *CallError) Error() string { return e.Message }
+
+// Unwrap returns the errno.
+func (e *CallError) Unwrap() error { return e.Errno }
+
+// Record is a log record of the guest.
+type Record struct {
+	Level   string         `json:"level"`
+	Message string         `json:"message"`
+	Attrs   map[string]any `json:"attrs,omitempty"`
+}
+
+// Run is what was seen of an attempt.
+type Run struct {
+	// Output is the result, or the details of a cancellation. nil: none.
+	Output *sandbox.Payload
+	// Err is nil for an activity that completed, otherwise as [sandbox.Sandbox.Run] has it.
+	Err        error
+	Heartbeats [][]sandbox.Payload
+	Logs       []Record
+	Calls      []Call
+	Units      int64  // of computation
+	Memory     uint64 // bytes, at the end, when it is largest
+}
+
+// Unanswered is what [Activity.Answer] returns for calls that are the module's to answer.
+var Unanswered = errors.New("unanswered")
+
+// DefaultInfo is what a guest is told if a test does not say anything else: the first attempt of an activity of a workflow.
+func (e *Env) DefaultInfo(activityType string) abi.Info {
+	return abi.Info{
+		ActivityID: "1", ActivityType: activityType, Attempt: 1, Namespace: "default", TaskQueue: "test",
+		WorkflowType: "Test", WorkflowID: "test", WorkflowRunID: "00000000-0000-0000-0000-000000000001",
+		ScheduledTime: e.start, StartedTime: e.start,
+	}
+}
+
+// Run runs an attempt, and returns when it has ended.
+func (e *Env) Run(a Activity) *Run { return e.RunContext(context.Background(), a) }
+
+// RunContext is Run under a context, whose end interrupts the guest.
+func (e *Env) RunContext(ctx context.Context, a Activity) *Run {
+	patience := a.Patience
+	if patience == 0 {
+		patience = DefaultPatience
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it did not end within %s", patience))
+	defer cancel()
+	r := &running{Activity: a, seen: &Run{}}
+	info := e.DefaultInfo(a.Type)
+	if a.Info != nil {
+		info = *a.Info
+	}
+	task := sandbox.Task{
+		Activity: a.Type, Args: payloads(a.Args), Details: payloads(a.Details), Info: info,
+		MaxUnits: a.Kill, Heartbeat: r.heartbeat, Flags: r.flags, Log: r.log,
+	}
+	var usage sandbox.Usage
+	task.Usage = &usage
+	r.seen.Output, r.seen.Err = e.box.Run(context.WithValue(ctx, runningKey{}, r), task)
+	if cancelled, ok := errors.AsType[*sandbox.CancelledError](r.seen.Err); ok {
+		r.seen.Output = cancelled.Details
+	}
+	r.seen.Units, r.seen.Memory = usage.Units, usage.Memory
+	return r.seen
+}
+
+// running is an attempt while it runs. The guest's goroutine alone uses it.
+type running struct {
+	Activity
+	seen *Run
+}
+
+type runningKey struct{}
+
+func (r *running) heartbeat(_ context.Context, details []sandbox.Payload) error {
+	r.seen.Heartbeats = append(r.seen.Heartbeats, details)
+	return nil
+}
+
+func (r *running) flags(ctx context.Context) abi.Flags {
+	w := r.Cancel
+	if w.Heartbeats > 0 && len(r.seen.Heartbeats) >= w.Heartbeats || w.Calls > 0 && len(r.seen.Calls) >= w.Calls || w.Units > 0 && sandbox.Units(ctx) >= w.Units {
+		if r.Flags == 0 {
+			return abi.FlagCancelRequested
+		}
+		return r.Flags
+	}
+	return 0
+}
+
+func (r *running) log(_ context.Context, level slog.Level, message string, attrs []slog.Attr) {
+	record := Record{Level: level.String(), Message: message}
+	for _, group := range attrs { // the guest's are one
+		if group.Value.Kind() != slog.KindGroup {
+			continue
+		}
+		record.Attrs = attributes(group.Value)
+	}
+	r.seen.Logs = append(r.seen.Logs, record)
+}
+
+func attributes(group slog.Value) map[string]any {
+	all := map[string]any{}
+	for _, a := range group.Group() {
+		if a.Value.Kind() == slog.KindGroup {
+			all[a.Key] = attributes(a.Value)
+		} else {
+			all[a.Key] = a.Value.Any()
+		}
+	}
+	return all
+}
+
+// record is around every passthrough function: faults, answers of the test, and the transcript.
+func record(m passthrough.Module, function string, f passthrough.Func) passthrough.Func {
+	return func(ctx context.Context, req []byte) ([]byte, error) {
+		r, ok := ctx.Value(runningKey{}).(*running)
+		if !ok {
+			return f(ctx, req)
+		}
+		call := Call{Module: m.ImportName(), Function: function, Request: req}
+		number := len(r.seen.Calls) + 1
+		var err error
+		for _, fault := range r.Faults {
+			if fault.Call != 0 && fault.Call != number {
+				continue
+			}
+			sandbox.Advance(ctx, fault.Delay)
+			switch {
+			case fault.Err != nil:
+				if fault.Lost {
+					r.answer(ctx, call, f) //nolint:errcheck // that is what is lost
+				}
+				err = fault.Err
+			case fault.Response != nil:
+				r.answer(ctx, call, f) //nolint:errcheck // likewise
+				call.Response = fault.Response
+			}
+		}
+		if err == nil && call.Response == nil {
+			call.Response, err = r.answer(ctx, call, f)
+		}
+		if err != nil {
+			call.Response, call.Err = nil, callError(err)
+		}
+		r.seen.Calls = append(r.seen.Calls, call)
+		return call.Response, err
+	}
+}
+
+func (r *running) answer(ctx context.Context, call Call, f passthrough.Func) ([]byte, error) {
+	if r.Answer != nil {
+		response, err := r.Answer(ctx, call)
+		if !errors.Is(err, Unanswered) {
+			return response, err
+		}
+	}
+	return f(ctx, call.Request)
+}
+
+func callError(err error) *CallError {
+	errno := abi.EIO
+	if e, ok := errors.AsType[abi.Errno](err); ok && e > 0 {
+		errno = e
+	}
+	return &CallError{Errno: errno, Message: strings.TrimPrefix(err.Error(), errno.String()+": ")}
+}
+
+func payloads(values []any) []sandbox.Payload {
+	var all []sandbox.Payload
+	for _, v := range values {
+		all = append(all, NewPayload(v))
+	}
+	return all
+}
+
+// NewPayload makes a payload: a [sandbox.Payload] as it is, []byte as binary/plain, nil as binary/null, and anything else as JSON. It panics if
+// that cannot be JSON.
+func NewPayload(value any) sandbox.Payload {
+	switch v := value.(type) {
+	case sandbox.Payload:
+		return v
+	case []byte:
+		return sandbox.NewPayload(abi.EncodingBinary, v)
+	case nil:
+		return sandbox.NewPayload(abi.EncodingNull, nil)
+	}
+	data, err := json.Marshal(value)
+	if err != nil {
+		panic(fmt.Sprintf("hosttest: an argument cannot be JSON: %v", err))
+	}
+	return sandbox.NewPayload(abi.EncodingJSON, data)
+}
+
+// Outcome is how an attempt ended.
+type Outcome string
+
+// The outcomes.
+const (
+	Completed   Outcome = "completed"
+	Failed      Outcome = "failed"
+	Cancelled   Outcome = "cancelled"
+	Interrupted Outcome = "interrupted" // the context or the patience ended first
+)
+
+// Outcome says how it ended.
+func (r *Run) Outcome() Outcome {
+	if r.Err == nil {
+		return Completed
+	}
+	if _, ok := errors.AsType[*sandbox.CancelledError](r.Err); ok {
+		return Cancelled
+	}
+	if _, ok := errors.AsType[*sandbox.InterruptedError](r.Err); ok {
+		return Interrupted
+	}
+	return Failed
+}
+
+// Failure is why it failed, or nil if it did not.
+func (r *Run) Failure() *abi.Failure {
+	f, _ := errors.AsType[*abi.Failure](r.Err)
+	return f
+}
+
+// Result decodes the output of an activity that completed, which must be JSON, or binary for a *[]byte. It returns the activity's error if it did not complete.
+func (r *Run) Result(into any) error {
+	if r.Err != nil {
+		return r.Err
+	}
+	if r.Output == nil {
+		return errors.New("the activity has no result")
+	}
+	if data, ok := into.(*[]byte); ok {
+		*data = r.Output.Data
+		return nil
+	}
+	if encoding := r.Output.Encoding(); encoding != abi.EncodingJSON {
+		return fmt.Errorf("the result is %s and not %s", encoding, abi.EncodingJSON)
+	}
+	return json.Unmarshal(r.Output.Data, into)
+}
+
+// Digest is the SHA-256 of everything that was seen, as hexadecimal digits: two runs with the same digest have behaved alike in
+// every way that anyone could observe.
+func (r *Run) Digest() string {
+	seen := struct {
+		*Run
+		Err     string
+		Failure *abi.Failure
+	}{Run: r, Failure: r.Failure()}
+	if r.Err != nil {
+		seen.Err = string(r.Outcome()) + ": " + r.Err.Error()
+	}
+	data, err := json.Marshal(seen)
+	if err != nil { // what came out of JSON goes into it
+		panic(err)
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
