@@ -7,9 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"maps"
+	"math/big"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,24 +24,33 @@ import (
 
 // Case is a case of cases.json; the README beside it tells what the fields mean.
 type Case struct {
+	Step
 	Name       string   `json:"name"`
 	Feature    string   `json:"feature"`
-	Activity   string   `json:"activity"`
 	Kinds      []string `json:"kinds"`
 	Except     []string `json:"except"`
-	Args       []Value  `json:"args"`
+	Languages  []string `json:"languages"`
 	Details    []Value  `json:"details"`
+	Denied     bool     `json:"denied"`
 	FlagsAfter struct {
 		Heartbeats int       `json:"heartbeats"`
 		Flags      abi.Flags `json:"flags"`
 	} `json:"flags_after"`
-	Want struct {
-		Result      *Value    `json:"result"`
-		Cancelled   *Value    `json:"cancelled"`
-		Interrupted bool      `json:"interrupted"`
-		Failure     *Failure  `json:"failure"`
-		Heartbeats  [][]Value `json:"heartbeats"`
-		Logs        []Record  `json:"logs"`
+	Then []Step `json:"then"`
+}
+
+// Step is one activity and what it should do.
+type Step struct {
+	Activity string  `json:"activity"`
+	Args     []Value `json:"args"`
+	Want     struct {
+		Result      *Value         `json:"result"`
+		Cancelled   *Value         `json:"cancelled"`
+		Interrupted bool           `json:"interrupted"`
+		Failure     *Failure       `json:"failure"`
+		Heartbeats  [][]Value      `json:"heartbeats"`
+		Logs        []Record       `json:"logs"`
+		Calls       map[string]int `json:"calls"`
 	} `json:"want"`
 }
 
@@ -70,6 +83,9 @@ type Value struct {
 	Encoding string          `json:"encoding"`
 }
 
+// originOf is what stands for the origin of a world's server.
+const originOf = "$ORIGIN"
+
 // payload makes the payload.
 func (v Value) payload() sandbox.Payload {
 	switch {
@@ -93,8 +109,8 @@ func (v Value) payload() sandbox.Payload {
 
 // repeat decodes JSON. {"$repeat": ["text", n], "before": "", "after": ""} stands for a long string.
 func repeat(raw json.RawMessage) any {
-	var decoded any
-	if err := json.Unmarshal(raw, &decoded); err != nil {
+	decoded, err := decode(raw)
+	if err != nil {
 		panic(err)
 	}
 	var walk func(any) any
@@ -102,9 +118,10 @@ func repeat(raw json.RawMessage) any {
 		switch v := v.(type) {
 		case map[string]any:
 			if r, ok := v["$repeat"].([]any); ok {
-				before, _ := v["before"].(string)
-				after, _ := v["after"].(string)
-				return before + strings.Repeat(r[0].(string), int(r[1].(float64))) + after
+				times, _ := strconv.Atoi(r[1].(json.Number).String())
+				before, _ := walk(v["before"]).(string)
+				after, _ := walk(v["after"]).(string)
+				return before + strings.Repeat(r[0].(string), times) + after
 			}
 			for k := range v {
 				v[k] = walk(v[k])
@@ -121,6 +138,9 @@ func repeat(raw json.RawMessage) any {
 
 // matches compares a payload with what is expected, JSON by its value.
 func (v Value) matches(got *sandbox.Payload) error {
+	if string(v.JSON) == "null" && (got == nil || got.Encoding() == abi.EncodingNull) {
+		return nil // what null is depends on the language's data converter
+	}
 	if v.None || got == nil {
 		if got != nil || !v.None {
 			return fmt.Errorf("the result is %s, want %s", describe(got), v)
@@ -141,17 +161,61 @@ func (v Value) matches(got *sandbox.Payload) error {
 }
 
 func sameJSON(got, want []byte) error {
-	var g, w any
-	if err := json.Unmarshal(got, &g); err != nil {
+	g, err := decode(got)
+	if err != nil {
 		return fmt.Errorf("%.200q is not JSON: %w", got, err)
 	}
-	if err := json.Unmarshal(want, &w); err != nil {
+	w, err := decode(want)
+	if err != nil {
 		return err
 	}
-	if !reflect.DeepEqual(g, w) {
-		return fmt.Errorf("got %.200s, want %.200s", got, want)
+	if !same(g, w) {
+		return fmt.Errorf("got %.2000s, want %.2000s", got, want)
 	}
 	return nil
+}
+
+// decode decodes JSON and keeps its numbers as they are written.
+func decode(text []byte) (value any, err error) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	if err := decoder.Decode(&value); err != nil {
+		return nil, err
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return nil, errors.New("something follows the value")
+	}
+	return value, nil
+}
+
+// same compares JSON values. Whole numbers are exact, of others the nearest float64 counts, since languages write the same one
+// in several ways.
+func same(got, want any) bool {
+	switch want := want.(type) {
+	case json.Number:
+		got, ok := got.(json.Number)
+		if !ok || got == want {
+			return ok
+		}
+		g, err := got.Float64()
+		w, _ := want.Float64()
+		if err != nil || g != w {
+			return false
+		}
+		whole, err := want.Int64()
+		if err != nil {
+			return true
+		}
+		exact, ok := new(big.Rat).SetString(got.String())
+		return ok && exact.Cmp(new(big.Rat).SetInt64(whole)) == 0
+	case []any:
+		got, ok := got.([]any)
+		return ok && slices.EqualFunc(got, want, same)
+	case map[string]any:
+		got, ok := got.(map[string]any)
+		return ok && maps.EqualFunc(got, want, same)
+	}
+	return reflect.DeepEqual(got, want)
 }
 
 // String is for messages.
@@ -170,40 +234,56 @@ func describe(p *sandbox.Payload) string {
 	return fmt.Sprintf("%s %.200q (%d bytes)", p.Encoding(), p.Data, len(p.Data))
 }
 
-// For tells whether the case holds for a kind of module.
-func (c Case) For(kind string) bool {
+// For tells whether the case holds for a kind of module, and for the language of a folder.
+func (c Case) For(kind, language string) bool {
+	if c.Languages != nil && !slices.Contains(c.Languages, language) {
+		return false
+	}
 	return kind == "native" && !slices.Contains(c.Except, kind) || slices.Contains(c.Kinds, kind)
 }
 
-// Info is what every case is run with.
-func (c Case) Info() abi.Info {
+// info is what every activity is run with.
+func (s Step) info() abi.Info {
 	return abi.Info{
-		ActivityID: "17", ActivityType: c.Activity, Attempt: 3, Namespace: "conformance", TaskQueue: "queue ☃",
+		ActivityID: "17", ActivityType: s.Activity, Attempt: 3, Namespace: "conformance", TaskQueue: "queue ☃",
 		WorkflowID: "order-17", WorkflowType: "Order", WorkflowRunID: "0197", HeartbeatTimeout: abi.Milliseconds(30 * time.Second),
 	}
 }
 
-// Patience is how long a case may take, other than one that is to be interrupted, which takes a twentieth of it.
+// Patience is how long an activity may take, other than one that is to be interrupted, which takes a twentieth of it.
 const Patience = 20 * time.Second
 
 // Run runs the case, and returns what is not as expected.
-func (c Case) Run(ctx context.Context, s *sandbox.Sandbox) error {
+func (c Case) Run(ctx context.Context, s *sandbox.Sandbox, w *World) error {
+	errs := []error{c.run(ctx, s, w, c.Step)}
+	for i, step := range c.Then {
+		after := Case{Step: step}
+		if err := after.run(ctx, s, w, step); err != nil {
+			errs = append(errs, fmt.Errorf("then, %d: %s: %w", i, step.Activity, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c Case) run(ctx context.Context, s *sandbox.Sandbox, w *World, step Step) error {
 	patience := Patience
-	if c.Want.Interrupted {
+	if step.Want.Interrupted {
 		patience /= 20
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	visit := &visit{denied: c.Denied, calls: map[string]int{}}
+	ctx = context.WithValue(ctx, visitKey{}, visit)
 	var heartbeats [][]sandbox.Payload
 	var logs []Record
 	task := sandbox.Task{
-		Activity: c.Activity,
-		Info:     c.Info(),
+		Activity: step.Activity,
+		Info:     step.info(),
 		Heartbeat: func(_ context.Context, details []sandbox.Payload) error {
 			heartbeats = append(heartbeats, details)
 			return nil
 		},
-		Flags: func() abi.Flags {
+		Flags: func(context.Context) abi.Flags {
 			if c.FlagsAfter.Flags != 0 && len(heartbeats) >= c.FlagsAfter.Heartbeats {
 				return c.FlagsAfter.Flags
 			}
@@ -219,29 +299,32 @@ func (c Case) Run(ctx context.Context, s *sandbox.Sandbox) error {
 			logs = append(logs, r)
 		},
 	}
-	for _, a := range c.Args {
-		task.Args = append(task.Args, a.payload())
+	for _, a := range step.Args {
+		p := a.payload()
+		p.Data = bytes.ReplaceAll(p.Data, []byte(originOf), []byte(w.Origin()))
+		task.Args = append(task.Args, p)
 	}
 	for _, d := range c.Details {
 		task.Details = append(task.Details, d.payload())
 	}
 	result, err := s.Run(ctx, task)
-	errs := []error{c.outcome(result, err)}
-	if c.Want.Heartbeats != nil {
-		errs = append(errs, sameHeartbeats(heartbeats, c.Want.Heartbeats))
+	want := step.Want
+	errs := []error{step.outcome(result, err), visit.check(want.Calls)}
+	if want.Heartbeats != nil {
+		errs = append(errs, sameHeartbeats(heartbeats, want.Heartbeats))
 	}
-	if c.Want.Logs != nil {
+	if want.Logs != nil {
 		got, _ := json.Marshal(logs)
-		want, _ := json.Marshal(c.Want.Logs)
-		if err := sameJSON(got, want); err != nil {
+		records, _ := json.Marshal(want.Logs)
+		if err := sameJSON(got, records); err != nil {
 			errs = append(errs, fmt.Errorf("logs: %w", err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (c Case) outcome(result *sandbox.Payload, err error) error {
-	want := c.Want
+func (s Step) outcome(result *sandbox.Payload, err error) error {
+	want := s.Want
 	var failure *abi.Failure
 	var cancelled *sandbox.CancelledError
 	var interrupted *sandbox.InterruptedError

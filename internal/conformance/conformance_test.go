@@ -3,13 +3,15 @@ package conformance_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/wasmworker/wasmworker/abi"
+	"go.uber.org/goleak"
+
 	"github.com/wasmworker/wasmworker/host/catalog"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
@@ -67,25 +69,29 @@ func modules(t testing.TB, dir string) (list []*catalog.Module) {
 	return list
 }
 
-// unused answer the functions that Extism plugins import for config and http, which the cases do not use.
-var unused = []passthrough.Module{
-	{Name: "http", Functions: map[string]passthrough.Func{"send": notImplemented}},
-	{Name: "config", Functions: map[string]passthrough.Func{"get": notImplemented}},
-}
-
-func notImplemented(context.Context, []byte) ([]byte, error) { return nil, abi.ENOSYS }
-
-// start makes a sandbox of modules, which may import the given modules.
-func start(t testing.TB, list []*catalog.Module, policy sandbox.Policy, granted ...passthrough.Module) *sandbox.Sandbox {
+// world makes what is outside of the modules.
+func world(t testing.TB) *conformance.World {
 	t.Helper()
-	set, err := passthrough.NewSet(append(granted, conformance.Passthrough())...)
+	before := goleak.IgnoreCurrent()
+	w, err := conformance.NewWorld(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { // after the sandbox was closed
+		if err := errors.Join(w.Close(), goleak.Find(before)); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+// start makes a sandbox of modules, which have all passthrough modules of a set with the given policies.
+func start(t testing.TB, list []*catalog.Module, policy sandbox.Policy, set passthrough.Set, policies map[string]any) *sandbox.Sandbox {
+	t.Helper()
 	s, err := sandbox.New(sandbox.Config{
 		Modules:     list,
 		Passthrough: set,
-		Defaults:    sandbox.Options{Passthrough: set.Names(), Policy: policy},
+		Defaults:    sandbox.Options{Passthrough: set.Names(), Policies: policies, Policy: policy},
 		CacheDir:    t.TempDir(),
 	})
 	if err != nil {
@@ -121,15 +127,16 @@ func TestConformance(t *testing.T) {
 			languages = append(languages, l)
 			ran[l], failed[l] = map[string]int{}, map[string]int{}
 			list := modules(t, filepath.Join(folder, l))
-			s := start(t, list, sandbox.PolicyPristine, unused...)
+			w := world(t)
+			s := start(t, list, sandbox.PolicyPristine, w.Set, w.Policies)
 			for _, c := range all {
-				if !c.For(string(list[0].Kind)) {
+				if !c.For(string(list[0].Kind), l) {
 					continue
 				}
 				failed[l][c.Feature]++ // until it has passed
 				t.Run(strings.ReplaceAll(c.Name, " ", "-"), func(t *testing.T) {
 					ran[l][c.Feature]++
-					if err := c.Run(t.Context(), s); err != nil {
+					if err := c.Run(t.Context(), s, w); err != nil {
 						t.Error(err)
 						return
 					}
@@ -146,5 +153,24 @@ func TestConformance(t *testing.T) {
 	// Not if -run chose among the languages or the cases.
 	if pattern := flag.Lookup("test.run").Value.String(); !strings.Contains(pattern, "/") {
 		checkLanguages(t, languages, all, failed, ran)
+	}
+}
+
+// What an activity has left open is gone. In an instance that is used again the guest can still have the numbers, and the next
+// activity gets the same ones: the SDK for Go does not mistake one for the other.
+func TestLeftOpenInReusedInstance(t *testing.T) {
+	w := world(t)
+	m, err := catalog.Open(testbed.Guest(t, "internal/conformance/testdata/stale"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, m, sandbox.PolicyReuse, w.Set, w.Policies)
+	for range 2 {
+		if _, err := s.Run(t.Context(), sandbox.Task{Activity: "leave"}); err != nil {
+			t.Fatal(err)
+		}
+		if result, err := s.Run(t.Context(), sandbox.Task{Activity: "use"}); err != nil || string(result.Data) != "4" {
+			t.Fatalf("%v, %v", result, err)
+		}
 	}
 }

@@ -51,9 +51,13 @@ func testExtism(t *testing.T, dir string) {
 		response = append(binary.LittleEndian.AppendUint32(nil, uint32(len(response))), response...)
 		return append(append(response, head.Method+" "...), request[n:]...), nil
 	}
-	s := start(t, modules(t, dir), sandbox.PolicyPristine,
+	set, err := passthrough.NewSet(
 		passthrough.Module{Name: "http", Functions: map[string]passthrough.Func{"send": send}},
 		passthrough.Module{Name: "config", Functions: map[string]passthrough.Func{"get": config}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, modules(t, dir), sandbox.PolicyPristine, set, nil)
 	run := func(activity, input string) (string, error) {
 		result, err := s.Run(t.Context(), sandbox.Task{Activity: activity, Args: []sandbox.Payload{sandbox.NewPayload(abi.EncodingBinary, []byte(input))}})
 		if err != nil {
@@ -77,7 +81,7 @@ func testExtism(t *testing.T, dir string) {
 			t.Errorf("%s %.100s: got %.200q, %v, want %.200q", c.activity, c.input, got, err, c.want)
 		}
 	}
-	_, err := run("http", "https://example.org/\n")
+	_, err = run("http", "https://example.org/\n")
 	if f, ok := errors.AsType[*abi.Failure](err); !ok || !strings.Contains(f.Message, "https://example.org/ is not allowed") {
 		t.Errorf("a denied request: %v", err)
 	}

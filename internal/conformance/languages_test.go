@@ -127,14 +127,15 @@ func short(d time.Duration) string {
 // measure returns how long a fresh instance takes, and a call with the default policy.
 func measure(t *testing.T, list []*catalog.Module) (instance, call time.Duration) {
 	ctx := context.Background()
-	s := start(t, list, sandbox.PolicyPristine, unused...)
+	w := world(t)
+	s := start(t, list, sandbox.PolicyPristine, w.Set, w.Policies)
 	var m *sandbox.Module
 	for _, a := range s.Activities() {
 		if a.Type == "greet" {
 			m = a.Module
 		}
 	}
-	fresh := start(t, []*catalog.Module{m.File}, sandbox.PolicyFresh, unused...).Modules()[0]
+	fresh := start(t, []*catalog.Module{m.File}, sandbox.PolicyFresh, w.Set, w.Policies).Modules()[0]
 	instance = median(20, func() {
 		i, err := fresh.NewInstance(ctx)
 		if err != nil {

@@ -4,6 +4,15 @@
  * @packageDocumentation
  */
 
+import * as blob from "./blob";
+import * as config from "./config";
+import * as http from "./http";
+import * as secret from "./secret";
+import * as sql from "./sql";
+
+// The host modules that come with wasmworker. What is not used is not imported by the module.
+export { blob, config, http, secret, sql };
+
 export { argument, argumentCount, argumentMetadata, Arguments } from "./arguments";
 export { end, endWithError, endWithValue } from "./end";
 export { now } from "./env";

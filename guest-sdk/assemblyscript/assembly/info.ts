@@ -101,9 +101,11 @@ export function info(): Info {
   return i;
 }
 
-// date reads "2026-01-02T15:04:05.123456789Z", the form of RFC 3339 that the host writes. AssemblyScript's own Date.parse
-// knows no more than three digits of a fraction.
-function date(text: string): Date | null {
+/**
+ * @internal Reads "2026-01-02T15:04:05.123456789Z", the form of RFC 3339 that the host writes; null if there is nothing. AssemblyScript's own
+ * Date.parse knows no more than three digits of a fraction.
+ */
+export function date(text: string): Date | null {
   if (text.length < 20) return null;
   let ms = <i64>0;
   let scale = 100;

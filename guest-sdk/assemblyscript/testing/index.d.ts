@@ -44,7 +44,10 @@ export interface Options {
   flags?: number;
   /** Called for each heartbeat with its number, from 1, and its details. Returns flags to set. */
   onHeartbeat?: (number: number, details: any[]) => number | void;
-  /** Host modules: functions from bytes to bytes or text. An error with a number `errno` is the guest's to handle. */
+  /**
+   * Host modules: functions from bytes to bytes or text. An error with a number `errno` is the guest's to handle. Those of http, sql and blob take and return
+   * frames, see `decodeFrame` and `encodeFrame`.
+   */
   modules?: Record<string, Record<string, (request: Uint8Array) => Uint8Array | string>>;
   /** The largest result in bytes, 2 MiB if absent. */
   maxOutput?: number;
@@ -61,6 +64,15 @@ export interface Module {
 
 /** Loads a compiled module, by its file's name or its bytes. */
 export function load(module: string | URL | Uint8Array): Promise<Module>;
+/**
+ * The frame in which the host modules http, sql and blob answer. What heads have is in abi/SPEC.md of wasmworker.
+ *
+ *     const send = (request) => encodeFrame({ status: 200, headers: { "Content-Type": ["text/plain"] } }, "hello to " + decodeFrame(request).head.url);
+ *     module.with({ modules: { "wasmworker:http/v1": { send } } });
+ */
+export function encodeFrame(head: object, body?: Uint8Array | string): Uint8Array;
+/** The head and the body of a frame. No bytes at all are an empty head and body. */
+export function decodeFrame(frame: Uint8Array): { head: any; body: Uint8Array };
 /** A payload of JSON. */
 export function json(value: unknown): Payload;
 /** A payload of bytes. */

@@ -18,6 +18,25 @@ export function binary(data) {
   return { encoding: "binary/plain", data: Uint8Array.from(data) };
 }
 
+/** The frame of a head, which becomes JSON, and a body of bytes or text. */
+export function encodeFrame(head, body = "") {
+  const text = encoder.encode(JSON.stringify(head));
+  const bytes = typeof body === "string" ? encoder.encode(body) : body;
+  const frame = new Uint8Array(4 + text.length + bytes.length);
+  new DataView(frame.buffer).setUint32(0, text.length, true);
+  frame.set(text, 4);
+  frame.set(bytes, 4 + text.length);
+  return frame;
+}
+
+/** The head and the body of a frame. */
+export function decodeFrame(frame) {
+  if (frame.length === 0) return { head: {}, body: new Uint8Array() };
+  const end = 4 + new DataView(frame.buffer, frame.byteOffset, frame.byteLength).getUint32(0, true);
+  if (end > frame.length) throw new RangeError("the frame ends before its head does");
+  return { head: JSON.parse(decoder.decode(frame.subarray(4, end))), body: frame.subarray(end) };
+}
+
 function payload(value) {
   if (value instanceof Uint8Array) return binary(value);
   if (value && value.data instanceof Uint8Array && typeof value.encoding === "string") return value;

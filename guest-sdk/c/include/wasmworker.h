@@ -437,6 +437,284 @@ ww_str ww_last_error(void);
 // The name of an error number, such as "EACCES".
 const char *ww_errno_name(int number);
 
+// Fails with what a host module said: the type is the error's name, such as EACCES, the message its sentence, and it is
+// retryable. Call it before another host function. Returns WW_FAILED.
+ww_status ww_fail_call(int error);
+
+// A frame, as the modules below and many others take them: the length of the head in 4 bytes, little-endian, the head as JSON, and
+// the body as it is. Of a writer with a mistake, .ptr is NULL.
+ww_str ww_make_frame(ww_writer *head, ww_str body);
+// The head and the body of a frame, which are parts of it; false if it is none.
+bool ww_split_frame(ww_str frame, ww_str *head, ww_str *body);
+
+// ---------------------------------------------------------------- The host modules of wasmworker
+//
+// What is called is imported, and the import is the module's request for the grant. All functions wait for the host's answer. They
+// return 0 or an error number as ww_call does, and ww_last_error() has a sentence, which for the SDK's own errors (a malformed
+// response: WW_EIO) is the SDK's.
+
+// ---------------------------------------------------------------- HTTP: wasmworker:http/v1
+//
+//     ww_http_response response;
+//     int err = ww_http(&response, .url = WW_STR("https://api.example.com/v1/charges"), .method = "POST", .body = body,
+//                       WW_HTTP_HEADERS({"Content-Type", WW_STR("application/json")}, {"Authorization", WW_STR("Bearer {{secret:api-token}}")}));
+//     if (err) return ww_fail_call(err);
+//     if (response.status != 201) return ww_failf("the charge was answered with status %d", response.status);
+//
+// WW_EACCES: the policy denies it, and the sentence says what would allow it. WW_EINVAL: the URL, the method or a header is not
+// valid. WW_EMSGSIZE: a body is above the policy's limits (8 MiB by default), or the rest of the request has more than 64 KiB.
+// WW_ETIMEDOUT, WW_ECANCELED: it took too long, or the activity was interrupted. WW_EIO: the server cannot be reached, or does not
+// answer as HTTP has it. With the last three, with WW_EMSGSIZE for a response and with WW_EACCES for a redirect the request may
+// have been carried out.
+
+typedef struct ww_http_header {
+    const char *name;
+    ww_str value; // {{secret:NAME}} in it stands for a secret, which the host puts there if the policy allows it
+} ww_http_header;
+
+// Fields that are 0 are absent.
+typedef struct ww_http_request {
+    ww_str url;                    // http or https, in ASCII, 8 KiB at most
+    const char *method;            // NULL: GET. Its case matters
+    const ww_http_header *headers; // one name may be there several times. The host sets Host, Content-Length and their like, and refuses them here
+    size_t header_count;
+    ww_str body;
+    int64_t timeout_ms;            // shortens the time that the policy allows for the request as a whole
+} ww_http_request;
+
+typedef struct ww_http_response {
+    int status;
+    ww_json headers; // an object of arrays, by names in canonical form: {"Content-Type": ["text/plain"]}
+    ww_str body;
+} ww_http_response;
+
+// Sends a request. A status of 400 or more is no error, and neither is a redirect, unless the operator lets the host follow it.
+int ww_http_send(const ww_http_request *request, ww_http_response *response);
+// The first value of a header, whose name may be in upper and lower case; empty if there is none.
+ww_str ww_http_find(const ww_http_response *response, const char *name);
+
+#ifndef __cplusplus
+#define ww_http(response, ...) ww_http_send(&(const ww_http_request){__VA_ARGS__}, response)
+#define WW_HTTP_HEADERS(...) \
+    .headers = (const ww_http_header[]){__VA_ARGS__}, .header_count = sizeof((const ww_http_header[]){__VA_ARGS__}) / sizeof(ww_http_header)
+#endif
+
+// ---------------------------------------------------------------- Configuration and secrets: wasmworker:config/v1, wasmworker:secret/v1
+
+// A value of the operator's configuration. WW_ENOENT: this module was given none of that name.
+int ww_config_get(const char *name, ww_str *value);
+// The value of a secret. It belongs into no result, heartbeat and log: Temporal keeps those. WW_EACCES: the operator's policy does
+// not reveal it, whether there is one of that name or not. WW_EIO: it cannot be read at the moment. Most guests need none: see
+// {{secret:NAME}} above.
+int ww_secret_reveal(const char *name, ww_str *value);
+
+// ---------------------------------------------------------------- SQL: wasmworker:sql/v1
+//
+//     ww_sql db = {.connection = "warehouse"};
+//     ww_sql_rows rows;
+//     ww_sql_query(db, "SELECT id, name FROM customers WHERE city = $1", WW_SQL_ARGS(ww_sql_text(city)), &rows);
+//     while (ww_sql_next(&rows)) {
+//         int64_t id = ww_as_int(ww_sql_at(&rows, 0));
+//         ww_str name = ww_as_str(ww_sql_at(&rows, 1));
+//     }
+//     int err = ww_sql_close(&rows); // tells of all errors: of the query, of fetching, and of values of another type
+//     if (err) return ww_fail_call(err);
+//
+//     ww_sql tx;
+//     int64_t affected;
+//     if ((err = ww_sql_begin(db, NULL, &tx))) return ww_fail_call(err);
+//     if ((err = ww_sql_exec(tx, "DELETE FROM customers WHERE id = $1", WW_SQL_ARGS(ww_sql_int(17)), &affected))) return ww_fail_call(err);
+//     if ((err = ww_sql_commit(&tx))) return ww_fail_call(err);
+//
+// Parameters are in the database's own notation: $1 for PostgreSQL, ? or ?1 for SQLite. One call is one statement. What is open
+// when the activity ends is closed, and transactions are rolled back: an activity that returns on an error need not do it.
+//
+// WW_EACCES: the policy denies it: no such connection for this module, or one that is read-only, or SQL that would end a
+// transaction or leave the database. WW_EINVAL: an argument or the isolation is not valid. WW_EBADF: the transaction has ended.
+// WW_EBUSY: the transaction has rows open, and the database takes one statement at a time: close them first. WW_EMFILE: 256 queries
+// and transactions are open. WW_EMSGSIZE: a row, or the rows of a query, are larger than the policy allows; or the SQL and the
+// arguments that are not bytes have more than 64 KiB. WW_ETIMEDOUT: the statement took longer than the policy allows. WW_ECANCELED:
+// the activity was interrupted. WW_EIO: the database says no, and the sentence begins with its SQLSTATE where it has one, "23505:
+// duplicate key …"; or it cannot be reached. With the last three the statement may have been carried out. After an error inside of
+// a transaction PostgreSQL takes nothing but a rollback.
+
+// Where statements run: on a connection, or in the transaction that ww_sql_begin has made of it.
+typedef struct ww_sql {
+    const char *connection; // the operator's name for it
+    uint32_t batch_rows;    // how many rows the host hands over at a time; 0: 1000. More take more memory, fewer more calls
+    uint64_t transaction;   // the SDK's
+} ww_sql;
+
+typedef enum ww_sql_kind_ { WW_SQL_NULL_, WW_SQL_BOOL_, WW_SQL_INT_, WW_SQL_DOUBLE_, WW_SQL_TEXT_, WW_SQL_BYTES_ } ww_sql_kind_;
+
+// An argument. Times, decimals, UUIDs and the like are text that the database reads. Text and bytes are not copied.
+typedef struct ww_sql_arg {
+    ww_sql_kind_ kind;
+    int64_t integer;
+    double number;
+    ww_str text;
+} ww_sql_arg;
+
+ww_sql_arg ww_sql_null(void);
+ww_sql_arg ww_sql_bool(bool value);
+ww_sql_arg ww_sql_int(int64_t value);
+ww_sql_arg ww_sql_double(double value); // has to be finite
+ww_sql_arg ww_sql_text(ww_str value);
+ww_sql_arg ww_sql_bytes(ww_str value);
+
+#ifndef __cplusplus
+// The arguments of a statement and their count. Without any, write NULL, 0.
+#define WW_SQL_ARGS(...) (const ww_sql_arg[]){__VA_ARGS__}, sizeof((const ww_sql_arg[]){__VA_ARGS__}) / sizeof(ww_sql_arg)
+#endif
+
+// The rows of a query, fetched batch by batch.
+typedef struct ww_sql_rows {
+    ww_json columns; // an array of {"name": "id", "type": "INT8"}
+    int error;       // 0, or why there are no more rows; ww_sql_close tells
+    // The SDK's:
+    const char *message;
+    ww_json row, following;
+    ww_str body;
+    struct ww_batch_ *batch;
+    uint64_t cursor;
+    uint32_t batch_rows, column_count;
+} ww_sql_rows;
+
+// Runs a statement that returns rows. Its error is also that of the rows.
+int ww_sql_query(ww_sql db, const char *sql, const ww_sql_arg *args, size_t count, ww_sql_rows *rows);
+// Moves to the next row, the first one at first. False: there are no more, or there was an error. What was read from the row before
+// is not valid any longer.
+bool ww_sql_next(ww_sql_rows *rows);
+// A value of the row, by the number of its column from 0, or by its name (the first one of that name). It is of kind
+//
+//     WW_NULL, WW_BOOL
+//     WW_NUMBER            ww_as_int, ww_as_double
+//     WW_STRING            text, and all that has no kind of its own: times (RFC 3339), decimals, UUIDs, JSON, arrays, and NaN, Infinity and -Infinity
+//     WW_OBJECT            bytes: ww_sql_as_bytes
+//
+// Read it as another type, and the rows end with WW_EIO.
+ww_json ww_sql_at(const ww_sql_rows *rows, uint32_t column);
+ww_json ww_sql_get(const ww_sql_rows *rows, const char *column);
+// Bytes of the row. No NUL follows them.
+ww_str ww_sql_as_bytes(const ww_sql_rows *rows, ww_json value);
+// Gives up what is left, and returns 0 or the first error since the query. May be called at any time, several times, and at the end
+// of the rows.
+int ww_sql_close(ww_sql_rows *rows);
+
+// Runs a statement that returns no rows. affected may be NULL.
+int ww_sql_exec(ww_sql db, const char *sql, const ww_sql_arg *args, size_t count, int64_t *affected);
+
+typedef struct ww_sql_options {
+    bool read_only;        // the database refuses writes
+    const char *isolation; // read committed, repeatable read or serializable; NULL: the database's own
+} ww_sql_options;
+
+// Begins a transaction, which is then used in place of the connection. options may be NULL.
+int ww_sql_begin(ww_sql db, const ww_sql_options *options, ww_sql *transaction);
+int ww_sql_commit(ww_sql *transaction);
+int ww_sql_rollback(ww_sql *transaction);
+
+// ---------------------------------------------------------------- Objects: wasmworker:blob/v1
+//
+// The operator names the buckets. Keys are UTF-8 without control characters, of 1 to 1024 bytes, not beginning with a slash, and
+// without empty, . and .. segments.
+//
+// WW_EACCES: the policy denies it: no such bucket for this module, a key without one of its prefixes, or the bucket is read-only
+// for it. WW_ENOENT: there is no such object. WW_EEXIST: there is one already. WW_EINVAL: a key is not valid. WW_EBADF: the reader
+// or writer has ended. WW_EMFILE: 256 of them are open. WW_EMSGSIZE: the object is larger than the policy allows, or has more than
+// 16 MiB at once: get a part of it, or use a reader or writer. WW_ETIMEDOUT: it took longer than the policy allows. WW_ECANCELED:
+// the activity was interrupted. WW_EIO: the store does not answer, or says no.
+
+#define WW_BLOB_REST UINT64_MAX
+
+// A part of an object, in bytes. Beyond the object's end there are fewer.
+typedef struct ww_blob_range {
+    uint64_t offset, length; // WW_BLOB_REST: up to the object's end
+} ww_blob_range;
+
+typedef struct ww_blob_attributes {
+    uint64_t size;       // of the whole object, in bytes
+    ww_str content_type; // may be empty
+    ww_str etag;         // changes with the object; may be empty
+    int64_t modified_ms; // Unix time; 0: the store does not tell
+    ww_json metadata;    // an object of strings, or missing
+} ww_blob_attributes;
+
+typedef struct ww_blob_metadata {
+    const char *name;
+    ww_str value;
+} ww_blob_metadata;
+
+// What is said about an object that is written. Fields that are 0 are absent.
+typedef struct ww_blob_options {
+    const char *content_type;
+    const ww_blob_metadata *metadata;
+    size_t metadata_count;
+    bool if_none_match; // only if there is no object of that key; otherwise WW_EEXIST
+} ww_blob_options;
+
+// An object at once. range, attributes and options may be NULL.
+int ww_blob_get(const char *bucket, ww_str key, const ww_blob_range *range, ww_str *data, ww_blob_attributes *attributes);
+int ww_blob_put(const char *bucket, ww_str key, ww_str data, const ww_blob_options *options);
+int ww_blob_stat(const char *bucket, ww_str key, ww_blob_attributes *attributes);
+int ww_blob_delete(const char *bucket, ww_str key);
+
+// The objects of a bucket, sorted by key, fetched page by page:
+//
+//     ww_blob_list list = {.bucket = "exports", .prefix = WW_STR("2026/")};
+//     ww_blob_entry entry;
+//     while (ww_blob_next(&list, &entry)) total += entry.size;
+//     int err = ww_blob_end(&list);
+typedef struct ww_blob_list {
+    const char *bucket;
+    ww_str prefix;         // what keys begin with; may be empty
+    const char *delimiter; // such as "/": what keys have, behind the prefix, up to it is listed once, as a prefix. NULL: none
+    uint32_t page_size;    // how many entries are fetched at a time, 1 to 1000; 0: 1000
+    int error;             // 0, or why there are no more entries; ww_blob_end tells
+    // The SDK's:
+    const char *message;
+    ww_json following;
+    struct ww_batch_ *batch;
+    bool begun;
+} ww_blob_list;
+
+typedef struct ww_blob_entry {
+    ww_str key;          // valid until the next call of ww_blob_next
+    bool is_prefix;      // what several keys have in common, and no object
+    uint64_t size;       // in bytes; 0 for a prefix
+    int64_t modified_ms; // Unix time; 0 for a prefix, or if the store does not tell
+} ww_blob_entry;
+
+bool ww_blob_next(ww_blob_list *list, ww_blob_entry *entry);
+// Frees what the list has, and returns 0 or its error. May be called at any time.
+int ww_blob_end(ww_blob_list *list);
+
+// An object that is read piece by piece.
+typedef struct ww_blob_reader {
+    uint64_t id;
+    bool ended;
+} ww_blob_reader;
+
+// Opens an object. range and attributes may be NULL. A reader that is not closed ends with the activity.
+int ww_blob_open(const char *bucket, ww_str key, const ww_blob_range *range, ww_blob_reader *reader, ww_blob_attributes *attributes);
+// Reads the next bytes: at least 1 and at most cap and 1 MiB; 0 at the end. Each read is a call of the host.
+int ww_blob_read(ww_blob_reader *reader, void *dst, size_t cap, size_t *size);
+int ww_blob_close(ww_blob_reader *reader);
+
+// An object that is written piece by piece.
+typedef struct ww_blob_writer {
+    uint64_t id;
+} ww_blob_writer;
+
+// Begins an object. options may be NULL. It is there, as a whole, after ww_blob_commit, and not before; without one it is given up
+// when the activity ends.
+int ww_blob_create(const char *bucket, ww_str key, const ww_blob_options *options, ww_blob_writer *writer);
+// Writes what comes next, 15 MiB at most. Each write is a call of the host.
+int ww_blob_write(ww_blob_writer *writer, ww_str data);
+int ww_blob_commit(ww_blob_writer *writer);
+// Gives the object up, and leaves what was there before.
+int ww_blob_abort(ww_blob_writer *writer);
+
 // ---------------------------------------------------------------- The host's functions, as abi/SPEC.md has them
 
 #define WW_HOST_(function) WW_IMPORT_("wasmworker:activity/v1", #function)
@@ -461,6 +739,27 @@ WW_HOST_(close) int64_t ww_host_close(uint32_t handle);
 WW_HOST_(last_error) int64_t ww_host_last_error(void *dst, uint32_t cap);
 WW_IMPORT_("wasmworker:log/v1", "write")
 int64_t ww_host_log_write(int32_t level, const void *message, uint32_t message_len, const void *attrs, uint32_t attrs_len);
+WW_PASSTHROUGH(ww_host_http_send, "wasmworker:http/v1", "send");
+WW_PASSTHROUGH(ww_host_config_get, "wasmworker:config/v1", "get");
+WW_PASSTHROUGH(ww_host_secret_reveal, "wasmworker:secret/v1", "reveal");
+WW_PASSTHROUGH(ww_host_sql_query, "wasmworker:sql/v1", "query");
+WW_PASSTHROUGH(ww_host_sql_fetch, "wasmworker:sql/v1", "fetch");
+WW_PASSTHROUGH(ww_host_sql_exec, "wasmworker:sql/v1", "exec");
+WW_PASSTHROUGH(ww_host_sql_begin, "wasmworker:sql/v1", "begin");
+WW_PASSTHROUGH(ww_host_sql_commit, "wasmworker:sql/v1", "commit");
+WW_PASSTHROUGH(ww_host_sql_rollback, "wasmworker:sql/v1", "rollback");
+WW_PASSTHROUGH(ww_host_sql_close, "wasmworker:sql/v1", "close");
+WW_PASSTHROUGH(ww_host_blob_get, "wasmworker:blob/v1", "get");
+WW_PASSTHROUGH(ww_host_blob_put, "wasmworker:blob/v1", "put");
+WW_PASSTHROUGH(ww_host_blob_stat, "wasmworker:blob/v1", "stat");
+WW_PASSTHROUGH(ww_host_blob_delete, "wasmworker:blob/v1", "delete");
+WW_PASSTHROUGH(ww_host_blob_list, "wasmworker:blob/v1", "list");
+WW_PASSTHROUGH(ww_host_blob_open, "wasmworker:blob/v1", "open");
+WW_PASSTHROUGH(ww_host_blob_read, "wasmworker:blob/v1", "read");
+WW_PASSTHROUGH(ww_host_blob_create, "wasmworker:blob/v1", "create");
+WW_PASSTHROUGH(ww_host_blob_write, "wasmworker:blob/v1", "write");
+WW_PASSTHROUGH(ww_host_blob_commit, "wasmworker:blob/v1", "commit");
+WW_PASSTHROUGH(ww_host_blob_close, "wasmworker:blob/v1", "close");
 #undef WW_HOST_
 
 #ifdef __cplusplus
@@ -501,6 +800,14 @@ typedef struct ww_block_ {
 
 enum { WW_ALIGN_ = 16 };
 
+// Memory that is freed before the activity ends, whatever marks there are: what rows are read from.
+typedef struct ww_held_ {
+    struct ww_held_ *prev, *next;
+    char align[WW_ALIGN_ - 2 * sizeof(void *) % WW_ALIGN_];
+} ww_held_;
+
+typedef void *ww_alloc_fn_(size_t size);
+
 typedef struct ww_token_ {
     uint32_t at;   // where the text begins; of a container: the token of its parent
     uint32_t len;  // of the text; of a container: how many elements or members
@@ -526,11 +833,13 @@ struct ww_doc_ {
 // All state of a call. It is cleared before and after each.
 static struct {
     ww_block_ *blocks, *bump; // the newest is the first
+    ww_held_ *held;
     uint32_t serial;
     uint32_t kept; // how often something was stored below that has to stay
     struct ww_doc_ *args;
     const ww_activity_info *info;
     const char *error_type, *error; // what makes ww_ok() false
+    const char *own_error;          // what ww_last_error() tells in place of the host's
     bool failure_set;               // fail was called
     bool has_output, has_metadata;
     ww_payload output;
@@ -605,8 +914,29 @@ void ww_release_memory(ww_mark mark) {
     if (mark.bump) ww_call_.bump->used = mark.used;
 }
 
+static void *ww_hold_(size_t size) {
+    if (size > SIZE_MAX - sizeof(ww_held_)) ww_die_("out of memory");
+    ww_held_ *h = (ww_held_ *)malloc(sizeof(ww_held_) + size);
+    if (!h) ww_die_("out of memory");
+    h->prev = NULL;
+    h->next = ww_call_.held;
+    if (h->next) h->next->prev = h;
+    ww_call_.held = h;
+    return h + 1;
+}
+
+static void ww_let_go_(void *p) {
+    if (!p) return;
+    ww_held_ *h = (ww_held_ *)p - 1;
+    if (h->prev) h->prev->next = h->next;
+    else ww_call_.held = h->next;
+    if (h->next) h->next->prev = h->prev;
+    free(h);
+}
+
 static void ww_reset_(void) {
     ww_free_since_(0);
+    while (ww_call_.held) ww_let_go_(ww_call_.held + 1);
     memset(&ww_call_, 0, sizeof ww_call_);
 }
 
@@ -833,7 +1163,7 @@ static size_t ww_most_tokens_(const unsigned char *s, size_t len) {
 
 // Parses d->text, which a NUL follows, into d->tokens. Returns what is wrong at *at, or NULL. No recursion: an open
 // container's token knows its parent.
-static const char *ww_parse_doc_(struct ww_doc_ *d, size_t *at) {
+static const char *ww_parse_doc_(struct ww_doc_ *d, size_t *at, ww_alloc_fn_ *alloc) {
     enum { VALUE, ITEM_OR_END, KEY, KEY_OR_END, COLON, NEXT } expect = VALUE;
     static const struct {
         const char *text;
@@ -844,7 +1174,7 @@ static const char *ww_parse_doc_(struct ww_doc_ *d, size_t *at) {
     if (len > UINT32_MAX - 16) return "too long";
     size_t most = ww_most_tokens_(s, len);
     if (most > SIZE_MAX / sizeof(ww_token_)) return "too long";
-    ww_token_ *tokens = d->tokens = (ww_token_ *)ww_alloc(most * sizeof(ww_token_));
+    ww_token_ *tokens = d->tokens = (ww_token_ *)alloc(most * sizeof(ww_token_));
     uint32_t n = 0, open = 0, depth = 0;
     for (;;) {
         while (i < len && (s[i] == ' ' || s[i] == '\n' || s[i] == '\r' || s[i] == '\t')) i++;
@@ -1009,17 +1339,19 @@ static struct ww_doc_ *ww_new_doc_(void) {
 }
 
 // Parses a document of text that belongs to the activity, is followed by a NUL, and may be changed.
-static ww_json ww_load_(struct ww_doc_ *d, ww_str owned) {
+static ww_json ww_load_in_(struct ww_doc_ *d, ww_str owned, ww_alloc_fn_ *alloc) {
     size_t at = 0;
     d->text = (char *)(uintptr_t)owned.ptr;
     d->len = owned.len;
-    const char *wrong = ww_parse_doc_(d, &at);
+    const char *wrong = ww_parse_doc_(d, &at, alloc);
     if (wrong) {
         d->count = 0;
         ww_doc_error_(d, ww_format("malformed JSON at byte %zu: %s", at, wrong).ptr);
     }
     return wrong ? ww_missing_(d, 0, "") : ww_value_(d, 0);
 }
+
+static ww_json ww_load_(struct ww_doc_ *d, ww_str owned) { return ww_load_in_(d, owned, ww_alloc); }
 
 // The value of a payload.
 static ww_json ww_load_payload_(struct ww_doc_ *d, ww_payload p) {
@@ -1260,6 +1592,7 @@ static void ww_end_(ww_writer *w, bool object) {
 
 static void ww_quote_(ww_writer *w, ww_str s) {
     static const char hex[] = "0123456789abcdef";
+    if (!s.ptr) s = ww_cstr("");
     const unsigned char *p = (const unsigned char *)s.ptr, *end = p + s.len, *plain = p;
     ww_room_(w, s.len <= SIZE_MAX / 2 - 2 ? s.len + 2 : s.len);
     ww_write_(w, "\"", 1);
@@ -1447,11 +1780,14 @@ static uint32_t ww_len_(size_t len) {
     return (uint32_t)len;
 }
 
-ww_str ww_last_error(void) {
+// The sentence for the last error of the host.
+static ww_str ww_host_error_(void) {
     ww_reading_ r = ww_reading_begin_(128);
     while (ww_reading_more_(&r)) r.size = ww_host_last_error(r.dst, r.cap);
     return ww_reading_text_(r);
 }
+
+ww_str ww_last_error(void) { return ww_call_.own_error ? ww_cstr(ww_call_.own_error) : ww_host_error_(); }
 
 // ---------------------------------------------------------------- Arguments
 
@@ -1462,7 +1798,7 @@ ww_payload ww_arg_payload(uint32_t index) {
     ww_reading_ encoding = ww_reading_begin_(40);
     while (ww_reading_more_(&encoding)) encoding.size = ww_host_arg_encoding(index, encoding.dst, encoding.cap);
     if (encoding.size < 0) {
-        ww_remember_("InvalidInput", index < ww_arg_count() ? ww_format("argument %" PRIu32 ": %s", index + 1, ww_last_error().ptr).ptr
+        ww_remember_("InvalidInput", index < ww_arg_count() ? ww_format("argument %" PRIu32 ": %s", index + 1, ww_host_error_().ptr).ptr
                                                             : ww_format("argument %" PRIu32 " is missing", index + 1).ptr);
         return p;
     }
@@ -1555,12 +1891,12 @@ static void ww_push_(void) {
     if (!ww_call_.has_output) return;
     if (p.data.len > 0) n = ww_host_output_write(p.data.ptr, ww_len_(p.data.len));
     if (n < 0) {
-        ww_remember_("OutputTooLarge", ww_format("result: %s", ww_last_error().ptr).ptr);
+        ww_remember_("OutputTooLarge", ww_format("result: %s", ww_host_error_().ptr).ptr);
         return;
     }
     if (ww_call_.has_metadata) n = ww_host_output_metadata(ww_call_.output_metadata.ptr, ww_len_(ww_call_.output_metadata.len));
     else if (p.data.len == 0 || !ww_equal(p.encoding, "json/plain")) n = ww_host_output_encoding(p.encoding.ptr, ww_len_(p.encoding.len));
-    if (n < 0) ww_remember_(n == -WW_EMSGSIZE ? "OutputTooLarge" : "InvalidOutput", ww_format("result: %s", ww_last_error().ptr).ptr);
+    if (n < 0) ww_remember_(n == -WW_EMSGSIZE ? "OutputTooLarge" : "InvalidOutput", ww_format("result: %s", ww_host_error_().ptr).ptr);
 }
 
 // ---------------------------------------------------------------- Failures
@@ -1743,7 +2079,7 @@ uint32_t ww_heartbeat(void) {
 
 bool ww_heartbeat_add(ww_payload p) {
     if (ww_host_heartbeat_detail(p.data.ptr, ww_len_(p.data.len), p.encoding.ptr, ww_len_(p.encoding.len)) >= 0) return true;
-    ww_remember_("OutputTooLarge", ww_format("heartbeat details: %s", ww_last_error().ptr).ptr);
+    ww_remember_("OutputTooLarge", ww_format("heartbeat details: %s", ww_host_error_().ptr).ptr);
     return false;
 }
 
@@ -1841,13 +2177,20 @@ void ww_logf(int level, const char *format, ...) {
 
 // ---------------------------------------------------------------- Passthrough
 
-int ww_call(ww_host_fn *function, ww_str request, ww_str *response) {
+// An error that the SDK has found itself. The text is static, or stays until the end of the activity.
+static int ww_own_error_(int number, const char *message) {
+    ww_call_.own_error = message;
+    return number;
+}
+
+static int ww_call_in_(ww_host_fn *function, ww_str request, ww_alloc_fn_ *alloc, ww_str *response) {
     *response = ww_cstr("");
+    ww_call_.own_error = NULL;
     int64_t n = function(request.ptr, ww_len_(request.len));
     if (n < 0) return (int)-n;
     uint32_t handle = (uint32_t)((uint64_t)n >> 32), len = (uint32_t)n, at = 0;
     if (handle == 0) return 0;
-    char *p = (char *)ww_alloc((size_t)len + 1);
+    char *p = (char *)alloc((size_t)len + 1);
     while (at < len) {
         n = ww_host_read(handle, at, p + at, len - at);
         if (n <= 0) break;
@@ -1856,9 +2199,19 @@ int ww_call(ww_host_fn *function, ww_str request, ww_str *response) {
     p[at] = 0;
     ww_host_close(handle);
     if (n < 0) return (int)-n;
-    if (at < len) return WW_EIO; // shorter than the host said
+    if (at < len) return ww_own_error_(WW_EIO, "the response is shorter than the host said");
     *response = ww_bytes(p, len);
     return 0;
+}
+
+int ww_call(ww_host_fn *function, ww_str request, ww_str *response) { return ww_call_in_(function, request, ww_alloc, response); }
+
+ww_status ww_fail_call(int error) {
+    ww_failure f;
+    memset(&f, 0, sizeof f);
+    f.type = ww_errno_name(error);
+    f.message = ww_last_error().ptr;
+    return ww_fail_with(&f);
 }
 
 const char *ww_errno_name(int number) {
@@ -1884,6 +2237,633 @@ const char *ww_errno_name(int number) {
     default: return "an unknown error";
     }
 }
+
+// ---------------------------------------------------------------- Frames
+
+ww_str ww_make_frame(ww_writer *head, ww_str body) {
+    ww_str text = ww_text(head);
+    if (!text.ptr) return text;
+    uint32_t n = ww_len_(text.len);
+    unsigned char size[4] = {(unsigned char)n, (unsigned char)(n >> 8), (unsigned char)(n >> 16), (unsigned char)(n >> 24)};
+    ww_str parts[3] = {{(const char *)size, 4}, text, body};
+    return ww_concat_n(parts, 3);
+}
+
+bool ww_split_frame(ww_str frame, ww_str *head, ww_str *body) {
+    *head = *body = ww_cstr("");
+    if (frame.len < 4) return false;
+    const unsigned char *s = (const unsigned char *)frame.ptr;
+    uint32_t n = (uint32_t)s[0] | (uint32_t)s[1] << 8 | (uint32_t)s[2] << 16 | (uint32_t)s[3] << 24;
+    if (n > frame.len - 4) return false;
+    *head = ww_bytes(frame.ptr + 4, n);
+    *body = ww_bytes(frame.ptr + 4 + n, frame.len - 4 - n);
+    return true;
+}
+
+// What a response's head and rows are read from, in memory that can be freed before the activity ends.
+struct ww_batch_ {
+    struct ww_doc_ doc;
+    void *response;
+};
+
+static void ww_drop_batch_(struct ww_batch_ **b) {
+    if (!*b) return;
+    ww_let_go_((*b)->response);
+    ww_let_go_((*b)->doc.tokens);
+    ww_let_go_(*b);
+    *b = NULL;
+}
+
+// Parses a response's head where it is. It need not be followed by a NUL, since it has to be an object: its last number ends before
+// a brace.
+static int ww_load_head_(struct ww_doc_ *d, ww_str response, ww_alloc_fn_ *alloc, ww_json *head, ww_str *body) {
+    ww_str text;
+    if (!ww_split_frame(response, &text, body)) return ww_own_error_(WW_EIO, "the response is not a frame");
+    *head = ww_load_in_(d, text, alloc);
+    return ww_kind(*head) == WW_OBJECT ? 0 : ww_own_error_(WW_EIO, "the head of the response is not a JSON object");
+}
+
+// Sends a frame and takes one for a response.
+static int ww_exchange_(ww_host_fn *function, ww_writer *w, ww_str body, ww_json *head, ww_str *rest) {
+    ww_str request = ww_make_frame(w, body), response;
+    memset(head, 0, sizeof *head);
+    *rest = ww_cstr("");
+    if (!request.ptr) return ww_own_error_(WW_EINVAL, w->error);
+    int err = ww_call(function, request, &response);
+    return err ? err : ww_load_head_(ww_new_doc_(), response, ww_alloc, head, rest);
+}
+
+// The same in memory of its own, which ww_drop_batch_ frees.
+static int ww_exchange_batch_(ww_host_fn *function, ww_writer *w, ww_str body, struct ww_batch_ **batch, ww_json *head, ww_str *rest) {
+    ww_str request = ww_make_frame(w, body), response;
+    if (!request.ptr) return ww_own_error_(WW_EINVAL, w->error);
+    int err = ww_call_in_(function, request, ww_hold_, &response);
+    if (err) return err;
+    struct ww_batch_ *b = *batch = (struct ww_batch_ *)ww_hold_(sizeof *b);
+    memset(b, 0, sizeof *b);
+    if (response.len > 0) b->response = (void *)(uintptr_t)response.ptr;
+    return ww_load_head_(&b->doc, response, ww_hold_, head, rest);
+}
+
+// Sends a frame to a function whose response is empty.
+static int ww_tell_(ww_host_fn *function, ww_writer *w, ww_str body) {
+    ww_mark mark = ww_mark_memory();
+    ww_str request = ww_make_frame(w, body), response;
+    int err = request.ptr ? ww_call(function, request, &response) : ww_own_error_(WW_EINVAL, w->error);
+    ww_release_memory(mark);
+    return err;
+}
+
+// The same with one number in the head.
+static int ww_tell_id_(ww_host_fn *function, const char *name, uint64_t id) {
+    ww_mark mark = ww_mark_memory();
+    ww_writer w;
+    memset(&w, 0, sizeof w);
+    ww_begin_object(&w);
+    ww_key(&w, name);
+    ww_put_uint(&w, id);
+    ww_end_object(&w);
+    int err = ww_tell_(function, &w, ww_cstr(""));
+    ww_release_memory(mark);
+    return err;
+}
+
+// What was wrong with the values that were read from a response.
+static int ww_read_error_(ww_json v) { return ww_error(v) ? ww_own_error_(WW_EIO, ww_error(v)) : 0; }
+
+// The last error's sentence, to be told again later.
+static const char *ww_keep_error_(void) {
+    ww_call_.kept++;
+    return ww_copy_(ww_last_error()).ptr;
+}
+
+static uint64_t ww_head_uint_(ww_json head, const char *key) {
+    ww_json v = ww_find(head, key);
+    return ww_is_set(v) ? ww_as_uint(v) : 0;
+}
+
+// ---------------------------------------------------------------- HTTP
+
+int ww_http_send(const ww_http_request *request, ww_http_response *response) {
+    ww_writer w;
+    ww_json head;
+    memset(&w, 0, sizeof w);
+    memset(response, 0, sizeof *response);
+    ww_begin_object(&w);
+    if (request->method) ww_set_cstr(&w, "method", request->method);
+    ww_set_str(&w, "url", request->url);
+    if (request->timeout_ms > 0) ww_set_int(&w, "timeout_ms", request->timeout_ms);
+    ww_key(&w, "headers");
+    ww_begin_object(&w);
+    for (size_t i = 0; i < request->header_count; i++) {
+        const char *name = request->headers[i].name;
+        size_t first = 0;
+        while (strcmp(request->headers[first].name, name) != 0) first++;
+        if (first < i) continue; // it is there with the others of its name
+        ww_key(&w, name);
+        ww_begin_array(&w);
+        for (size_t k = i; k < request->header_count; k++) {
+            if (strcmp(request->headers[k].name, name) == 0) ww_put_str(&w, request->headers[k].value);
+        }
+        ww_end_array(&w);
+    }
+    ww_end_object(&w);
+    ww_end_object(&w);
+    int err = ww_exchange_(ww_host_http_send, &w, request->body, &head, &response->body);
+    if (err) return err;
+    response->status = (int)ww_as_int_in(ww_get(head, "status"), 100, 999);
+    response->headers = ww_find(head, "headers");
+    return ww_read_error_(head);
+}
+
+static bool ww_same_name_(ww_str a, const char *b) {
+    for (size_t i = 0; i < a.len; i++) {
+        unsigned char x = (unsigned char)a.ptr[i], y = (unsigned char)b[i];
+        if (x >= 'A' && x <= 'Z') x = (unsigned char)(x + 32);
+        if (y >= 'A' && y <= 'Z') y = (unsigned char)(y + 32);
+        if (x != y || y == 0) return false;
+    }
+    return b[a.len] == 0;
+}
+
+ww_str ww_http_find(const ww_http_response *response, const char *name) {
+    if (!ww_is_set(response->headers)) return ww_cstr("");
+    ww_each(values, response->headers) {
+        if (ww_same_name_(ww_key_of(values), name) && ww_count(values) > 0) return ww_as_str(ww_first(values));
+    }
+    return ww_cstr("");
+}
+
+// ---------------------------------------------------------------- Configuration and secrets
+
+int ww_config_get(const char *name, ww_str *value) { return ww_call(ww_host_config_get, ww_cstr(name), value); }
+int ww_secret_reveal(const char *name, ww_str *value) { return ww_call(ww_host_secret_reveal, ww_cstr(name), value); }
+
+// ---------------------------------------------------------------- SQL
+
+static ww_sql_arg ww_sql_arg_(ww_sql_kind_ kind) {
+    ww_sql_arg a;
+    memset(&a, 0, sizeof a);
+    a.kind = kind;
+    return a;
+}
+
+ww_sql_arg ww_sql_null(void) { return ww_sql_arg_(WW_SQL_NULL_); }
+
+ww_sql_arg ww_sql_bool(bool value) {
+    ww_sql_arg a = ww_sql_arg_(WW_SQL_BOOL_);
+    a.integer = value;
+    return a;
+}
+
+ww_sql_arg ww_sql_int(int64_t value) {
+    ww_sql_arg a = ww_sql_arg_(WW_SQL_INT_);
+    a.integer = value;
+    return a;
+}
+
+ww_sql_arg ww_sql_double(double value) {
+    ww_sql_arg a = ww_sql_arg_(WW_SQL_DOUBLE_);
+    a.number = value;
+    return a;
+}
+
+ww_sql_arg ww_sql_text(ww_str value) {
+    ww_sql_arg a = ww_sql_arg_(WW_SQL_TEXT_);
+    a.text = value;
+    return a;
+}
+
+ww_sql_arg ww_sql_bytes(ww_str value) {
+    ww_sql_arg a = ww_sql_arg_(WW_SQL_BYTES_);
+    a.text = value;
+    return a;
+}
+
+// A number that has a fraction or an exponent even if it is whole, by which the host tells it from an integer.
+static void ww_put_real_(ww_writer *w, double value) {
+    char text[44];
+    if (!(value >= -DBL_MAX && value <= DBL_MAX)) {
+        ww_mistake_(w, "an argument is not a finite number");
+        return;
+    }
+    int n = 0;
+    for (int precision = 15; precision <= 17; precision++) {
+        n = snprintf(text, sizeof text - 3, "%.*g", precision, value);
+        if (strtod(text, NULL) == value) break;
+    }
+    if (!strpbrk(text, ".e")) {
+        memcpy(text + n, ".0", 3);
+        n += 2;
+    }
+    ww_scalar_(w, text, (size_t)n);
+}
+
+// Where a statement runs.
+static void ww_sql_target_(ww_writer *w, ww_sql db) {
+    if (db.connection) {
+        ww_set_cstr(w, "connection", db.connection);
+    } else {
+        ww_key(w, "transaction");
+        ww_put_uint(w, db.transaction);
+    }
+}
+
+// Writes a statement's head, and returns its body.
+static ww_str ww_sql_statement_(ww_writer *w, ww_sql db, const char *sql, const ww_sql_arg *args, size_t count, uint32_t max_rows) {
+    size_t offset = 0, bytes = 0;
+    ww_str *parts = (ww_str *)ww_alloc((count + 1) * sizeof *parts);
+    memset(w, 0, sizeof *w);
+    ww_begin_object(w);
+    ww_sql_target_(w, db);
+    ww_set_cstr(w, "sql", sql);
+    if (max_rows > 0) ww_set_int(w, "max_rows", max_rows);
+    ww_key(w, "args");
+    ww_begin_array(w);
+    for (size_t i = 0; i < count; i++) {
+        const ww_sql_arg *a = &args[i];
+        switch (a->kind) {
+        case WW_SQL_BOOL_: ww_put_bool(w, a->integer != 0); break;
+        case WW_SQL_INT_: ww_put_int(w, a->integer); break;
+        case WW_SQL_DOUBLE_: ww_put_real_(w, a->number); break;
+        case WW_SQL_TEXT_: ww_put_str(w, a->text); break;
+        case WW_SQL_BYTES_:
+            ww_begin_object(w);
+            ww_key(w, "bytes");
+            ww_begin_array(w);
+            ww_put_uint(w, offset);
+            ww_put_uint(w, a->text.len);
+            ww_end_array(w);
+            ww_end_object(w);
+            offset += a->text.len;
+            parts[bytes++] = a->text;
+            break;
+        case WW_SQL_NULL_:
+        default: ww_put_null(w);
+        }
+    }
+    ww_end_array(w);
+    ww_end_object(w);
+    return ww_concat_n(parts, bytes);
+}
+
+// Ends the rows with an error.
+static int ww_sql_stop_(ww_sql_rows *r, int error) {
+    r->error = error;
+    r->message = ww_keep_error_();
+    ww_json none = {NULL, 0, NULL};
+    r->row = r->following = none;
+    ww_drop_batch_(&r->batch);
+    // If the host does not close it now, it does when the activity ends.
+    if (r->cursor) ww_tell_id_(ww_host_sql_close, "cursor", r->cursor);
+    r->cursor = 0;
+    return ww_own_error_(r->error, r->message);
+}
+
+// Takes a batch, whose columns are there if it is the first.
+static int ww_sql_load_(ww_sql_rows *r, ww_json head) {
+    r->cursor = ww_head_uint_(head, "cursor");
+    ww_json rows = ww_find(head, "rows"), none = {NULL, 0, NULL};
+    r->following = ww_is_set(rows) ? ww_first(rows) : none;
+    return ww_read_error_(head);
+}
+
+int ww_sql_query(ww_sql db, const char *sql, const ww_sql_arg *args, size_t count, ww_sql_rows *r) {
+    ww_writer w, columns;
+    ww_json head;
+    memset(r, 0, sizeof *r);
+    r->batch_rows = db.batch_rows;
+    ww_mark mark = ww_mark_memory();
+    ww_str body = ww_sql_statement_(&w, db, sql, args, count, db.batch_rows);
+    int err = ww_exchange_batch_(ww_host_sql_query, &w, body, &r->batch, &head, &r->body);
+    ww_release_memory(mark);
+    if (err) return ww_sql_stop_(r, err);
+    // They outlive the batch.
+    memset(&columns, 0, sizeof columns);
+    ww_json named = ww_find(head, "columns");
+    r->column_count = ww_count(named);
+    ww_put_json(&columns, named);
+    r->columns = ww_parse(ww_text(&columns));
+    err = ww_sql_load_(r, head);
+    return err ? ww_sql_stop_(r, err) : 0;
+}
+
+bool ww_sql_next(ww_sql_rows *r) {
+    if (r->error) return false;
+    int err = ww_read_error_(r->row);
+    while (!err) {
+        if (ww_exists(r->following)) {
+            r->row = r->following;
+            r->following = ww_next(r->row);
+            if (ww_kind(r->row) == WW_ARRAY && ww_count(r->row) == r->column_count) return true;
+            err = ww_own_error_(WW_EIO, "a row has not as many values as there are columns");
+            break;
+        }
+        ww_json head, none = {NULL, 0, NULL};
+        r->row = r->following = none;
+        ww_drop_batch_(&r->batch);
+        if (!r->cursor) return false;
+        ww_mark mark = ww_mark_memory();
+        ww_writer w;
+        memset(&w, 0, sizeof w);
+        ww_begin_object(&w);
+        ww_key(&w, "cursor");
+        ww_put_uint(&w, r->cursor);
+        if (r->batch_rows > 0) ww_set_int(&w, "max_rows", r->batch_rows);
+        ww_end_object(&w);
+        err = ww_exchange_batch_(ww_host_sql_fetch, &w, ww_cstr(""), &r->batch, &head, &r->body);
+        ww_release_memory(mark);
+        if (!err) err = ww_sql_load_(r, head);
+    }
+    ww_sql_stop_(r, err);
+    return false;
+}
+
+ww_json ww_sql_at(const ww_sql_rows *r, uint32_t column) { return ww_at(r->row, column); }
+
+ww_json ww_sql_get(const ww_sql_rows *r, const char *column) {
+    uint32_t i = 0;
+    ww_each(c, r->columns) {
+        if (ww_equal(ww_as_str(ww_find(c, "name")), column)) return ww_at(r->row, i);
+        i++;
+    }
+    ww_reject(r->row, ww_format("the query has no column %s", column).ptr);
+    return ww_missing_(r->row.doc, r->row.index, "");
+}
+
+ww_str ww_sql_as_bytes(const ww_sql_rows *r, ww_json value) {
+    ww_str none = {"", 0};
+    if (ww_kind(value) != WW_OBJECT) {
+        ww_expected_(value, "bytes");
+        return none;
+    }
+    ww_json part = ww_get(value, "bytes");
+    if (ww_kind(part) != WW_ARRAY || ww_count(part) != 2) {
+        ww_expected_(part, "two numbers");
+        return none;
+    }
+    uint64_t offset = ww_as_uint(ww_at(part, 0)), length = ww_as_uint(ww_at(part, 1));
+    if (ww_error(value)) return none;
+    if (offset <= r->body.len && length <= r->body.len - offset) return ww_bytes(r->body.ptr + offset, (size_t)length);
+    ww_reject(value, "the bytes are not there");
+    return none;
+}
+
+int ww_sql_close(ww_sql_rows *r) {
+    if (r->error) return ww_own_error_(r->error, r->message);
+    int err = ww_read_error_(r->row);
+    if (err) return ww_sql_stop_(r, err);
+    ww_json none = {NULL, 0, NULL};
+    r->row = r->following = none;
+    ww_drop_batch_(&r->batch);
+    if (r->cursor) ww_tell_id_(ww_host_sql_close, "cursor", r->cursor);
+    r->cursor = 0;
+    return 0;
+}
+
+int ww_sql_exec(ww_sql db, const char *sql, const ww_sql_arg *args, size_t count, int64_t *affected) {
+    ww_mark mark = ww_mark_memory();
+    ww_writer w;
+    ww_json head;
+    ww_str rest, body = ww_sql_statement_(&w, db, sql, args, count, 0);
+    int err = ww_exchange_(ww_host_sql_exec, &w, body, &head, &rest);
+    ww_json n = ww_find(head, "rows_affected");
+    int64_t rows = !err && ww_is_set(n) ? ww_as_int(n) : 0;
+    if (!err) err = ww_read_error_(head);
+    if (affected) *affected = rows;
+    ww_release_memory(mark);
+    return err;
+}
+
+int ww_sql_begin(ww_sql db, const ww_sql_options *options, ww_sql *transaction) {
+    ww_writer w;
+    ww_json head;
+    ww_str rest;
+    memset(&w, 0, sizeof w);
+    ww_begin_object(&w);
+    ww_sql_target_(&w, db);
+    if (options && options->read_only) ww_set_bool(&w, "read_only", true);
+    if (options && options->isolation) ww_set_cstr(&w, "isolation", options->isolation);
+    ww_end_object(&w);
+    memset(transaction, 0, sizeof *transaction);
+    transaction->batch_rows = db.batch_rows;
+    int err = ww_exchange_(ww_host_sql_begin, &w, ww_cstr(""), &head, &rest);
+    if (err) return err;
+    transaction->transaction = ww_as_uint(ww_get(head, "transaction"));
+    return ww_read_error_(head);
+}
+
+int ww_sql_commit(ww_sql *transaction) { return ww_tell_id_(ww_host_sql_commit, "transaction", transaction->transaction); }
+int ww_sql_rollback(ww_sql *transaction) { return ww_tell_id_(ww_host_sql_rollback, "transaction", transaction->transaction); }
+
+// ---------------------------------------------------------------- Objects
+
+// Writes the head of most requests.
+static void ww_blob_head_(ww_writer *w, const char *bucket, ww_str key, const ww_blob_range *range, const ww_blob_options *options) {
+    memset(w, 0, sizeof *w);
+    ww_begin_object(w);
+    ww_set_cstr(w, "bucket", bucket);
+    ww_set_str(w, "key", key);
+    if (range && range->offset > 0) ww_key(w, "offset"), ww_put_uint(w, range->offset);
+    if (range && range->length != WW_BLOB_REST) ww_key(w, "length"), ww_put_uint(w, range->length);
+    if (options && options->content_type) ww_set_cstr(w, "content_type", options->content_type);
+    if (options && options->metadata_count > 0) {
+        ww_key(w, "metadata");
+        ww_begin_object(w);
+        for (size_t i = 0; i < options->metadata_count; i++) ww_set_str(w, options->metadata[i].name, options->metadata[i].value);
+        ww_end_object(w);
+    }
+    if (options && options->if_none_match) ww_set_bool(w, "if_none_match", true);
+    ww_end_object(w);
+}
+
+static int ww_blob_load_(ww_json head, ww_blob_attributes *a) {
+    if (!a) return ww_read_error_(head);
+    a->size = ww_head_uint_(head, "size");
+    a->content_type = ww_info_str_(head, "content_type");
+    a->etag = ww_info_str_(head, "etag");
+    a->modified_ms = ww_unix_ms_(ww_info_str_(head, "modified"));
+    a->metadata = ww_find(head, "metadata");
+    return ww_read_error_(head);
+}
+
+int ww_blob_get(const char *bucket, ww_str key, const ww_blob_range *range, ww_str *data, ww_blob_attributes *attributes) {
+    ww_writer w;
+    ww_json head;
+    if (attributes) memset(attributes, 0, sizeof *attributes);
+    ww_blob_head_(&w, bucket, key, range, NULL);
+    int err = ww_exchange_(ww_host_blob_get, &w, ww_cstr(""), &head, data);
+    return err ? err : ww_blob_load_(head, attributes);
+}
+
+int ww_blob_put(const char *bucket, ww_str key, ww_str data, const ww_blob_options *options) {
+    ww_mark mark = ww_mark_memory();
+    ww_writer w;
+    ww_blob_head_(&w, bucket, key, NULL, options);
+    int err = ww_tell_(ww_host_blob_put, &w, data);
+    ww_release_memory(mark);
+    return err;
+}
+
+int ww_blob_stat(const char *bucket, ww_str key, ww_blob_attributes *attributes) {
+    ww_writer w;
+    ww_json head;
+    ww_str rest;
+    memset(attributes, 0, sizeof *attributes);
+    ww_blob_head_(&w, bucket, key, NULL, NULL);
+    int err = ww_exchange_(ww_host_blob_stat, &w, ww_cstr(""), &head, &rest);
+    return err ? err : ww_blob_load_(head, attributes);
+}
+
+int ww_blob_delete(const char *bucket, ww_str key) {
+    ww_mark mark = ww_mark_memory();
+    ww_writer w;
+    ww_blob_head_(&w, bucket, key, NULL, NULL);
+    int err = ww_tell_(ww_host_blob_delete, &w, ww_cstr(""));
+    ww_release_memory(mark);
+    return err;
+}
+
+// Fetches a list's first or next page.
+static int ww_blob_page_(ww_blob_list *list) {
+    ww_mark mark = ww_mark_memory();
+    struct ww_batch_ *last = list->batch; // which has the name of the page
+    ww_writer w;
+    ww_json head, none = {NULL, 0, NULL};
+    ww_str rest;
+    memset(&w, 0, sizeof w);
+    ww_begin_object(&w);
+    ww_set_cstr(&w, "bucket", list->bucket);
+    ww_set_str(&w, "prefix", list->prefix);
+    if (list->delimiter) ww_set_cstr(&w, "delimiter", list->delimiter);
+    if (list->page_size > 0) ww_set_int(&w, "max", list->page_size);
+    if (last) ww_set_str(&w, "page", ww_info_str_(ww_value_(&last->doc, 0), "next"));
+    ww_end_object(&w);
+    list->batch = NULL;
+    list->following = none;
+    int err = ww_exchange_batch_(ww_host_blob_list, &w, ww_cstr(""), &list->batch, &head, &rest);
+    ww_drop_batch_(&last);
+    ww_release_memory(mark);
+    if (err) return err;
+    ww_json objects = ww_find(head, "objects");
+    if (ww_is_set(objects)) list->following = ww_first(objects);
+    return ww_read_error_(head);
+}
+
+bool ww_blob_next(ww_blob_list *list, ww_blob_entry *entry) {
+    int err = 0;
+    memset(entry, 0, sizeof *entry);
+    entry->key = ww_cstr("");
+    if (list->error) return false;
+    while (!err) {
+        if (ww_exists(list->following)) {
+            ww_json v = list->following, prefix = ww_find(v, "prefix");
+            list->following = ww_next(v);
+            entry->key = ww_as_str(ww_get(v, "key"));
+            entry->is_prefix = ww_is_set(prefix) && ww_as_bool(prefix);
+            entry->size = ww_head_uint_(v, "size");
+            entry->modified_ms = ww_unix_ms_(ww_info_str_(v, "modified"));
+            if (!(err = ww_read_error_(v))) return true;
+            break;
+        }
+        if (list->begun && (!list->batch || ww_info_str_(ww_value_(&list->batch->doc, 0), "next").len == 0)) {
+            ww_drop_batch_(&list->batch);
+            return false;
+        }
+        list->begun = true;
+        err = ww_blob_page_(list);
+    }
+    list->error = err;
+    list->message = ww_keep_error_();
+    ww_drop_batch_(&list->batch);
+    ww_own_error_(err, list->message);
+    return false;
+}
+
+int ww_blob_end(ww_blob_list *list) {
+    ww_json none = {NULL, 0, NULL};
+    list->following = none;
+    list->begun = true;
+    ww_drop_batch_(&list->batch);
+    return list->error ? ww_own_error_(list->error, list->message) : 0;
+}
+
+// A reader or writer of a response's head. None has the number 0.
+static int ww_blob_id_(ww_json head, const char *name, uint64_t *id) {
+    *id = ww_as_uint(ww_get(head, name));
+    return ww_read_error_(head);
+}
+
+int ww_blob_open(const char *bucket, ww_str key, const ww_blob_range *range, ww_blob_reader *reader, ww_blob_attributes *attributes) {
+    ww_writer w;
+    ww_json head;
+    ww_str rest;
+    memset(reader, 0, sizeof *reader);
+    if (attributes) memset(attributes, 0, sizeof *attributes);
+    ww_blob_head_(&w, bucket, key, range, NULL);
+    int err = ww_exchange_(ww_host_blob_open, &w, ww_cstr(""), &head, &rest);
+    if (!err) err = ww_blob_id_(head, "reader", &reader->id);
+    return err ? err : ww_blob_load_(head, attributes);
+}
+
+int ww_blob_read(ww_blob_reader *reader, void *dst, size_t cap, size_t *size) {
+    int err = 0;
+    *size = 0;
+    if (cap > 1u << 20) cap = 1u << 20;
+    // A piece without bytes is not the end unless it says so.
+    while (!err && *size == 0 && cap > 0 && !reader->ended) {
+        ww_mark mark = ww_mark_memory();
+        ww_writer w;
+        ww_json head;
+        ww_str data;
+        memset(&w, 0, sizeof w);
+        ww_begin_object(&w);
+        ww_key(&w, "reader");
+        ww_put_uint(&w, reader->id);
+        ww_key(&w, "max");
+        ww_put_uint(&w, cap);
+        ww_end_object(&w);
+        err = ww_exchange_(ww_host_blob_read, &w, ww_cstr(""), &head, &data);
+        if (!err && data.len > cap) err = ww_own_error_(WW_EIO, "the host has read more than it was asked for");
+        if (!err) {
+            ww_json end = ww_find(head, "end");
+            reader->ended = ww_is_set(end) && ww_as_bool(end);
+            err = ww_read_error_(head);
+            if (data.len > 0) memcpy(dst, data.ptr, data.len);
+            *size = data.len;
+        }
+        ww_release_memory(mark);
+    }
+    return err;
+}
+
+int ww_blob_close(ww_blob_reader *reader) { return ww_tell_id_(ww_host_blob_close, "reader", reader->id); }
+
+int ww_blob_create(const char *bucket, ww_str key, const ww_blob_options *options, ww_blob_writer *writer) {
+    ww_writer w;
+    ww_json head;
+    ww_str rest;
+    memset(writer, 0, sizeof *writer);
+    ww_blob_head_(&w, bucket, key, NULL, options);
+    int err = ww_exchange_(ww_host_blob_create, &w, ww_cstr(""), &head, &rest);
+    return err ? err : ww_blob_id_(head, "writer", &writer->id);
+}
+
+int ww_blob_write(ww_blob_writer *writer, ww_str data) {
+    ww_mark mark = ww_mark_memory();
+    ww_writer w;
+    memset(&w, 0, sizeof w);
+    ww_begin_object(&w);
+    ww_key(&w, "writer");
+    ww_put_uint(&w, writer->id);
+    ww_end_object(&w);
+    int err = ww_tell_(ww_host_blob_write, &w, data);
+    ww_release_memory(mark);
+    return err;
+}
+
+int ww_blob_commit(ww_blob_writer *writer) { return ww_tell_id_(ww_host_blob_commit, "writer", writer->id); }
+int ww_blob_abort(ww_blob_writer *writer) { return ww_tell_id_(ww_host_blob_close, "writer", writer->id); }
 
 #ifdef __cplusplus
 } // extern "C"

@@ -690,6 +690,594 @@ inline Response call(ww_host_fn *function, std::string_view request) {
     return {0, std::string(internal::view(body)), {}};
 }
 
+// What a function of a host module answered: a value, or an error.
+template <class T> class [[nodiscard]] Answer {
+  public:
+    Answer(T value) : value_(std::move(value)) {}
+    Answer(int number, std::string sentence) : error(number), message(std::move(sentence)) {}
+
+    int error = 0;       // 0, or a number such as WW_EACCES
+    std::string message; // the host's sentence about the error
+
+    explicit operator bool() const { return error == 0; }
+    // The value, if there is no error; otherwise the program ends.
+    T &operator*() { return *value(); }
+    const T &operator*() const { return *const_cast<Answer *>(this)->value(); }
+    T *operator->() { return value(); }
+    const T *operator->() const { return const_cast<Answer *>(this)->value(); }
+    // The error as a retryable failure of its type, such as EACCES.
+    Failure failure() const { return Failure(ww_errno_name(error), message); }
+
+  private:
+    T *value() {
+        if (!value_) __builtin_trap();
+        return &*value_;
+    }
+    std::optional<T> value_;
+};
+
+// The same without a value.
+template <> class [[nodiscard]] Answer<void> {
+  public:
+    Answer() = default;
+    Answer(int number, std::string sentence) : error(number), message(std::move(sentence)) {}
+
+    int error = 0;
+    std::string message;
+
+    explicit operator bool() const { return error == 0; }
+    Failure failure() const { return Failure(ww_errno_name(error), message); }
+};
+
+namespace internal {
+
+inline std::string last_error() { return std::string(view(ww_last_error())); }
+inline Answer<void> answer(int error) { return error ? Answer<void>(error, last_error()) : Answer<void>(); }
+
+} // namespace internal
+
+// ---------------------------------------------------------------- HTTP: wasmworker:http/v1
+
+// The errors, and what the host makes of a request, are told in wasmworker.h; so for the modules below. What is called is imported.
+namespace http {
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+//     http::Request request{"https://api.example.com/v1/charges", "POST", {{"Authorization", "Bearer {{secret:api-token}}"}}, body};
+//     auto response = http::send(request);
+//     if (!response) return response.failure();
+//     if (!response->is_success()) return Failure("the charge was answered with status " + std::to_string(response->status));
+struct Request {
+    std::string url; // http or https, in ASCII
+    std::string method = "GET";
+    Headers headers = {}; // {{secret:NAME}} in a value stands for a secret, which the host puts there if the policy allows it
+    std::string body = {};
+    std::chrono::milliseconds timeout{0}; // shortens the time that the policy allows; 0: does not
+};
+
+struct Response {
+    int status = 0;
+    Headers headers; // one name may be there several times
+    std::string body;
+
+    bool is_success() const { return status >= 200 && status < 300; }
+    // The first value of a header, whose name may be in upper and lower case; nothing if there is none.
+    std::optional<std::string_view> header(std::string_view name) const {
+        auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+        for (const auto &[other, value] : headers) {
+            bool same = other.size() == name.size();
+            for (std::size_t i = 0; same && i < name.size(); i++) same = lower(other[i]) == lower(name[i]);
+            if (same) return value;
+        }
+        return std::nullopt;
+    }
+};
+
+// Sends a request, and waits until all of the response is there. A status of 400 or more is no error.
+inline Answer<Response> send(const Request &request) {
+    Scope scope; // what is returned is a copy
+    std::vector<ww_http_header> headers;
+    for (const auto &[name, value] : request.headers) headers.push_back({name.c_str(), internal::str(value)});
+    ww_http_request raw{};
+    raw.url = internal::str(request.url);
+    raw.method = request.method.c_str();
+    raw.headers = headers.data();
+    raw.header_count = headers.size();
+    raw.body = internal::str(request.body);
+    raw.timeout_ms = request.timeout.count();
+    ww_http_response got;
+    if (int error = ww_http_send(&raw, &got)) return {error, internal::last_error()};
+    Response response;
+    response.status = got.status;
+    response.body = internal::view(got.body);
+    if (ww_is_set(got.headers)) {
+        for (Json values : Json(got.headers)) {
+            for (Json value : values) response.headers.emplace_back(values.key(), value.as<std::string>());
+        }
+    }
+    if (const char *wrong = ww_error(got.headers)) return {WW_EIO, wrong};
+    return response;
+}
+
+} // namespace http
+
+// ---------------------------------------------------------------- Configuration and secrets: wasmworker:config/v1, wasmworker:secret/v1
+
+namespace config {
+
+// A value of the operator's configuration; nothing if this module was given none of that name.
+inline Answer<std::optional<std::string>> get(const std::string &name) {
+    Scope scope;
+    ww_str value;
+    int error = ww_config_get(name.c_str(), &value);
+    if (error == WW_ENOENT) return std::optional<std::string>();
+    if (error) return {error, internal::last_error()};
+    return std::optional(std::string(internal::view(value)));
+}
+
+} // namespace config
+
+namespace secret {
+
+// The value of a secret that the operator's policy reveals. It belongs into no result, heartbeat and log: Temporal keeps those.
+inline Answer<std::string> reveal(const std::string &name) {
+    Scope scope;
+    ww_str value;
+    if (int error = ww_secret_reveal(name.c_str(), &value)) return {error, internal::last_error()};
+    return std::string(internal::view(value));
+}
+
+} // namespace secret
+
+// ---------------------------------------------------------------- SQL: wasmworker:sql/v1
+
+namespace sql {
+
+//     sql::Connection db("warehouse");
+//     auto rows = db.query("SELECT id, name FROM customers WHERE city = $1", {city});
+//     if (!rows) return rows.failure();
+//     for (sql::Row row : *rows) {
+//         auto id = row.get<std::int64_t>("id");
+//         auto name = row.get<std::optional<std::string>>(1);
+//     }
+//     if (auto all = rows->close(); !all) return all.failure(); // an error of fetching, or a value of another type
+//
+//     auto tx = db.begin();
+//     if (!tx) return tx.failure();
+//     auto affected = tx->exec("DELETE FROM customers WHERE id = $1", {17});
+//     if (!affected) return affected.failure(); // tx is rolled back
+//     if (auto committed = tx->commit(); !committed) return committed.failure();
+
+// An argument of a statement: nullptr, a boolean, a number, text, Bytes, or a std::optional of one. Text and bytes are not copied.
+// Numbers have to be finite, and whole numbers to fit into 64 bits with a sign. Times, decimals, UUIDs and the like are text that
+// the database reads.
+struct Argument {
+    Argument() : raw(ww_sql_null()) {}
+    template <class T> Argument(const T &value) {
+        if constexpr (std::is_same_v<T, std::nullptr_t> || std::is_same_v<T, std::nullopt_t>) {
+            raw = ww_sql_null();
+        } else if constexpr (std::is_same_v<T, bool>) {
+            raw = ww_sql_bool(value);
+        } else if constexpr (std::is_integral_v<T>) {
+            static_assert(sizeof(T) < 8 || std::is_signed_v<T>, "an unsigned number of 64 bits may not fit: cast it to std::int64_t");
+            raw = ww_sql_int(value);
+        } else if constexpr (std::is_floating_point_v<T>) {
+            raw = ww_sql_double(static_cast<double>(value));
+        } else if constexpr (std::is_same_v<T, Bytes>) {
+            raw = ww_sql_bytes(ww_bytes(value.data(), value.size()));
+        } else if constexpr (internal::is_optional<T>::value) {
+            raw = value ? Argument(*value).raw : ww_sql_null();
+        } else {
+            raw = ww_sql_text(internal::str(value));
+        }
+    }
+    ww_sql_arg raw{};
+};
+
+using Arguments = std::vector<Argument>;
+
+// A row: a view, valid until the rows move on. What is read as another type than it is ends the rows with an error, which
+// Rows::close tells.
+class Row {
+  public:
+    explicit Row(const ww_sql_rows *rows) : rows_(rows) {}
+
+    // A value, by the number of its column from 0 or by its name: numbers, bool, text, Bytes, or a std::optional of one for what
+    // may be null. A number 0 or 1 may be a bool; a double may be NaN or infinite.
+    template <class T> T get(std::uint32_t column) const { return read<T>(ww_sql_at(rows_, column)); }
+    template <class T> T get(const std::string &column) const { return read<T>(ww_sql_get(rows_, column.c_str())); }
+    // A value of any kind, which wasmworker.h tells about at ww_sql_at. Bytes are an object.
+    Json operator[](std::uint32_t column) const { return ww_sql_at(rows_, column); }
+    bool is_bytes(std::uint32_t column) const { return ww_kind(ww_sql_at(rows_, column)) == WW_OBJECT; }
+    std::size_t size() const { return rows_->column_count; }
+
+  private:
+    template <class T> T read(ww_json v) const {
+        if constexpr (internal::is_optional<T>::value) {
+            if (ww_kind(v) == WW_NULL) return std::nullopt;
+            return read<typename T::value_type>(v);
+        } else if constexpr (std::is_same_v<T, Bytes>) {
+            ww_str bytes = ww_sql_as_bytes(rows_, v);
+            const auto *first = reinterpret_cast<const std::byte *>(bytes.ptr);
+            return Bytes(first, first + bytes.len);
+        } else if constexpr (std::is_same_v<T, bool>) {
+            return ww_kind(v) == WW_NUMBER ? ww_as_int_in(v, 0, 1) == 1 : ww_as_bool(v);
+        } else if constexpr (std::is_floating_point_v<T>) {
+            using limits = std::numeric_limits<T>;
+            if (ww_kind(v) == WW_STRING) {
+                ww_str text = ww_as_str(v);
+                if (ww_equal(text, "NaN")) return limits::quiet_NaN();
+                if (ww_equal(text, "Infinity")) return limits::infinity();
+                if (ww_equal(text, "-Infinity")) return -limits::infinity();
+            }
+            return static_cast<T>(ww_as_double(v));
+        } else {
+            return Json(v).as<T>();
+        }
+    }
+    const ww_sql_rows *rows_;
+};
+
+struct Column {
+    std::string_view name, type; // the database's name for the type, such as INT8; may be empty
+};
+
+// The rows of a query, which are gone through once and fetched batch by batch. The query is closed at their end, by close, or when
+// they are destroyed.
+class [[nodiscard]] Rows {
+  public:
+    explicit Rows(ww_sql_rows raw) : raw_(raw) {}
+    Rows(Rows &&other) noexcept : raw_(std::exchange(other.raw_, ww_sql_rows{})) {}
+    Rows &operator=(Rows &&other) noexcept {
+        std::swap(raw_, other.raw_);
+        return *this;
+    }
+    ~Rows() { ww_sql_close(&raw_); }
+
+    std::vector<Column> columns() const {
+        std::vector<Column> out;
+        for (Json c : Json(raw_.columns)) out.push_back({c["name"].as<std::string_view>(), c.find("type").as<std::string_view>()});
+        return out;
+    }
+    // The next row; nothing at the end, or after an error.
+    std::optional<Row> next() { return ww_sql_next(&raw_) ? std::optional(Row(&raw_)) : std::nullopt; }
+    // Gives up what is left, and tells the first error since the query.
+    Answer<void> close() { return internal::answer(ww_sql_close(&raw_)); }
+
+    class iterator {
+      public:
+        explicit iterator(Rows *rows) : rows_(rows) {}
+        Row operator*() const { return Row(&rows_->raw_); }
+        iterator &operator++() {
+            if (!rows_->next()) rows_ = nullptr;
+            return *this;
+        }
+        bool operator!=(const iterator &other) const { return rows_ != other.rows_; }
+
+      private:
+        Rows *rows_;
+    };
+    iterator begin() { return iterator(next() ? this : nullptr); }
+    iterator end() { return iterator(nullptr); }
+
+  private:
+    ww_sql_rows raw_;
+};
+
+// What connections and transactions have in common.
+class Session {
+  public:
+    // Runs a statement that returns rows. Parameters are in the database's own notation: $1 for PostgreSQL, ? or ?1 for SQLite.
+    Answer<Rows> query(const std::string &statement, const Arguments &args = {}) {
+        auto list = raw(args);
+        ww_sql_rows rows;
+        if (int error = ww_sql_query(target(), statement.c_str(), list.data(), list.size(), &rows)) return {error, internal::last_error()};
+        return Rows(rows);
+    }
+    // Runs a statement that returns none, and returns how many rows it affected.
+    Answer<std::int64_t> exec(const std::string &statement, const Arguments &args = {}) {
+        auto list = raw(args);
+        std::int64_t affected = 0;
+        if (int error = ww_sql_exec(target(), statement.c_str(), list.data(), list.size(), &affected)) return {error, internal::last_error()};
+        return affected;
+    }
+
+  protected:
+    Session() = default;
+    ww_sql target() const {
+        ww_sql db{};
+        db.connection = transaction_ ? nullptr : name_.c_str();
+        db.transaction = transaction_;
+        db.batch_rows = batch_rows_;
+        return db;
+    }
+    std::string name_;
+    std::uint64_t transaction_ = 0;
+    std::uint32_t batch_rows_ = 0;
+
+  private:
+    static std::vector<ww_sql_arg> raw(const Arguments &args) {
+        std::vector<ww_sql_arg> out;
+        for (const Argument &a : args) out.push_back(a.raw);
+        return out;
+    }
+};
+
+struct Options {
+    bool read_only = false;      // the database refuses writes
+    std::string isolation = {}; // read committed, repeatable read or serializable; empty: the database's own
+};
+
+// A transaction. It is rolled back when it is destroyed without a commit, and by the host when the activity ends.
+class [[nodiscard]] Transaction : public Session {
+  public:
+    Transaction(std::uint64_t id, std::uint32_t batch_rows) {
+        transaction_ = id;
+        batch_rows_ = batch_rows;
+    }
+    Transaction(Transaction &&other) noexcept : Session(other), ended_(std::exchange(other.ended_, true)) {}
+    Transaction &operator=(Transaction &&) = delete;
+    ~Transaction() {
+        if (!ended_) (void)rollback();
+    }
+
+    Answer<void> commit() { return end(ww_sql_commit); }
+    Answer<void> rollback() { return end(ww_sql_rollback); }
+
+  private:
+    Answer<void> end(int (*how)(ww_sql *)) {
+        ww_sql raw = target();
+        int error = how(&raw);
+        if (!error) ended_ = true;
+        return internal::answer(error);
+    }
+    bool ended_ = false;
+};
+
+class Connection : public Session {
+  public:
+    // The operator's name for it, and how many rows the host hands over at a time (0: 1000): more take more memory, fewer more
+    // calls.
+    explicit Connection(std::string name, std::uint32_t batch_rows = 0) {
+        name_ = std::move(name);
+        batch_rows_ = batch_rows;
+    }
+    Answer<Transaction> begin(const Options &options = {}) {
+        ww_sql_options how{options.read_only, options.isolation.empty() ? nullptr : options.isolation.c_str()};
+        ww_sql tx;
+        if (int error = ww_sql_begin(target(), &how, &tx)) return {error, internal::last_error()};
+        return Transaction(tx.transaction, batch_rows_);
+    }
+};
+
+} // namespace sql
+
+// ---------------------------------------------------------------- Objects: wasmworker:blob/v1
+
+namespace blob {
+
+struct Attributes {
+    std::uint64_t size = 0;        // of the whole object, in bytes
+    std::string content_type;      // may be empty
+    std::string etag;              // changes with the object; may be empty
+    std::optional<Time> modified;  // if the store tells
+    std::vector<std::pair<std::string, std::string>> metadata;
+
+    // One of the metadata; nothing if there is none of that name.
+    std::optional<std::string_view> find(std::string_view name) const {
+        for (const auto &[other, value] : metadata) {
+            if (other == name) return value;
+        }
+        return std::nullopt;
+    }
+};
+
+struct Object {
+    std::string data;
+    Attributes attributes;
+};
+
+// A part of an object, in bytes. Beyond the object's end there are fewer.
+struct Range {
+    std::uint64_t offset = 0, length = WW_BLOB_REST;
+};
+
+// What is said about an object that is written.
+struct Options {
+    std::string content_type = {};
+    std::vector<std::pair<std::string, std::string>> metadata = {};
+    bool if_none_match = false; // only if there is no object of that key; otherwise WW_EEXIST
+};
+
+struct Entry {
+    std::string key;
+    bool is_prefix = false;       // what several keys have in common, and no object
+    std::uint64_t size = 0;       // in bytes; 0 for a prefix
+    std::optional<Time> modified; // if the store tells
+};
+
+namespace internal {
+
+using wasmworker::internal::answer, wasmworker::internal::last_error, wasmworker::internal::str, wasmworker::internal::view;
+
+inline std::optional<Time> time(std::int64_t ms) { return ms ? std::optional(Time(std::chrono::milliseconds(ms))) : std::nullopt; }
+
+inline Attributes attributes(const ww_blob_attributes &raw) {
+    Attributes out{raw.size, std::string(view(raw.content_type)), std::string(view(raw.etag)), time(raw.modified_ms), {}};
+    if (ww_is_set(raw.metadata)) {
+        for (Json value : Json(raw.metadata)) out.metadata.emplace_back(value.key(), value.as<std::string>());
+    }
+    return out;
+}
+
+// The options as C has them.
+struct Raw {
+    explicit Raw(const Options &o) {
+        for (const auto &[name, value] : o.metadata) metadata.push_back({name.c_str(), str(value)});
+        options.content_type = o.content_type.empty() ? nullptr : o.content_type.c_str();
+        options.metadata = metadata.data();
+        options.metadata_count = metadata.size();
+        options.if_none_match = o.if_none_match;
+    }
+    const ww_blob_options *get() const { return &options; }
+    std::vector<ww_blob_metadata> metadata;
+    ww_blob_options options{};
+};
+
+} // namespace internal
+
+// An object that is read piece by piece. It is closed when it is destroyed.
+class [[nodiscard]] Reader {
+  public:
+    Reader(ww_blob_reader raw, Attributes attributes) : raw_(raw), attributes_(std::move(attributes)) {}
+    Reader(Reader &&other) noexcept : raw_(std::exchange(other.raw_, ww_blob_reader{})), attributes_(std::move(other.attributes_)) {}
+    Reader &operator=(Reader &&) = delete;
+    ~Reader() {
+        if (raw_.id) ww_blob_close(&raw_);
+    }
+
+    const Attributes &attributes() const { return attributes_; }
+    // Reads the next bytes: at least 1 and at most size and 1 MiB; 0 at the end. Each read is a call of the host.
+    Answer<std::size_t> read(void *dst, std::size_t size) {
+        std::size_t n = 0;
+        if (int error = ww_blob_read(&raw_, dst, size, &n)) return {error, internal::last_error()};
+        return n;
+    }
+
+  private:
+    ww_blob_reader raw_;
+    Attributes attributes_;
+};
+
+// An object that is written piece by piece. Destroyed without a commit it is given up, and what was there before stays.
+class [[nodiscard]] Writer {
+  public:
+    explicit Writer(ww_blob_writer raw) : raw_(raw) {}
+    Writer(Writer &&other) noexcept : raw_(std::exchange(other.raw_, ww_blob_writer{})) {}
+    Writer &operator=(Writer &&) = delete;
+    ~Writer() {
+        if (raw_.id) ww_blob_abort(&raw_);
+    }
+
+    // Writes what comes next, 15 MiB at most. Each write is a call of the host.
+    Answer<void> write(std::string_view data) { return internal::answer(ww_blob_write(&raw_, internal::str(data))); }
+    // Puts the object there, as a whole.
+    Answer<void> commit() {
+        int error = ww_blob_commit(&raw_);
+        if (!error) raw_.id = 0;
+        return internal::answer(error);
+    }
+
+  private:
+    ww_blob_writer raw_;
+};
+
+// The entries of a list, which are gone through once and fetched page by page.
+class [[nodiscard]] List {
+  public:
+    List(std::string bucket, std::string prefix, std::string delimiter, std::uint32_t page_size)
+        : bucket_(std::move(bucket)), prefix_(std::move(prefix)), delimiter_(std::move(delimiter)) {
+        raw_.page_size = page_size;
+    }
+    List(const List &) = delete;
+    List &operator=(const List &) = delete;
+    ~List() { ww_blob_end(&raw_); }
+
+    // The next entry; nothing at the end, or after an error.
+    std::optional<Entry> next() {
+        raw_.bucket = bucket_.c_str();
+        raw_.prefix = internal::str(prefix_);
+        raw_.delimiter = delimiter_.empty() ? nullptr : delimiter_.c_str();
+        ww_blob_entry e;
+        if (!ww_blob_next(&raw_, &e)) return std::nullopt;
+        return Entry{std::string(internal::view(e.key)), e.is_prefix, e.size, internal::time(e.modified_ms)};
+    }
+    // Gives up what is left, and tells the error, if there was one.
+    Answer<void> close() { return internal::answer(ww_blob_end(&raw_)); }
+
+    class iterator {
+      public:
+        explicit iterator(List *list) : list_(list) {
+            if (list_) ++*this;
+        }
+        const Entry &operator*() const { return *entry_; }
+        iterator &operator++() {
+            entry_ = list_->next();
+            return *this;
+        }
+        bool operator!=(const iterator &) const { return entry_.has_value(); } // only ever compared with the end
+
+      private:
+        List *list_;
+        std::optional<Entry> entry_;
+    };
+    iterator begin() { return iterator(this); }
+    iterator end() { return iterator(nullptr); }
+
+  private:
+    std::string bucket_, prefix_, delimiter_;
+    ww_blob_list raw_{};
+};
+
+//     blob::Bucket exports("exports");
+//     if (auto done = exports.put("2026/report.json", json, {"application/json"}); !done) return done.failure();
+//     auto list = exports.list("2026/");
+//     for (const blob::Entry &entry : list) total += entry.size;
+//     if (auto all = list.close(); !all) return all.failure();
+//
+//     auto writer = exports.create("2026/all.csv"); // for what does not fit into memory
+//     if (!writer) return writer.failure();
+//     if (auto written = writer->write(lines); !written) return written.failure();
+//     if (auto there = writer->commit(); !there) return there.failure();
+class Bucket {
+  public:
+    // The operator's name for it.
+    explicit Bucket(std::string name) : name_(std::move(name)) {}
+
+    Answer<Object> get(std::string_view key, Range part = {}) const {
+        Scope scope; // what is returned is a copy
+        ww_blob_range range{part.offset, part.length};
+        ww_blob_attributes attributes;
+        ww_str data;
+        if (int error = ww_blob_get(name_.c_str(), internal::str(key), &range, &data, &attributes)) return {error, internal::last_error()};
+        return Object{std::string(internal::view(data)), internal::attributes(attributes)};
+    }
+    Answer<void> put(std::string_view key, std::string_view data, const Options &options = {}) const {
+        return internal::answer(ww_blob_put(name_.c_str(), internal::str(key), internal::str(data), internal::Raw(options).get()));
+    }
+    Answer<Attributes> stat(std::string_view key) const {
+        Scope scope;
+        ww_blob_attributes attributes;
+        if (int error = ww_blob_stat(name_.c_str(), internal::str(key), &attributes)) return {error, internal::last_error()};
+        return internal::attributes(attributes);
+    }
+    Answer<void> remove(std::string_view key) const { return internal::answer(ww_blob_delete(name_.c_str(), internal::str(key))); }
+    // The objects whose keys begin with a prefix, which may be empty, sorted by key. With a delimiter such as "/", what keys have,
+    // behind the prefix, up to it is listed once, as a prefix. A page has 1 to 1000 entries; 0: 1000.
+    List list(std::string prefix, std::string delimiter = {}, std::uint32_t page_size = 0) const {
+        return List(name_, std::move(prefix), std::move(delimiter), page_size);
+    }
+    Answer<Reader> open(std::string_view key, Range part = {}) const {
+        Scope scope;
+        ww_blob_range range{part.offset, part.length};
+        ww_blob_attributes attributes;
+        ww_blob_reader reader;
+        if (int error = ww_blob_open(name_.c_str(), internal::str(key), &range, &reader, &attributes)) return {error, internal::last_error()};
+        return Reader(reader, internal::attributes(attributes));
+    }
+    Answer<Writer> create(std::string_view key, const Options &options = {}) const {
+        Scope scope;
+        ww_blob_writer writer;
+        if (int error = ww_blob_create(name_.c_str(), internal::str(key), internal::Raw(options).get(), &writer)) return {error, internal::last_error()};
+        return Writer(writer);
+    }
+
+  private:
+    std::string name_;
+};
+
+} // namespace blob
+
 } // namespace wasmworker
 
 // ---------------------------------------------------------------- Structs as JSON

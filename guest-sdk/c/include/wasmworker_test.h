@@ -55,6 +55,11 @@ static struct {
     uint32_t heartbeat_count, pending_count, flags, flags_after, flags_then;
     uint32_t next_handle, handle;
     bool has_output;
+    struct {
+        const char *module, *function;
+        ww_host_fn *answer;
+    } fakes[WW_TEST_MAX_];
+    uint32_t fake_count;
 } ww_test_;
 
 WW_TEST_FN_ void ww_test_append_(ww_test_text_ *t, const void *ptr, size_t len) {
@@ -127,13 +132,42 @@ WW_TEST_FN_ void ww_test_output_limit(size_t bytes) { ww_test_.output_limit = by
 // ---------------------------------------------------------------- Fakes of passthrough functions
 //
 //     int64_t forecast(const void *request, uint32_t len) { return ww_test_respond("{\"sunny\": true}"); }
+//
+// Those of wasmworker's own modules have other names, and ww_test_fake knows them:
+//
+//     int64_t one_row(const void *request, uint32_t len) { return ww_test_respond_frame("{\"columns\": [{\"name\": \"n\"}], \"rows\": [[1]]}", "", 0); }
+//     …
+//     ww_test_fake("wasmworker:sql/v1", "query", one_row);
+
+// Stands in for a function of http, config, secret, sql or blob, until ww_test_reset. Without it that function refuses with ENOSYS.
+WW_TEST_FN_ void ww_test_fake(const char *module, const char *function, ww_host_fn *answer) {
+    if (ww_test_.fake_count == WW_TEST_MAX_) abort();
+    ww_test_.fakes[ww_test_.fake_count].module = module;
+    ww_test_.fakes[ww_test_.fake_count].function = function;
+    ww_test_.fakes[ww_test_.fake_count++].answer = answer;
+}
 
 // The result of a function that answers.
-WW_TEST_FN_ int64_t ww_test_respond(const char *response) {
-    ww_test_set_(&ww_test_.response, response, strlen(response));
-    if (ww_test_.response.len == 0) return 0;
+WW_TEST_FN_ int64_t ww_test_respond_bytes(const void *ptr, size_t len) {
+    ww_test_set_(&ww_test_.response, ptr, len);
+    if (len == 0) return 0;
     ww_test_.handle = ++ww_test_.next_handle;
-    return (int64_t)((uint64_t)ww_test_.handle << 32 | (uint32_t)ww_test_.response.len);
+    return (int64_t)((uint64_t)ww_test_.handle << 32 | (uint32_t)len);
+}
+
+WW_TEST_FN_ int64_t ww_test_respond(const char *response) { return ww_test_respond_bytes(response, strlen(response)); }
+
+// The same for a frame, of a head in JSON and a body.
+WW_TEST_FN_ int64_t ww_test_respond_frame(const char *head, const void *body, size_t len) {
+    size_t n = strlen(head);
+    unsigned char size[4] = {(unsigned char)n, (unsigned char)(n >> 8), (unsigned char)(n >> 16), (unsigned char)(n >> 24)};
+    ww_test_text_ t = {NULL, 0};
+    ww_test_append_(&t, size, 4);
+    ww_test_append_(&t, head, n);
+    ww_test_append_(&t, body, len);
+    int64_t result = ww_test_respond_bytes(t.ptr, t.len);
+    ww_test_clear_(&t);
+    return result;
 }
 
 // The result of a host function that refuses.
@@ -302,6 +336,43 @@ int64_t ww_host_log_write(int32_t level, const void *message, uint32_t message_l
     ww_test_append_(&ww_test_.logs, "\n", 1);
     return 0;
 }
+
+// The passthrough functions of wasmworker.h. The newest fake counts.
+WW_TEST_FN_ int64_t ww_test_call_fake_(const char *module, const char *function, const void *request, uint32_t len) {
+    for (uint32_t i = ww_test_.fake_count; i-- > 0;) {
+        if (strcmp(ww_test_.fakes[i].module, module) == 0 && strcmp(ww_test_.fakes[i].function, function) == 0) {
+            return ww_test_.fakes[i].answer(request, len);
+        }
+    }
+    char message[120];
+    snprintf(message, sizeof message, "the test has no %s of %s: see ww_test_fake", function, module);
+    return ww_test_refuse(WW_ENOSYS, message);
+}
+
+#define WW_TEST_FAKE_(name, module, function) \
+    int64_t name(const void *request, uint32_t len) { return ww_test_call_fake_(module, function, request, len); }
+WW_TEST_FAKE_(ww_host_http_send, "wasmworker:http/v1", "send")
+WW_TEST_FAKE_(ww_host_config_get, "wasmworker:config/v1", "get")
+WW_TEST_FAKE_(ww_host_secret_reveal, "wasmworker:secret/v1", "reveal")
+WW_TEST_FAKE_(ww_host_sql_query, "wasmworker:sql/v1", "query")
+WW_TEST_FAKE_(ww_host_sql_fetch, "wasmworker:sql/v1", "fetch")
+WW_TEST_FAKE_(ww_host_sql_exec, "wasmworker:sql/v1", "exec")
+WW_TEST_FAKE_(ww_host_sql_begin, "wasmworker:sql/v1", "begin")
+WW_TEST_FAKE_(ww_host_sql_commit, "wasmworker:sql/v1", "commit")
+WW_TEST_FAKE_(ww_host_sql_rollback, "wasmworker:sql/v1", "rollback")
+WW_TEST_FAKE_(ww_host_sql_close, "wasmworker:sql/v1", "close")
+WW_TEST_FAKE_(ww_host_blob_get, "wasmworker:blob/v1", "get")
+WW_TEST_FAKE_(ww_host_blob_put, "wasmworker:blob/v1", "put")
+WW_TEST_FAKE_(ww_host_blob_stat, "wasmworker:blob/v1", "stat")
+WW_TEST_FAKE_(ww_host_blob_delete, "wasmworker:blob/v1", "delete")
+WW_TEST_FAKE_(ww_host_blob_list, "wasmworker:blob/v1", "list")
+WW_TEST_FAKE_(ww_host_blob_open, "wasmworker:blob/v1", "open")
+WW_TEST_FAKE_(ww_host_blob_read, "wasmworker:blob/v1", "read")
+WW_TEST_FAKE_(ww_host_blob_create, "wasmworker:blob/v1", "create")
+WW_TEST_FAKE_(ww_host_blob_write, "wasmworker:blob/v1", "write")
+WW_TEST_FAKE_(ww_host_blob_commit, "wasmworker:blob/v1", "commit")
+WW_TEST_FAKE_(ww_host_blob_close, "wasmworker:blob/v1", "close")
+#undef WW_TEST_FAKE_
 
 #ifdef __cplusplus
 }

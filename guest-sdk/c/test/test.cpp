@@ -271,10 +271,213 @@ static void test_activities() {
     ww_test_reset();
 }
 
+// ---------------------------------------------------------------- The host modules of wasmworker
+
+// What the host was asked: the functions' names, and the heads of their requests.
+static std::string asked;
+static int fetches;
+
+static void note(const char *function, const void *request, uint32_t len) {
+    ww_str head, body;
+    CHECK(ww_split_frame(ww_bytes(request, len), &head, &body));
+    asked += std::string(function) + " " + std::string(head.ptr, head.len) + (body.len ? " +" + std::to_string(body.len) : "") + "\n";
+}
+
+static int64_t fake_send(const void *request, uint32_t len) {
+    note("send", request, len);
+    return ww_test_respond_frame(R"({"status": 200, "headers": {"Content-Type": ["a/b"], "X": ["1", "2"]}})", "\0b", 2);
+}
+
+static int64_t fake_value(const void *, uint32_t len) { return len == 1 ? ww_test_respond("v") : ww_test_refuse(WW_ENOENT, "no such value"); }
+
+static int64_t fake_query(const void *request, uint32_t len) {
+    note("query", request, len);
+    return ww_test_respond_frame(R"({"columns": [{"name": "n", "type": "INT8"}, {"name": "b", "type": ""}], "rows": [[1, {"bytes": [0, 2]}], [null, "NaN"]], "cursor": 5})", "\1\2", 2);
+}
+
+static int64_t fake_fetch(const void *request, uint32_t len) {
+    note("fetch", request, len);
+    if (fetches++) return ww_test_refuse(WW_EIO, "gone");
+    return ww_test_respond_frame(R"({"rows": [[3, true], [4, 1]], "cursor": 6})", "", 0);
+}
+
+#define NOTED(name, ...)                                          \
+    static int64_t fake_##name(const void *request, uint32_t len) { \
+        note(#name, request, len);                                \
+        return __VA_ARGS__;                                       \
+    }
+NOTED(exec, ww_test_respond_frame(R"({"rows_affected": 2})", "", 0))
+NOTED(begin, ww_test_respond_frame(R"({"transaction": 4})", "", 0))
+NOTED(commit, 0)
+NOTED(rollback, 0)
+NOTED(close, 0)
+NOTED(get, ww_test_respond_frame(R"({"size": 9, "content_type": "a/b", "modified": "1970-01-01T00:00:05Z", "metadata": {"m": "v"}})", "data", 4))
+NOTED(put, ww_test_refuse(WW_EEXIST, "there is one"))
+NOTED(remove, 0)
+NOTED(open, ww_test_respond_frame(R"({"reader": 5, "size": 3})", "", 0))
+NOTED(read, ww_test_respond_frame(R"({"end": true})", "abc", 3))
+NOTED(create, ww_test_respond_frame(R"({"writer": 6})", "", 0))
+NOTED(write, 0)
+
+static int64_t fake_list(const void *request, uint32_t len) {
+    note("list", request, len);
+    if (asked.find("page") == std::string::npos) return ww_test_respond_frame(R"({"objects": [{"key": "a", "size": 1}], "next": "p"})", "", 0);
+    return ww_test_respond_frame(R"({"objects": [{"key": "b/", "prefix": true}]})", "", 0);
+}
+
+static void begin_host() {
+    ww_reset_();
+    ww_test_reset();
+    asked.clear();
+    fetches = 0;
+    ww_test_fake("wasmworker:http/v1", "send", fake_send);
+    ww_test_fake("wasmworker:config/v1", "get", fake_value);
+    ww_test_fake("wasmworker:secret/v1", "reveal", fake_value);
+    ww_test_fake("wasmworker:sql/v1", "query", fake_query);
+    ww_test_fake("wasmworker:sql/v1", "fetch", fake_fetch);
+    ww_test_fake("wasmworker:sql/v1", "exec", fake_exec);
+    ww_test_fake("wasmworker:sql/v1", "begin", fake_begin);
+    ww_test_fake("wasmworker:sql/v1", "commit", fake_commit);
+    ww_test_fake("wasmworker:sql/v1", "rollback", fake_rollback);
+    ww_test_fake("wasmworker:sql/v1", "close", fake_close);
+    ww_test_fake("wasmworker:blob/v1", "get", fake_get);
+    ww_test_fake("wasmworker:blob/v1", "stat", fake_get);
+    ww_test_fake("wasmworker:blob/v1", "put", fake_put);
+    ww_test_fake("wasmworker:blob/v1", "delete", fake_remove);
+    ww_test_fake("wasmworker:blob/v1", "list", fake_list);
+    ww_test_fake("wasmworker:blob/v1", "open", fake_open);
+    ww_test_fake("wasmworker:blob/v1", "read", fake_read);
+    ww_test_fake("wasmworker:blob/v1", "create", fake_create);
+    ww_test_fake("wasmworker:blob/v1", "write", fake_write);
+    ww_test_fake("wasmworker:blob/v1", "commit", fake_commit);
+    ww_test_fake("wasmworker:blob/v1", "close", fake_close);
+}
+
+static void test_http() {
+    begin_host();
+    auto response = ww::http::send({"https://a.example", "PUT", {{"A", "1"}, {"A", "2"}}, "text", 5s});
+    CHECK(response && response->status == 200 && response->is_success() && response->body == std::string("\0b", 2));
+    CHECK(response->header("CONTENT-type") == "a/b" && response->header("x") == "1" && !response->header("y") && response->headers.size() == 3);
+    CHECK_TEXT(asked.c_str(), "send {\"method\":\"PUT\",\"url\":\"https://a.example\",\"timeout_ms\":5000,\"headers\":{\"A\":[\"1\",\"2\"]}} +4\n");
+    CHECK(ww::http::send({"https://a.example"}));
+    ww_test_reset();
+    auto refused = ww::http::send({"https://a.example"});
+    CHECK(!refused && refused.error == WW_ENOSYS && refused.failure().type() == "ENOSYS" && refused.failure().is_retryable());
+    CHECK_TEXT(refused.message.c_str(), "the test has no send of wasmworker:http/v1: see ww_test_fake");
+}
+
+static void test_config() {
+    begin_host();
+    auto value = ww::config::get("a"), none = ww::config::get("other");
+    CHECK(value && *value == "v" && none && !*none);
+    auto key = ww::secret::reveal("a"), other = ww::secret::reveal("other");
+    CHECK(key && *key == "v" && other.error == WW_ENOENT && other.message == "no such value");
+}
+
+static void test_sql() {
+    begin_host();
+    {
+        ww::sql::Connection db("db", 2);
+        std::string text = "t";
+        std::optional<int> none;
+        auto affected = db.exec("INSERT", {nullptr, none, std::optional(true), 5u, -1L, 2.0, text, "c", std::string_view("v"), ww::Bytes(3)});
+        CHECK(affected && *affected == 2);
+        CHECK_TEXT(asked.c_str(), "exec {\"connection\":\"db\",\"sql\":\"INSERT\",\"args\":[null,null,true,5,-1,2.0,\"t\",\"c\",\"v\",{\"bytes\":[0,3]}]} +3\n");
+        auto infinite = db.exec("INSERT", {std::numeric_limits<double>::infinity()});
+        CHECK(infinite.error == WW_EINVAL && infinite.message == "an argument is not a finite number");
+
+        asked.clear();
+        auto rows = db.query("SELECT");
+        CHECK(rows && rows->columns().size() == 2 && rows->columns()[0].name == "n" && rows->columns()[0].type == "INT8");
+        int count = 0;
+        for (ww::sql::Row row : *rows) {
+            CHECK(row.size() == 2);
+            switch (++count) {
+            case 1: CHECK(row.get<int>(0) == 1 && row.get<bool>("n") && row.get<ww::Bytes>("b") == (ww::Bytes{std::byte{1}, std::byte{2}}) && row.is_bytes(1)); break;
+            case 2: CHECK(!row.get<std::optional<int>>("n") && row.get<double>(1) != row.get<double>(1) && row.get<std::string>(1) == "NaN"); break;
+            case 3: CHECK(row.get<std::uint8_t>(0) == 3 && row.get<bool>(1) && row[1].kind() == WW_BOOL); break;
+            default: CHECK(row.get<std::optional<double>>(0) == 4.0);
+            }
+        }
+        auto all = rows->close();
+        CHECK(count == 4 && all.error == WW_EIO && all.message == "gone");
+        CHECK_TEXT(asked.c_str(), "query {\"connection\":\"db\",\"sql\":\"SELECT\",\"max_rows\":2,\"args\":[]}\nfetch {\"cursor\":5,\"max_rows\":2}\n"
+                                  "fetch {\"cursor\":6,\"max_rows\":2}\nclose {\"cursor\":6}\n");
+        asked.clear();
+        {
+            auto early = db.query("SELECT");
+            ww::sql::Rows moved = std::move(*early);
+            for (ww::sql::Row row : moved) {
+                row.get<std::string>(0); // a number
+                break;
+            }
+            CHECK(moved.close().message == "rows[0][0]: expected a string, got a number");
+            auto unread = db.query("SELECT");
+            CHECK(unread && unread->next());
+        }
+        CHECK(asked.find("close {\"cursor\":5}\n") != asked.rfind("close {\"cursor\":5}\n")); // once each
+
+        asked.clear();
+        {
+            auto tx = db.begin({true, "serializable"});
+            CHECK(tx && tx->exec("UPDATE") && tx->commit());
+            auto dropped = db.begin();
+            ww::sql::Transaction moved = std::move(*dropped);
+            auto by_hand = db.begin();
+            CHECK(by_hand->rollback());
+        }
+        CHECK_TEXT(asked.c_str(), "begin {\"connection\":\"db\",\"read_only\":true,\"isolation\":\"serializable\"}\nexec {\"transaction\":4,\"sql\":\"UPDATE\",\"args\":[]}\n"
+                                  "commit {\"transaction\":4}\nbegin {\"connection\":\"db\"}\nbegin {\"connection\":\"db\"}\nrollback {\"transaction\":4}\nrollback {\"transaction\":4}\n");
+    }
+    CHECK(ww_call_.held == nullptr);
+}
+
+static void test_blob() {
+    begin_host();
+    ww::blob::Bucket box("box");
+    auto object = box.get("k", {3});
+    CHECK(object && object->data == "data" && object->attributes.size == 9 && object->attributes.content_type == "a/b" && object->attributes.find("m") == "v");
+    CHECK(object->attributes.modified->time_since_epoch() == 5s && !object->attributes.find("x"));
+    CHECK(box.stat("k")->metadata.size() == 1);
+    auto put = box.put("k", "text", {"a/b", {{"m", "v"}}, true});
+    CHECK(put.error == WW_EEXIST && put.message == "there is one" && box.remove("k"));
+    CHECK_TEXT(asked.c_str(), "get {\"bucket\":\"box\",\"key\":\"k\",\"offset\":3}\nget {\"bucket\":\"box\",\"key\":\"k\"}\n"
+                              "put {\"bucket\":\"box\",\"key\":\"k\",\"content_type\":\"a/b\",\"metadata\":{\"m\":\"v\"},\"if_none_match\":true} +4\nremove {\"bucket\":\"box\",\"key\":\"k\"}\n");
+    asked.clear();
+    std::string keys;
+    {
+        auto list = box.list("", "/", 1);
+        for (const ww::blob::Entry &entry : list) keys += entry.key + (entry.is_prefix ? "(prefix)" : "") + ",";
+        CHECK(list.close());
+    }
+    CHECK_TEXT(keys.c_str(), "a,b/(prefix),");
+    CHECK_TEXT(asked.c_str(), "list {\"bucket\":\"box\",\"prefix\":\"\",\"delimiter\":\"/\",\"max\":1}\nlist {\"bucket\":\"box\",\"prefix\":\"\",\"delimiter\":\"/\",\"max\":1,\"page\":\"p\"}\n");
+    asked.clear();
+    {
+        auto reader = box.open("k");
+        char piece[5];
+        CHECK(reader && reader->attributes().size == 3);
+        ww::blob::Reader moved = std::move(*reader);
+        CHECK(*moved.read(piece, 5) == 3 && std::memcmp(piece, "abc", 3) == 0 && *moved.read(piece, 5) == 0);
+    }
+    {
+        auto writer = box.create("k"), given_up = box.create("k");
+        CHECK(writer && writer->write("text") && writer->commit() && given_up);
+    }
+    CHECK_TEXT(asked.c_str(), "open {\"bucket\":\"box\",\"key\":\"k\"}\nread {\"reader\":5,\"max\":5}\nclose {\"reader\":5}\ncreate {\"bucket\":\"box\",\"key\":\"k\"}\n"
+                              "create {\"bucket\":\"box\",\"key\":\"k\"}\nwrite {\"writer\":6} +4\ncommit {\"writer\":6}\nclose {\"writer\":6}\n");
+    ww_reset_();
+    ww_test_reset();
+}
+
 int main() {
     test_json();
     test_activities();
-    CHECK(ww_call_.blocks == nullptr);
+    test_http();
+    test_config();
+    test_sql();
+    test_blob();
+    CHECK(ww_call_.blocks == nullptr && ww_call_.held == nullptr);
     std::printf("%d checks, %d failed\n", checks, failures);
     return failures > 0;
 }

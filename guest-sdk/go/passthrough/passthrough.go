@@ -1,6 +1,9 @@
 // Package passthrough calls host modules that an operator has granted to a
-// WebAssembly module, such as wasmworker:http/v1. The module imports the function
-// itself, and the import is its request for the grant:
+// WebAssembly module. Those that come with wasmworker have packages of their own below
+// this one: config, secret, http and nethttp, database, blob. A module that uses one of the packages
+// imports the host module, and that is its request for the grant.
+//
+// For any other host module, it imports the function itself:
 //
 //	//go:wasmimport wasmworker:weather/v1 forecast
 //	func forecast(req unsafe.Pointer, n uint32) int64
@@ -13,8 +16,10 @@
 package passthrough
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"runtime"
 	"strconv"
 	"unsafe"
@@ -65,6 +70,20 @@ func (e Errno) Error() string {
 	return "errno " + strconv.Itoa(int(e))
 }
 
+// Is makes errors.Is find fs.ErrNotExist in ENOENT, fs.ErrExist in EEXIST, and fs.ErrPermission in
+// EACCES and EPERM.
+func (e Errno) Is(target error) bool {
+	switch target {
+	case fs.ErrNotExist:
+		return e == ENOENT
+	case fs.ErrExist:
+		return e == EEXIST
+	case fs.ErrPermission:
+		return e == EACCES || e == EPERM
+	}
+	return false
+}
+
 // Error is what Call returns when a host module did not answer. It wraps its Errno:
 //
 //	if errors.Is(err, passthrough.EACCES) { … }
@@ -83,6 +102,9 @@ func (e *Error) Error() string {
 
 // Unwrap returns the errno.
 func (e *Error) Unwrap() error { return e.Errno }
+
+// Timeout tells whether something took too long, as for net.Error.
+func (e *Error) Timeout() bool { return e.Errno == ETIMEDOUT }
 
 // Call gives a request to a host module and returns its response, nil if that is
 // empty. The whole instance waits meanwhile, all goroutines included, until the host
@@ -134,4 +156,46 @@ func CallJSON(fn Func, req, resp any) error {
 		return fmt.Errorf("response: %w", err)
 	}
 	return nil
+}
+
+// EncodeFrame makes a frame, which wasmworker's own host modules take and return: the length of the head in 4
+// bytes, the head as JSON, and the body as it is. The error is one of encoding/json.
+func EncodeFrame(head any, body []byte) ([]byte, error) {
+	text, err := json.Marshal(head)
+	if err != nil {
+		return nil, err
+	}
+	frame := make([]byte, 0, 4+len(text)+len(body))
+	frame = binary.LittleEndian.AppendUint32(frame, uint32(len(text)))
+	return append(append(frame, text...), body...), nil
+}
+
+// DecodeFrame decodes the head of a frame into what head points to, and returns the body, which is a part of
+// the frame. The error is one of encoding/json, or says that the bytes are no frame.
+func DecodeFrame(frame []byte, head any) (body []byte, err error) {
+	if len(frame) < 4 {
+		return nil, fmt.Errorf("a frame of %d bytes has no length of its head", len(frame))
+	}
+	n, rest := uint64(binary.LittleEndian.Uint32(frame)), frame[4:]
+	if n > uint64(len(rest)) {
+		return nil, fmt.Errorf("the frame's head should have %d bytes, and %d are there", n, len(rest))
+	}
+	return rest[n:], json.Unmarshal(rest[:n], head)
+}
+
+// CallFrame is Call with frames on both sides. The head of the response is decoded into what resp points to, unless
+// resp is nil or the response empty. It returns the response's body. The error is an *Error, or one of [EncodeFrame]
+// or [DecodeFrame] that says which side it is about.
+func CallFrame(fn Func, head any, body []byte, resp any) ([]byte, error) {
+	frame, err := EncodeFrame(head, body)
+	if err != nil {
+		return nil, fmt.Errorf("request: %w", err)
+	}
+	if frame, err = Call(fn, frame); err != nil || resp == nil || len(frame) == 0 {
+		return nil, err
+	}
+	if body, err = DecodeFrame(frame, resp); err != nil {
+		return nil, fmt.Errorf("response: %w", err)
+	}
+	return body, nil
 }

@@ -27,7 +27,7 @@
 //! - [`info`] tells about the attempt, [`heartbeat`] and [`last_heartbeat`] carry progress to the next one.
 //! - [`status`] and [`check_cancelled`] tell when to stop.
 //! - The macros of the crate [`log`] write to the host's log.
-//! - [`passthrough!`] calls what the operator has granted.
+//! - [`http`], [`config`], [`secret`], [`sql`] and [`blob`] reach what the operator has granted, [`passthrough!`] the host modules of others.
 //! - [`testing`] runs activities in a plain `cargo test`.
 //!
 //! # When to stop
@@ -49,13 +49,18 @@
 //! `anyhow`: activities may return `anyhow::Result`, and keep the [`ApplicationError`]s and [`Cancelled`]s in it. (Without it they
 //! are errors like any other.)
 
+pub mod blob;
+pub mod config;
 mod error;
 mod host;
+pub mod http;
 mod info;
 mod logger;
 pub mod passthrough;
 mod payload;
 mod run;
+pub mod secret;
+pub mod sql;
 mod status;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;

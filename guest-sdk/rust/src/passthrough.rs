@@ -1,5 +1,6 @@
-//! Calls of host modules that an operator has granted to a WebAssembly module, such as `wasmworker:http/v1`. The macro
-//! [`passthrough!`](crate::passthrough!) declares their functions.
+//! Calls of host modules that an operator has granted to a WebAssembly module. The macro [`passthrough!`](crate::passthrough!)
+//! declares their functions. Those that come with wasmworker are declared already: [`http`](crate::http), [`config`](crate::config),
+//! [`secret`](crate::secret), [`sql`](crate::sql) and [`blob`](crate::blob).
 
 use std::fmt;
 
@@ -115,6 +116,72 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// For readers and writers. None becomes [`Interrupted`](std::io::ErrorKind::Interrupted), after which many would try again.
+impl From<Error> for std::io::Error {
+    fn from(err: Error) -> std::io::Error {
+        use std::io::ErrorKind;
+        let kind = match err.errno {
+            Errno::ENOENT => ErrorKind::NotFound,
+            Errno::EEXIST => ErrorKind::AlreadyExists,
+            Errno::EACCES | Errno::EPERM | Errno::ENOTCAPABLE => ErrorKind::PermissionDenied,
+            Errno::EINVAL => ErrorKind::InvalidInput,
+            Errno::ETIMEDOUT => ErrorKind::TimedOut,
+            Errno::ENOSYS | Errno::ENOTSUP => ErrorKind::Unsupported,
+            _ => ErrorKind::Other,
+        };
+        std::io::Error::new(kind, err)
+    }
+}
+
+/// Makes a frame, as many host modules exchange them: the length of the head in 4 bytes, little-endian, the head as JSON,
+/// and the body as it is.
+///
+/// # Errors
+///
+/// [`Errno::EINVAL`]: the head cannot be JSON.
+pub fn encode_frame(head: &(impl Serialize + ?Sized), body: &[u8]) -> Result<Vec<u8>> {
+    let mut frame = Vec::with_capacity(256 + body.len());
+    frame.extend_from_slice(&[0; 4]);
+    serde_json::to_writer(&mut frame, head).map_err(|err| Error::new(Errno::EINVAL, format!("the request cannot be encoded: {err}")))?;
+    let size = (frame.len() - 4) as u32; // a guest has no more memory than that
+    frame[..4].copy_from_slice(&size.to_le_bytes());
+    frame.extend_from_slice(body);
+    Ok(frame)
+}
+
+/// The head and the body of a frame.
+///
+/// # Errors
+///
+/// [`Errno::EIO`]: it is no frame, or its head is not JSON of this type. The message has nothing of what is in it.
+pub fn decode_frame<H: DeserializeOwned>(frame: &[u8]) -> Result<(H, &[u8])> {
+    let bad = || Error::new(Errno::EIO, "the response is not a frame");
+    let (size, rest) = frame.split_first_chunk().ok_or_else(bad)?;
+    let (head, body) = rest.split_at_checked(u32::from_le_bytes(*size) as usize).ok_or_else(bad)?;
+    let head = serde_json::from_slice(head).map_err(|err| {
+        let message = format!("the head of the response cannot be decoded, at line {} column {}", err.line(), err.column());
+        Error::new(Errno::EIO, message)
+    })?;
+    Ok((head, body))
+}
+
+/// Sends a frame, and takes one for a response.
+pub(crate) fn exchange<H: DeserializeOwned>(
+    function: fn(&[u8]) -> Result<Vec<u8>>,
+    head: &impl Serialize,
+    body: &[u8],
+) -> Result<(H, Vec<u8>)> {
+    let mut response = function(&encode_frame(head, body)?)?;
+    let (head, rest) = decode_frame(&response)?;
+    response.drain(..response.len() - rest.len());
+    Ok((head, response))
+}
+
+/// Sends a frame to a function whose response is empty.
+pub(crate) fn tell(function: fn(&[u8]) -> Result<Vec<u8>>, head: &impl Serialize, body: &[u8]) -> Result<()> {
+    function(&encode_frame(head, body)?).map(drop)
+}
 
 /// Declares functions of a host module, as an `extern` block would. They import what they call, and the import is the
 /// guest's request for the operator's grant.

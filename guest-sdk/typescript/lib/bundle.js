@@ -40,8 +40,11 @@ export async function bundle({ entry, check = true, minify = false, tryOut: tria
   const esbuild = await load("esbuild");
   const warnings = [];
 
-  // The first pass finds out which host functions are imported, and finds syntax errors.
-  const { imports } = await script(esbuild, { entry, source: `export * from ${JSON.stringify(`./${basename(entry)}`)};`, minify: false });
+  // The first passes find out which host functions are imported and which of them are used, and find syntax errors. A module asks
+  // for the grants of what it uses, so these are its imports.
+  const all = { entry, source: `export * from ${JSON.stringify(`./${basename(entry)}`)};`, minify: false };
+  const { imports: declared } = await script(esbuild, all);
+  const { imports } = await script(esbuild, { ...all, used: true });
   const { activities, skipped, problems } = await readTypes(entry);
   if (problems.length > 0 && check) throw new BundleError(problems.join("\n"));
   for (const name of skipped) warnings.push(`the export ${name} is not a function, and so not an activity`);
@@ -61,7 +64,8 @@ export async function bundle({ entry, check = true, minify = false, tryOut: tria
     ...exported.map(({ name, params }) => `  { run: (0, activities[${JSON.stringify(name)}]), params: ${params === undefined ? "undefined" : JSON.stringify(params)} },`),
     "]);",
   ].join("\n");
-  const { code, warnings: more } = await script(esbuild, { entry, source, minify, imports });
+  const unused = declared.filter(({ module, name }) => !imports.some((i) => i.module === module && i.name === name));
+  const { code, warnings: more } = await script(esbuild, { entry, source, minify, imports: [...imports, ...unused] });
   warnings.push(...more);
 
   const engine = await readFile(dependency("quickjs-wasi/quickjs.wasm"));
@@ -72,8 +76,8 @@ export async function bundle({ entry, check = true, minify = false, tryOut: tria
   return { wasm, activities: names, imports: [...new Set(imports.map(({ module }) => module))], warnings };
 }
 
-/** Bundles the sources into one script. Without imports, host modules stay imports, and are returned. */
-async function script(esbuild, { entry, source, minify, imports }) {
+/** Bundles the sources into one script. Without imports, host modules stay imports, and are returned: all, or those that are used. */
+async function script(esbuild, { entry, source, minify, imports, used }) {
   const options = {
     stdin: { contents: source, resolveDir: dirname(resolve(entry)), sourcefile: "wasmworker-entry.js", loader: "js" },
     absWorkingDir: process.cwd(),
@@ -96,7 +100,7 @@ async function script(esbuild, { entry, source, minify, imports }) {
     logLevel: "silent",
     banner: { js: `globalThis.wasmlines=${JSON.stringify(LINES)};` },
     define: { "process.env.NODE_ENV": '"production"' },
-    plugins: [plugin(imports)],
+    plugins: [plugin(imports, used)],
   };
   let result;
   try {
@@ -121,16 +125,17 @@ function message({ text, location }) {
 }
 
 // Resolves the SDK itself to this package, and wasmworker:<name>/v<version> to functions.
-function plugin(imports) {
+function plugin(imports, used) {
   return {
     name: "wasmworker",
     setup(build) {
       build.onResolve({ filter: /^wasmworker:/ }, ({ path }) => {
         if (/^wasmworker:(activity|log)\/v\d+$/.test(path)) return { errors: [{ text: `${path} is imported by the SDK; use the functions of @wasmworker/sdk` }] };
         if (!/^wasmworker:[^/]+\/v\d+$/.test(path)) return { errors: [{ text: `${path} is not the name of a host module: these are wasmworker:<name>/v<version>` }] };
-        return imports === undefined ? { path, external: true } : { path, namespace: "wasmworker" };
+        return imports === undefined ? { path, external: true, sideEffects: !used } : { path, namespace: "wasmworker" };
       });
       build.onResolve({ filter: /^@wasmworker\/sdk$/ }, () => ({ path: join(sdk, "index.js") }));
+      build.onResolve({ filter: /^@wasmworker\/sdk\/(blob|config|http|secret|sql)$/ }, ({ path }) => ({ path: join(sdk, `${basename(path)}.js`) }));
       build.onResolve({ filter: /^node:/ }, ({ path }) => ({ errors: [{ text: `${path} is a module of Node.js, which a sandboxed activity does not have` }] }));
       build.onLoad({ filter: /.*/, namespace: "wasmworker" }, ({ path }) => ({
         contents: [

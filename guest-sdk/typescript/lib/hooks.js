@@ -6,7 +6,8 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { load as dependency } from "./dependency.js";
 
-const passthrough = new URL("../src/passthrough.js", import.meta.url).href;
+const sdk = new URL("../src/", import.meta.url).href;
+const passthrough = `${sdk}passthrough.js`;
 
 export async function resolve(specifier, context, next) {
   if (specifier.startsWith("wasmworker:")) return { url: specifier, shortCircuit: true };
@@ -28,11 +29,12 @@ export async function load(url, context, next) {
       shortCircuit: true,
       source: [
         `import { passthroughFunction } from ${JSON.stringify(passthrough)};`,
-        ...names.split(",").filter(Boolean).map((name) => `export const ${name} = passthroughFunction(${JSON.stringify(module)}, ${JSON.stringify(name)}, 0);`),
+        // A name may be a word of the language, such as delete.
+        ...names.split(",").filter(Boolean).map((name, i) => `const f${i} = passthroughFunction(${JSON.stringify(module)}, ${JSON.stringify(name)}, 0); export { f${i} as ${name} };`),
       ].join("\n"),
     };
   }
-  if (!url.startsWith("file:") || url.includes("/node_modules/") || !/\.([cm]?ts|m?js)$/.test(url)) return next(url, context);
+  if (!url.startsWith("file:") || (url.includes("/node_modules/") && !url.startsWith(sdk)) || !/\.([cm]?ts|m?js)$/.test(url)) return next(url, context);
   const path = fileURLToPath(url);
   const text = await readFile(path, "utf8");
   const typescript = /\.[cm]?ts$/.test(path);

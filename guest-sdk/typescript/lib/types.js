@@ -76,7 +76,7 @@ function configFor(ts, entry) {
   if (ts.resolveModuleName(PACKAGE, resolve(entry), options, ts.sys).resolvedModule === undefined) {
     options = {
       ...options,
-      paths: { ...options.paths, [PACKAGE]: [join(sdk, "index.d.ts")], [`${PACKAGE}/testing`]: [join(sdk, "testing.d.ts")] },
+      paths: { ...options.paths, [PACKAGE]: [join(sdk, "index.d.ts")], [`${PACKAGE}/*`]: [join(sdk, "*.d.ts")] },
       types: options.types?.filter((name) => name !== `${PACKAGE}/globals`),
     };
     declarations = [...new Set([...declarations, join(sdk, "globals.d.ts")])];

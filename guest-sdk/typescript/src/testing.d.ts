@@ -20,7 +20,8 @@ export interface MockActivityOptions extends Partial<Omit<Info, "heartbeatDetail
   env?: Record<string, string>;
   /**
    * The functions of host modules: `{ "wasmworker:weather/v1": { forecast: (request) => response } }`. One that throws
-   * a `PassthroughError` does not answer; one that is not here answers `ENOSYS`.
+   * a `PassthroughError` does not answer; one that is not here answers `ENOSYS`. Those of http, sql and blob take and return frames, see
+   * {@link decodeFrame} and {@link encodeFrame}.
    */
   passthrough?: Record<string, Record<string, (request: Uint8Array) => Uint8Array | string | undefined>>;
 }
@@ -43,3 +44,19 @@ export declare class MockActivityEnvironment {
   /** Asks the activity that is running, or those that will, to stop. */
   cancel(reason?: "CANCELLED" | "PAUSED" | "RESET" | "GONE" | "WORKER_SHUTDOWN"): void;
 }
+
+/**
+ * The frame in which the host modules http, sql and blob answer, for functions that a test has in their place. What heads have is in abi/SPEC.md of
+ * wasmworker.
+ *
+ * ```ts
+ * const send = (request: Uint8Array) => {
+ *   assert.equal(decodeFrame(request).head.url, "https://api.example.com/");
+ *   return encodeFrame({ status: 200, headers: { "Content-Type": ["text/plain"] } }, "hello");
+ * };
+ * const env = new MockActivityEnvironment({ passthrough: { "wasmworker:http/v1": { send } } });
+ * ```
+ */
+export declare function encodeFrame(head: object, body?: Uint8Array | string): Uint8Array;
+/** What is in a frame. No bytes at all are an empty head and body. @throws Error it is no frame */
+export declare function decodeFrame(frame: Uint8Array): { head: any; body: Uint8Array };

@@ -10,6 +10,8 @@ import { PassthroughError } from "./passthrough.js";
 const FLAGS = { CANCELLED: CANCEL_REQUESTED, WORKER_SHUTDOWN: WORKER_STOPPING, PAUSED, RESET, GONE };
 const LEVELS = new Map([[-4, "DEBUG"], [0, "INFO"], [4, "WARN"], [8, "ERROR"]]);
 
+export { decodeFrame, encodeFrame } from "./internal/frame.js";
+
 let running = false;
 
 export class MockActivityEnvironment extends EventEmitter {

@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
 import { BundleError, bundle } from "../lib/bundle.js";
+import { decodeFrame, encodeFrame } from "../src/testing.js";
 import { Instance } from "./host.js";
 
 process.chdir(join(dirname(fileURLToPath(import.meta.url)), "fixture"));
@@ -127,6 +128,47 @@ test("an instance that is used again does not grow", async () => {
     used.run("names");
   }
   assert.ok(used.memory.buffer.byteLength - size <= 1 << 20, `${size} -> ${used.memory.buffer.byteLength}`);
+});
+
+test("a module imports the host modules that it uses, and no others", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "wasmworker-test-"));
+  t.after(() => rm(folder, { recursive: true }));
+  await writeFile(join(folder, "helper.ts"), `
+    import { bucket } from "@wasmworker/sdk/blob";
+    import { reveal } from "@wasmworker/sdk/secret";
+    export const nobodyCalls = () => reveal("x") + bucket("y").get("z").text();
+    export const help = (bytes: Uint8Array) => [...bytes];
+  `);
+  const entry = join(folder, "index.ts");
+  await writeFile(entry, `
+    import { connection } from "@wasmworker/sdk/sql";
+    import * as config from "@wasmworker/sdk/config";
+    import { help } from "./helper";
+    export function read(large: string) {
+      const seen: unknown[] = [];
+      for (const { n, b } of connection("w").query<{ n: number; b: Uint8Array }>("S", [large, Uint8Array.of(1, 2)])) {
+        seen.push(n, help(b));
+        break;
+      }
+      return seen;
+    }
+  `);
+  for (const minify of [false, true]) {
+    const { wasm, imports, warnings } = await bundle({ entry, minify });
+    assert.deepEqual([imports, warnings], [["wasmworker:sql/v1"], []]);
+    let sent;
+    let closed = 0;
+    const query = (request) => {
+      sent = decodeFrame(request);
+      return encodeFrame({ columns: [{ name: "n", type: "" }, { name: "b", type: "" }], rows: [[1, { bytes: [1, 2] }], [2, null]], cursor: 3 }, Uint8Array.of(9, 8, 7));
+    };
+    const close = () => { closed++; return ""; };
+    const none = () => assert.fail("not expected");
+    const instance = await Instance.create(wasm, { passthrough: { "wasmworker:sql/v1": { query, close, fetch: none, exec: none, begin: none, commit: none, rollback: none } } });
+    const large = "größe ☃".repeat(1000);
+    assert.deepEqual(instance.run("read", [large]).value, [1, [8, 7]]);
+    assert.deepEqual([sent.head, [...sent.body], closed], [{ connection: "w", sql: "S", args: [large, { bytes: [0, 2] }] }, [1, 2], 1]);
+  }
 });
 
 test("mistakes in the sources", async (t) => {

@@ -236,6 +236,12 @@ pub const Context = struct {
         return err;
     }
 
+    /// Returns `err`, with the explanation of the error before: for interfaces that know one error alone, such as std.Io's.
+    pub fn explainAs(ctx: *Context, err: anytype) @TypeOf(err) {
+        ctx.internal.explained = err;
+        return err;
+    }
+
     /// Hands over the failure for an error that the activity returned.
     pub fn failWithError(ctx: *Context, err: anyerror, name: []const u8) void {
         if (err == error.ActivityFailed and ctx.internal.failed) return;

@@ -65,7 +65,7 @@ pub const Info = struct {
 };
 
 /// Milliseconds since 1970 of a time such as 2026-01-02T15:04:05.123Z; null for what is not such a time.
-fn parseTime(text: []const u8) ?i64 {
+pub fn parseTime(text: []const u8) ?i64 {
     if (text.len < "2026-01-02T15:04:05Z".len or text[text.len - 1] != 'Z') return null;
     for ([_]struct { usize, u8 }{ .{ 4, '-' }, .{ 7, '-' }, .{ 10, 'T' }, .{ 13, ':' }, .{ 16, ':' } }) |mark| {
         if (text[mark[0]] != mark[1]) return null;

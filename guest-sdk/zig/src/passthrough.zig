@@ -1,6 +1,7 @@
 const std = @import("std");
 const Allocator = std.mem.Allocator;
 const abi = @import("abi.zig");
+const frame = @import("frame.zig");
 const host = @import("host.zig");
 const json = @import("json.zig");
 const Context = @import("context.zig").Context;
@@ -31,12 +32,55 @@ pub fn Passthrough(comptime name: []const u8, comptime version: u32) type {
             const response = try call(ctx, function, text);
             if (Response == void) return;
             if (@typeInfo(Response) == .optional and response.len == 0) return null;
-            var problem: []const u8 = "";
-            return json.decode(Response, ctx.arena, response, &problem) catch |err| switch (err) {
-                error.OutOfMemory => error.OutOfMemory,
-                error.InvalidJson => ctx.explain(error.InvalidResponse, "response of " ++ module ++ " " ++ function ++ ": {s}", .{problem}),
-            };
+            return decode(Response, ctx, ctx.arena, module ++ " " ++ function, response);
         }
+
+        /// The same, with frames on both sides, as the built-in modules have them: `head` and `Head` are JSON objects, and the
+        /// bodies bytes. Optional fields of `head` that are null are left out, and the request's body is the parts, one after the
+        /// other. The response is in memory of `arena`, which is freed as a whole. If `Head` is void, any response will do.
+        ///
+        /// `error.InvalidResponse`: the response is no frame, or its head not a `Head`.
+        pub fn callFrame(
+            ctx: *Context,
+            arena: Allocator,
+            comptime Head: type,
+            comptime function: []const u8,
+            head: anytype,
+            body: []const []const u8,
+        ) JsonCallError!Frame(Head) {
+            const request = try frame.encode(ctx.gpa, head, body);
+            const response = response: {
+                defer ctx.gpa.free(request);
+                break :response try callAlloc(ctx, arena, function, request);
+            };
+            if (Head == void) return .{ .head = {}, .body = "" };
+            const what = module ++ " " ++ function;
+            const parts = frame.split(response) orelse return ctx.explain(error.InvalidResponse, "response of " ++ what ++ ": not a frame", .{});
+            return .{ .head = try decode(Head, ctx, arena, what, parts.head), .body = parts.body };
+        }
+    };
+}
+
+/// For the SDK itself: calls a function to end something on the way out, such as `{"cursor":3}`. That must not fail, and must not replace what
+/// `ctx.hostError()` says of the error that may be the reason. What this cannot end, the host ends with the activity.
+pub fn release(comptime module: []const u8, comptime function: []const u8, comptime name: []const u8, number: u64) void {
+    var buffer: [64]u8 = undefined;
+    const text = std.fmt.bufPrint(buffer[4..], "{{\"" ++ name ++ "\":{d}}}", .{number}) catch unreachable;
+    std.mem.writeInt(u32, buffer[0..4], @intCast(text.len), .little);
+    const result = host.passthrough(module, function, buffer[0 .. 4 + text.len]);
+    if (result > 0) _ = host.close(@intCast(result >> 32));
+}
+
+/// What `callFrame` returns.
+pub fn Frame(comptime Head: type) type {
+    return struct { head: Head, body: []const u8 };
+}
+
+fn decode(comptime T: type, ctx: *Context, arena: Allocator, comptime what: []const u8, text: []const u8) JsonCallError!T {
+    var problem: []const u8 = "";
+    return json.decode(T, arena, text, &problem) catch |err| switch (err) {
+        error.OutOfMemory => error.OutOfMemory,
+        error.InvalidJson => ctx.explain(error.InvalidResponse, "response of " ++ what ++ ": {s}", .{problem}),
     };
 }
 
@@ -59,6 +103,8 @@ pub const CallError = error{
     NotCapable,
     /// ENOENT
     NotFound,
+    /// EBADF: there is nothing of that number, or it has ended.
+    NotOpen,
     /// ENOTSUP or ENOSYS
     NotSupported,
     /// EPERM
@@ -69,14 +115,15 @@ pub const CallError = error{
     Timeout,
     /// EMSGSIZE or E2BIG
     TooLarge,
-    /// EMFILE: too many open responses.
-    TooManyResponses,
+    /// EMFILE: too many responses, or too much of what a module opens.
+    TooManyOpen,
     /// EAGAIN: not now.
     TryAgain,
     /// Any other number; `Context.hostError` has it.
     Unexpected,
 };
 
+/// `InvalidResponse`: the response is not what it should be.
 pub const JsonCallError = CallError || error{InvalidResponse};
 
 fn readResponse(ctx: *Context, allocator: Allocator, result: i64) CallError![]u8 {
@@ -112,9 +159,10 @@ fn refused(ctx: *Context, result: i64) CallError {
         .CANCELED => error.RequestCanceled,
         .TIMEDOUT => error.Timeout,
         .MSGSIZE, .@"2BIG" => error.TooLarge,
-        .MFILE => error.TooManyResponses,
+        .MFILE => error.TooManyOpen,
         .AGAIN => error.TryAgain,
-        .BADF, _ => error.Unexpected,
+        .BADF => error.NotOpen,
+        _ => error.Unexpected,
     };
     const about = ctx.hostError();
     return ctx.explain(err, "{f}{s}{s}", .{ about.errno, if (about.message.len > 0) ": " else "", about.message });

@@ -12,6 +12,7 @@
 const std = @import("std");
 const Allocator = std.mem.Allocator;
 const abi = @import("abi.zig");
+const frames = @import("frame.zig");
 const json = @import("json.zig");
 const payload = @import("payload.zig");
 const RawPayload = payload.RawPayload;
@@ -136,6 +137,12 @@ pub const Host = struct {
         return error.Refused;
     }
 
+    /// For `passthrough`: the response of a function that answers with a frame, as those of `http`, `sql` and `blob` do, from the value of its
+    /// head and its body.
+    pub fn frame(host: *Host, head: anytype, body: []const u8) []const u8 {
+        return frames.encode(host.arena.allocator(), head, &.{body}) catch @panic("out of memory");
+    }
+
     fn refusal(host: *Host, errno: abi.Errno, message: []const u8) i64 {
         host.state.last_error = host.keep(message);
         refused_with = -@as(i64, @intFromEnum(errno));
@@ -146,6 +153,9 @@ pub const Host = struct {
         return host.arena.allocator().dupe(u8, bytes) catch @panic("out of memory");
     }
 };
+
+/// For `passthrough`: the head, as JSON, and the body of a request that is a frame. Null: it is none.
+pub const splitFrame = frames.split;
 
 threadlocal var current: ?*Host = null;
 threadlocal var refused_with: i64 = 0;

@@ -37,6 +37,11 @@ pub const RawPayload = payload.RawPayload;
 pub const Json = @import("json.zig").Json;
 pub const Passthrough = @import("passthrough.zig").Passthrough;
 pub const CallError = @import("passthrough.zig").CallError;
+pub const http = @import("http.zig");
+pub const config = @import("config.zig");
+pub const secret = @import("secret.zig");
+pub const sql = @import("sql.zig");
+pub const blob = @import("blob.zig");
 /// Runs activities in native tests.
 pub const testing = @import("testing.zig");
 
@@ -152,5 +157,7 @@ test {
     _ = @import("failure.zig");
     _ = @import("info.zig");
     _ = @import("heap.zig");
+    _ = @import("frame.zig");
     _ = @import("sdk_test.zig");
+    _ = @import("builtin_test.zig");
 }

@@ -1,4 +1,5 @@
 import { toFloat } from "./number";
+import { Reader } from "./reader";
 import { Writer } from "./writer";
 
 /** What a JSON value is. */
@@ -61,10 +62,9 @@ export class Value {
   /** A whole number. A fraction is cut off; beyond 64 bits it is the largest or smallest number. */
   asInteger(otherwise: i64 = 0): i64 {
     if (this.kind != Kind.Number) return otherwise;
-    if (this.text.length < 19 && !this.text.includes(".") && !this.text.includes("e") && !this.text.includes("E")) {
-      return I64.parseInt(this.text);
-    }
-    return <i64>this.asNumber();
+    const reader = new Reader(Uint8Array.wrap(String.UTF8.encode(this.text)));
+    const exact = reader.whole<i64>();
+    return reader.failed ? <i64>this.asNumber() : exact;
   }
 
   /** The value as JSON. */

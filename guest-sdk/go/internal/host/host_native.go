@@ -5,6 +5,7 @@ package host
 import (
 	"strconv"
 	"sync"
+	"unsafe"
 )
 
 // Current returns nil: there is no host outside a WebAssembly build. Tests bring
@@ -87,4 +88,41 @@ func OpenResponses() int {
 	fakes.Lock()
 	defer fakes.Unlock()
 	return len(fakes.responses)
+}
+
+// Begin says that an activity begins. In tests they overlap, and there is nothing to tell apart.
+func Begin() {}
+
+func epoch() uint64 { return 0 }
+
+var imports struct {
+	sync.Mutex
+	functions map[string]func(unsafe.Pointer, uint32) int64
+}
+
+// SetImport puts a function in the place of one that a WebAssembly build imports, or takes it away again (nil), and returns
+// what was there.
+func SetImport(module, function string, f func(unsafe.Pointer, uint32) int64) func(unsafe.Pointer, uint32) int64 {
+	imports.Lock()
+	defer imports.Unlock()
+	name := module + " " + function
+	before := imports.functions[name]
+	if imports.functions == nil {
+		imports.functions = map[string]func(unsafe.Pointer, uint32) int64{}
+	}
+	imports.functions[name] = f
+	return before
+}
+
+// Import stands for a function that a WebAssembly build imports: the one that was set, or one that is not there.
+func Import(module, function string) func(unsafe.Pointer, uint32) int64 {
+	return func(req unsafe.Pointer, n uint32) int64 {
+		imports.Lock()
+		f := imports.functions[module+" "+function]
+		imports.Unlock()
+		if f == nil {
+			return Offer(nil, 52, "there is no host in this build; a test can put a function in the place of "+module+" "+function+" by testsuite.SetPassthrough") // ENOSYS
+		}
+		return f(req, n)
+	}
 }

@@ -139,3 +139,10 @@ func ResponseError(result int64) (errno int32, message string) {
 func Offer([]byte, int32, string) int64 {
 	panic("wasmworker: fakes of passthrough functions are native only")
 }
+
+var activities uint64
+
+// Begin says that an activity begins.
+func Begin() { activities++ }
+
+func epoch() uint64 { return activities }

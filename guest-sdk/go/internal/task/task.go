@@ -53,6 +53,7 @@ type Task struct {
 // Run runs one activity from its arguments to its outcome and returns the status
 // for the host. It returns after all goroutines of the SDK itself have ended.
 func Run(h host.Host, fn any) int32 {
+	host.Begin()
 	t := &Task{host: h}
 	o := t.execute(fn)
 	t.end()

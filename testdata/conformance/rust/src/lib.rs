@@ -1,11 +1,16 @@
 //! The conformance module: see ../README.md.
 
 use std::cell::Cell;
-use std::fmt;
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
 use std::time::Duration;
+use std::{fmt, fs};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use wasmworker::blob::{self, PutOptions};
+use wasmworker::passthrough::Errno;
+use wasmworker::sql::{self, params};
 use wasmworker::{ApplicationError, Bytes, Cancelled, Error, Payload, Payloads, Result, activity};
 
 #[derive(Deserialize)]
@@ -180,4 +185,246 @@ fn spin() {
     loop {
         n = std::hint::black_box(n.wrapping_add(1));
     }
+}
+
+#[derive(Deserialize)]
+struct Request {
+    method: Option<String>,
+    url: String,
+    headers: Option<BTreeMap<String, String>>,
+    body: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Response {
+    status: u16,
+    content_type: String,
+    body: String,
+}
+
+#[activity]
+fn http(request: Request) -> Result<Response> {
+    let mut sent = wasmworker::http::request(request.method.as_deref().unwrap_or("GET"), request.url);
+    for (name, value) in request.headers.unwrap_or_default() {
+        sent = sent.header(name, value);
+    }
+    let response = sent.body(request.body.unwrap_or_default()).send()?;
+    Ok(Response {
+        status: response.status,
+        content_type: response.header("content-type").unwrap_or_default().to_owned(),
+        body: response.text()?.to_owned(),
+    })
+}
+
+#[activity]
+fn config(name: String) -> Result<Option<String>> {
+    Ok(wasmworker::config::get(&name)?)
+}
+
+#[activity]
+fn secret(name: String) -> Result<String> {
+    Ok(wasmworker::secret::reveal(&name)?)
+}
+
+/// A value of SQL in JSON, where bytes are hexadecimal.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Value {
+    Null,
+    Bool(bool),
+    Integer(i64),
+    Real(f64),
+    Text(String),
+    Bytes { hex: String },
+}
+
+impl TryFrom<Value> for sql::Value {
+    type Error = Error;
+
+    fn try_from(value: Value) -> Result<sql::Value> {
+        Ok(match value {
+            Value::Null => sql::Value::Null,
+            Value::Bool(value) => value.into(),
+            Value::Integer(value) => value.into(),
+            Value::Real(value) => value.into(),
+            Value::Text(value) => value.into(),
+            Value::Bytes { hex } => {
+                let digits: Option<Vec<u32>> = hex.chars().map(|c| c.to_digit(16)).collect();
+                let digits = digits.filter(|digits| digits.len() % 2 == 0).ok_or_else(|| Error::msg("not hexadecimal"))?;
+                digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect::<Vec<u8>>().into()
+            }
+        })
+    }
+}
+
+impl From<sql::Value> for Value {
+    fn from(value: sql::Value) -> Value {
+        match value {
+            sql::Value::Null => Value::Null,
+            sql::Value::Bool(value) => Value::Bool(value),
+            sql::Value::Integer(value) => Value::Integer(value),
+            sql::Value::Real(value) => Value::Real(value),
+            sql::Value::Text(value) => Value::Text(value),
+            sql::Value::Bytes(bytes) => Value::Bytes { hex: bytes.iter().map(|byte| format!("{byte:02x}")).collect() },
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Query {
+    sql: String,
+    #[serde(default)]
+    args: Vec<Value>,
+    batch: Option<u32>,
+    limit: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct Table {
+    columns: Vec<String>,
+    rows: Vec<Vec<Value>>,
+}
+
+#[activity]
+fn sql(query: Query) -> Result<Table> {
+    let mut db = sql::connection("db");
+    if let Some(rows) = query.batch {
+        db = db.batch_rows(rows);
+    }
+    let args = query.args.into_iter().map(sql::Value::try_from).collect::<Result<Vec<_>>>()?;
+    let found = db.query(&query.sql, &args)?;
+    let mut table = Table { columns: found.columns().iter().map(|column| column.name.clone()).collect(), rows: Vec::new() };
+    for row in found {
+        table.rows.push(row?.into_values().into_iter().map(Value::from).collect());
+        if Some(table.rows.len()) == query.limit {
+            break;
+        }
+    }
+    Ok(table)
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    entry: String,
+    end: String,
+}
+
+#[derive(Serialize)]
+struct Ended {
+    affected: u64,
+    count: i64,
+}
+
+#[activity]
+fn transaction(Entry { entry, end }: Entry) -> Result<Ended> {
+    let count = |session: &sql::Session| -> Result<i64> {
+        let row = session.query("SELECT count(*) FROM ledger WHERE entry = ?", params![&entry])?.next().transpose()?;
+        Ok(row.ok_or_else(|| Error::msg("no row"))?.get(0)?)
+    };
+    let db = sql::connection("db");
+    let tx = db.begin()?;
+    let affected = tx.exec("INSERT INTO ledger (entry) VALUES (?)", params![&entry])?;
+    match &*end {
+        "commit" => tx.commit()?,
+        "rollback" => tx.rollback()?,
+        _ => {
+            let count = count(&tx)?;
+            std::mem::forget(tx); // dropped, it would be rolled back
+            return Ok(Ended { affected, count });
+        }
+    }
+    Ok(Ended { affected, count: count(&db)? })
+}
+
+#[derive(Deserialize)]
+struct Parts {
+    key: String,
+    parts: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Streamed {
+    size: u64,
+    content_type: String,
+    made: Option<String>,
+    text: String,
+    keys: Vec<String>,
+}
+
+#[activity]
+fn stream(Parts { key, parts }: Parts) -> Result<Streamed> {
+    let bucket = blob::bucket("box");
+    let options = PutOptions::new().content_type("text/plain; charset=utf-8").metadata("made", "by hand");
+    let mut writer = bucket.create_with(&key, &options)?;
+    for part in parts {
+        writer.write_all(part.as_bytes())?;
+    }
+    writer.commit()?;
+
+    let mut attributes = bucket.stat(&key)?;
+    let mut reader = bucket.open(&key)?;
+    let (mut text, mut piece) = (Vec::new(), [0; 5]);
+    loop {
+        match reader.read(&mut piece)? {
+            0 => break,
+            n => text.extend_from_slice(&piece[..n]),
+        }
+    }
+    let keys = bucket.list(&key).map(|entry| Ok(entry?.key)).collect::<Result<Vec<_>>>()?;
+    bucket.delete(&key)?;
+    let made = attributes.metadata.remove("made");
+    Ok(Streamed { size: attributes.size, content_type: attributes.content_type, made, text: String::from_utf8(text)?, keys })
+}
+
+#[derive(Deserialize)]
+struct Part {
+    key: String,
+    text: String,
+    offset: u64,
+    length: u64,
+}
+
+#[derive(Serialize)]
+struct Found {
+    exists: bool,
+    range: String,
+}
+
+#[activity]
+fn object(Part { key, text, offset, length }: Part) -> Result<Found> {
+    let bucket = blob::bucket("box");
+    let once = PutOptions::new().if_none_match();
+    bucket.put_with(&key, &text, &once)?;
+    let exists = match bucket.put_with(&key, &text, &once) {
+        Ok(()) => false,
+        Err(err) if err.errno() == Errno::EEXIST => true,
+        Err(err) => return Err(err.into()),
+    };
+    let range = bucket.get_range(&key, offset..offset + length)?.data;
+    bucket.delete(&key)?;
+    Ok(Found { exists, range: String::from_utf8(range)? })
+}
+
+#[derive(Deserialize)]
+struct File {
+    path: String,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Files {
+    text: String,
+    names: Vec<String>,
+}
+
+#[activity]
+fn files(File { path, text }: File) -> Result<Files> {
+    let path = format!("/data/{path}");
+    fs::write(&path, text)?;
+    let text = fs::read_to_string(&path)?;
+    let mut names =
+        fs::read_dir("/data")?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect::<Result<Vec<_>>>()?;
+    names.sort();
+    fs::remove_file(&path)?;
+    Ok(Files { text, names })
 }

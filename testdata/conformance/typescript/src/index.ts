@@ -4,6 +4,11 @@ import {
   activityInfo, ApplicationFailure, ApplicationFailureCategory, CancelledFailure, heartbeat, isCancelled, isWorkerStopping, lastHeartbeat, log,
   PassthroughError, RawPayload,
 } from "@wasmworker/sdk";
+import { bucket } from "@wasmworker/sdk/blob";
+import * as configuration from "@wasmworker/sdk/config";
+import { fetch } from "@wasmworker/sdk/http";
+import { reveal } from "@wasmworker/sdk/secret";
+import { connection, type Value } from "@wasmworker/sdk/sql";
 import { deny, upper as upperBytes } from "wasmworker:conformance/v1";
 
 export async function greet(input: { name: string }): Promise<{ greeting: string }> {
@@ -110,4 +115,70 @@ export function state(): number {
 
 export function spin(): never {
   for (;;);
+}
+
+export async function http({ url, ...options }: { method?: string; url: string; headers?: Record<string, string>; body?: string }) {
+  const response = await fetch(url, options);
+  return { status: response.status, content_type: response.headers.get("Content-Type") ?? "", body: await response.text() };
+}
+
+export function config(name: string): string | null {
+  return configuration.get(name) ?? null;
+}
+
+export function secret(name: string): string {
+  return reveal(name);
+}
+
+type Hex = { hex: string };
+const bytesOf = ({ hex }: Hex) => Uint8Array.from(hex.match(/../g) ?? [], (byte) => parseInt(byte, 16));
+const hexOf = (bytes: Uint8Array): Hex => ({ hex: Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("") });
+
+export function sql({ sql, args = [], batch, limit }: { sql: string; args?: (null | boolean | number | string | Hex)[]; batch?: number; limit?: number }) {
+  const result = connection("db").query(sql, args.map((a) => (a !== null && typeof a === "object" ? bytesOf(a) : a)), { batchSize: batch });
+  const rows: (Exclude<Value, Uint8Array> | Hex)[][] = [];
+  for (const row of result.arrays()) {
+    rows.push(row.map((value) => (value instanceof Uint8Array ? hexOf(value) : value)));
+    if (rows.length === limit) break;
+  }
+  return { columns: result.columns.map((column) => column.name), rows };
+}
+
+export function transaction({ entry, end }: { entry: string; end: "commit" | "rollback" | "none" }) {
+  const db = connection("db");
+  const tx = db.begin();
+  const affected = tx.exec("INSERT INTO ledger (entry) VALUES (?)", [entry]);
+  if (end === "commit") tx.commit();
+  if (end === "rollback") tx.rollback();
+  const [row] = (tx.ended ? db : tx).query<{ n: number }>("SELECT count(*) AS n FROM ledger WHERE entry = ?", [entry]);
+  return { affected, count: row?.n };
+}
+
+export function stream({ key, parts }: { key: string; parts: string[] }) {
+  const box = bucket("box");
+  const writer = box.create(key, { contentType: "text/plain; charset=utf-8", metadata: { made: "by hand" } });
+  for (const part of parts) writer.write(part);
+  writer.commit();
+  const { size, contentType, metadata } = box.stat(key);
+  const bytes: number[] = [];
+  const reader = box.open(key);
+  for (let chunk = reader.read(5); chunk !== undefined; chunk = reader.read(5)) bytes.push(...chunk);
+  const keys = Array.from(box.list({ prefix: key }), (entry) => entry.key);
+  box.delete(key);
+  return { size, content_type: contentType, made: metadata.made, text: new TextDecoder().decode(Uint8Array.from(bytes)), keys };
+}
+
+export function object({ key, text, offset, length }: { key: string; text: string; offset: number; length: number }) {
+  const box = bucket("box");
+  box.put(key, text, { ifNoneMatch: true });
+  let exists = false;
+  try {
+    box.put(key, text, { ifNoneMatch: true });
+  } catch (e) {
+    if (!(e instanceof PassthroughError && e.code === "EEXIST")) throw e;
+    exists = true;
+  }
+  const range = box.get(key, { offset, length }).text();
+  box.delete(key);
+  return { exists, range };
 }

@@ -7,14 +7,35 @@ import dev.wasmworker.ActivityMethod;
 import dev.wasmworker.ApplicationErrorCategory;
 import dev.wasmworker.ApplicationFailure;
 import dev.wasmworker.CanceledFailure;
+import dev.wasmworker.Config;
+import dev.wasmworker.Errno;
 import dev.wasmworker.JsonName;
 import dev.wasmworker.Logger;
 import dev.wasmworker.PassthroughException;
 import dev.wasmworker.Payload;
+import dev.wasmworker.Secret;
+import dev.wasmworker.blob.BlobAttributes;
+import dev.wasmworker.blob.BlobEntry;
+import dev.wasmworker.blob.BlobOptions;
+import dev.wasmworker.blob.BlobReader;
+import dev.wasmworker.blob.BlobWriter;
+import dev.wasmworker.blob.Bucket;
+import dev.wasmworker.http.HttpRequest;
+import dev.wasmworker.http.HttpResponse;
+import dev.wasmworker.json.Json;
+import dev.wasmworker.sql.SqlColumn;
+import dev.wasmworker.sql.SqlConnection;
+import dev.wasmworker.sql.SqlRow;
+import dev.wasmworker.sql.SqlRows;
+import dev.wasmworker.sql.SqlSession;
+import dev.wasmworker.sql.SqlTransaction;
+import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** The activities of the conformance suite. */
 final class Activities {
@@ -176,5 +197,176 @@ final class Activities {
             x = x * 6364136223846793005L | 1;
         }
         return x;
+    }
+
+    record Request(Optional<String> method, String url, Optional<Map<String, String>> headers, Optional<String> body) {
+    }
+
+    record Response(int status, @JsonName("content_type") String contentType, String body) {
+    }
+
+    @ActivityMethod
+    static Response http(Request in) {
+        HttpRequest request = new HttpRequest(in.url()).setBody(in.body().orElse(""));
+        in.method().ifPresent(request::setMethod);
+        in.headers().orElse(Map.of()).forEach(request::addHeader);
+        HttpResponse response = request.send();
+        return new Response(response.getStatus(), response.getHeader("Content-Type").orElse(""), response.getText());
+    }
+
+    @ActivityMethod
+    static Optional<String> config(String name) {
+        return Config.get(name);
+    }
+
+    @ActivityMethod
+    static String secret(String name) {
+        return Secret.reveal(name);
+    }
+
+    record Query(String sql, Optional<List<Json>> args, Optional<Integer> batch, Optional<Integer> limit) {
+    }
+
+    record Table(List<String> columns, List<List<Json>> rows) {
+    }
+
+    @ActivityMethod
+    static Table sql(Query query) {
+        SqlConnection db = new SqlConnection("db");
+        query.batch().ifPresent(db::setFetchSize);
+        List<Object> arguments = new ArrayList<>();
+        for (Json argument : query.args().orElse(List.of())) {
+            arguments.add(argument.isObject() ? unhex(argument.get("hex").asString()) : argument);
+        }
+        List<String> columns = new ArrayList<>();
+        List<List<Json>> table = new ArrayList<>();
+        try (SqlRows rows = db.query(query.sql(), arguments.toArray())) {
+            for (SqlColumn column : rows.getColumns()) {
+                columns.add(column.name());
+            }
+            for (SqlRow row : rows) {
+                List<Json> values = new ArrayList<>();
+                for (Object value : row.getValues()) {
+                    values.add(Json.of(value instanceof byte[] ? Map.of("hex", hex((byte[]) value)) : value));
+                }
+                table.add(values);
+                if (table.size() == query.limit().orElse(0)) {
+                    break;
+                }
+            }
+        }
+        return new Table(columns, table);
+    }
+
+    private static byte[] unhex(String text) {
+        byte[] bytes = new byte[text.length() / 2];
+        for (int i = 0; i < bytes.length; i++) {
+            bytes[i] = (byte) Integer.parseInt(text.substring(2 * i, 2 * i + 2), 16);
+        }
+        return bytes;
+    }
+
+    private static String hex(byte[] bytes) {
+        StringBuilder text = new StringBuilder();
+        for (byte b : bytes) {
+            text.append(Character.forDigit(b >> 4 & 15, 16)).append(Character.forDigit(b & 15, 16));
+        }
+        return text.toString();
+    }
+
+    enum End {
+        commit, rollback, none
+    }
+
+    record Entry(String entry, End end) {
+    }
+
+    record Outcome(long affected, long count) {
+    }
+
+    @ActivityMethod
+    static Outcome transaction(Entry in) {
+        SqlConnection db = new SqlConnection("db");
+        if (in.end() == End.none) {
+            SqlTransaction open = db.begin();   // which the worker has to end
+            return new Outcome(insert(open, in.entry()), count(open, in.entry()));
+        }
+        long affected;
+        try (SqlTransaction transaction = db.begin()) {
+            affected = insert(transaction, in.entry());
+            if (in.end() == End.commit) {
+                transaction.commit();
+            }
+        }
+        return new Outcome(affected, count(db, in.entry()));
+    }
+
+    private static long insert(SqlSession session, String entry) {
+        return session.exec("INSERT INTO ledger (entry) VALUES (?)", entry);
+    }
+
+    private static long count(SqlSession session, String entry) {
+        try (SqlRows rows = session.query("SELECT count(*) AS n FROM ledger WHERE entry = ?", entry)) {
+            return rows.iterator().next().getLong("n");
+        }
+    }
+
+    record Parts(String key, List<String> parts) {
+    }
+
+    record Stored(long size, @JsonName("content_type") String contentType, String made, String text, List<String> keys) {
+    }
+
+    @ActivityMethod
+    static Stored stream(Parts in) {
+        Bucket box = new Bucket("box");
+        BlobOptions options = new BlobOptions().setContentType("text/plain; charset=utf-8").addMetadata("made", "by hand");
+        try (BlobWriter writer = box.create(in.key(), options)) {
+            for (String part : in.parts()) {
+                writer.write(part.getBytes(StandardCharsets.UTF_8));
+            }
+            writer.commit();
+        }
+        BlobAttributes attributes = box.stat(in.key());
+        ByteArrayOutputStream text = new ByteArrayOutputStream();
+        try (BlobReader reader = box.open(in.key())) {
+            byte[] piece = new byte[5];
+            for (int count = reader.read(piece); count >= 0; count = reader.read(piece)) {
+                text.write(piece, 0, count);
+            }
+        }
+        List<String> keys = new ArrayList<>();
+        for (BlobEntry entry : box.list(in.key())) {
+            keys.add(entry.key());
+        }
+        box.delete(in.key());
+        return new Stored(attributes.getSize(), attributes.getContentType(), attributes.getMetadata().get("made"),
+                new String(text.toByteArray(), StandardCharsets.UTF_8), keys);
+    }
+
+    record Range(String key, String text, long offset, long length) {
+    }
+
+    record Part(boolean exists, String range) {
+    }
+
+    @ActivityMethod
+    static Part object(Range in) {
+        Bucket box = new Bucket("box");
+        byte[] data = in.text().getBytes(StandardCharsets.UTF_8);
+        BlobOptions once = new BlobOptions().setIfNoneMatch(true);
+        box.put(in.key(), data, once);
+        boolean exists = false;
+        try {
+            box.put(in.key(), data, once);
+        } catch (PassthroughException e) {
+            if (e.getErrno() != Errno.EEXIST) {
+                throw e;
+            }
+            exists = true;
+        }
+        String range = box.get(in.key(), in.offset(), in.length()).getText();
+        box.delete(in.key());
+        return new Part(exists, range);
     }
 }

@@ -1,9 +1,15 @@
 package dev.wasmworker.internal;
 
 import dev.wasmworker.ActivityExecutionContext;
+import org.teavm.interop.Address;
 
 /** The host's functions in Java's terms: the real ones in WebAssembly, others in tests. */
 public abstract class Host {
+    /** A function of a passthrough module, as the import that a module has of it. */
+    public interface Function {
+        long call(Address request, int size);
+    }
+
     private static Host current;
 
     /** The running activity, or null. */
@@ -60,6 +66,13 @@ public abstract class Host {
     public abstract byte[] detail(int index);
 
     public abstract String detailEncoding(int index);
+
+    /**
+     * Calls a function of a passthrough module: the import in WebAssembly, what a test has for it by its names.
+     *
+     * @throws dev.wasmworker.PassthroughException if it is refused
+     */
+    public abstract byte[] passthrough(String module, String function, Function imported, byte[] request);
 
     public abstract void log(int level, byte[] message, byte[] attributes);
 }

@@ -1,6 +1,8 @@
 package dev.wasmworker.testing;
 
 import dev.wasmworker.ActivityExecutionContext;
+import dev.wasmworker.Errno;
+import dev.wasmworker.PassthroughException;
 import dev.wasmworker.Payload;
 import dev.wasmworker.internal.Host;
 import dev.wasmworker.internal.Payloads;
@@ -26,7 +28,8 @@ import java.util.concurrent.Callable;
  * }
  * }</pre>
  *
- * <p>One environment at a time. Passthrough modules are interfaces: give the activity's code another implementation in tests.
+ * <p>One environment at a time. What the SDK has for the worker's passthrough modules, such as {@link dev.wasmworker.http.HttpRequest},
+ * asks {@link #setPassthrough}. Modules of your own are interfaces: give the activity's code another implementation in tests.
  */
 public final class TestActivityEnvironment implements AutoCloseable {
     /**
@@ -37,6 +40,19 @@ public final class TestActivityEnvironment implements AutoCloseable {
      * @param attributes an object, empty if there are none
      */
     public record LogRecord(int level, String message, Json attributes) {
+    }
+
+    /** Answers the calls of the worker's passthrough modules. */
+    public interface Passthrough {
+        /**
+         * Answers a call.
+         *
+         * @param module the module's name in WebAssembly, such as {@code wasmworker:http/v1}
+         * @param function the function's name, such as {@code send}
+         * @param request of {@code http}, {@code sql} and {@code blob}, a {@link dev.wasmworker.Frame}, as the response is
+         * @throws PassthroughException to refuse the call
+         */
+        byte[] call(String module, String function, byte[] request);
     }
 
     private final TestHost host = new TestHost();
@@ -84,6 +100,12 @@ public final class TestActivityEnvironment implements AutoCloseable {
         return this;
     }
 
+    /** Sets who answers the calls of the worker's passthrough modules. By default nobody does: {@code ENOSYS}. */
+    public TestActivityEnvironment setPassthrough(Passthrough passthrough) {
+        host.passthrough = passthrough;
+        return this;
+    }
+
     /** Returns the details of each heartbeat so far. */
     public List<List<Payload>> getHeartbeats() {
         return Collections.unmodifiableList(host.heartbeats);
@@ -123,6 +145,9 @@ public final class TestActivityEnvironment implements AutoCloseable {
         final List<LogRecord> logs = new ArrayList<>();
         int cancelAfter = Integer.MAX_VALUE;
         int stopAfter = Integer.MAX_VALUE;
+        Passthrough passthrough = (module, function, request) -> {
+            throw new PassthroughException(Errno.ENOSYS, "the test has no " + module + " " + function + ": see setPassthrough");
+        };
         private List<Payload> next = new ArrayList<>();
 
         @Override
@@ -161,6 +186,11 @@ public final class TestActivityEnvironment implements AutoCloseable {
         @Override
         public String detailEncoding(int index) {
             return details.get(index).getEncoding();
+        }
+
+        @Override
+        public byte[] passthrough(String module, String function, Function imported, byte[] request) {
+            return passthrough.call(module, function, request);
         }
 
         @Override

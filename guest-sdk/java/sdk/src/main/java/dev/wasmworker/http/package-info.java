@@ -1,0 +1,2 @@
+/** HTTP requests by the worker: {@code wasmworker:http/v1}. */
+package dev.wasmworker.http;
