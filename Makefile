@@ -6,8 +6,8 @@ BIN       := bin
 SERVER    := $(BIN)/wasmworker-devserver
 WORKER    := $(BIN)/wasmworker
 ACTS      := $(BIN)/acts/greet.wasm $(BIN)/acts/apistats.wasm
-MODULES   := . guest-sdk/go cmd/wasmworker-devserver bench examples/flightdelays
-GUESTS    := examples/apistats examples/flightdelays/activities/go testdata/guests/acts testdata/conformance/go testdata/conformance/command-go
+MODULES   := . guest-sdk/go cmd/wasmworker-devserver bench examples/flightdelays examples/metadata
+GUESTS    := examples/apistats examples/flightdelays/activities/go examples/metadata/activities/go testdata/guests/acts testdata/guests/files testdata/conformance/go testdata/conformance/command-go
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0
 WASMBUILD := GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -buildmode=c-shared -trimpath -ldflags='-s -w'
 
@@ -94,9 +94,18 @@ test-sdks: build ## the SDKs' own tests, and the project of every language by th
 	$(GO) test -tags toolchains -run Readme ./templates
 
 .PHONY: examples
-examples: build ## the tests of the example with seven languages (needs make toolchains, for its data)
+examples: build ## the tests of the examples with several languages (needs make toolchains, and PostgreSQL)
 	cd examples/flightdelays && $(GO) test ./...
 	cd examples/flightdelays/activities/go && $(GO) test ./...
+	sh examples/metadata/build.sh
+	cd examples/metadata && $(GO) test ./...
+
+# What tests need beside PostgreSQL, whose programs they find where Debian puts them. Without these they skip, loudly.
+S3SERVER := github.com/versity/versitygw/cmd/versitygw@v1.8.0
+.PHONY: services
+services: ## build the S3-compatible server that the tests of blob start, into bin/
+	@mkdir -p $(BIN)
+	GOBIN=$(abspath $(BIN)) $(GO) install $(S3SERVER)
 
 .PHONY: hostile
 hostile: ## a thousand rounds of the hostile modules, and no growth
@@ -105,6 +114,10 @@ hostile: ## a thousand rounds of the hostile modules, and no growth
 .PHONY: languages
 languages: ## measure the languages and write docs/languages.md
 	$(GO) test ./internal/conformance -count=1 -run '^TestConformance$$' -languages
+
+.PHONY: schema
+schema: ## write docs/wasmworker.schema.json, by which editors complete wasmworker.yaml
+	$(GO) test ./cmd/wasmworker -count=1 -run '^TestSchema$$' -schema
 
 # go test -fuzz takes one target at a time.
 FUZZTIME ?= 30s

@@ -40,6 +40,7 @@ type group struct {
 var groups = []group{
 	{"calls", ".", []string{"^BenchmarkCall$"}, 7, "300ms", "20x"},
 	{"echo", ".", []string{"^BenchmarkEcho$"}, 5, "200ms", "5x"},
+	{"passthrough", ".", []string{"^BenchmarkPassthrough$"}, 5, "200ms", "20x"},
 	{"kernels", "../host/internal/meter", []string{"^BenchmarkKernels$"}, 5, "100ms", "1x"},
 	{"interrupt", ".", []string{"^BenchmarkInterrupt$"}, 3, "100x", "10x"},
 	{"gc", ".", []string{"^BenchmarkGC$"}, 5, "50x", "10x"},

@@ -86,6 +86,11 @@ func rows(r results) (table []row) {
 		return row{"echo of 256 B / 64 KiB / 1 MiB, guests written by hand", "Extism go-sdk", "at least 50 times cheaper at 64 KiB",
 			fmt.Sprintf("%.1f / %.1f / %.1f times; Go guests: %.1f / %.1f / %.1f times", wat[0], wat[1], wat[2], goGuest[0], goGuest[1], goGuest[2]), reached(wat[1] >= 50)}
 	})
+	add(r.has("Passthrough/guest", "ns/op"), func() row {
+		d := r.difference("Passthrough/guest", "Passthrough/direct", "ns/op") / 1000 / 1e3 // of a thousand calls
+		return row{"call of a passthrough function by a guest, 64 bytes there and back, fetched and closed", "the same function called in Go", "at most 2 us more",
+			short(d) + " us more", reached(d <= 2)}
+	})
 	add(r.has("Worker/pristine/greet", "cpu-ms/activity"), func() row {
 		greet, order := r.ratio("Worker/pristine/greet", "Worker/native/greet", "cpu-ms/activity"), r.ratio("Worker/pristine/order", "Worker/native/order", "cpu-ms/activity")
 		return row{"worker CPU per activity through a Temporal server, pristine, Go guest", "the same activity native in Go", "at most 1.2 times",

@@ -150,7 +150,7 @@ func invoke(c *cli.Context) error {
 	var usage sandbox.Usage
 	result, err := box.Run(ctx, sandbox.Task{
 		Activity: name, Args: args, Info: info, Usage: &usage,
-		Flags: func() abi.Flags { return abi.Flags(flags.Load()) },
+		Flags: func(context.Context) abi.Flags { return abi.Flags(flags.Load()) },
 		Log: func(ctx context.Context, level slog.Level, message string, attrs []slog.Attr) {
 			logger.LogAttrs(ctx, level, message, attrs...)
 		},

@@ -22,7 +22,9 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host"
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/passthrough/blob"
 	"github.com/wasmworker/wasmworker/host/passthrough/secret"
+	"github.com/wasmworker/wasmworker/host/passthrough/sql"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -50,9 +52,11 @@ type configFile struct {
 	TotalMemoryLimit        *scalar                 `yaml:"total_memory_limit"`
 	MaxOutput               *scalar                 `yaml:"max_output"`
 	MaxUnits                *int64                  `yaml:"max_units"`
-	PerModule               map[string]moduleConfig `yaml:"per_module"`
+	PerModule               map[string]moduleConfig `yaml:"per_module" jsonschema_description:"What is different for single modules, by the file's name without .wasm. Grants add to those for all modules; everything else replaces what is set for all."`
 	// What passthrough modules have for all activity modules; the policies name these.
-	Secrets map[string]secret.Source `yaml:"secrets"`
+	Secrets     map[string]secret.Source  `yaml:"secrets" jsonschema_description:"Credentials that the host uses for guests, by the names by which policies, connections and buckets mention them."`
+	Connections map[string]sql.Connection `yaml:"connections" jsonschema_description:"Databases, by the names by which policies of sql grant them and guests use them."`
+	Buckets     map[string]blob.Bucket    `yaml:"buckets" jsonschema_description:"Places for objects, by the names by which policies of blob grant them and guests use them."`
 
 	path string
 	root ast.Node // of the whole file, to find the places of mistakes; nil: there is no file
@@ -62,11 +66,11 @@ type configFile struct {
 type moduleConfig struct {
 	Passthrough  grants            `yaml:"passthrough"`
 	Env          list              `yaml:"env"`
-	Prefix       string            `yaml:"prefix"`
-	Rename       map[string]string `yaml:"rename"`
+	Prefix       string            `yaml:"prefix" jsonschema_description:"Put before the name of each export to make its activity type, so that two modules can export the same name."`
+	Rename       map[string]string `yaml:"rename" jsonschema_description:"Activity types by the names of exports, for exports that need another one. The prefix is not added to them."`
 	Policy       string            `yaml:"policy"`
 	MaxCalls     int               `yaml:"max_calls"`
-	MaxInstances int               `yaml:"max_instances"`
+	MaxInstances int               `yaml:"max_instances" jsonschema_description:"Most instances of this module, for one that is hungry for memory. Activities beyond it wait, each in one of the worker's slots. Default: max_concurrent_activities."`
 	MemoryLimit  *scalar           `yaml:"memory_limit"`
 	MaxOutput    *scalar           `yaml:"max_output"`
 	MaxUnits     int64             `yaml:"max_units"`

@@ -10,9 +10,18 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/passthrough/blob"
+	_ "github.com/wasmworker/wasmworker/host/passthrough/blob/azure"
+	_ "github.com/wasmworker/wasmworker/host/passthrough/blob/gcs"
+	_ "github.com/wasmworker/wasmworker/host/passthrough/blob/s3"
 	"github.com/wasmworker/wasmworker/host/passthrough/config"
+	"github.com/wasmworker/wasmworker/host/passthrough/fs"
 	"github.com/wasmworker/wasmworker/host/passthrough/http"
 	"github.com/wasmworker/wasmworker/host/passthrough/secret"
+	"github.com/wasmworker/wasmworker/host/passthrough/sql"
+	_ "github.com/wasmworker/wasmworker/host/passthrough/sql/postgres"
+	_ "github.com/wasmworker/wasmworker/host/passthrough/sql/sqlite"
+	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
 )
 
 // passthroughModules are the host modules that this program has, with what the file gives to them. Nothing is connected
@@ -20,6 +29,10 @@ import (
 func passthroughModules(file *configFile) ([]passthrough.Module, error) {
 	secrets, err := secret.Open(file.Secrets)
 	errs := []error{file.at(err, "secrets")}
+	databases, err := sql.New(sql.Options{Connections: file.Connections, Secrets: secrets})
+	errs = append(errs, file.at(err, "connections"))
+	objects, err := blob.New(blob.Options{Buckets: file.Buckets, Secrets: secrets})
+	errs = append(errs, file.at(err, "buckets"))
 	if err := errors.Join(errs...); err != nil {
 		return nil, usageError{err}
 	}
@@ -27,6 +40,11 @@ func passthroughModules(file *configFile) ([]passthrough.Module, error) {
 		config.New(),
 		http.New(http.Options{Secrets: secrets}),
 		secret.New(secrets),
+		databases,
+		objects,
+		fs.New(),
+		wasi.NewClock(),
+		wasi.NewRandom(),
 	}, nil
 }
 

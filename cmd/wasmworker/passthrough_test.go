@@ -27,7 +27,7 @@ func TestPolicyMistakes(t *testing.T) {
 		text string
 		want []string
 	}{
-		"unknown module":  {"  htpp:\n    allow: [https://example.com]\n", []string{".yaml:3:3: passthrough.htpp: ", `passthrough module "htpp" does not exist (this host has: config, http`}},
+		"unknown module":  {"  htpp:\n    allow: [https://example.com]\n", []string{".yaml:3:3: passthrough.htpp: ", `passthrough module "htpp" does not exist (this host has: blob, clock, config, fs, http, random, secret, sql)`}},
 		"unknown key":     {"  http:\n    alow: [https://example.com]\n", []string{`.yaml:4:5: there is no key "alow"`}},
 		"in a rule":       {"  http:\n    allow:\n      - https://example.com\n      - {origin: https://example.com, path: /}\n", []string{`.yaml:6:39: there is no key "path"`}},
 		"wrong kind":      {"  http:\n    allow: https://example.com\n", []string{".yaml:4:12: string was used where sequence is expected"}},
@@ -92,37 +92,61 @@ per_module:
 	}
 }
 
-// The table of docs/operations.md has each field of the policies, and its example is one.
-func TestOperationsHasThePolicies(t *testing.T) {
-	data, err := os.ReadFile("../../docs/operations.md")
+// docs/passthrough.md has each field of the policies, and its example is one.
+func TestDocumentationHasThePolicies(t *testing.T) {
+	data, err := os.ReadFile("../../docs/passthrough.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, found := strings.Cut(string(data), "\n## Passthrough modules\n")
-	section, _, _ = strings.Cut(section, "\n## ")
-	if !found {
-		t.Fatal("docs/operations.md has no section about passthrough modules")
-	}
+	doc := string(data)
 	for _, key := range []string{
-		"http.allow", "origin", "methods", "path_prefixes", "http.private_addresses", "http.max_request_bytes", "http.max_response_bytes", "http.timeout", "http.max_redirects",
-		"config.values", "config.from_env",
+		"http.allow", "origin", "methods", "path_prefixes", "headers", "secrets", "http.private_addresses", "http.max_request_bytes", "http.max_response_bytes", "http.timeout", "http.max_redirects",
+		"connections.NAME.url", "connections.NAME.password", "connections.NAME.max_open", "sql.connections", "write", "timeout", "max_rows", "max_row_bytes",
+		"buckets.NAME.url", "buckets.NAME.credentials", "blob.buckets", "prefixes", "max_object_bytes",
+		"fs.mounts", "folder", "fs.max_file_bytes", "fs.max_written_bytes", "fs.max_open", "clock.start", "random.seed", "config.values", "config.from_env", "secrets.NAME.env", "secrets.NAME.file", "secret.reveal",
 	} {
-		if !strings.Contains(section, "| `"+key+"` |") {
-			t.Errorf("docs/operations.md has no %s", key)
+		if !strings.Contains(doc, "| `"+key+"` |") {
+			t.Errorf("docs/passthrough.md has no %s", key)
 		}
 	}
-	_, example, _ := strings.Cut(section, "```yaml\n")
+	_, example, _ := strings.Cut(doc, "```yaml\n")
 	example, _, _ = strings.Cut(example, "```")
-	module, err := os.ReadFile(wat(t, "echo"))
+	dir := t.TempDir()
+	for _, folder := range []string{"acts", "srv", "archive"} {
+		if err := os.Mkdir(dir+"/"+folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copyFile(t, wat(t, "echo"), dir+"/acts/orders.wasm")
+	token := file(t, "token", "hidden")
+	config := file(t, "wasmworker.yaml", strings.NewReplacer(
+		"./acts", dir+"/acts", "/run/secrets/payments-token", token, "/srv/orders", dir+"/srv", "/srv/archive", dir+"/archive", "/var/lib/wasmworker", dir,
+	).Replace(example))
+	env := []string{"ORDERS_REGION=eu", "WAREHOUSE_PASSWORD=hidden"}
+	got := command{args: []string{"invoke", "--config", config, dir + "/acts", "Echo", "1"}, env: env}.run(t)
+	if got.code != 0 || strings.TrimSpace(got.stdout) != "1" {
+		t.Errorf("%+v", got)
+	}
+	got = command{args: []string{"inspect", "--config", config}, env: env}.run(t)
+	for _, want := range []string{"sql     connections.ledger.timeout: 5s", "blob    buckets.archive: with its defaults", "http    allow[0].origin: https://status.example.com"} {
+		if got.code != 0 || !strings.Contains(strings.Join(strings.Fields(got.stdout), " "), strings.Join(strings.Fields(want), " ")) || strings.Contains(got.stdout, "hidden") {
+			t.Errorf("%s%s\nwant %s", got.stdout, got.stderr, want)
+		}
+	}
+	// The command that it shows, with what that prints.
+	got = command{args: []string{"explain", "--config", config, "orders", "http", "POST", "https://eu.payments.example.com/v1/charges"}, env: env}.run(t)
+	_, shown, _ := strings.Cut(doc, "explain --config wasmworker.yaml orders http POST https://eu.payments.example.com/v1/charges\n")
+	shown, _, _ = strings.Cut(shown, "\n```")
+	if text := strings.ReplaceAll(strings.TrimSpace(got.stdout), config, "wasmworker.yaml"); text != shown {
+		t.Errorf("printed\n%s\nand the documentation has\n%s", text, shown)
+	}
+	source, err := os.ReadFile("../../host/example_test.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	if err := os.WriteFile(dir+"/orders.wasm", module, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	got := command{args: []string{"invoke", "--config", file(t, "wasmworker.yaml", example), dir, "Echo", "1"}, env: []string{"ORDERS_REGION=eu"}}.run(t)
-	if got.code != 0 || strings.TrimSpace(got.stdout) != "1" {
-		t.Errorf("%+v", got)
+	_, code, _ := strings.Cut(doc, "```go\n")
+	code, _, _ = strings.Cut(code, "func newHost")
+	if code == "" || !strings.Contains(string(source), code) {
+		t.Error("the passthrough module of docs/passthrough.md is not that of host/example_test.go")
 	}
 }
