@@ -115,6 +115,14 @@ hostile: ## a thousand rounds of the hostile modules, and no growth
 languages: ## measure the languages and write docs/languages.md
 	$(GO) test ./internal/conformance -count=1 -run '^TestConformance$$' -languages
 
+.PHONY: units
+units: ## run every conformance case the same way again and again, and write what each costs to testdata/conformance/units.json
+	$(GO) test ./internal/conformance -count=1 -run '^TestDeterministic$$' -units
+
+.PHONY: deterministic
+deterministic: ## a hundred runs of each conformance case in both engines of wazero, and no difference
+	$(GO) test ./internal/conformance -count=1 -timeout 30m -run '^TestDeterministic$$' -runs 100
+
 .PHONY: schema
 schema: ## write docs/wasmworker.schema.json, by which editors complete wasmworker.yaml
 	$(GO) test ./cmd/wasmworker -count=1 -run '^TestSchema$$' -schema
@@ -134,7 +142,7 @@ cross: ## build wasmworker for every platform that it supports
 
 .PHONY: wat
 wat: ## assemble the .wat files of testdata again (needs wat2wasm of wabt)
-	@for f in testdata/wat/*.wat testdata/hostile/*.wat host/internal/*/testdata/*.wat host/internal/meter/testdata/env/*.wat bench/testdata/*.wat; do wat2wasm "$$f" -o "$${f%.wat}.wasm" || exit 1; done
+	@for f in testdata/wat/*.wat testdata/hostile/*.wat host/internal/*/testdata/*.wat host/internal/meter/testdata/env/*.wat host/hosttest/cases/testdata/*.wat bench/testdata/*.wat; do wat2wasm "$$f" -o "$${f%.wat}.wasm" || exit 1; done
 
 .PHONY: clean
 clean: ## remove bin/

@@ -26,6 +26,7 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host"
 	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/hosttest"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
@@ -59,6 +60,7 @@ requests the activity's cancellation, twice interrupts it.`,
 		Flags: slices.Concat([]cli.Flag{
 			configFlag(), binaryFlag(),
 			&cli.DurationFlag{Name: "timeout", EnvVars: []string{"WASMWORKER_TIMEOUT"}, Usage: "interrupt the activity after this time, such as 10s (default: none)"},
+			&cli.StringFlag{Name: "record", EnvVars: []string{"WASMWORKER_RECORD"}, Usage: "append the run to `FILE`.test.yaml as a case that wasmworker test replays offline, with the answers of passthrough modules in it", TakesFile: true},
 		}, moduleFlags(), logFlags()),
 		Action: invoke,
 	}
@@ -96,6 +98,9 @@ func invoke(c *cli.Context) error {
 	maps.DeleteFunc(perModule, func(name string, _ sandbox.Options) bool { // those that are not looked at now
 		return !slices.ContainsFunc(modules, func(m *catalog.Module) bool { return m.Name == name })
 	})
+	if path := c.String("record"); path != "" {
+		return record(c, path, hosttest.Options{Modules: []string{c.Args().First()}, Defaults: defaults, PerModule: perModule, Passthrough: granting})
+	}
 	config := sandbox.Config{Modules: modules, Defaults: defaults, PerModule: perModule, Passthrough: set, Limit: 1, Logger: logger}
 	if config.CacheDir = c.String("cache-dir"); config.CacheDir == "" {
 		config.CacheDir = sandbox.DefaultCacheDir()
@@ -108,15 +113,8 @@ func invoke(c *cli.Context) error {
 	}
 	defer box.Close(context.Background()) //nolint:errcheck // the process ends
 	name := c.Args().Get(1)
-	if _, ok := box.Lookup(name); !ok {
-		var known []string
-		for _, a := range box.Activities() {
-			known = append(known, a.Type)
-		}
-		if name == "" {
-			return usagef("name an activity; there are: %s", strings.Join(known, ", "))
-		}
-		return usagef("there is no activity %q%s; there are: %s", name, didYouMean(name, known), strings.Join(known, ", "))
+	if err := checkActivity(name, box.Activities()); err != nil {
+		return err
 	}
 	args, err := parseArgs(c, c.Args().Slice()[2:])
 	if err != nil {
@@ -164,6 +162,26 @@ func invoke(c *cli.Context) error {
 		},
 	})
 	logger.Debug("the guest has returned", "units", usage.Units)
+	return printOutcome(c, result, err)
+}
+
+// checkActivity says which activities there are if one is not among them.
+func checkActivity(name string, activities []sandbox.Activity) error {
+	var known []string
+	for _, a := range activities {
+		if a.Type == name {
+			return nil
+		}
+		known = append(known, a.Type)
+	}
+	if name == "" {
+		return usagef("name an activity; there are: %s", strings.Join(known, ", "))
+	}
+	return usagef("there is no activity %q%s; there are: %s", name, didYouMean(name, known), strings.Join(known, ", "))
+}
+
+// printOutcome prints a result, or why there is none.
+func printOutcome(c *cli.Context, result *sandbox.Payload, err error) error {
 	if failure, ok := errors.AsType[*abi.Failure](err); ok {
 		fmt.Fprint(c.App.ErrWriter, failureText(failure))
 		return cli.Exit("", exitFailure)

@@ -202,6 +202,8 @@ func printReports(w io.Writer, reports []moduleReport) error {
 			switch {
 			case need.Problem != "":
 				grant = "refused: " + need.Problem
+			case need.Grant != "" && r.Effective != nil && r.Effective.Refused == "":
+				grant = "granted as " + need.Grant
 			case need.Grant != "":
 				grant = "needs --passthrough " + need.Grant
 			}

@@ -108,7 +108,7 @@ Every flag can also be set by the environment variable beside it, or in the file
 Exit codes: 0 done or drained, 1 failed, 2 wrong usage, configuration or a refused
 module, 3 stopped with interrupted activities.`,
 		Commands: []*cli.Command{
-			serveCommand(), devCommand(), invokeCommand(), executeCommand(), inspectCommand(), explainCommand(), newCommand(), versionCommand(), completionCommand(),
+			serveCommand(), devCommand(), invokeCommand(), executeCommand(), testCommand(), inspectCommand(), explainCommand(), newCommand(), versionCommand(), completionCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {

@@ -55,6 +55,8 @@ type Options struct {
 	// Passthrough are fakes, or the real modules, by which the guests' calls are answered. They are granted to every module. What a module imports beyond them
 	// is granted too, and its calls are for [Activity.Answer] alone.
 	Passthrough []passthrough.Module
+	// Fence grants the modules what Defaults and PerModule say, and no more, as a worker does.
+	Fence bool
 	// Start is when the clock begins, for each activity and each initialisation of an instance. Default [DefaultStart].
 	Start time.Time
 	// Seed is what random numbers are made of. Default 0.
@@ -103,15 +105,16 @@ func Open(ctx context.Context, options Options) (*Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	granted := slices.Clone(options.Passthrough)
-	granted = append(granted, stubs(modules, granted)...)
+	granted, defaults := slices.Clone(options.Passthrough), options.Defaults
+	if !options.Fence {
+		granted = append(granted, stubs(modules, granted)...)
+		for _, m := range granted {
+			defaults.Passthrough = append(slices.Clone(defaults.Passthrough), m.Name)
+		}
+	}
 	set, err := passthrough.NewSet(append(granted, wasi.NewClock(), wasi.NewRandom())...)
 	if err != nil {
 		return nil, err
-	}
-	defaults := options.Defaults
-	for _, m := range granted {
-		defaults.Passthrough = append(slices.Clone(defaults.Passthrough), m.Name)
 	}
 	start := options.Start
 	if start.IsZero() {
@@ -211,7 +214,7 @@ type Activity struct {
 	// Details are those of the last heartbeat of the attempt before. Forms as of Args.
 	Details []any
 	// Answer answers a call of a passthrough module, in place of those in Options. An error is the guest's, as that of a
-	// [passthrough.Func]. Returning [Unanswered] leaves the call to the module. Default: none.
+	// [passthrough.Func]. Returning [ErrUnanswered] leaves the call to the module. Default: none.
 	Answer func(ctx context.Context, call Call) ([]byte, error)
 	// Cancel says when the guest is asked to end, and Flags how. It is told by its next look at the flags.
 	Cancel When
@@ -287,8 +290,8 @@ type Run struct {
 	Memory     uint64 // bytes, at the end, when it is largest
 }
 
-// Unanswered is what [Activity.Answer] returns for calls that are the module's to answer.
-var Unanswered = errors.New("unanswered")
+// ErrUnanswered is what [Activity.Answer] returns for calls that are the module's to answer.
+var ErrUnanswered = errors.New("unanswered")
 
 // DefaultInfo is what a guest is told if a test does not say anything else: the first attempt of an activity of a workflow.
 func (e *Env) DefaultInfo(activityType string) abi.Info {
@@ -416,7 +419,7 @@ func record(m passthrough.Module, function string, f passthrough.Func) passthrou
 func (r *running) answer(ctx context.Context, call Call, f passthrough.Func) ([]byte, error) {
 	if r.Answer != nil {
 		response, err := r.Answer(ctx, call)
-		if !errors.Is(err, Unanswered) {
+		if !errors.Is(err, ErrUnanswered) {
 			return response, err
 		}
 	}

@@ -137,7 +137,7 @@ func TestCalls(t *testing.T) {
 	}{
 		"fake":       {hosttest.Activity{}, "ABC"},
 		"answer":     {hosttest.Activity{Answer: answer}, "upper of wasmworker:conformance/v1"},
-		"unanswered": {hosttest.Activity{Answer: func(context.Context, hosttest.Call) ([]byte, error) { return nil, hosttest.Unanswered }}, "ABC"},
+		"unanswered": {hosttest.Activity{Answer: func(context.Context, hosttest.Call) ([]byte, error) { return nil, hosttest.ErrUnanswered }}, "ABC"},
 		"failing":    {hosttest.Activity{Faults: []hosttest.Fault{{Call: 1, Err: abi.ETIMEDOUT}}}, "ETIMEDOUT"},
 		"second":     {hosttest.Activity{Faults: []hosttest.Fault{{Call: 2, Err: abi.ETIMEDOUT}}}, "ABC"},
 		"garbage":    {hosttest.Activity{Faults: []hosttest.Fault{{Response: []byte("garbage")}}}, "garbage"},

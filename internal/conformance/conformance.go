@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/hosttest"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
@@ -300,9 +301,7 @@ func (c Case) run(ctx context.Context, s *sandbox.Sandbox, w *World, step Step) 
 		},
 	}
 	for _, a := range step.Args {
-		p := a.payload()
-		p.Data = bytes.ReplaceAll(p.Data, []byte(originOf), []byte(w.Origin()))
-		task.Args = append(task.Args, p)
+		task.Args = append(task.Args, a.in(w))
 	}
 	for _, d := range c.Details {
 		task.Details = append(task.Details, d.payload())
@@ -410,3 +409,43 @@ type denial struct{}
 
 func (denial) Error() string { return "the policy says no" }
 func (denial) Unwrap() error { return abi.EACCES }
+
+// Activities are those of the case for package hosttest, one for each step.
+func (c Case) Activities(w *World) []hosttest.Activity {
+	var all []hosttest.Activity
+	for i, step := range append([]Step{c.Step}, c.Then...) {
+		info := step.info()
+		a := hosttest.Activity{Type: step.Activity, Info: &info}
+		for _, v := range step.Args {
+			a.Args = append(a.Args, v.in(w))
+		}
+		if i == 0 {
+			for _, v := range c.Details {
+				a.Details = append(a.Details, v.payload())
+			}
+			if c.FlagsAfter.Flags != 0 {
+				a.Flags, a.Cancel = c.FlagsAfter.Flags, hosttest.When{Heartbeats: c.FlagsAfter.Heartbeats}
+				if c.FlagsAfter.Heartbeats == 0 {
+					a.Cancel.Units = 1
+				}
+			}
+		}
+		if step.Want.Interrupted {
+			a.Kill = 5_000_000
+		}
+		all = append(all, a)
+	}
+	return all
+}
+
+// in makes the payload of an argument in a world.
+func (v Value) in(w *World) sandbox.Payload {
+	p := v.payload()
+	p.Data = bytes.ReplaceAll(p.Data, []byte(originOf), []byte(w.Origin()))
+	return p
+}
+
+// Visit is a context for the activities of the case, by which the world knows whether to deny what they ask for.
+func (c Case) Visit(ctx context.Context) context.Context {
+	return context.WithValue(ctx, visitKey{}, &visit{denied: c.Denied, calls: map[string]int{}})
+}

@@ -53,7 +53,7 @@ func open(u *url.URL, password func() (string, error)) (*sql.Database, error) {
 	case password != nil:
 		return nil, errors.New("a database in a file has no password")
 	case err != nil || path == "" || u.Host != "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return nil, errors.New("it is not sqlite: and a path, such as sqlite:/var/lib/app.db, or sqlite::memory:")
+		return nil, errors.New("it is not sqlite: and a path, such as sqlite:/var/lib/app.db, nor sqlite::memory: for tests")
 	}
 	dsn, single := "file::memory:?"+hardened, path == ":memory:"
 	if !single {

@@ -1,0 +1,501 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/wasmworker/wasmworker/host/hosttest/cases"
+)
+
+func testCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "test",
+		Usage:     "run the cases of *.test.yaml files: activities without Temporal, the same way on every machine",
+		ArgsUsage: "[FILE-OR-FOLDER…]",
+		Description: `   wasmworker test                      # all case files here and below
+   wasmworker test -v acts/greet.test.yaml
+   wasmworker test --run 'greet.*/no name' --runs 10 acts
+   wasmworker test --explore acts       # does it survive a crash, at every point?
+   wasmworker test --update acts        # what comes out now is what is expected from now on
+
+docs/testing.md describes case files.
+
+Exit codes: 0 all passed, 1 some failed, 2 wrong usage or case files that cannot be used.`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "run", Usage: "only cases whose FILE/NAME matches the `REGEXP`"},
+			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "name the cases that pass, too"},
+			&cli.BoolFlag{Name: "update", Usage: "write what comes out into the files, where it is not what they expect, or where they expect nothing"},
+			&cli.IntFlag{Name: "runs", Value: 1, Usage: "run each case so many times, and once in the interpreter if it is more than one, and compare all that can be seen"},
+			&cli.GenericFlag{Name: "explore", Value: new(exploreFlag), Usage: "run each case with a death of the worker, a request to cancel, and a failing call at many points, `N` of them spread over its units (50 without =N), and see that it comes out right in the end"},
+			&cli.StringFlag{Name: "junit", Usage: "write the results as JUnit's XML to `FILE` as well, for CI systems", TakesFile: true},
+			&cli.BoolFlag{Name: "json", EnvVars: []string{"WASMWORKER_JSON"}, Usage: "print a line of JSON for each case"},
+			&cli.BoolFlag{Name: "watch", Usage: "run again whenever a case file or a module changes, until interrupted"},
+			&cli.StringFlag{Name: "cache-dir", EnvVars: []string{"WASMWORKER_CACHE_DIR"}, Usage: "`FOLDER` for compiled modules, or none; only trusted users may write to it (default: wasmworker in the user's cache folder)"},
+		},
+		Action: func(c *cli.Context) error {
+			t, err := newTesting(c)
+			if err != nil {
+				return err
+			}
+			if c.Bool("watch") {
+				if c.Bool("update") {
+					return usagef("--watch and --update do not go together: what went wrong would be expected at once")
+				}
+				return t.watch(c)
+			}
+			if c.Bool("update") {
+				if err := t.update(c.Context); err != nil {
+					return err
+				}
+			}
+			return t.test(c.Context)
+		},
+	}
+}
+
+// exploreFlag is a number of points. The flag alone means 50.
+type exploreFlag int
+
+func (e *exploreFlag) Set(text string) error {
+	if text == "true" {
+		text = "50"
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > 1_000_000 {
+		return fmt.Errorf("%q is not a number of points from 1 to 1000000", text)
+	}
+	*e = exploreFlag(n)
+	return nil
+}
+
+func (e *exploreFlag) String() string { return strconv.Itoa(int(*e)) }
+
+// IsBoolFlag lets the flag stand alone.
+func (e *exploreFlag) IsBoolFlag() bool { return true }
+
+// tester is one use of the command.
+type tester struct {
+	w        io.Writer
+	paths    []string
+	run      *regexp.Regexp
+	verbose  bool
+	json     bool
+	color    bool
+	runs     int
+	explore  int // points; 0: not
+	junit    string
+	cacheDir string
+	modules  []string // of the case files that were read last
+}
+
+func newTesting(c *cli.Context) (*tester, error) {
+	t := &tester{
+		w: c.App.Writer, paths: c.Args().Slice(), verbose: c.Bool("verbose"), json: c.Bool("json"), runs: c.Int("runs"), junit: c.String("junit"),
+		cacheDir: c.String("cache-dir"), color: isTerminal(c.App.Writer) && os.Getenv("NO_COLOR") == "",
+	}
+	if len(t.paths) == 0 {
+		t.paths = []string{"."}
+	}
+	var err error
+	if t.run, err = regexp.Compile(c.String("run")); err != nil {
+		return nil, usagef("--run: this is no regular expression: %w", err)
+	}
+	t.explore = int(*c.Generic("explore").(*exploreFlag))
+	if t.explore > 0 && t.runs > 1 {
+		return nil, usagef("--explore and --runs do not go together: a case is explored once")
+	}
+	if t.runs < 1 {
+		return nil, usagef("--runs %d is not positive", t.runs)
+	}
+	return t, nil
+}
+
+// caseFiles are the case files of the paths, each once. Folders are searched, but for hidden ones.
+func (t *tester) caseFiles() ([]string, error) {
+	var files []string
+	for _, path := range t.paths {
+		stat, err := os.Stat(path)
+		if err != nil {
+			return nil, usagef("%s: no such file or folder", path)
+		}
+		if !stat.IsDir() {
+			if !strings.HasSuffix(path, cases.Suffix) {
+				return nil, usagef("%s: this is not the name of a case file, which ends with %s", path, cases.Suffix)
+			}
+			files = append(files, filepath.Clean(path))
+			continue
+		}
+		err = filepath.WalkDir(path, func(p string, entry fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return err
+			case entry.IsDir() && p != path && strings.HasPrefix(entry.Name(), "."):
+				return filepath.SkipDir
+			case !entry.IsDir() && strings.HasSuffix(p, cases.Suffix):
+				files = append(files, filepath.Clean(p))
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, usagef("%w", err)
+		}
+	}
+	slices.Sort(files)
+	if files = slices.Compact(files); len(files) == 0 {
+		return nil, usagef("there is no case file in %s: their names end with %s", strings.Join(t.paths, ", "), cases.Suffix)
+	}
+	return files, nil
+}
+
+// read reads all case files, and reports everything that is wrong with them.
+func (t *tester) read() ([]*cases.File, error) {
+	paths, err := t.caseFiles()
+	if err != nil {
+		return nil, err
+	}
+	var files []*cases.File
+	var errs []error
+	selected := 0
+	t.modules = nil
+	for _, path := range paths {
+		f, err := cases.Read(path)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		t.modules = append(t.modules, f.Module)
+		f.Cases = slices.DeleteFunc(f.Cases, func(c *cases.Case) bool { return !t.run.MatchString(caseName(f, c)) })
+		if selected += len(f.Cases); len(f.Cases) > 0 {
+			files = append(files, f)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, usageError{err}
+	}
+	if selected == 0 {
+		return nil, usagef("--run: no case matches %q", t.run)
+	}
+	return files, nil
+}
+
+func caseName(f *cases.File, c *cases.Case) string { return filepath.ToSlash(f.Path) + "/" + c.Name }
+
+// tested is a case that has been run, or is being run.
+type tested struct {
+	file   *cases.File
+	c      *cases.Case
+	result *cases.Result
+	err    error
+	done   chan struct{}
+}
+
+// start runs the cases of files, several at a time. What it returns is in the order of the files. The caller waits for all of them, and
+// closes the runner.
+func (t *tester) start(ctx context.Context, runner *cases.Runner, files []*cases.File) []*tested {
+	var all []*tested
+	queue := make(chan *tested)
+	for _, f := range files {
+		for _, c := range f.Cases {
+			all = append(all, &tested{file: f, c: c, done: make(chan struct{})})
+		}
+	}
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(all)) {
+		workers.Go(func() {
+			for one := range queue {
+				one.result, one.err = t.one(ctx, runner, one.file, one.c)
+				close(one.done)
+			}
+		})
+	}
+	go func() {
+		for _, one := range all {
+			queue <- one
+		}
+		close(queue)
+	}()
+	return all
+}
+
+func (t *tester) one(ctx context.Context, runner *cases.Runner, f *cases.File, c *cases.Case) (*cases.Result, error) {
+	if t.explore > 0 {
+		return runner.Explore(ctx, f, c, t.explore)
+	}
+	if t.runs > 1 {
+		return runner.Repeat(ctx, f, c, t.runs)
+	}
+	return runner.Run(ctx, f, c)
+}
+
+// update runs all cases and writes what came out.
+func (t *tester) update(ctx context.Context) error {
+	files, err := t.read()
+	if err != nil {
+		return err
+	}
+	runner := cases.NewRunner(t.cacheDir)
+	defer runner.Close() //nolint:errcheck // the run that follows says what is wrong
+	results := map[*cases.File][]*cases.Result{}
+	for _, one := range t.start(ctx, runner, files) {
+		<-one.done
+		if one.err != nil {
+			continue // likewise
+		}
+		results[one.file] = append(results[one.file], one.result)
+	}
+	var errs []error
+	for _, f := range files {
+		changed, err := f.Update(results[f])
+		if changed > 0 && !t.json {
+			fmt.Fprintf(t.w, "updated  %s  %s\n", f.Path, plural(changed, "case"))
+		}
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+// test runs all cases and reports on them.
+func (t *tester) test(ctx context.Context) error {
+	files, err := t.read()
+	if err != nil {
+		return err
+	}
+	runner := cases.NewRunner(t.cacheDir)
+	report := &testReport{tester: t}
+	var unusable []error
+	all := t.start(ctx, runner, files)
+	for i, one := range all {
+		<-one.done
+		if one.err != nil {
+			if i == 0 || all[i-1].file != one.file {
+				unusable = append(unusable, fmt.Errorf("%s: %w", one.file.Path, one.err))
+			}
+			continue
+		}
+		report.add(one.result)
+		if i+1 == len(all) || all[i+1].file != one.file {
+			report.endFile()
+		}
+	}
+	err = runner.Close()
+	if t.junit != "" {
+		err = errors.Join(err, report.writeJUnit(t.junit))
+	}
+	switch {
+	case len(unusable) > 0:
+		return usageError{errors.Join(append(unusable, err)...)}
+	case err != nil:
+		return err
+	case report.failed:
+		return cli.Exit("", exitFailure)
+	}
+	return nil
+}
+
+// watch runs all cases, and again after each change, until the process is asked to end.
+func (t *tester) watch(c *cli.Context) error {
+	ctx, stop := signal.NotifyContext(c.Context, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ticker := time.NewTicker(300 * time.Millisecond)
+	defer ticker.Stop()
+	tested := map[string]string{"": ""} // not what there is
+	var before map[string]string
+	for {
+		now := t.versions()
+		if !maps.Equal(now, tested) && (maps.Equal(now, before) || before == nil) { // a compiler may still be writing
+			tested = now
+			err := t.test(ctx)
+			if ctx.Err() != nil {
+				return nil
+			}
+			if err != nil && err.Error() != "" {
+				fmt.Fprintf(c.App.ErrWriter, "wasmworker: %v\n", err)
+			}
+			fmt.Fprintln(c.App.ErrWriter, "waiting for a change of a case file or a module; end with Ctrl-C")
+		}
+		before = now
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// versions tell the states of case files and modules apart: by time and size, as the file system has them.
+func (t *tester) versions() map[string]string {
+	versions := map[string]string{}
+	add := func(path string) {
+		if stat, err := os.Stat(path); err == nil {
+			versions[path] = fmt.Sprint(stat.ModTime().UnixNano(), stat.Size())
+		}
+	}
+	for _, path := range t.modules {
+		add(path)
+	}
+	paths, _ := t.caseFiles() // that there are none is said by the run
+	for _, path := range paths {
+		add(path)
+		beside, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*.wasm")) // where a file cannot be read for lack of its module
+		for _, module := range beside {
+			add(module)
+		}
+	}
+	return versions
+}
+
+// testReport prints results as they come.
+type testReport struct {
+	*tester
+	suites []junitSuite
+	suite  *junitSuite // of the file whose cases are coming
+	failed bool
+}
+
+// testLine is what test --json prints of a case.
+type testLine struct {
+	File        string             `json:"file"`
+	Name        string             `json:"name"`
+	Passed      bool               `json:"passed"`
+	Seconds     float64            `json:"seconds"`
+	Units       int64              `json:"units"`
+	Memory      uint64             `json:"memory_bytes"`
+	Digest      string             `json:"digest"`
+	Differences []cases.Difference `json:"differences,omitempty"`
+	Notes       []string           `json:"notes,omitempty"`
+}
+
+func (r *testReport) add(result *cases.Result) {
+	name, seconds := caseName(result.File, result.Case), result.Duration.Seconds()
+	if r.suite == nil {
+		r.suites = append(r.suites, junitSuite{Name: filepath.ToSlash(result.File.Path)})
+		r.suite = &r.suites[len(r.suites)-1]
+	}
+	one := junitCase{Name: result.Case.Name, Class: r.suite.Name, Seconds: xmlSeconds(seconds)}
+	if !result.Passed() {
+		r.failed = true
+		r.suite.Failures++
+		one.Failure = &junitFailure{Message: "not as expected: " + result.Differences[0].What, Text: result.String()}
+	}
+	r.suite.Tests++
+	r.suite.Seconds += xmlSeconds(seconds)
+	r.suite.Cases = append(r.suite.Cases, one)
+	switch {
+	case r.json:
+		encoder := json.NewEncoder(r.w)
+		encoder.SetEscapeHTML(false)
+		encoder.Encode(testLine{ //nolint:errcheck // as of all output
+			r.suite.Name, result.Case.Name, result.Passed(), seconds, result.Run.Units, result.Run.Memory, result.Run.Digest(), result.Differences, result.Notes,
+		})
+	case !result.Passed():
+		fmt.Fprintf(r.w, "%s (%.2fs)\n", r.paint(red, "--- FAIL: "+name), seconds)
+		for line := range strings.SplitSeq(result.String(), "\n") {
+			switch {
+			case strings.HasPrefix(line, "  - "):
+				line = r.paint(red, line)
+			case strings.HasPrefix(line, "  + "):
+				line = r.paint(green, line)
+			}
+			fmt.Fprintf(r.w, "    %s\n", line)
+		}
+	case r.verbose || len(result.Notes) > 0:
+		fmt.Fprintf(r.w, "--- PASS: %s (%.2fs)  %s\n", name, seconds, plural(int(result.Run.Units), "unit"))
+	}
+	if !r.json {
+		for _, note := range result.Notes {
+			fmt.Fprintf(r.w, "    note: %s\n", note)
+		}
+	}
+}
+
+func (r *testReport) endFile() {
+	s := r.suite
+	if r.suite = nil; s == nil || r.json {
+		return
+	}
+	if s.Failures > 0 {
+		fmt.Fprintf(r.w, "%s  %s  %d of %s failed  %.2fs\n", r.paint(red, "FAIL"), s.Name, s.Failures, plural(s.Tests, "case"), float64(s.Seconds))
+		return
+	}
+	fmt.Fprintf(r.w, "%s    %s  %s  %.2fs\n", r.paint(green, "ok"), s.Name, plural(s.Tests, "case"), float64(s.Seconds))
+}
+
+const (
+	red   = "\x1b[31m"
+	green = "\x1b[32m"
+)
+
+func (t *tester) paint(color, text string) string {
+	if !t.color {
+		return text
+	}
+	return color + text + "\x1b[0m"
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// What CI systems read as JUnit's XML.
+type (
+	junitSuite struct {
+		Name     string      `xml:"name,attr"`
+		Tests    int         `xml:"tests,attr"`
+		Failures int         `xml:"failures,attr"`
+		Seconds  xmlSeconds  `xml:"time,attr"`
+		Cases    []junitCase `xml:"testcase"`
+	}
+	junitCase struct {
+		Name    string        `xml:"name,attr"`
+		Class   string        `xml:"classname,attr"`
+		Seconds xmlSeconds    `xml:"time,attr"`
+		Failure *junitFailure `xml:"failure"`
+	}
+	junitFailure struct {
+		Message string `xml:"message,attr"`
+		Text    string `xml:",chardata"`
+	}
+	xmlSeconds float64
+)
+
+// MarshalText implements encoding.TextMarshaler.
+func (s xmlSeconds) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%.3f", float64(s)), nil }
+
+func (r *testReport) writeJUnit(path string) error {
+	data, err := xml.MarshalIndent(struct {
+		XMLName xml.Name     `xml:"testsuites"`
+		Suites  []junitSuite `xml:"testsuite"`
+	}{Suites: r.suites}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("--junit: %w", err)
+	}
+	if err := os.WriteFile(path, append([]byte(xml.Header), append(data, '\n')...), 0o644); err != nil {
+		return usagef("--junit: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,232 @@
+package cases
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/hosttest"
+	"github.com/wasmworker/wasmworker/host/sandbox"
+)
+
+// Explore runs a case, and then again and again, each time with one thing going wrong: its worker dies, or it is asked to cancel, after so many
+// units, a heartbeat or a call; or a call fails, or its response is lost. Wherever that is, the activity may complete as it should, end as
+// cancelled if it was asked to, or fail in a way that is retried, and the next attempt, which gets the details of its last heartbeat, has
+// to complete as it should. What does anything else is added to the differences.
+//
+// Points is over how many units deaths and cancellations are spread; each heartbeat and call is a point of its own as well. Calls get the case's answers by their
+// requests, and again where an attempt repeats them. A case that is not expected to complete, or in which something
+// goes wrong already, is run and not explored, which a note says.
+func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Result, error) {
+	start := time.Now()
+	result, err := r.Run(ctx, f, c)
+	if err != nil || !result.Passed() {
+		return result, err
+	}
+	a := c.Activity
+	if result.Run.Outcome() != hosttest.Completed || a.Kill > 0 || len(a.Faults) > 0 || a.Cancel != (hosttest.When{}) {
+		result.Notes = append(result.Notes, "not explored: only cases that complete, and in which nothing goes wrong, are")
+		return result, nil
+	}
+	env, err := r.env(ctx, f, false)
+	if err != nil {
+		return nil, err
+	}
+	e := &exploration{ctx: ctx, env: env, c: c, result: result, seen: map[string]int{}}
+	e.limit = 10*result.Run.Units + 100_000_000
+	if f.Limits.Units > 0 {
+		e.limit = min(e.limit, f.Limits.Units)
+	}
+	// Where the calls are.
+	var calls []int64
+	e.attempt(c.attempt(env), func(ctx context.Context) { calls = append(calls, sandbox.Units(ctx)) })
+	moments := slices.Clone(calls)
+	for _, units := range calls {
+		moments = append(moments, units-1) // with all before the call done, and not the call
+	}
+	for i := range int64(points) {
+		moments = append(moments, (i+1)*result.Run.Units/int64(points+1))
+	}
+	slices.Sort(moments)
+	for _, units := range slices.Compact(moments) {
+		if units > 0 && ctx.Err() == nil {
+			e.kill(units)
+			e.cancel(fmt.Sprintf("asked to cancel after %d units", units), hosttest.When{Units: units})
+		}
+	}
+	for i := range result.Run.Heartbeats {
+		if ctx.Err() == nil {
+			e.cancel(fmt.Sprintf("asked to cancel after heartbeat %d", i+1), hosttest.When{Heartbeats: i + 1})
+		}
+	}
+	for i, call := range result.Run.Calls {
+		if ctx.Err() != nil {
+			break
+		}
+		name := fmt.Sprintf("call %d (%s)", i+1, callName(call.Module+" "+call.Function))
+		e.cancel("asked to cancel after "+name, hosttest.When{Calls: i + 1})
+		e.fault("with EIO for "+name, hosttest.Fault{Call: i + 1, Err: &hosttest.CallError{Errno: abi.EIO, Message: "the connection was refused"}})
+		e.fault("with the response lost of "+name, hosttest.Fault{Call: i + 1, Lost: true, Err: &hosttest.CallError{Errno: abi.ETIMEDOUT, Message: "there was no response in time"}})
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	if e.unnoticed > 0 {
+		result.Notes = append(result.Notes, fmt.Sprintf("%d of %d requests to cancel were not noticed: it completed", e.unnoticed, e.cancels))
+	}
+	result.Notes = append(result.Notes, fmt.Sprintf("explored at %d points", e.points))
+	for i, d := range result.Differences {
+		if more := e.seen[d.Want+"\x00"+d.Got] - 1; more > 0 {
+			result.Differences[i].What += fmt.Sprintf(" (at %d points)", more+1)
+		}
+	}
+	if hidden := len(e.seen) - len(result.Differences); hidden > 0 {
+		result.Notes = append(result.Notes, fmt.Sprintf("%d more ways to come out wrong are not shown", hidden))
+	}
+	result.Duration = time.Since(start)
+	return result, nil
+}
+
+// maxShown is how many differences an exploration keeps: one of them is what is repaired next.
+const maxShown = 5
+
+type exploration struct {
+	ctx    context.Context
+	env    *hosttest.Env
+	c      *Case
+	result *Result
+	limit  int64 // of units, beyond which an attempt counts as one that does not end
+
+	points, cancels, unnoticed int
+	seen                       map[string]int // how many points have come to the same thing
+}
+
+// attempt runs an attempt with answers by requests, and returns the calls that have none.
+func (e *exploration) attempt(a hosttest.Activity, called func(context.Context)) (*hosttest.Run, []Difference) {
+	given := make([]bool, len(e.c.Calls))
+	var strange []Difference
+	a.Answer = func(ctx context.Context, call hosttest.Call) ([]byte, error) {
+		if called != nil {
+			called(ctx)
+		}
+		last := -1 // of those that fit; given again when all have been given
+		for i, c := range e.c.Calls {
+			if !fits(call, c) {
+				continue
+			}
+			last = i
+			if !given[i] {
+				break
+			}
+		}
+		if last < 0 {
+			strange = append(strange, Difference{"a call", "a call that the case has an answer to", callNode(call).pretty()})
+			return nil, &hosttest.CallError{Errno: abi.EIO, Message: "the case has no answer to this call"}
+		}
+		given[last] = true
+		return answerOf(e.c.Calls[last])
+	}
+	if a.Kill == 0 {
+		a.Kill = e.limit
+	}
+	return e.env.RunContext(e.ctx, a), strange
+}
+
+func (e *exploration) kill(units int64) {
+	e.points++
+	a := e.c.attempt(e.env)
+	a.Kill = units
+	run, strange := e.attempt(a, nil)
+	e.judge(fmt.Sprintf("killed after %d units", units), run, strange, true)
+}
+
+func (e *exploration) cancel(point string, when hosttest.When) {
+	e.points++
+	e.cancels++
+	a := e.c.attempt(e.env)
+	a.Cancel = when
+	run, strange := e.attempt(a, nil)
+	switch run.Outcome() {
+	case hosttest.Cancelled:
+		return
+	case hosttest.Completed:
+		e.unnoticed++
+	}
+	e.judge(point, run, strange, false)
+}
+
+func (e *exploration) fault(point string, fault hosttest.Fault) {
+	e.points++
+	a := e.c.attempt(e.env)
+	a.Faults = []hosttest.Fault{fault}
+	run, strange := e.attempt(a, nil)
+	e.judge(point, run, strange, false)
+}
+
+// judge says what is wrong with how an attempt ended, and makes the next one if there would be one.
+func (e *exploration) judge(point string, run *hosttest.Run, strange []Difference, killed bool) {
+	if len(strange) > 0 {
+		e.report(point, strange)
+		return
+	}
+	failure := run.Failure()
+	dead := failure != nil && failure.Type == abi.TypeOutOfUnits
+	switch {
+	case run.Outcome() == hosttest.Completed:
+		e.report(point, e.outcome(run))
+		return
+	case dead && !killed:
+		e.report(point, []Difference{{"end", "an end", fmt.Sprintf("none within %d units", e.limit)}})
+		return
+	case failure == nil || failure.NonRetryable && !dead:
+		e.report(point, []Difference{{"end", "completed, or failed in a way that is retried", ending(run)}})
+		return
+	}
+	a := e.c.attempt(e.env)
+	info := e.env.DefaultInfo(a.Type)
+	if a.Info != nil {
+		info = *a.Info
+	}
+	info.Attempt++
+	a.Info = &info
+	with := "without details of a heartbeat"
+	if n := len(run.Heartbeats); n > 0 {
+		a.Details = nil
+		for _, detail := range run.Heartbeats[n-1] {
+			a.Details = append(a.Details, detail)
+		}
+		with = "with the details " + string(listOf(run.Heartbeats[n-1], payloadNode).json())
+	} else if len(a.Details) > 0 {
+		with = "with the details that the case has"
+	}
+	again, strange := e.attempt(a, nil)
+	if len(strange) == 0 {
+		strange = e.outcome(again)
+	}
+	e.report(point+", then retried "+with, strange)
+}
+
+// outcome compares how an attempt ended with what the case expects, or, where that is nothing, with how it usually ends.
+func (e *exploration) outcome(run *hosttest.Run) []Difference {
+	w := e.c.Want
+	want := Want{Output: w.Output, OutputContains: w.OutputContains, OutputMatches: w.OutputMatches}
+	if want.Output == nil && want.OutputContains == nil && want.OutputMatches == nil {
+		if want.Output = e.result.Run.Output; want.Output == nil {
+			want.Output = new(hosttest.NewPayload(nil))
+		}
+	}
+	return want.compare(run)
+}
+
+// report adds differences, each once.
+func (e *exploration) report(point string, all []Difference) {
+	for _, d := range all {
+		key := d.Want + "\x00" + d.Got
+		if e.seen[key]++; e.seen[key] == 1 && len(e.result.Differences) < maxShown {
+			d.What = point + ": " + d.What
+			e.result.Differences = append(e.result.Differences, d)
+		}
+	}
+}

@@ -1,0 +1,261 @@
+package cases
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/hosttest"
+	"github.com/wasmworker/wasmworker/host/sandbox"
+)
+
+// Runner runs cases. It makes an environment for each module, clock, seed and limits that it meets, once, and keeps it. Its methods
+// may be called concurrently.
+type Runner struct {
+	cacheDir string
+
+	mu   sync.Mutex
+	envs map[surroundings]*environment
+}
+
+// NewRunner makes a runner, which must be closed. Compiled modules are kept in the folder, see [hosttest.Options].
+func NewRunner(cacheDir string) *Runner {
+	return &Runner{cacheDir: cacheDir, envs: map[surroundings]*environment{}}
+}
+
+// surroundings are what an environment is made of.
+type surroundings struct {
+	module      string
+	start       int64
+	seed        int64
+	limits      Limits
+	interpreter bool
+}
+
+type environment struct {
+	once sync.Once
+	env  *hosttest.Env
+	err  error
+}
+
+// Close frees everything, when no case runs any more.
+func (r *Runner) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var errs []error
+	for key, e := range r.envs {
+		if e.env != nil {
+			errs = append(errs, e.env.Close())
+		}
+		delete(r.envs, key)
+	}
+	return errors.Join(errs...)
+}
+
+// env is the environment of a file's cases.
+func (r *Runner) env(ctx context.Context, f *File, interpreter bool) (*hosttest.Env, error) {
+	key := surroundings{f.Module, 0, f.Seed, f.Limits, interpreter}
+	if !f.Start.IsZero() {
+		key.start = f.Start.UnixNano()
+	}
+	r.mu.Lock()
+	e, ok := r.envs[key]
+	if !ok {
+		e = &environment{}
+		r.envs[key] = e
+	}
+	r.mu.Unlock()
+	e.once.Do(func() {
+		e.env, e.err = hosttest.Open(ctx, hosttest.Options{
+			Modules:  []string{f.Module},
+			Defaults: sandbox.Options{MemoryLimit: f.Limits.Memory, MaxOutput: f.Limits.Output, MaxUnits: f.Limits.Units},
+			Start:    f.Start, Seed: f.Seed, Interpreter: interpreter, CacheDir: r.cacheDir,
+		})
+	})
+	return e.env, e.err
+}
+
+// Result is what came of a case.
+type Result struct {
+	File        *File
+	Case        *Case
+	Run         *hosttest.Run
+	Differences []Difference // none: it passed
+	Notes       []string     // what is worth knowing and no difference
+	Duration    time.Duration
+}
+
+// Run runs a case of a file. The error is about the module: it cannot be compiled, or its limits do not allow it to begin.
+func (r *Runner) Run(ctx context.Context, f *File, c *Case) (*Result, error) {
+	result, _, err := r.run(ctx, f, c, false)
+	return result, err
+}
+
+// Repeat runs a case so many times, and once in the interpreter, and adds what is not the same each time to the differences.
+func (r *Runner) Repeat(ctx context.Context, f *File, c *Case, times int) (*Result, error) {
+	start := time.Now()
+	result, err := r.Run(ctx, f, c)
+	if err != nil {
+		return nil, err
+	}
+	digest := result.Run.Digest()
+	for i := 2; i <= times+1; i++ {
+		interpreter := i > times
+		again, _, err := r.run(ctx, f, c, interpreter)
+		if err != nil {
+			return nil, err
+		}
+		if again.Run.Digest() == digest {
+			continue
+		}
+		what := fmt.Sprintf("run %d", i)
+		if interpreter {
+			what = "the run in the interpreter"
+		}
+		d := firstDifference(result.Run, again.Run)
+		d.What = what + " is not as the first: " + d.What
+		result.Differences = append(result.Differences, d)
+		break
+	}
+	result.Duration = time.Since(start)
+	return result, nil
+}
+
+// firstDifference names what two runs do not have in common, in the order in which people look at it.
+func firstDifference(a, b *hosttest.Run) Difference {
+	aspects := func(run *hosttest.Run) (all []Difference) {
+		add := func(what, text string) { all = append(all, Difference{What: what, Got: text}) }
+		for i, c := range run.Calls {
+			add(fmt.Sprintf("calls[%d]", i), callNode(c).pretty())
+		}
+		add("calls", fmt.Sprint(len(run.Calls)))
+		add("heartbeats", heartbeatsNode(run.Heartbeats).pretty())
+		add("logs", listOf(run.Logs, gotRecord).pretty())
+		add("outcome", ending(run))
+		add("units", fmt.Sprint(run.Units))
+		add("memory", fmt.Sprint(run.Memory))
+		return all
+	}
+	x, y := aspects(a), aspects(b)
+	for i := range min(len(x), len(y)) {
+		if x[i] != y[i] {
+			return Difference{x[i].What, x[i].Got, y[i].Got}
+		}
+	}
+	return Difference{"digest", a.Digest(), b.Digest()}
+}
+
+func gotRecord(r hosttest.Record) *node {
+	n := mapOf("level", str(r.Level)).set("message", str(r.Message))
+	if len(r.Attrs) > 0 {
+		data, err := json.Marshal(r.Attrs)
+		if err == nil {
+			n.set("attrs", rawNode(data))
+		}
+	}
+	return n
+}
+
+func (r *Runner) run(ctx context.Context, f *File, c *Case, interpreter bool) (*Result, *replay, error) {
+	env, err := r.env(ctx, f, interpreter)
+	if err != nil {
+		return nil, nil, err
+	}
+	start := time.Now()
+	a, answers := c.attempt(env), &replay{calls: c.Calls}
+	a.Answer = answers.answer
+	run := env.RunContext(ctx, a)
+	result := &Result{File: f, Case: c, Run: run}
+	result.Differences = append(answers.differences(), c.Want.compare(run)...)
+	result.Duration = time.Since(start)
+	return result, answers, nil
+}
+
+// attempt is the activity without its answers.
+func (c *Case) attempt(env *hosttest.Env) hosttest.Activity {
+	a := c.Activity
+	if c.Info != nil {
+		info := env.DefaultInfo(a.Type)
+		json.Unmarshal(c.Info, &info) //nolint:errcheck // it was checked when the file was read
+		a.Info = &info
+	}
+	return a
+}
+
+// replay answers calls in the order of a case. One goroutine uses it.
+type replay struct {
+	calls   []hosttest.Call
+	next    int
+	strange []Difference
+}
+
+func (r *replay) answer(_ context.Context, call hosttest.Call) ([]byte, error) {
+	if r.next < len(r.calls) && fits(call, r.calls[r.next]) {
+		c := r.calls[r.next]
+		r.next++
+		return answerOf(c)
+	}
+	what, want := "call "+callName(call.Module+" "+call.Function), "no more calls"
+	if near := r.nearest(call); near >= 0 {
+		what += fmt.Sprintf(", where the answer %d was to come", r.next+1)
+		if near != r.next {
+			what += fmt.Sprintf(" (the most similar one is the answer %d)", near+1)
+		}
+		want = callNode(r.calls[near]).pretty()
+	}
+	if len(r.strange) < 10 { // a guest may try for good
+		r.strange = append(r.strange, Difference{what, want, callNode(call).pretty()})
+	}
+	return nil, &hosttest.CallError{Errno: abi.EIO, Message: "the case has no answer to this call"}
+}
+
+func answerOf(c hosttest.Call) ([]byte, error) {
+	if c.Err != nil {
+		return nil, c.Err
+	}
+	return c.Response, nil
+}
+
+// nearest is the answer that was not given and is most like what a call needs, or -1.
+func (r *replay) nearest(call hosttest.Call) int {
+	best, score := -1, -1
+	got := callNode(call).json()
+	for i := r.next; i < len(r.calls); i++ {
+		want := callNode(r.calls[i]).json()
+		common := 0 // bytes at the beginning, which has capability and function
+		for common < min(len(got), len(want)) && got[common] == want[common] {
+			common++
+		}
+		if common > score {
+			best, score = i, common
+		}
+	}
+	return best
+}
+
+// differences are calls without answers, and answers without calls.
+func (r *replay) differences() []Difference {
+	all := r.strange
+	if r.next < len(r.calls) && len(all) == 0 {
+		rest := listOf(r.calls[r.next:], callNode).pretty()
+		all = append(all, Difference{fmt.Sprintf("calls that were not made, from the answer %d on", r.next+1), rest, "no more calls"})
+	}
+	return all
+}
+
+// Passed tells whether everything was as expected.
+func (r *Result) Passed() bool { return len(r.Differences) == 0 }
+
+// String are the differences, one after the other.
+func (r *Result) String() string {
+	var parts []string
+	for _, d := range r.Differences {
+		parts = append(parts, d.String())
+	}
+	return strings.Join(parts, "\n")
+}

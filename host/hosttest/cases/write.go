@@ -1,0 +1,523 @@
+package cases
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/hosttest"
+)
+
+// Record makes a case of an attempt and of what was seen of it: its calls are answered as they were, and it should end
+// as it did, with as many units of computation. Set Want.Units to 0 where the attempt had another clock or other random numbers than the
+// case will have. The activity's Answer, Patience and faults are not recorded: what they did is in the calls.
+func Record(name string, a hosttest.Activity, run *hosttest.Run) *Case {
+	c := &Case{Name: name, Activity: a}
+	c.Activity.Answer, c.Activity.Patience, c.Activity.Faults, c.Activity.Info = nil, 0, nil, nil
+	if a.Info != nil {
+		c.Info, _ = json.Marshal(a.Info) // which has nothing that cannot be JSON
+	}
+	for _, call := range run.Calls {
+		if call.Request == nil {
+			call.Request = []byte{} // nil would be any
+		}
+		if call.Response == nil && call.Err == nil {
+			call.Response = []byte{}
+		}
+		c.Calls = append(c.Calls, call)
+	}
+	c.Want.Units = run.Units
+	switch run.Outcome() {
+	case hosttest.Completed:
+		c.Want.Output = run.Output
+		if run.Output == nil {
+			c.Want.Output = new(hosttest.NewPayload(nil))
+		}
+	case hosttest.Cancelled:
+		c.Want.Cancelled = &Cancelled{Details: run.Output}
+	case hosttest.Failed:
+		c.Want.Failure = failureOf(run.Failure())
+	}
+	return c
+}
+
+// Append writes a case to the end of the file at f.Path, which is made if there is none, with all of f but its cases. The cases
+// of one file have the module, clock, seed and limits in common: it is an error if those in the file are other ones, or if it has
+// a case of that name.
+func (f *File) Append(c *Case) error {
+	data, err := os.ReadFile(f.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		var b bytes.Buffer
+		f.header().writeMap(&b, 0)
+		b.WriteString("cases:\n")
+		c.write(&b, "  ")
+		return save(f.Path, b.Bytes())
+	}
+	if err != nil {
+		return fmt.Errorf("the case file cannot be read: %w", err)
+	}
+	there, err := decode(f.Path, data)
+	if err != nil {
+		return err
+	}
+	if !sameFile(there.Module, f.Module) || there.Digest != "" && f.Digest != "" && there.Digest != f.Digest || !there.Start.Equal(f.Start) || there.Seed != f.Seed || there.Limits != f.Limits {
+		return fmt.Errorf("%s: its cases have another module, start, seed or limits: write to another file", f.Path)
+	}
+	if slices.ContainsFunc(there.Cases, func(have *Case) bool { return have.Name == c.Name }) {
+		return fmt.Errorf("%s: it has a case %q already: give the new one another name", f.Path, c.Name)
+	}
+	root, err := parse(f.Path, data)
+	if err != nil {
+		return err
+	}
+	t := textOf(data)
+	last := there.Cases[len(there.Cases)-1].source
+	dash := ""
+	if at := last.at; at.line <= len(t) {
+		dash = t[at.line-1][:len(t[at.line-1])-len(strings.TrimLeft(t[at.line-1], " "))]
+	}
+	if list := root.get("cases"); list.flow || list.shared || last.flow || last.shared {
+		return fmt.Errorf("%s:%d:%d: a case can only be appended to a list whose items begin with dashes", f.Path, list.at.line, list.at.column)
+	}
+	var b bytes.Buffer
+	c.write(&b, dash)
+	t = t.replace(t.end(last.at.line, last.at.column)+1, 0, b.String())
+	return f.verified(t, len(there.Cases)+1)
+}
+
+func sameFile(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
+}
+
+// save writes a file so that there is never a half of it.
+func save(path string, data []byte) error {
+	mode := os.FileMode(0o644)
+	if stat, err := os.Stat(path); err == nil {
+		mode = stat.Mode().Perm()
+	}
+	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = temporary.Write(data)
+	err = errors.Join(err, temporary.Chmod(mode), temporary.Close())
+	if err == nil {
+		err = os.Rename(temporary.Name(), path)
+	}
+	if err != nil {
+		os.Remove(temporary.Name()) //nolint:errcheck // the other error says more
+	}
+	return err
+}
+
+// verified saves a file that has been edited, if it can still be read and has so many cases.
+func (f *File) verified(t text, cases int) error {
+	data := []byte(strings.Join(t, "\n"))
+	again, err := decode(f.Path, data)
+	if err == nil && len(again.Cases) != cases {
+		err = fmt.Errorf("it would have %d cases instead of %d", len(again.Cases), cases)
+	}
+	if err != nil {
+		return fmt.Errorf("%s cannot be edited in place, and was not changed: %w", f.Path, err)
+	}
+	return save(f.Path, data)
+}
+
+func (f *File) header() *node {
+	module := f.Module
+	if relative, err := filepath.Rel(absolute(filepath.Dir(f.Path)), absolute(f.Module)); err == nil {
+		module = filepath.ToSlash(relative)
+	}
+	n := mapOf("module", str(module))
+	if f.Digest != "" {
+		n.set("digest", str("sha256:"+f.Digest))
+	}
+	if !f.Start.IsZero() {
+		n.set("start", str(f.Start.UTC().Format(time.RFC3339Nano)))
+	}
+	if f.Seed != 0 {
+		n.set("seed", number(f.Seed))
+	}
+	limits := &node{kind: kindMap}
+	if f.Limits.Memory != 0 {
+		limits.set("memory", sizeNode(f.Limits.Memory))
+	}
+	if f.Limits.Output != 0 {
+		limits.set("output", sizeNode(uint64(f.Limits.Output)))
+	}
+	if f.Limits.Units != 0 {
+		limits.set("units", number(f.Limits.Units))
+	}
+	if len(limits.keys) > 0 {
+		n.set("limits", limits)
+	}
+	return n
+}
+
+func absolute(path string) string {
+	if a, err := filepath.Abs(path); err == nil {
+		return a
+	}
+	return path
+}
+
+// sizeNode is a size in the largest unit in which it is whole.
+func sizeNode(size uint64) *node {
+	for _, unit := range []uint64{1 << 30, 1 << 20, 1 << 10} {
+		if size%unit == 0 {
+			return str(strings.ReplaceAll(humanize.IBytes(size/unit*unit), " ", ""))
+		}
+	}
+	return number(size)
+}
+
+// write writes the case as an item of a list, whose dashes come after the indentation.
+func (c *Case) write(b *bytes.Buffer, indent string) {
+	var inner bytes.Buffer
+	c.node().writeMap(&inner, len(indent)+2)
+	b.WriteString(indent + "- " + strings.TrimLeft(inner.String(), " "))
+}
+
+func (c *Case) node() *node {
+	a := c.Activity
+	n := mapOf("name", str(c.Name)).set("activity", str(a.Type))
+	value := func(v any) *node { return payloadNode(hosttest.NewPayload(v)) }
+	if len(a.Args) > 0 {
+		n.set("args", listOf(a.Args, value))
+	}
+	if c.Info != nil {
+		n.set("info", rawNode(c.Info))
+	}
+	if len(a.Details) > 0 {
+		n.set("details", listOf(a.Details, value))
+	}
+	if len(c.Calls) > 0 {
+		n.set("calls", listOf(c.Calls, answerNode))
+	}
+	if w := a.Cancel; w != (hosttest.When{}) {
+		cancel := &node{kind: kindMap}
+		if w.Heartbeats > 0 {
+			cancel.set("heartbeats", number(w.Heartbeats))
+		}
+		if w.Units > 0 {
+			cancel.set("units", number(w.Units))
+		}
+		if w.Calls > 0 {
+			cancel.set("calls", number(w.Calls))
+		}
+		if a.Flags != 0 {
+			flags := &node{kind: kindList}
+			for _, name := range []string{"cancel_requested", "worker_stopping", "paused", "reset", "gone"} {
+				if a.Flags&flagNames[name] != 0 {
+					flags.items = append(flags.items, str(name))
+				}
+			}
+			cancel.set("flags", flags)
+		}
+		n.set("cancel", cancel)
+	}
+	if a.Kill > 0 {
+		n.set("kill", mapOf("units", number(a.Kill)))
+	}
+	return n.set("want", c.Want.node())
+}
+
+func answerNode(c hosttest.Call) *node {
+	n := callNode(c)
+	if c.Err != nil {
+		return n.set("error", mapOf("errno", str(c.Err.Errno.String())).set("message", str(c.Err.Message)))
+	}
+	return n.set("response", messageNode(c.Response))
+}
+
+func (w *Want) node() *node {
+	n := &node{kind: kindMap}
+	if w.Output != nil {
+		n.set("output", payloadNode(*w.Output))
+	}
+	if w.Failure != nil {
+		n.set("failure", w.Failure.node())
+	}
+	if w.Cancelled != nil {
+		n.set("cancelled", w.Cancelled.node())
+	}
+	if w.Heartbeats != nil {
+		n.set("heartbeats", heartbeatsNode(*w.Heartbeats))
+	}
+	if w.Units > 0 {
+		n.set("units", number(w.Units))
+	}
+	return n
+}
+
+func (c *Cancelled) node() *node {
+	switch {
+	case c.Any:
+		return &node{kind: kindBool, text: "true"}
+	case c.Details == nil:
+		return &node{kind: kindNull, text: "null"}
+	case c.Details.Encoding() == abi.EncodingJSON && string(c.Details.Data) == "true", c.Details.Encoding() == abi.EncodingJSON && string(c.Details.Data) == "false":
+		return mapOf(keyEncoding, str(abi.EncodingJSON)).set(keyText, str(string(c.Details.Data)))
+	}
+	return payloadNode(*c.Details)
+}
+
+// Update rewrites, in the file, what was expected of cases and is not so, and writes expectations for cases that have none: how they
+// end, and their units. Everything else stays as it is, comments too. Limits and patterns (max_units, max_memory, output_contains,
+// output_matches, message_matches) are not rewritten. It returns how many cases were changed; the error joins why others cannot be, and
+// none of it if the file could not be written.
+func (f *File) Update(results []*Result) (changed int, err error) {
+	data, err := os.ReadFile(f.Path)
+	if err != nil {
+		return 0, fmt.Errorf("the case file cannot be read: %w", err)
+	}
+	if !bytes.Equal(data, f.source) {
+		return 0, fmt.Errorf("%s has changed since it was read, and was not updated: do it again", f.Path)
+	}
+	t := textOf(data)
+	var errs []error
+	for _, r := range slices.Backward(slices.SortedFunc(slices.Values(results), func(a, b *Result) int { return a.Case.source.at.line - b.Case.source.at.line })) {
+		edits := r.edits()
+		if len(edits) == 0 {
+			continue
+		}
+		edited, err := r.Case.edit(t, edits)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s:%d:%d: %q: %w", f.Path, r.Case.source.at.line, r.Case.source.at.column, r.Case.Name, err))
+			continue
+		}
+		t = edited
+		changed++
+	}
+	if changed > 0 {
+		if err := f.verified(t, f.count); err != nil {
+			return 0, err
+		}
+	}
+	return changed, errors.Join(errs...)
+}
+
+// edit sets a key of want, in the place of another one if old is not empty.
+type edit struct {
+	key, old string
+	value    *node // nil: the key is removed
+}
+
+func (r *Result) edits() (all []edit) {
+	c, w, run := r.Case, &r.Case.Want, r.Run
+	if slices.ContainsFunc(r.Differences, func(d Difference) bool {
+		return strings.HasPrefix(d.What, "call ") || strings.HasPrefix(d.What, "calls that")
+	}) {
+		return nil // the answers do not fit, so what came of it means nothing
+	}
+	if run.Outcome() == hosttest.Interrupted {
+		return nil
+	}
+	seen := Record(c.Name, c.Activity, run).Want
+	seen.Heartbeats = nil
+	if c.source.get("want") == nil {
+		if seen.Cancelled != nil || seen.Failure != nil || seen.Output != nil {
+			n := seen.node()
+			for i, key := range n.keys {
+				all = append(all, edit{key, "", n.items[i]})
+			}
+		}
+		return all
+	}
+	differs := func(what string) bool {
+		return slices.ContainsFunc(r.Differences, func(d Difference) bool {
+			return d.What == what || strings.HasPrefix(d.What, what+".") && !strings.HasSuffix(d.What, "_matches") || strings.HasPrefix(d.What, what+"[")
+		})
+	}
+	want := c.source.get("want")
+	var endings []string
+	for _, key := range want.keys {
+		if slices.Contains([]string{"output", "output_contains", "output_matches", "failure", "cancelled"}, key) {
+			endings = append(endings, key)
+		}
+	}
+	now := seen.node().keys[0]
+	switch {
+	case now == "failure" && w.Failure != nil && differs("failure"):
+		all = append(all, edit{"failure", "", w.Failure.updated(run.Failure()).node()})
+	case slices.Contains(endings, now) && differs(now):
+		all = append(all, edit{now, "", seen.node().items[0]})
+	case len(endings) > 0 && !strings.HasPrefix(endings[0], now) && (differs(endings[0]) || differs("output")):
+		all = append(all, edit{now, endings[0], seen.node().items[0]})
+		for _, old := range endings[1:] {
+			all = append(all, edit{old, "", nil})
+		}
+	case len(endings) == 0 && differs("output"):
+		all = append(all, edit{now, "", seen.node().items[0]})
+	}
+	if w.Heartbeats != nil && differs("heartbeats") {
+		all = append(all, edit{"heartbeats", "", heartbeatsNode(run.Heartbeats)})
+	}
+	if w.Logs != nil && differs("logs") {
+		all = append(all, edit{"logs", "", listOf(run.Logs, gotRecord)})
+	}
+	if w.Calls != nil && differs("calls") {
+		all = append(all, edit{"calls", "", listOf(run.Calls, callNode)})
+	}
+	if w.CallCount != nil && differs("calls") {
+		all = append(all, edit{"calls", "", number(len(run.Calls))})
+	}
+	if w.Units > 0 && differs("units") {
+		all = append(all, edit{"units", "", number(run.Units)})
+	}
+	return all
+}
+
+// updated has the fields that f has, as they are now. Patterns stay.
+func (f *Failure) updated(now *abi.Failure) *Failure {
+	out := *f
+	if f.Type != nil {
+		out.Type = &now.Type
+	}
+	if f.Message != nil {
+		out.Message = &now.Message
+	}
+	if f.NonRetryable != nil {
+		out.NonRetryable = &now.NonRetryable
+	}
+	if f.NextRetryDelay != nil {
+		out.NextRetryDelay = new(time.Duration(now.NextRetryDelay))
+	}
+	if f.Category != nil {
+		out.Category = new(now.Category)
+	}
+	if f.Details != nil {
+		out.Details = new(slices.Clone(now.Details))
+	}
+	if f.Cause != nil {
+		if out.Cause = nil; now.Cause != nil {
+			out.Cause = f.Cause.updated(now.Cause)
+		}
+	}
+	return &out
+}
+
+// edit applies edits to the lines of a file.
+func (c *Case) edit(t text, edits []edit) (text, error) {
+	if c.source.flow || c.source.shared {
+		return nil, errors.New("it is written in one line, or with an alias, and cannot be updated in place: write one key a line")
+	}
+	want := c.source.get("want")
+	if want == nil {
+		n := &node{kind: kindMap}
+		for _, e := range edits {
+			n.set(e.key, e.value)
+		}
+		var b bytes.Buffer
+		mapOf("want", n).writeMap(&b, c.source.at.column-1)
+		return t.replace(t.end(c.source.at.line, c.source.at.column)+1, 0, b.String()), nil
+	}
+	if want.shared {
+		return nil, errors.New("what it wants is written with an alias, and cannot be updated in place: write it out")
+	}
+	if want.flow || len(want.keys) == 0 {
+		at := c.source.keyAt[slices.Index(c.source.keys, "want")]
+		n := &node{kind: kindMap, keys: slices.Clone(want.keys), items: slices.Clone(want.items)}
+		for _, e := range edits {
+			i := slices.Index(n.keys, e.old)
+			if i < 0 {
+				i = slices.Index(n.keys, e.key)
+			}
+			switch {
+			case e.value == nil:
+				n.keys, n.items = slices.Delete(n.keys, i, i+1), slices.Delete(n.items, i, i+1)
+			case i < 0:
+				n.set(e.key, e.value)
+			default:
+				n.keys[i], n.items[i] = e.key, e.value
+			}
+		}
+		var b bytes.Buffer
+		mapOf("want", n).writeMap(&b, at.column-1)
+		return t.replace(at.line, t.end(at.line, at.column+1)-at.line+1, b.String()), nil
+	}
+	// From the end of the file, so that the lines of what comes before stay where they are.
+	line := func(e edit) int {
+		key := e.old
+		if key == "" {
+			key = e.key
+		}
+		if i := slices.Index(want.keys, key); i >= 0 {
+			return want.keyAt[i].line
+		}
+		return t.end(want.at.line, want.at.column) + 1
+	}
+	slices.SortStableFunc(edits, func(a, b edit) int { return line(b) - line(a) })
+	for _, e := range edits {
+		var b bytes.Buffer
+		if e.value != nil {
+			mapOf(e.key, e.value).writeMap(&b, want.at.column-1)
+		}
+		from := line(e)
+		count := 0
+		if slices.Contains(want.keys, e.key) || e.old != "" {
+			count = t.end(from, want.at.column+1) - from + 1
+		}
+		t = t.replace(from, count, b.String())
+	}
+	return t, nil
+}
+
+// text is a file's lines.
+type text []string
+
+func textOf(data []byte) text { return strings.Split(string(data), "\n") }
+
+// end is the last line, from 1, of what begins on a line: before the first one that is indented less than the column. Empty lines
+// and comments at its end are no part of it.
+func (t text) end(line, column int) int {
+	last := line
+	for i := line + 1; i <= len(t); i++ {
+		bare := strings.TrimLeft(t[i-1], " ")
+		if strings.TrimSpace(bare) == "" {
+			continue
+		}
+		indent := len(t[i-1]) - len(bare)
+		if indent == column-2 && (bare == "-" || strings.HasPrefix(bare, "- ")) { // a list may stand below its key without more indentation
+			last = i
+			continue
+		}
+		if indent < column-1 {
+			if bare[0] == '#' { // which may stand anywhere
+				continue
+			}
+			break
+		}
+		if bare[0] != '#' || indent >= column {
+			last = i
+		}
+	}
+	return last
+}
+
+// replace puts a text of whole lines in the place of some lines, from 1.
+func (t text) replace(line, count int, with string) text {
+	var lines []string
+	if with != "" {
+		lines = strings.Split(strings.TrimSuffix(with, "\n"), "\n")
+	}
+	if line > len(t) && len(t) > 0 && t[len(t)-1] != "" { // the file's last line has no end
+		lines = append(lines, "")
+	}
+	if line > len(t) && len(t) > 0 && t[len(t)-1] == "" {
+		line = len(t)
+	}
+	return slices.Concat(t[:line-1], lines, t[line-1+count:])
+}

@@ -1,0 +1,162 @@
+package conformance_test
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/wasmworker/wasmworker/host/hosttest"
+	"github.com/wasmworker/wasmworker/host/sandbox"
+	"github.com/wasmworker/wasmworker/internal/conformance"
+)
+
+var (
+	runs       = flag.Int("runs", 3, "how often each case is run in each engine by TestDeterministic")
+	writeUnits = flag.Bool("units", false, "write testdata/conformance/units.json")
+)
+
+const unitsPath = folder + "/units.json"
+
+// golden is what units.json has of a module: who built it, and the units of each activity of each case. They are what an SDK's
+// or a compiler's change costs.
+type golden struct {
+	// Built is the module's digest, or for a module that is built for the tests the version of Go.
+	Built string             `json:"built"`
+	Units map[string][]int64 `json:"units"`
+}
+
+// TestDeterministic runs every case as package hosttest has it: first with the world answering its calls, then again and again with these answers, in
+// both engines. Everything that can be seen is the same each time.
+func TestDeterministic(t *testing.T) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	measured := map[string]golden{}
+	for _, entry := range entries {
+		if !entry.IsDir() {
+			continue
+		}
+		l := entry.Name()
+		t.Run(l, func(t *testing.T) {
+			list := modules(t, filepath.Join(folder, l))
+			g := golden{Built: "sha256:" + list[0].Digest, Units: map[string][]int64{}}
+			if _, err := os.Stat(filepath.Join(folder, l, "go.mod")); err == nil {
+				g.Built = runtime.Version()
+			}
+			w := world(t)
+			options := hosttest.Options{
+				Passthrough: slices.Collect(maps.Values(w.Set)),
+				Defaults:    sandbox.Options{Policies: w.Policies},
+				CacheDir:    t.TempDir(),
+			}
+			for _, m := range list {
+				path := filepath.Join(t.TempDir(), m.Name+".wasm") // those of commands have none
+				if err := os.WriteFile(path, m.Binary, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				options.Modules = append(options.Modules, path)
+			}
+			compiled := hosttest.New(t, options)
+			options.Interpreter = true
+			interpreted := hosttest.New(t, options)
+			for _, c := range cases(t) {
+				if !c.For(string(list[0].Kind), l) {
+					continue
+				}
+				t.Run(strings.ReplaceAll(c.Name, " ", "-"), func(t *testing.T) {
+					for i, a := range c.Activities(w) {
+						units := deterministic(t, c, a, compiled, interpreted)
+						// What the world answers may be a digit longer the next time.
+						if c.Feature != "http" && c.Feature != "blob" {
+							g.Units[c.Name] = append(g.Units[c.Name], units)
+						}
+						if t.Failed() {
+							t.Logf("in activity %d, %s", i, a.Type)
+							return
+						}
+					}
+				})
+			}
+			measured[l] = g
+		})
+	}
+	if pattern := flag.Lookup("test.run").Value.String(); !strings.Contains(pattern, "/") && !t.Failed() {
+		checkUnits(t, measured)
+	}
+}
+
+// deterministic runs an activity as often as it should, and returns its units.
+func deterministic(t *testing.T, c conformance.Case, a hosttest.Activity, envs ...*hosttest.Env) int64 {
+	ctx := c.Visit(t.Context())
+	first := envs[0].RunContext(ctx, a)
+	want := first.Digest()
+	answers := first.Calls
+	for k, env := range envs {
+		// A case that works on megabytes takes seconds, and in the interpreter many: it gets fewer runs.
+		most := [...]int64{500_000_000, 20_000_000}[k] / max(first.Units, 1)
+		if k == 0 || *runs >= 100 {
+			most = max(most, 1)
+		}
+		for n := range min(*runs, int(most)) {
+			next := 0
+			again := a
+			again.Answer = func(_ context.Context, call hosttest.Call) ([]byte, error) {
+				if next == len(answers) || string(answers[next].Request) != string(call.Request) {
+					return nil, fmt.Errorf("call %d is another one", next+1)
+				}
+				next++
+				if err := answers[next-1].Err; err != nil {
+					return nil, err
+				}
+				return answers[next-1].Response, nil
+			}
+			if run := env.RunContext(ctx, again); run.Digest() != want {
+				t.Errorf("run %d in engine %d is another one: %d units and %v, at first %d and %v", n, k, run.Units, run.Err, first.Units, first.Err)
+				return 0
+			}
+		}
+	}
+	return first.Units
+}
+
+// checkUnits compares the units with those of units.json, or writes them there.
+func checkUnits(t *testing.T, measured map[string]golden) {
+	if *writeUnits {
+		data, err := json.MarshalIndent(measured, "", "\t")
+		if err == nil {
+			err = os.WriteFile(unitsPath, append(data, '\n'), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	data, err := os.ReadFile(unitsPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want map[string]golden
+	if err := json.Unmarshal(data, &want); err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range slices.Sorted(maps.Keys(measured)) {
+		got, pinned := measured[l], want[l]
+		if got.Built != pinned.Built && (strings.HasPrefix(got.Built, "go") || os.Getenv("WASMWORKER_TEST_REBUILT") != "") {
+			t.Logf("NOT COMPARED: the units of %s are those of %s, and it was built by %s", l, pinned.Built, got.Built)
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(got.Units)) {
+			if !slices.Equal(got.Units[name], pinned.Units[name]) {
+				t.Errorf("%s: %s takes %d units, and %s has %d; if that is right, run `make units` and say why in the commit", l, name, got.Units[name], unitsPath, pinned.Units[name])
+			}
+		}
+	}
+}
