@@ -31,6 +31,7 @@ test: build ## the whole test suite
 	cd examples/apistats && $(GO) test ./...
 	cd cmd/wasmworker-devserver && $(GO) test ./...
 	cd bench && $(GO) test ./...
+	$(WORKER) test examples
 
 .PHONY: build
 build: $(WORKER) $(SERVER) $(ACTS) ## the programs and the example modules, into bin/
@@ -120,7 +121,8 @@ units: ## run every conformance case the same way again and again, and write wha
 	$(GO) test ./internal/conformance -count=1 -run '^TestDeterministic$$' -units
 
 .PHONY: deterministic
-deterministic: ## a hundred runs of each conformance case in both engines of wazero, and no difference
+deterministic: build ## a hundred runs of each conformance case in both engines of wazero and of the examples' cases, and no difference
+	$(WORKER) test --runs 100 examples
 	$(GO) test ./internal/conformance -count=1 -timeout 30m -run '^TestDeterministic$$' -runs 100
 
 .PHONY: schema
