@@ -125,6 +125,11 @@ deterministic: build ## a hundred runs of each conformance case in both engines 
 	$(WORKER) test --runs 100 examples
 	$(GO) test ./internal/conformance -count=1 -timeout 30m -run '^TestDeterministic$$' -runs 100
 
+.PHONY: arm64
+arm64: ## the same conformance cases on arm64, to the same digests and units (needs qemu-aarch64 of Debian's qemu-user, or that processor)
+	GOARCH=arm64 CGO_ENABLED=0 $(GO) test -c -o $(abspath $(BIN))/conformance.arm64 ./internal/conformance
+	cd internal/conformance && qemu-aarch64 $(abspath $(BIN))/conformance.arm64 -test.run '^TestDeterministic$$' -runs 1
+
 .PHONY: schema
 schema: ## write docs/wasmworker.schema.json, by which editors complete wasmworker.yaml
 	$(GO) test ./cmd/wasmworker -count=1 -run '^TestSchema$$' -schema

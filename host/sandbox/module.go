@@ -162,22 +162,9 @@ func (m *Module) compile(ctx context.Context, cacheDir string) (err error) {
 	if err != nil {
 		return m.errorf("the module is not valid", err)
 	}
-	config := wazero.NewRuntimeConfig()
-	if m.interpreter {
-		config = wazero.NewRuntimeConfigInterpreter()
+	if err := m.newRuntime(ctx, cacheDir); err != nil {
+		return err
 	}
-	config = config.WithCoreFeatures(api.CoreFeaturesV2)
-	if cacheDir != "" {
-		// A cache object for each runtime: in wazero 1.12 type ids differ between
-		// runtimes that share one. The folder can be shared.
-		cache, err := wazero.NewCompilationCacheWithDir(cacheDir)
-		if err != nil {
-			return fmt.Errorf("the cache directory cannot be used: %w; name another, or none", err)
-		}
-		m.cache = cache
-		config = config.WithCompilationCache(cache)
-	}
-	m.runtime = wazero.NewRuntimeWithConfig(ctx, config)
 	if err := m.link(ctx); err != nil {
 		return fmt.Errorf("%s: %w", m.File.Path, err)
 	}
@@ -216,6 +203,33 @@ func (m *Module) compile(ctx context.Context, cacheDir string) (err error) {
 	if err := m.snapshot(instance, exposed); err != nil {
 		return fmt.Errorf("%s: %w", m.File.Path, err)
 	}
+	return nil
+}
+
+// newRuntimes is held while a runtime is made: wazero finds out its own version when it is first asked, and writes that to a variable
+// without any lock (internal/version, 1.11).
+var newRuntimes sync.Mutex
+
+// newRuntime makes the runtime, and the cache if there is to be one.
+func (m *Module) newRuntime(ctx context.Context, cacheDir string) error {
+	newRuntimes.Lock()
+	defer newRuntimes.Unlock()
+	config := wazero.NewRuntimeConfig()
+	if m.interpreter {
+		config = wazero.NewRuntimeConfigInterpreter()
+	}
+	config = config.WithCoreFeatures(api.CoreFeaturesV2)
+	if cacheDir != "" {
+		// A cache object for each runtime: in wazero 1.12 type ids differ between
+		// runtimes that share one. The folder can be shared.
+		cache, err := wazero.NewCompilationCacheWithDir(cacheDir)
+		if err != nil {
+			return fmt.Errorf("the cache directory cannot be used: %w; name another, or none", err)
+		}
+		m.cache = cache
+		config = config.WithCompilationCache(cache)
+	}
+	m.runtime = wazero.NewRuntimeWithConfig(ctx, config)
 	return nil
 }
 

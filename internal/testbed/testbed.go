@@ -130,7 +130,7 @@ func Folder(t testing.TB, files ...string) string {
 func Program(t testing.TB) string {
 	t.Helper()
 	var args []string
-	if raceEnabled {
+	if Race {
 		args = []string{"-race"}
 	}
 	return build(t, "wasmworker", "cmd/wasmworker", nil, args...)
