@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -94,6 +96,10 @@ func (f *configFile) policies(g grants, set passthrough.Set, section ...any) (ma
 				err = f.located(err, policy)
 			}
 			errs = append(errs, err)
+			continue
+		}
+		if data, err := json.Marshal(policy); err == nil && string(data) == "{}" {
+			errs = append(errs, f.at(fmt.Errorf("the policy is empty, so that nothing is allowed that needs one; say what is, or grant %s by its name alone (%s: with nothing behind it)", name, name), path...))
 			continue
 		}
 		if err := module.CheckPolicy(policy); err != nil {

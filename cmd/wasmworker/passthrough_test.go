@@ -27,8 +27,12 @@ func TestPolicyMistakes(t *testing.T) {
 		text string
 		want []string
 	}{
-		"unknown module":  {"  htpp:\n    allow: [https://example.com]\n", []string{".yaml:3:3: passthrough.htpp: ", `passthrough module "htpp" does not exist (this host has: blob, clock, config, fs, http, random, secret, sql)`}},
-		"unknown key":     {"  http:\n    alow: [https://example.com]\n", []string{`.yaml:4:5: there is no key "alow"`}},
+		"unknown module": {"  htpp:\n    allow: [https://example.com]\n", []string{".yaml:3:3: passthrough.htpp: ", `passthrough module "htpp" does not exist (this host has: blob, clock, config, fs, http, random, secret, sql)`}},
+		"unknown key":    {"  http:\n    alow: [https://example.com]\n", []string{`.yaml:4:5: there is no key "alow"`}},
+		"empty": {"  http: {}\n  sql: {connections: {}}\n  blob: {buckets: {}}\n  config: {values: {}}\n  secret: {reveal: []}\n  fs: {}\n  clock: {}\n", []string{
+			".yaml:3:3: passthrough.http: the policy is empty", ".yaml:4:3: passthrough.sql: the policy is empty", "passthrough.blob: the policy is empty",
+			"passthrough.config: the policy is empty", "passthrough.secret: the policy is empty", "passthrough.fs: the policy is empty", "passthrough.clock: the policy is empty",
+		}},
 		"in a rule":       {"  http:\n    allow:\n      - https://example.com\n      - {origin: https://example.com, path: /}\n", []string{`.yaml:6:39: there is no key "path"`}},
 		"wrong kind":      {"  http:\n    allow: https://example.com\n", []string{".yaml:4:12: string was used where sequence is expected"}},
 		"not a number":    {"  http:\n    allow: [https://example.com]\n    max_redirects: many\n", []string{".yaml:5:20: "}},

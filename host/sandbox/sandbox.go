@@ -291,12 +291,18 @@ func New(cfg Config) (*Sandbox, error) {
 		}
 		m := &Module{File: file, Options: own.over(defaults), budget: budget, interpreter: cfg.Interpreter, logger: s.logger.With("module", file.Name)}
 		var err error
+		said := m.Options.Policies
 		if m.Options.Policies, err = cfg.Passthrough.CheckPolicies(m.Options.Passthrough, m.Options.Policies); err != nil {
 			continue // it has been reported
 		}
 		if err := m.admit(cfg.Passthrough); err != nil {
 			s.refused = append(s.refused, err)
 			continue
+		}
+		for _, granted := range m.grants {
+			if granted.Policy != nil && said[granted.Name] == nil {
+				m.logger.Info("granted by its name alone: its policy is the empty one, which allows nothing that needs one", "capability", granted.Name)
+			}
 		}
 		if file.Kind == catalog.KindCommand {
 			if configured && own.Policy == PolicyReuse {
