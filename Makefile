@@ -136,16 +136,18 @@ schema: ## write docs/wasmworker.schema.json, by which editors complete wasmwork
 
 # go test -fuzz takes one target at a time.
 FUZZTIME ?= 30s
+FUZZDIRS ?= abi host
 .PHONY: fuzz
 fuzz: ## fuzz everything that parses, each target for FUZZTIME
-	@for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' abi host); do \
+	@for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' $(FUZZDIRS)); do \
 	  for t in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9]+).*/\1/p' $$f); do \
 	    echo "fuzz $$t"; $(GO) test -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./$$(dirname $$f) || exit 1; done; done
 
+PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 .PHONY: cross
-cross: ## build wasmworker for every platform that it supports
-	@for os in linux darwin windows; do for arch in amd64 arm64; do \
-	  echo "build $$os/$$arch"; GOOS=$$os GOARCH=$$arch CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/wasmworker ./host/... || exit 1; done; done
+cross: ## build wasmworker for every platform that it supports, or for PLATFORMS
+	@for p in $(PLATFORMS); do \
+	  echo "build $$p"; GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/wasmworker ./host/... || exit 1; done
 
 .PHONY: wat
 wat: ## assemble the .wat files of testdata again (needs wat2wasm of wabt)

@@ -110,9 +110,9 @@ func start(t testing.TB, list []*catalog.Module, policy sandbox.Policy, set pass
 }
 
 // looked tells whether a language is looked at. The race detector looks at the host, which does the same for all of them, and takes
-// minutes for what the tests without it have seen: it gets the fast path, a module that is built for the tests, and each other kind.
+// minutes for what the tests without it have seen: it gets a small guest, and commands.
 func looked(language string) bool {
-	return !testbed.Race || slices.Contains([]string{"c", "go", "command-go", "extism-go"}, language)
+	return !testbed.Race || slices.Contains([]string{"c", "command-go"}, language)
 }
 
 // TestConformance runs all cases that hold for a module's kind against the modules of every folder.
