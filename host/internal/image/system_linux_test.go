@@ -406,9 +406,10 @@ func TestAttachFails(t *testing.T) {
 		f.fd = fd
 		r := i.memory.region.(*mapping)
 		i.close()
-		// What may be a hole is not unmapped: let this test not leak it.
-		if lines := within(t, r); len(lines) == 0 || !strings.HasPrefix(lines[0], fmt.Sprintf("%x-", uintptr(r.base))) {
-			t.Errorf("after Close: %q", lines)
+		// What may be a hole is not unmapped: let this test not leak it. The kernel may have joined it with what lies below it.
+		base := uintptr(r.base)
+		if len(mappings(t, func(start, end uintptr, _ string) bool { return start <= base && base < end })) != 1 {
+			t.Errorf("Close unmapped what it cannot know to be its own; mapped now: %q", within(t, r))
 		}
 		_ = unix.MunmapPtr(r.base, 3*wasmPage)
 	})
