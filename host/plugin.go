@@ -123,6 +123,7 @@ type Plugin struct {
 	used            bool
 	goActivities    map[string]bool
 	dynamicActivity bool
+	hurried         bool // Interrupt was called
 
 	stopping    atomic.Bool
 	forced      context.Context // ends when live activities are to be interrupted
@@ -318,7 +319,12 @@ func (p *Plugin) checkNames() error {
 // StopWorker implements [worker.Plugin]. The worker has stopped polling when it is
 // called; it blocks until every activity has returned and reported, and everything is closed.
 func (p *Plugin) StopWorker(ctx context.Context, options worker.PluginStopWorkerOptions, next func(context.Context, worker.PluginStopWorkerOptions)) {
+	p.mu.Lock()
 	p.stopping.Store(true)
+	if p.hurried {
+		p.force()
+	}
+	p.mu.Unlock()
 	timer := time.AfterFunc(p.options.GracefulShutdownTimeout, p.force)
 	next(ctx, options)
 	timer.Stop()
@@ -347,9 +353,16 @@ func (p *Plugin) close(ctx context.Context) error {
 }
 
 // Interrupt ends a graceful shutdown early: activities of this worker that still run, and
-// any that begin later, are interrupted now. Call it when the worker is being stopped. It
-// does not block.
-func (p *Plugin) Interrupt() { p.force() }
+// any that begin later, are interrupted as soon as it has stopped polling: earlier, Temporal
+// would hand them to this worker again. Call it when the worker is being stopped. It does not block.
+func (p *Plugin) Interrupt() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hurried = true
+	if p.stopping.Load() {
+		p.force()
+	}
+}
 
 // shutdownInterceptor gives every activity of the worker, those in Go too, a context
 // that ends with worker.ErrWorkerShutdown when the graceful timeout is over. The SDK's
