@@ -2,6 +2,7 @@ package hosttest_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"reflect"
@@ -165,6 +166,32 @@ func TestCalls(t *testing.T) {
 	}})
 	if len(run.Calls) != 1 || run.Calls[0].Module != "wasmworker:config/v1" || !strings.Contains(string(run.Output.Data), "wasmworker:config/v1") {
 		t.Errorf("%+v", run)
+	}
+}
+
+// A call knows how far the activity is, what it takes is seen on the guest's clock, and the guest can be asked to cancel at any unit.
+func TestMoments(t *testing.T) {
+	var at []int64
+	env := hosttest.New(t, hosttest.Options{Modules: []string{guest(t, "conformance/go")}})
+	see := func(ctx context.Context, _ hosttest.Call) ([]byte, error) {
+		at = append(at, sandbox.Units(ctx))
+		return []byte("x"), nil
+	}
+	run := env.Run(hosttest.Activity{Type: "upper", Args: []any{"abc"}, Answer: see})
+	if len(at) != 1 || at[0] <= 0 || at[0] >= run.Units {
+		t.Errorf("the call came after %v of %d units", at, run.Units)
+	}
+	var slow, fast struct{ Start, End int64 }
+	acts := hosttest.New(t, hosttest.Options{Modules: []string{wat(t, "slowcall")}})
+	for into, delay := range map[*struct{ Start, End int64 }]time.Duration{&slow: time.Hour, &fast: 0} {
+		run := acts.Run(hosttest.Activity{Type: "Slow", Faults: []hosttest.Fault{{Delay: delay}}, Answer: see})
+		if run.Err != nil || len(run.Output.Data) != 16 {
+			t.Fatalf("%+v", run)
+		}
+		into.Start, into.End = int64(binary.LittleEndian.Uint64(run.Output.Data)), int64(binary.LittleEndian.Uint64(run.Output.Data[8:]))
+	}
+	if took := time.Duration((slow.End - slow.Start) - (fast.End - fast.Start)); took != time.Hour {
+		t.Errorf("by the guest's clock the slow call took %s more, want an hour", took)
 	}
 }
 

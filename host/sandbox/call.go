@@ -140,7 +140,14 @@ type call struct {
 }
 
 func newCall(ctx context.Context, activity Activity, task *Task) *call {
-	return &call{ctx: ctx, module: activity.Module, activity: activity, task: task}
+	return (&call{module: activity.Module, activity: activity, task: task}).in(ctx)
+}
+
+// in gives the call its context, from which host functions get the call back, and those of the task and of passthrough modules what
+// they may ask. Host functions run concurrently for different instances of one runtime, so the call cannot be kept beside the functions.
+func (c *call) in(ctx context.Context) *call {
+	c.ctx = context.WithValue(ctx, callKey{}, c)
+	return c
 }
 
 // release gives back what the call has, beside its instance.
@@ -156,11 +163,6 @@ func (c *call) release() {
 }
 
 type callKey struct{}
-
-// context returns the context that is handed to the runtime, from which host functions
-// get the call back. Host functions run concurrently for different instances of one
-// runtime, so the call cannot be kept beside the functions.
-func (c *call) context() context.Context { return context.WithValue(c.ctx, callKey{}, c) }
 
 func callFrom(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
 
@@ -218,7 +220,7 @@ func (c *call) flags() abi.Flags {
 	if c.task.Flags == nil {
 		return 0
 	}
-	return c.task.Flags(c.context())
+	return c.task.Flags(c.ctx)
 }
 
 // write appends to the output within the limit.

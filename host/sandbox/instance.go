@@ -61,7 +61,7 @@ func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 	}
 	// While the instance is being made there is no activity: what it logs is the
 	// module's, and what it asks of the activity is refused.
-	c := &call{ctx: ctx, module: m, task: &Task{Log: logTo(m.logger)}}
+	c := (&call{module: m, task: &Task{Log: logTo(m.logger)}}).in(ctx)
 	var before int64 // units of what ran before
 	i.stdio = newStdio(c)
 	i.begin(c, wasi.Initialisation, func() int64 { return before + i.meter.Used() })
@@ -84,7 +84,7 @@ func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 	for _, env := range m.env {
 		config = config.WithEnv(env[0], env[1])
 	}
-	ctx = experimental.WithMemoryAllocator(c.context(), i.memory)
+	ctx = experimental.WithMemoryAllocator(c.ctx, i.memory)
 	made := false
 	defer func() {
 		c.release()
@@ -251,7 +251,7 @@ func (i *Instance) run(c *call) (*Payload, error) {
 		budget = limit
 	}
 	var units int64
-	units, err = i.meter.Run(c.context(), budget, func(ctx context.Context) error {
+	units, err = i.meter.Run(c.ctx, budget, func(ctx context.Context) error {
 		return fn.CallWithStack(ctx, stack[:])
 	})
 	if c.task.Usage != nil {

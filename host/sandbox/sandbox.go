@@ -493,7 +493,7 @@ func (s *Sandbox) Run(ctx context.Context, task Task) (*Payload, error) {
 		}
 	}()
 	c := newCall(ctx, activity, &task)
-	instance, err := s.executor.Acquire(c.context(), activity.Module)
+	instance, err := s.executor.Acquire(c.ctx, activity.Module)
 	if err != nil {
 		return nil, c.instantiationError(err)
 	}
