@@ -7,7 +7,7 @@ SERVER    := $(BIN)/wasmworker-devserver
 WORKER    := $(BIN)/wasmworker
 ACTS      := $(BIN)/acts/greet.wasm $(BIN)/acts/apistats.wasm
 MODULES   := . guest-sdk/go cmd/wasmworker-devserver bench examples/flightdelays examples/metadata
-GUESTS    := examples/apistats examples/flightdelays/activities/go examples/metadata/activities/go testdata/guests/acts testdata/guests/files testdata/conformance/go testdata/conformance/command-go
+GUESTS    := examples/apistats examples/flightdelays/activities/go examples/metadata/activities/go testdata/guests/acts testdata/guests/calls testdata/guests/files testdata/conformance/go testdata/conformance/command-go
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0
 WASMBUILD := GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -buildmode=c-shared -trimpath -ldflags='-s -w'
 

@@ -154,7 +154,7 @@ func (a *attempt) run(ctx context.Context, info activity.Info, args []sandbox.Pa
 		module = known.Module.File.Name
 	}
 	metrics := activity.GetMetricsHandler(ctx)
-	result, err := a.plugin.sandbox.Run(guest, sandbox.Task{
+	task := sandbox.Task{
 		Activity:  info.ActivityType.Name,
 		Args:      args,
 		Info:      guestInfo(info),
@@ -166,7 +166,14 @@ func (a *attempt) run(ctx context.Context, info activity.Info, args []sandbox.Pa
 		Denied: func(capability string, _ *passthrough.Denial) {
 			metrics.WithTags(map[string]string{"module": module, "capability": capability}).Counter(MetricDenied).Inc(1)
 		},
-	})
+	}
+	run := a.plugin.sandbox.Run
+	if i := a.plugin.options.Interceptor; i != nil {
+		run = func(ctx context.Context, task sandbox.Task) (*sandbox.Payload, error) {
+			return i.Execute(ctx, task, a.plugin.sandbox.Run)
+		}
+	}
+	result, err := run(guest, task)
 	metrics.Counter(MetricUnits).Inc(usage.Units)
 	if usage.Instance != "" {
 		metrics.WithTags(map[string]string{"instance": string(usage.Instance)}).Counter(MetricInstances).Inc(1)

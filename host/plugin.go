@@ -88,6 +88,8 @@ type PluginOptions struct {
 	// what lies there is run. "none" keeps nothing. Default: wasmworker below the
 	// user's cache folder, or nothing where there is none.
 	CacheDir string
+	// Interceptor stands around activities and calls of passthrough modules, to record or trace them. Default: none.
+	Interceptor Interceptor
 	// Executor replaces the pool of instances. MaxConcurrentActivities then limits
 	// the activities, and the executor alone the instances.
 	Executor Executor
@@ -173,12 +175,16 @@ func NewPlugin(options PluginOptions) (*Plugin, error) {
 	if unreadable != nil && (!options.SkipRefused || len(modules) == 0) {
 		errs = append(errs, unreadable)
 	}
+	set = set.Wrap(measured)
+	if options.Interceptor != nil {
+		set = set.Wrap(options.Interceptor.Passthrough)
+	}
 	if len(modules) > 0 {
 		p.sandbox, err = sandbox.New(sandbox.Config{
 			Modules:     modules,
 			Defaults:    options.Defaults,
 			PerModule:   options.PerModule,
-			Passthrough: set.Wrap(measured),
+			Passthrough: set,
 			SkipRefused: options.SkipRefused,
 			Limit:       p.limit,
 			MemoryLimit: options.TotalMemoryLimit,

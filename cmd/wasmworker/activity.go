@@ -99,7 +99,7 @@ func invoke(c *cli.Context) error {
 		return !slices.ContainsFunc(modules, func(m *catalog.Module) bool { return m.Name == name })
 	})
 	if path := c.String("record"); path != "" {
-		return record(c, path, hosttest.Options{Modules: []string{c.Args().First()}, Defaults: defaults, PerModule: perModule, Passthrough: granting})
+		return record(c, path, file, hosttest.Options{Modules: []string{c.Args().First()}, Defaults: defaults, PerModule: perModule, Passthrough: granting})
 	}
 	config := sandbox.Config{Modules: modules, Defaults: defaults, PerModule: perModule, Passthrough: set, Limit: 1, Logger: logger}
 	if config.CacheDir = c.String("cache-dir"); config.CacheDir == "" {

@@ -44,6 +44,8 @@ type configFile struct {
 	CancelGrace             *scalar                 `yaml:"cancel_grace"`
 	HealthAddress           *string                 `yaml:"health_address"`
 	CacheDir                *string                 `yaml:"cache_dir"`
+	RecordDir               *string                 `yaml:"record_dir"`
+	RecordLimit             *int                    `yaml:"record_limit"`
 	LogLevel                *string                 `yaml:"log_level"`
 	LogFormat               *string                 `yaml:"log_format"`
 	Policy                  *string                 `yaml:"policy"`

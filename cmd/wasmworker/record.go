@@ -3,11 +3,15 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -16,19 +20,24 @@ import (
 	"github.com/wasmworker/wasmworker/host"
 	"github.com/wasmworker/wasmworker/host/hosttest"
 	"github.com/wasmworker/wasmworker/host/hosttest/cases"
+	"github.com/wasmworker/wasmworker/host/passthrough/secret"
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
 // record runs an activity as invoke does, but with a clock and random numbers that can be had again, and appends it to a file of
 // cases with all that it was answered.
-func record(c *cli.Context, path string, options hosttest.Options) error {
+func record(c *cli.Context, path string, file *configFile, options hosttest.Options) error {
 	if !strings.HasSuffix(path, cases.Suffix) {
 		return usagef("--record %s: the name of a file with cases ends in %s", path, cases.Suffix)
 	}
 	args, err := parseArgs(c, c.Args().Slice()[min(2, c.NArg()):])
 	if err != nil {
 		return err
+	}
+	keeping, err := newRecording(file)
+	if err != nil {
+		return usageError{err}
 	}
 	first, second, stopSignals := signals(c.Context, discard)
 	defer stopSignals()
@@ -60,9 +69,15 @@ func record(c *cli.Context, path string, options hosttest.Options) error {
 	for _, arg := range args {
 		a.Args = append(a.Args, arg)
 	}
+	i := slices.IndexFunc(env.Activities(), func(known sandbox.Activity) bool { return known.Type == a.Type })
+	if recorded := env.Activities()[i]; recorded.Export != recorded.Type {
+		a.Info = new(env.DefaultInfo(a.Type))
+	}
 	run := env.RunContext(second, a)
 	if run.Outcome() != hosttest.Interrupted {
-		if err := keep(path, env, options, a, run); err != nil {
+		name := fmt.Sprintf("%s recorded at %s", a.Type, time.Now().UTC().Format(time.RFC3339Nano))
+		f := &cases.File{Path: path, Start: options.Start, Seed: options.Seed}
+		if err := keeping.keep(f, name, true, env.Activities()[i], a, run); err != nil {
 			return err
 		}
 		fmt.Fprintf(c.App.ErrWriter, "wasmworker: recorded; `wasmworker test %s` replays it\n", path)
@@ -70,16 +85,35 @@ func record(c *cli.Context, path string, options hosttest.Options) error {
 	return printOutcome(c, run.Output, run.Err)
 }
 
-// keep appends a run to a file. What a guest was told of secrets is left out.
-func keep(path string, env *hosttest.Env, options hosttest.Options, a hosttest.Activity, run *hosttest.Run) error {
-	for i, call := range run.Calls {
-		if call.Module == "wasmworker:secret/v1" && call.Err == nil {
-			run.Calls[i].Response = []byte("REDACTED")
+// recording makes cases of attempts, without the secrets that the configuration has.
+type recording struct{ secrets *secret.Store }
+
+func newRecording(config *configFile) (recording, error) {
+	store, err := secret.Open(config.Secrets)
+	return recording{store}, config.at(err, "secrets")
+}
+
+// values are the secrets as they are now.
+func (r recording) values() (values cases.Secrets, err error) {
+	for _, name := range r.secrets.Names() {
+		value, err := r.secrets.Value(name)
+		if err != nil {
+			return nil, fmt.Errorf("secrets have to be known to be left out of records: secret %s: %w", name, err)
 		}
+		values = append(values, value)
 	}
-	i := slices.IndexFunc(env.Activities(), func(known sandbox.Activity) bool { return known.Type == a.Type })
-	module := env.Activities()[i].Module
-	f := &cases.File{Path: path, Module: module.File.Path, Digest: module.File.Digest, Start: options.Start, Seed: options.Seed}
+	return values, nil
+}
+
+// keep appends an attempt to the file at f.Path, which has a clock and a seed, and gets from the module what else belongs to it. With exact false,
+// the case wants no units: the attempt had another clock.
+func (r recording) keep(f *cases.File, name string, exact bool, activity sandbox.Activity, a hosttest.Activity, run *hosttest.Run) error {
+	secrets, err := r.values()
+	if err != nil {
+		return err
+	}
+	module := activity.Module
+	f.Module, f.Digest = module.File.Path, module.File.Digest
 	if m := module.Options.MemoryLimit; m != abi.DefaultMemoryLimit {
 		f.Limits.Memory = m
 	}
@@ -89,5 +123,118 @@ func keep(path string, env *hosttest.Env, options hosttest.Options, a hosttest.A
 	if n := module.Options.MaxUnits; n != hosttest.DefaultMaxUnits {
 		f.Limits.Units = n
 	}
-	return f.Append(cases.Record(fmt.Sprintf("%s recorded at %s", a.Type, time.Now().UTC().Format(time.RFC3339Nano)), a, run))
+	f.Env = module.Env()
+	for name, value := range f.Env {
+		f.Env[name] = secrets.Redact(value)
+	}
+	a.Type = activity.Export // a case has neither prefixes nor other names; the info has the activity type
+	c := cases.Record(name, a, run, secrets)
+	if !exact {
+		c.Want.Units = 0
+	}
+	return f.Append(c)
 }
+
+// recorder keeps a sample of a worker's attempts: the first of each way in which each activity ends.
+type recorder struct {
+	recording
+	folder     string
+	limit      int // of each
+	logger     *slog.Logger
+	activities []sandbox.Activity
+
+	mu      sync.Mutex
+	kinds   map[string]map[string]int // how many there are, by activity and by how it ended
+	writing sync.WaitGroup
+}
+
+const (
+	// maxRecord is the most bytes that an attempt in a record may have taken and given.
+	maxRecord = 1 << 20
+	// maxKinds is the most ways of ending that an activity has records of: a guest can make up as many as it wants.
+	maxKinds = 20
+)
+
+// newRecorder makes the folder, if there is none, and sees that files can be made in it.
+func newRecorder(folder string, limit int, config *configFile, logger *slog.Logger) (*recorder, error) {
+	if limit < 1 {
+		return nil, usagef("--record-limit %d: it has to be 1 or more", limit)
+	}
+	r, err := newRecording(config)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	err = os.MkdirAll(folder, 0o700)
+	if err == nil {
+		var probe *os.File
+		if probe, err = os.CreateTemp(folder, ".probe-*"); err == nil {
+			err = cmp.Or(probe.Close(), os.Remove(probe.Name()))
+		}
+	}
+	if err != nil {
+		return nil, usagef("--record: no files can be made there: %w", err)
+	}
+	return &recorder{recording: r, folder: folder, limit: limit, logger: logger, kinds: map[string]map[string]int{}}, nil
+}
+
+// ended is told of each attempt.
+func (r *recorder) ended(a hosttest.Activity, run *hosttest.Run) {
+	kind := string(run.Outcome())
+	switch failure := run.Failure(); {
+	case run.Outcome() == hosttest.Interrupted, run.Outcome() == hosttest.Failed && failure == nil:
+		return // that was the worker, or the machine
+	case failure != nil:
+		kind = cmp.Or(failure.Type, kind)
+	}
+	i := slices.IndexFunc(r.activities, func(known sandbox.Activity) bool { return known.Type == a.Type })
+	if i < 0 {
+		return
+	}
+	number := r.next(a.Type, kind)
+	if number == 0 {
+		return
+	}
+	r.writing.Go(func() { // Temporal need not wait for a disk
+		if path, err := r.write(r.activities[i], kind, number, a, run); err != nil {
+			r.logger.Warn("an attempt was not recorded", "activity", a.Type, "error", err)
+		} else if path != "" {
+			r.logger.Info("recorded an attempt", "activity", a.Type, "file", path)
+		}
+	})
+}
+
+// next is the number of an attempt among those of the activity that ended in this way, from 1; 0 if there are enough.
+func (r *recorder) next(activity, kind string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	kinds := r.kinds[activity]
+	if kinds == nil {
+		kinds = map[string]int{}
+		r.kinds[activity] = kinds
+	}
+	if kinds[kind] == r.limit || kinds[kind] == 0 && len(kinds) == maxKinds {
+		return 0
+	}
+	kinds[kind]++
+	return kinds[kind]
+}
+
+var unsafeInNames = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
+
+// write makes the file of an attempt, and returns its path: "" if there is one, which is from an earlier run of the worker.
+func (r *recorder) write(activity sandbox.Activity, kind string, number int, a hosttest.Activity, run *hosttest.Run) (string, error) {
+	secrets, err := r.values()
+	if err != nil {
+		return "", err
+	}
+	safe := func(text string) string { return unsafeInNames.ReplaceAllString(text, "_") }
+	name := fmt.Sprintf("%s.%s.%.8s.%d", safe(a.Type), safe(secrets.Redact(kind)), activity.Module.File.Digest, number)
+	f := &cases.File{Path: filepath.Join(r.folder, name+cases.Suffix), Start: a.Info.StartedTime}
+	if _, err := os.Lstat(f.Path); err == nil {
+		return "", nil
+	}
+	return f.Path, r.keep(f, fmt.Sprintf("attempt %d of %s", a.Info.Attempt, cmp.Or(a.Info.WorkflowID, a.Info.ActivityID)), false, activity, a, run)
+}
+
+// wait returns when all is written.
+func (r *recorder) wait() { r.writing.Wait() }

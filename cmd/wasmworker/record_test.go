@@ -3,9 +3,19 @@
 package main_test
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
@@ -57,5 +67,121 @@ func TestRecord(t *testing.T) {
 	}
 	if _, err := os.Stat(dir + "/x.test.yaml"); err == nil {
 		t.Error("something was recorded of what did not run")
+	}
+}
+
+// A worker keeps a sample of real tasks, without secrets, and each is replayed offline.
+func TestServeRecords(t *testing.T) {
+	const token = "hunter2-very-secret"
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "you are "+r.Header.Get("Authorization")+" and sent ") //nolint:errcheck // as a careless service does
+		io.Copy(w, r.Body)                                                       //nolint:errcheck // likewise
+	}))
+	defer s.Close()
+	t.Setenv("TOKEN", token)
+	t.Setenv("REGION", "eu of "+token)
+	config := file(t, "wasmworker.yaml", `
+secrets:
+  token: {env: TOKEN}
+passthrough:
+  http:
+    allow: [{origin: "`+s.URL+`", methods: [GET, POST], headers: {Authorization: "Bearer {{secret:token}}"}}]
+    private_addresses: [127.0.0.1]
+  secret: {reveal: [token]}
+env: [REGION]
+per_module:
+  calls: {prefix: shop.}
+record_limit: 2
+`)
+	dir := t.TempDir()
+	module := filepath.Join(dir, "calls.wasm")
+	copyFile(t, testbed.Guest(t, "testdata/guests/calls"), module)
+	records := filepath.Join(dir, "records")
+	server := testbed.Shared(t)
+	c, q := server.Client(t), queue(t)
+	serve := func() *testbed.Worker {
+		return server.Serve(t, "--config", config, "--modules", module, "--task-queue", q, "--record", records)
+	}
+	w := server.StartServe(t, "--config", config, "--modules", module, "--task-queue", q, "--record", filepath.Join(module, "below-a-file"))
+	if code := w.Wait(t); code != 2 || !strings.Contains(w.Stderr(), "no files can be made there") {
+		t.Errorf("code %d: %s", code, w.Stderr())
+	}
+	w = serve()
+	options := client.StartActivityOptions{TaskQueue: q, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1}}
+	start := func(name string, args ...any) client.ActivityHandle {
+		return execute(t, c, options, "shop."+name, args...)
+	}
+	for range 3 {
+		if got := result[string](t, start("Fetch", s.URL+"/x")); got != "you are Bearer "+token+" and sent " {
+			t.Fatalf("got %q", got)
+		}
+	}
+	if got := result[string](t, start("Sign", s.URL, "token")); got != "you are Bearer "+token+" and sent "+token+"\neu of "+token {
+		t.Fatalf("got %q", got)
+	}
+	failure(t, start("Sign", s.URL, "other"))
+	failure(t, start("Fail", "Declined"))
+	failure(t, start("Fail", "No/such: card "+token))
+	result[int](t, start("Count", 3))
+	handle := start("Wait")
+	waitStarted(t, handle)
+	if err := handle.Cancel(t.Context(), client.CancelActivityOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	failure(t, handle)
+	stop := func() {
+		t.Helper()
+		w.Signal(syscall.SIGTERM)
+		if code := w.Wait(t); code != 0 {
+			t.Fatalf("code %d: %s", code, w.Stderr())
+		}
+	}
+	stop()
+	names := func() (names []string) {
+		files, err := os.ReadDir(records)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			names = append(names, regexp.MustCompile(`\.[0-9a-f]{8}\.`).ReplaceAllString(f.Name(), "."))
+			data, err := os.ReadFile(filepath.Join(records, f.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(string(data), token) || strings.Contains(string(data), "hunter2") {
+				t.Errorf("%s has the secret in it:\n%s", f.Name(), data)
+			}
+			if info, err := f.Info(); err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("%s: %v, %v", f.Name(), info.Mode(), err)
+			}
+		}
+		return names
+	}
+	want := []string{
+		"shop_Count.completed.1.test.yaml",
+		"shop_Fail.Declined.1.test.yaml",
+		"shop_Fail.No_such_card_REDACTED.1.test.yaml",
+		"shop_Fetch.completed.1.test.yaml",
+		"shop_Fetch.completed.2.test.yaml",
+		"shop_Sign.Error.1.test.yaml",
+		"shop_Sign.completed.1.test.yaml",
+		"shop_Wait.cancelled.1.test.yaml",
+	}
+	if got := names(); !slices.Equal(got, want) {
+		t.Errorf("records: %q", got)
+	}
+	if got := (command{args: []string{"test", records}}).run(t); got.code != 0 {
+		t.Errorf("%+v", got)
+	}
+	// The next worker goes on counting where this one ended.
+	w = serve()
+	for range 2 {
+		result[int](t, start("Count", 3))
+		result[string](t, start("Fetch", s.URL+"/x"))
+	}
+	stop()
+	want = slices.Insert(want, 1, "shop_Count.completed.2.test.yaml")
+	if got := names(); !slices.Equal(got, want) {
+		t.Errorf("records: %q", got)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 
 	"github.com/wasmworker/wasmworker/host"
+	"github.com/wasmworker/wasmworker/host/hosttest"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
 
@@ -33,6 +34,8 @@ func serveFlags() []cli.Flag {
 		&cli.GenericFlag{Name: "graceful-shutdown-timeout", EnvVars: []string{"GRACEFUL_SHUTDOWN_TIMEOUT_SECONDS"}, Value: valueOf(durationFlag(host.DefaultGracefulShutdownTimeout)), Usage: "how long activities may go on after the first signal: `SECONDS`, or with a unit"},
 		&cli.BoolFlag{Name: "skip-refused", EnvVars: []string{"WASMWORKER_SKIP_REFUSED"}, Usage: "serve the rest when modules are refused, instead of nothing"},
 		&cli.StringFlag{Name: "health-address", EnvVars: []string{"WASMWORKER_HEALTH_ADDRESS"}, Usage: "`HOST:PORT` for /healthz and /readyz, such as :8080 (default: none)"},
+		&cli.StringFlag{Name: "record-dir", Aliases: []string{"record"}, EnvVars: []string{"WASMWORKER_RECORD_DIR"}, Usage: "write a sample of the activities to `FOLDER`, as cases that wasmworker test replays, with their inputs and what they were answered, but without secrets (default: none)", TakesFile: true},
+		&cli.IntFlag{Name: "record-limit", EnvVars: []string{"WASMWORKER_RECORD_LIMIT"}, Value: 3, Usage: "most cases that --record-dir gets of each activity and way in which it ends"},
 	}, instanceFlags(), moduleFlags(), logFlags())
 }
 
@@ -66,11 +69,12 @@ times: exit at once.`,
 
 // server is what serve and dev have in common.
 type server struct {
-	options host.Options
-	logger  *slog.Logger
-	health  string
-	before  func(ctx context.Context, h *host.Host) error // runs between the checks and the start
-	started func(h *host.Host)
+	options  host.Options
+	logger   *slog.Logger
+	health   string
+	recorder *recorder                                     // nil: nothing is recorded
+	before   func(ctx context.Context, h *host.Host) error // runs between the checks and the start
+	started  func(h *host.Host)
 }
 
 // newServer makes host options of flags, environment and file.
@@ -119,6 +123,12 @@ func newServer(c *cli.Context) (*server, error) {
 		TaskQueue:      c.String("task-queue"),
 		DeploymentName: c.String("deployment-name"),
 	}
+	if folder := c.String("record-dir"); folder != "" {
+		if s.recorder, err = newRecorder(folder, c.Int("record-limit"), config, logger); err != nil {
+			return nil, err
+		}
+		s.options.Interceptor = &hosttest.Recorder{MaxSize: maxRecord, Ended: s.recorder.ended}
+	}
 	return s, nil
 }
 
@@ -145,6 +155,10 @@ func (s *server) serve(ctx context.Context) error {
 	h, err := host.New(s.options)
 	if err != nil {
 		return usageError{err}
+	}
+	if s.recorder != nil {
+		s.recorder.activities = h.Plugin().Activities()
+		defer s.recorder.wait()
 	}
 	if s.health != "" {
 		shut, err := serveHealth(s.health, h)

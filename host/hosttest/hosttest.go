@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -313,7 +314,7 @@ func (e *Env) RunContext(ctx context.Context, a Activity) *Run {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it did not end within %s", patience))
 	defer cancel()
-	r := &running{Activity: a, seen: &Run{}}
+	r := &running{Activity: a, seen: &Run{}, room: math.MaxInt}
 	info := e.DefaultInfo(a.Type)
 	if a.Info != nil {
 		info = *a.Info
@@ -324,11 +325,8 @@ func (e *Env) RunContext(ctx context.Context, a Activity) *Run {
 	}
 	var usage sandbox.Usage
 	task.Usage = &usage
-	r.seen.Output, r.seen.Err = e.box.Run(context.WithValue(ctx, runningKey{}, r), task)
-	if cancelled, ok := errors.AsType[*sandbox.CancelledError](r.seen.Err); ok {
-		r.seen.Output = cancelled.Details
-	}
-	r.seen.Units, r.seen.Memory = usage.Units, usage.Memory
+	output, err := e.box.Run(context.WithValue(ctx, runningKey{}, r), task)
+	r.ended(output, err, &usage)
 	return r.seen
 }
 
@@ -336,9 +334,18 @@ func (e *Env) RunContext(ctx context.Context, a Activity) *Run {
 type running struct {
 	Activity
 	seen *Run
+	room int // bytes that may still be recorded
 }
 
 type runningKey struct{}
+
+func (r *running) ended(output *sandbox.Payload, err error, usage *sandbox.Usage) {
+	if cancelled, ok := errors.AsType[*sandbox.CancelledError](err); ok {
+		output = cancelled.Details
+	}
+	r.seen.Output, r.seen.Err = output, err
+	r.seen.Units, r.seen.Memory = usage.Units, usage.Memory
+}
 
 func (r *running) heartbeat(_ context.Context, details []sandbox.Payload) error {
 	r.seen.Heartbeats = append(r.seen.Heartbeats, details)
@@ -411,7 +418,7 @@ func record(m passthrough.Module, function string, f passthrough.Func) passthrou
 		if err != nil {
 			call.Response, call.Err = nil, callError(err)
 		}
-		r.seen.Calls = append(r.seen.Calls, call)
+		r.keep(call)
 		return call.Response, err
 	}
 }

@@ -146,12 +146,12 @@ func TestNewRefuses(t *testing.T) {
 
 // bad has each option as it must not be.
 var bad = sandbox.Options{
-	Passthrough: []string{"sql"}, Env: []string{"A=B"}, Policy: "sometimes",
+	Passthrough: []string{"sql"}, Env: []string{"=B"}, Policy: "sometimes",
 	MaxCalls: -1, MaxInstances: -2, MemoryLimit: 4<<30 + 1, MaxOutput: -3,
 }
 
 func badWords(where string) []string {
-	words := []string{`policy "sometimes"`, "max_calls -1", "max_instances -2", "memory_limit 4294967297", "max_output -3", `passthrough module "sql" does not exist`, `env: "A=B"`}
+	words := []string{`policy "sometimes"`, "max_calls -1", "max_instances -2", "memory_limit 4294967297", "max_output -3", `passthrough module "sql" does not exist`, `env: "=B"`}
 	for i := range words {
 		words[i] = where + ": " + words[i]
 	}

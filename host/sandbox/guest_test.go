@@ -139,6 +139,7 @@ func TestEnvironment(t *testing.T) {
 		{"the same twice", []string{"WASMWORKER_TEST_ONE"}, []string{"WASMWORKER_TEST_ONE"}, "WASMWORKER_TEST_ONE=1=one\x00"},
 		{"empty is not unset", []string{"WASMWORKER_TEST_EMPTY"}, nil, "WASMWORKER_TEST_EMPTY=\x00"},
 		{"unset", []string{"WASMWORKER_TEST_UNSET"}, nil, "<nil>"},
+		{"set for the module", []string{"WASMWORKER_TEST_ONE", "B="}, []string{"WASMWORKER_TEST_ONE=own=it"}, "WASMWORKER_TEST_ONE=own=it\x00B=\x00"},
 		{"no patterns", []string{"WASMWORKER_TEST_*", "*", "wasmworker_test_one"}, nil, "<nil>"},
 	}
 	for _, tt := range tests {
@@ -154,9 +155,9 @@ func TestEnvironment(t *testing.T) {
 			equal(t, "arguments", text(run(t, s, "Name")), "environ\x00")
 		})
 	}
-	for _, name := range []string{"", "A=B", "A\x00"} {
+	for _, name := range []string{"", "=B", "A\x00", "A=\x00"} {
 		_, err := sandbox.New(sandbox.Config{Modules: []*catalog.Module{fixture(t, "environ")}, Defaults: sandbox.Options{Env: []string{name}}})
-		if err == nil || !strings.Contains(err.Error(), "not the name of an environment variable") {
+		if err == nil || !strings.Contains(err.Error(), "neither the name of an environment variable nor NAME=VALUE") {
 			t.Errorf("%q: error %v", name, err)
 		}
 	}

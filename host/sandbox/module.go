@@ -76,6 +76,15 @@ func CannotBeSetBack(file *catalog.Module) (string, error) {
 	return exposed.Irreversible, nil
 }
 
+// Env returns the environment variables that the module's instances have.
+func (m *Module) Env() map[string]string {
+	env := map[string]string{}
+	for _, variable := range m.env {
+		env[variable[0]] = variable[1]
+	}
+	return env
+}
+
 // Live returns how many instances of the module exist now, idle ones included.
 func (m *Module) Live() int { return int(m.live.Load()) }
 
@@ -96,8 +105,12 @@ func (m *Module) admit(set passthrough.Set) error {
 			m.grants = append(m.grants, set.Granted(need))
 		}
 	}
-	for _, name := range m.Options.Env {
-		if value, ok := os.LookupEnv(name); ok {
+	for _, variable := range m.Options.Env {
+		name, value, ok := strings.Cut(variable, "=")
+		if !ok {
+			value, ok = os.LookupEnv(name)
+		}
+		if ok {
 			m.env = append(m.env, [2]string{name, value})
 		}
 	}

@@ -72,7 +72,8 @@ type Options struct {
 	// zero policy, which by convention denies what could do harm.
 	Policies map[string]any
 	// Env names the environment variables of this process that the module may
-	// read. Their values are fixed when the module is loaded. Deny by default.
+	// read. Their values are fixed when the module is loaded. NAME=VALUE sets one for the module
+	// alone. Deny by default.
 	Env []string
 	// Prefix is put before the name of each export to make its activity type, so
 	// that two modules can export the same name.
@@ -184,9 +185,9 @@ func (o Options) check(where string, set passthrough.Set) error {
 	if _, err := set.CheckPolicies(nil, o.Policies); err != nil {
 		complain("%w", err)
 	}
-	for _, name := range o.Env {
-		if name == "" || strings.ContainsAny(name, "=\x00") {
-			complain("env: %q is not the name of an environment variable", name)
+	for _, variable := range o.Env {
+		if name, _, _ := strings.Cut(variable, "="); name == "" || strings.Contains(variable, "\x00") {
+			complain("env: %q is neither the name of an environment variable nor NAME=VALUE", variable)
 		}
 	}
 	return errors.Join(errs...)

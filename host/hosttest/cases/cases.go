@@ -35,6 +35,8 @@ type File struct {
 	// Start is when the clock begins, and Seed what random numbers are made of. Zero: the defaults of [hosttest.Options].
 	Start time.Time
 	Seed  int64
+	// Env are the environment variables that the guest has.
+	Env map[string]string
 	// Limits of the module. Those that are zero are the defaults of [hosttest.Options].
 	Limits Limits
 	Cases  []*Case

@@ -416,7 +416,7 @@ func TestRecord(t *testing.T) {
 			return nil, answers[i%len(answers)].Err
 		}}
 		run := env.Run(a)
-		if err := f.Append(cases.Record(fmt.Sprintf("case %d", i), a, run)); err != nil {
+		if err := f.Append(cases.Record(fmt.Sprintf("case %d", i), a, run, nil)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -440,12 +440,12 @@ func TestRecord(t *testing.T) {
 			}
 		}
 	}
-	if err := f.Append(cases.Record("case 1", hosttest.Activity{Type: "Ask"}, &hosttest.Run{})); err == nil || !strings.Contains(err.Error(), `a case "case 1" already`) {
+	if err := f.Append(cases.Record("case 1", hosttest.Activity{Type: "Ask"}, &hosttest.Run{}, nil)); err == nil || !strings.Contains(err.Error(), `a case "case 1" already`) {
 		t.Error(err)
 	}
 	other := *f
 	other.Seed = 7
-	if err := other.Append(cases.Record("x", hosttest.Activity{Type: "Ask"}, &hosttest.Run{})); err == nil || !strings.Contains(err.Error(), "write to another file") {
+	if err := other.Append(cases.Record("x", hosttest.Activity{Type: "Ask"}, &hosttest.Run{}, nil)); err == nil || !strings.Contains(err.Error(), "write to another file") {
 		t.Error(err)
 	}
 	if now, _ := os.ReadFile(f.Path); string(now) != string(text) {
@@ -605,7 +605,7 @@ func TestAppend(t *testing.T) {
 		path := write(t, before)
 		f := &cases.File{Path: path, Module: filepath.Join(filepath.Dir(path), "echo.wasm"), Limits: cases.Limits{Units: 100000}}
 		output := hosttest.NewPayload(1)
-		err := f.Append(cases.Record("new", hosttest.Activity{Type: "Echo", Args: []any{1}}, &hosttest.Run{Output: &output, Units: 7}))
+		err := f.Append(cases.Record("new", hosttest.Activity{Type: "Echo", Args: []any{1}}, &hosttest.Run{Output: &output, Units: 7}, nil))
 		got, _ := os.ReadFile(path)
 		switch {
 		case want == "" && (err == nil || string(got) != before):

@@ -160,6 +160,21 @@ func (d *decoder) decodeFile(root *node) *File {
 			}
 		},
 		"seed": func(n *node) { f.Seed = d.whole(n, math.MinInt64, math.MaxInt64) },
+		"env": func(n *node) {
+			if n.kind != kindMap {
+				d.fail(n.at, "env is a map of names and values, and this is %s", n.kind)
+				return
+			}
+			f.Env = map[string]string{}
+			for i, name := range n.keys {
+				if name == "" || strings.ContainsAny(name, "=\x00") {
+					d.fail(n.keyAt[i], "this is not the name of an environment variable")
+				}
+				if f.Env[name] = d.text(n.items[i]); strings.Contains(f.Env[name], "\x00") {
+					d.fail(n.items[i].at, "an environment variable cannot have a zero byte in it")
+				}
+			}
+		},
 		"limits": func(n *node) {
 			d.fields(n, "limits", map[string]func(*node){
 				"memory": func(n *node) {

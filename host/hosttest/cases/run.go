@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,7 +16,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// Runner runs cases. It makes an environment for each module, clock, seed and limits that it meets, once, and keeps it. Its methods
+// Runner runs cases. It makes an environment for each module, clock, seed, environment and limits that it meets, once, and keeps it. Its methods
 // may be called concurrently.
 type Runner struct {
 	cacheDir string
@@ -33,6 +35,7 @@ type surroundings struct {
 	module      string
 	start       int64
 	seed        int64
+	env         string
 	limits      Limits
 	interpreter bool
 }
@@ -59,7 +62,11 @@ func (r *Runner) Close() error {
 
 // env is the environment of a file's cases.
 func (r *Runner) env(ctx context.Context, f *File, interpreter bool) (*hosttest.Env, error) {
-	key := surroundings{f.Module, 0, f.Seed, f.Limits, interpreter}
+	var env []string
+	for _, name := range slices.Sorted(maps.Keys(f.Env)) {
+		env = append(env, name+"="+f.Env[name])
+	}
+	key := surroundings{f.Module, 0, f.Seed, strings.Join(env, "\x00"), f.Limits, interpreter}
 	if !f.Start.IsZero() {
 		key.start = f.Start.UnixNano()
 	}
@@ -73,7 +80,7 @@ func (r *Runner) env(ctx context.Context, f *File, interpreter bool) (*hosttest.
 	e.once.Do(func() {
 		e.env, e.err = hosttest.Open(ctx, hosttest.Options{
 			Modules:  []string{f.Module},
-			Defaults: sandbox.Options{MemoryLimit: f.Limits.Memory, MaxOutput: f.Limits.Output, MaxUnits: f.Limits.Units},
+			Defaults: sandbox.Options{Env: env, MemoryLimit: f.Limits.Memory, MaxOutput: f.Limits.Output, MaxUnits: f.Limits.Units},
 			Start:    f.Start, Seed: f.Seed, Interpreter: interpreter, CacheDir: r.cacheDir,
 		})
 	})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,19 +17,33 @@ import (
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/hosttest"
+	"github.com/wasmworker/wasmworker/host/passthrough"
 )
 
 // Record makes a case of an attempt and of what was seen of it: its calls are answered as they were, and it should end
 // as it did, with as many units of computation. Set Want.Units to 0 where the attempt had another clock or other random numbers than the
 // case will have. The activity's Answer, Patience and faults are not recorded: what they did is in the calls.
-func Record(name string, a hosttest.Activity, run *hosttest.Run) *Case {
+//
+// Secrets are redacted wherever they are, and what `secret reveal` answered is one: the guest gets REDACTED in the replay, and goes on with
+// that where it went on with the secret. What it made of a secret in another way, such as a signature, is not found. Where something was redacted, the
+// case wants no units.
+func Record(name string, a hosttest.Activity, run *hosttest.Run, secrets Secrets) *Case {
+	a, run, redacted := redact(a, run, secrets)
+	c := record(name, a, run)
+	if redacted {
+		c.Want.Units = 0
+	}
+	return c
+}
+
+func record(name string, a hosttest.Activity, run *hosttest.Run) *Case {
 	c := &Case{Name: name, Activity: a}
 	c.Activity.Answer, c.Activity.Patience, c.Activity.Faults, c.Activity.Info = nil, 0, nil, nil
 	if a.Info != nil {
 		c.Info, _ = json.Marshal(a.Info) // which has nothing that cannot be JSON
 	}
 	for _, call := range run.Calls {
-		if call.Request == nil {
+		if call.Request = untimed(call.Request); call.Request == nil {
 			call.Request = []byte{} // nil would be any
 		}
 		if call.Response == nil && call.Err == nil {
@@ -51,8 +66,25 @@ func Record(name string, a hosttest.Activity, run *hosttest.Run) *Case {
 	return c
 }
 
+// untimed is a request without what is left of the activity's time, which is another time after the least change of the module.
+func untimed(request []byte) []byte {
+	head, body, err := passthrough.SplitFrame(request)
+	if err != nil {
+		return request
+	}
+	n, err := fromJSON(head)
+	if err != nil || n.get(keyTimeout) == nil {
+		return request
+	}
+	frame, err := passthrough.EncodeFrame(json.RawMessage(n.without(keyTimeout).json()), body)
+	if err != nil {
+		return request
+	}
+	return frame
+}
+
 // Append writes a case to the end of the file at f.Path, which is made if there is none, with all of f but its cases. The cases
-// of one file have the module, clock, seed and limits in common: it is an error if those in the file are other ones, or if it has
+// of one file have the module, clock, seed, environment and limits in common: it is an error if those in the file are other ones, or if it has
 // a case of that name.
 func (f *File) Append(c *Case) error {
 	data, err := os.ReadFile(f.Path)
@@ -70,8 +102,8 @@ func (f *File) Append(c *Case) error {
 	if err != nil {
 		return err
 	}
-	if !sameFile(there.Module, f.Module) || there.Digest != "" && f.Digest != "" && there.Digest != f.Digest || !there.Start.Equal(f.Start) || there.Seed != f.Seed || there.Limits != f.Limits {
-		return fmt.Errorf("%s: its cases have another module, start, seed or limits: write to another file", f.Path)
+	if !sameFile(there.Module, f.Module) || there.Digest != "" && f.Digest != "" && there.Digest != f.Digest || !there.Start.Equal(f.Start) || there.Seed != f.Seed || !maps.Equal(there.Env, f.Env) || there.Limits != f.Limits {
+		return fmt.Errorf("%s: its cases have another module, start, seed, environment or limits: write to another file", f.Path)
 	}
 	if slices.ContainsFunc(there.Cases, func(have *Case) bool { return have.Name == c.Name }) {
 		return fmt.Errorf("%s: it has a case %q already: give the new one another name", f.Path, c.Name)
@@ -103,7 +135,7 @@ func sameFile(a, b string) bool {
 
 // save writes a file so that there is never a half of it.
 func save(path string, data []byte) error {
-	mode := os.FileMode(0o644)
+	mode := os.FileMode(0o600) // what activities are given is not for everybody
 	if stat, err := os.Stat(path); err == nil {
 		mode = stat.Mode().Perm()
 	}
@@ -149,6 +181,13 @@ func (f *File) header() *node {
 	}
 	if f.Seed != 0 {
 		n.set("seed", number(f.Seed))
+	}
+	if len(f.Env) > 0 {
+		env := &node{kind: kindMap}
+		for _, name := range slices.Sorted(maps.Keys(f.Env)) {
+			env.set(name, str(f.Env[name]))
+		}
+		n.set("env", env)
 	}
 	limits := &node{kind: kindMap}
 	if f.Limits.Memory != 0 {
@@ -325,7 +364,7 @@ func (r *Result) edits() (all []edit) {
 	if run.Outcome() == hosttest.Interrupted {
 		return nil
 	}
-	seen := Record(c.Name, c.Activity, run).Want
+	seen := record(c.Name, c.Activity, run).Want
 	seen.Heartbeats = nil
 	if c.source.get("want") == nil {
 		if seen.Cancelled != nil || seen.Failure != nil || seen.Output != nil {

@@ -246,6 +246,17 @@ func (n *node) get(key string) *node {
 	return nil
 }
 
+// without is a map without a key.
+func (n *node) without(key string) *node {
+	out := &node{kind: n.kind}
+	for i, k := range n.keys {
+		if k != key {
+			out.set(k, n.items[i])
+		}
+	}
+	return out
+}
+
 // json is the node as JSON without white space, keys in their order.
 func (n *node) json() []byte {
 	var b bytes.Buffer

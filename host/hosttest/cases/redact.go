@@ -1,0 +1,197 @@
+package cases
+
+import (
+	"cmp"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/url"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/hosttest"
+	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/sandbox"
+)
+
+// Redacted stands for a secret in records.
+const Redacted = "REDACTED"
+
+// shortest secret that is looked for, in bytes: what is shorter is found everywhere.
+const shortest = 4
+
+// Secrets are what must not get into records.
+type Secrets []string
+
+// Redact replaces each secret in a text by REDACTED, as it is and in the forms that it has in JSON, URLs and base64. Those
+// with less than 4 bytes are not looked for: they would be found everywhere.
+func (s Secrets) Redact(text string) string { return s.forms().redact(text) }
+
+// redactor replaces secrets.
+type redactor struct {
+	plain, encoded *strings.Replacer
+	found          bool
+}
+
+var encodings = []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding}
+
+var maybeBase64 = regexp.MustCompile(`[A-Za-z0-9+/_-]{4,}={0,2}`)
+
+func (r *redactor) redact(text string) string {
+	// Something in base64, such as credentials for Basic, is encoded again: so it is what the guest makes of REDACTED in the replay.
+	text = maybeBase64.ReplaceAllStringFunc(text, func(run string) string {
+		for _, encoding := range encodings {
+			if data, err := encoding.Strict().DecodeString(run); err == nil {
+				if out := r.plain.Replace(string(data)); out != string(data) {
+					return encoding.EncodeToString([]byte(out))
+				}
+			}
+		}
+		return run
+	})
+	return r.encoded.Replace(r.plain.Replace(text))
+}
+
+// forms makes a redactor. In a text, the longest forms come first: one may be part of another.
+func (s Secrets) forms() *redactor {
+	plain, encoded := map[string]string{}, map[string]string{}
+	for _, secret := range s {
+		if len(secret) < shortest {
+			continue
+		}
+		for _, form := range []string{secret, quoted(secret, true), quoted(secret, false), url.QueryEscape(secret), url.PathEscape(secret)} {
+			plain[form] = Redacted
+		}
+		// What is left are runs of base64 that cannot be decoded, since something else is before or behind them. A secret looks one of
+		// three ways in those, but for the digits at both ends, which have bits of what is beside it.
+		for before := range 3 {
+			for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+				digits := encoding.EncodeToString([]byte(strings.Repeat("-", before) + secret))
+				form := digits[(before*8+5)/6 : (before+len(secret))*8/6]
+				encoded[form] = strings.Repeat(Redacted, len(form)/len(Redacted)+1)[:len(form)]
+			}
+		}
+	}
+	return &redactor{plain: replacer(plain), encoded: replacer(encoded)}
+}
+
+func replacer(replacements map[string]string) *strings.Replacer {
+	var pairs []string
+	for _, form := range slices.SortedFunc(maps.Keys(replacements), func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) }) {
+		pairs = append(pairs, form, replacements[form])
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+// quoted is a secret as it is between quotes in JSON.
+func quoted(secret string, escapeHTML bool) string {
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(escapeHTML)
+	encoder.Encode(secret) //nolint:errcheck // it is text
+	return b.String()[1 : b.Len()-len("\"\n")]
+}
+
+// redact returns copies without secrets, and whether there were any.
+func redact(a hosttest.Activity, run *hosttest.Run, secrets Secrets) (hosttest.Activity, *hosttest.Run, bool) {
+	out := *run
+	out.Calls = slices.Clone(run.Calls)
+	revealed := false
+	for i, call := range out.Calls {
+		if call.Module == "wasmworker:secret/v1" && call.Err == nil {
+			secrets = append(slices.Clone(secrets), string(call.Response))
+			out.Calls[i].Response, revealed = []byte(Redacted), true
+		}
+	}
+	r := secrets.forms()
+	r.found = revealed
+
+	a.Args, a.Details = r.values(a.Args), r.values(a.Details)
+	if a.Info != nil {
+		info := *a.Info
+		for _, field := range reflect.ValueOf(&info).Elem().Fields() {
+			if field.Kind() == reflect.String {
+				field.SetString(r.text(field.String()))
+			}
+		}
+		a.Info = &info
+	}
+	for i, call := range out.Calls {
+		call.Request, call.Response = r.message(call.Request), r.message(call.Response)
+		if call.Err != nil {
+			call.Err = &hosttest.CallError{Errno: call.Err.Errno, Message: r.text(call.Err.Message)}
+		}
+		out.Calls[i] = call
+	}
+	out.Heartbeats = nil
+	for _, details := range run.Heartbeats {
+		out.Heartbeats = append(out.Heartbeats, r.payloads(details))
+	}
+	if run.Output != nil {
+		out.Output = &r.payloads([]sandbox.Payload{*run.Output})[0]
+	}
+	if failure, ok := errors.AsType[*abi.Failure](run.Err); ok {
+		out.Err = r.failure(failure)
+	}
+	return a, &out, r.found
+}
+
+func (r *redactor) text(text string) string {
+	out := r.redact(text)
+	r.found = r.found || out != text
+	return out
+}
+
+func (r *redactor) bytes(data []byte) []byte {
+	if out := r.text(string(data)); out != string(data) {
+		return []byte(out)
+	}
+	return data
+}
+
+// message is a request or a response, which may be a frame.
+func (r *redactor) message(data []byte) []byte {
+	head, body, err := passthrough.SplitFrame(data)
+	if err != nil || !json.Valid(head) {
+		return r.bytes(data)
+	}
+	head = r.bytes(head)
+	return slices.Concat(binary.LittleEndian.AppendUint32(nil, uint32(len(head))), head, r.bytes(body))
+}
+
+func (r *redactor) payloads(payloads []sandbox.Payload) (all []sandbox.Payload) {
+	for _, p := range payloads {
+		out := sandbox.Payload{Data: r.bytes(p.Data), Metadata: map[string][]byte{}}
+		for key, value := range p.Metadata {
+			out.Metadata[key] = r.bytes(value)
+		}
+		all = append(all, out)
+	}
+	return all
+}
+
+func (r *redactor) values(values []any) (all []any) {
+	for _, v := range values {
+		all = append(all, r.payloads([]sandbox.Payload{hosttest.NewPayload(v)})[0])
+	}
+	return all
+}
+
+func (r *redactor) failure(f *abi.Failure) *abi.Failure {
+	if f == nil {
+		return nil
+	}
+	out := *f
+	out.Type, out.Message, out.StackTrace = r.text(f.Type), r.text(f.Message), r.text(f.StackTrace)
+	out.Details = slices.Clone(f.Details)
+	for i, detail := range out.Details {
+		out.Details[i] = r.bytes(detail)
+	}
+	out.Cause = r.failure(f.Cause)
+	return &out
+}
