@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 func write(t testing.TB, text string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, module := range []string{"testdata/wat/echo", "testdata/wat/misbehave", "testdata/wat/passthrough", "host/hosttest/cases/testdata/crash"} {
+	for _, module := range []string{"testdata/wat/echo", "testdata/wat/misbehave", "testdata/wat/passthrough", "testdata/wat/environ", "host/hosttest/cases/testdata/crash"} {
 		if err := os.Symlink(filepath.Join(testbed.Root(t), module+".wasm"), filepath.Join(dir, filepath.Base(module)+".wasm")); err != nil {
 			t.Fatal(err)
 		}
@@ -159,6 +159,27 @@ func TestMistakes(t *testing.T) {
 }
 
 // What an activity gets is byte for byte what the file says, however YAML lets one write it.
+// The environment of the guest is that of the file, and no other.
+func TestEnv(t *testing.T) {
+	t.Setenv("HOST", "no")
+	path := write(t, `
+module: environ.wasm
+env: {REGION: eu, EMPTY: "", FLAGS: "-a=1 -b"}
+cases:
+  - {name: environment, activity: Environ, want: {output_matches: "^EMPTY=\x00FLAGS=-a=1 -b\x00REGION=eu\x00$"}}
+`)
+	if result := run(t, path)[0]; len(result.Differences) > 0 {
+		t.Errorf("%+v", result.Differences)
+	}
+	for env, want := range map[string]string{
+		"[A]": "env is a map", `{"A=": "x"}`: ":3:7: this is not the name", `{A: 1}`: ":3:10: this has to be text, and is a number: put it in quotes", `{A: "\0"}`: "zero byte",
+	} {
+		if _, err := cases.Read(write(t, "\nmodule: environ.wasm\nenv: "+env+"\ncases: [{name: environment, activity: Environ}]\n")); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", env, err, want)
+		}
+	}
+}
+
 func TestPayloads(t *testing.T) {
 	const big = "12345678901234567890123"
 	for value, want := range map[string]string{
