@@ -6,7 +6,9 @@ package abi
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -120,6 +122,25 @@ func (e Errno) String() string {
 // Error makes an Errno usable as an error: a passthrough function returns one,
 // wrapped or not, to choose the number that its guest sees.
 func (e Errno) Error() string { return e.String() }
+
+// ErrnoOf returns what a guest gets of an error: the number, which is EIO unless the error is or wraps a positive Errno, and the text
+// that last_error gives. That is UTF-8, and does not begin with the number's name.
+func ErrnoOf(err error) (errno Errno, message string) {
+	errno = EIO
+	if e, ok := errors.AsType[Errno](err); ok && e > 0 {
+		errno = e
+	}
+	return errno, strings.TrimPrefix(strings.ToValidUTF8(err.Error(), "\uFFFD"), errno.String()+": ")
+}
+
+// ErrnosByName returns all error numbers, by their names. The map is the caller's.
+func ErrnosByName() map[string]Errno {
+	errnos := make(map[string]Errno, len(errnoNames))
+	for e, name := range errnoNames {
+		errnos[name] = e
+	}
+	return errnos
+}
 
 // Limits of version 1 that are not configurable.
 const (

@@ -29,6 +29,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/hosttest"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
+	"github.com/wasmworker/wasmworker/internal/nearest"
 )
 
 var discard = slog.New(slog.DiscardHandler)
@@ -113,7 +114,7 @@ func invoke(c *cli.Context) error {
 	}
 	defer box.Close(context.Background()) //nolint:errcheck // the process ends
 	name := c.Args().Get(1)
-	if err := checkActivity(name, box.Activities()); err != nil {
+	if _, err := findActivity(name, box.Activities()); err != nil {
 		return err
 	}
 	args, err := parseArgs(c, c.Args().Slice()[2:])
@@ -165,19 +166,19 @@ func invoke(c *cli.Context) error {
 	return printOutcome(c, result, err)
 }
 
-// checkActivity says which activities there are if one is not among them.
-func checkActivity(name string, activities []sandbox.Activity) error {
+// findActivity returns an activity, or says which there are.
+func findActivity(name string, activities []sandbox.Activity) (sandbox.Activity, error) {
 	var known []string
 	for _, a := range activities {
 		if a.Type == name {
-			return nil
+			return a, nil
 		}
 		known = append(known, a.Type)
 	}
 	if name == "" {
-		return usagef("name an activity; there are: %s", strings.Join(known, ", "))
+		return sandbox.Activity{}, usagef("name an activity; there are: %s", strings.Join(known, ", "))
 	}
-	return usagef("there is no activity %q%s; there are: %s", name, didYouMean(name, known), strings.Join(known, ", "))
+	return sandbox.Activity{}, usagef("there is no activity %q%s; there are: %s", name, nearest.Hint(name, known), strings.Join(known, ", "))
 }
 
 // printOutcome prints a result, or why there is none.

@@ -17,7 +17,6 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/urfave/cli/v2"
-	"github.com/xrash/smetrics"
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host"
@@ -26,6 +25,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough/secret"
 	"github.com/wasmworker/wasmworker/host/passthrough/sql"
 	"github.com/wasmworker/wasmworker/host/sandbox"
+	"github.com/wasmworker/wasmworker/internal/nearest"
 )
 
 // configFile is wasmworker.yaml. Each field at its top is a flag with dashes for the
@@ -144,7 +144,7 @@ func (f *configFile) located(err error, into any) error {
 	token := located.GetToken()
 	where := fmt.Sprintf("%s:%d:%d", f.path, token.Position.Line, token.Position.Column)
 	if _, unknown := errors.AsType[*yaml.UnknownFieldError](err); unknown {
-		return fmt.Errorf("%s: there is no key %q%s", where, token.Value, didYouMean(token.Value, yamlKeys(reflect.TypeOf(into))))
+		return fmt.Errorf("%s: there is no key %q%s", where, token.Value, nearest.Hint(token.Value, yamlKeys(reflect.TypeOf(into))))
 	}
 	return fmt.Errorf("%s: %s", where, located.GetMessage())
 }
@@ -240,20 +240,6 @@ func yamlKeys(t reflect.Type) (keys []string) {
 		}
 	}
 	return keys
-}
-
-// didYouMean names the known word nearest to an unknown one, if one is near.
-func didYouMean(word string, known []string) string {
-	best, score := "", 0.0
-	for _, k := range known {
-		if s := smetrics.JaroWinkler(word, k, 0.7, 4); s > score {
-			best, score = k, s
-		}
-	}
-	if score < 0.7 {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
 }
 
 // applyConfig reads the file that --config names and sets the flags that neither the

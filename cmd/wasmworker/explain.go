@@ -9,6 +9,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
+	"github.com/wasmworker/wasmworker/internal/nearest"
 )
 
 // explanation is what explain --json prints.
@@ -71,32 +73,25 @@ func explain(c *cli.Context, file *configFile, module, capability string, words 
 	if err != nil {
 		return nil, err
 	}
-	if err := set.CheckGrant([]string{capability}); err != nil {
-		return nil, usagef("%w%s", err, didYouMean(capability, set.Names()))
+	m, err := set.WithPolicy(capability)
+	if err != nil {
+		return nil, usagef("%w%s", err, nearest.Hint(capability, set.Names()))
 	}
 	defaults, perModule, err := moduleOptions(c, file, set)
 	if err != nil {
 		return nil, err
 	}
 	own := perModule[module]
-	section := []any{"per_module", module, "passthrough"}
-	if own.Policies[capability] == nil && !slices.Contains(own.Passthrough, capability) {
-		section = []any{"passthrough"}
-	}
-	if !slices.Contains(own.Passthrough, capability) && !slices.Contains(defaults.Passthrough, capability) && set[passthrough.Module{Name: capability}.ImportName()].Functions != nil {
+	ownGrant := slices.Contains(own.Passthrough, capability)
+	needsGrant := capability != wasi.NameClock && capability != wasi.NameRandom // those are there through WASI
+	if needsGrant && !ownGrant && !slices.Contains(defaults.Passthrough, capability) {
 		return &explanation{Reason: fmt.Sprintf("%s is not granted to %s: it may not even import it. Add it to passthrough, or to per_module: {%s: {passthrough: …}}", capability, module, module)}, nil
 	}
-	policy := own.Policies[capability]
-	if policy == nil {
-		if policy = defaults.Policies[capability]; policy != nil {
-			section = []any{"passthrough"}
-		}
+	policy, section := own.Policies[capability], []any{"per_module", module, "passthrough"}
+	if policy == nil && (!ownGrant || defaults.Policies[capability] != nil) {
+		policy, section = defaults.Policies[capability], []any{"passthrough"}
 	}
 	if policy == nil {
-		m, err := set.WithPolicy(capability)
-		if err != nil {
-			return &explanation{Allowed: true, Reason: capability + " is granted and has no policy: all that it does is allowed", Where: file.where(section)}, nil
-		}
 		policy = m.NewPolicy()
 	}
 	explainer, ok := policy.(passthrough.Explainer)

@@ -72,6 +72,17 @@ func TestExplain(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.stdout), &e); err != nil || e["allowed"] != true || !strings.HasSuffix(e["where"].(string), "wasmworker.yaml:24:33") {
 		t.Errorf("%+v, %v", got, err)
 	}
+	// Folders that only the file grants are not there when the flag names something else.
+	folders := file(t, "wasmworker.yaml", "passthrough: {fs: {mounts: {/data: {folder: "+t.TempDir()+"}}}}\n")
+	if got := (command{args: []string{"explain", "--config", folders, "x", "fs", "read", "/data/a"}}).run(t); got.code != 0 {
+		t.Errorf("%+v", got)
+	}
+	if got := (command{args: []string{"explain", "--config", folders, "--passthrough", "http", "x", "fs", "read", "/data/a"}}).run(t); got.code != 1 || !strings.Contains(got.stdout, "fs is not granted to x") {
+		t.Errorf("%+v", got)
+	}
+	if got := (command{args: []string{"explain", "x", "clock"}}).run(t); got.code == 1 {
+		t.Errorf("%+v", got)
+	}
 	// Without a file everything is denied that would need a policy.
 	if got := (command{args: []string{"explain", "--passthrough", "http", "x", "http", "GET", "https://example.com"}}).run(t); got.code != 1 || !strings.Contains(got.stdout, "no rule has the origin") {
 		t.Errorf("%+v", got)

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/wasmworker/wasmworker/internal/nearest"
 )
 
 // Exit codes, documented in docs/operations.md.
@@ -112,7 +114,7 @@ module, 3 stopped with interrupted activities.`,
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return usagef("there is no command %q%s; see `wasmworker --help`", c.Args().First(), didYouMean(c.Args().First(), commandNames(c.App)))
+				return usagef("there is no command %q%s; see `wasmworker --help`", c.Args().First(), nearest.Hint(c.Args().First(), commandNames(c.App)))
 			}
 			return cli.ShowAppHelp(c)
 		},
@@ -131,7 +133,7 @@ func usageErrorOf(c *cli.Context, err error, _ bool) error {
 			known = append(known, f.Names()[0])
 		}
 		name = strings.TrimLeft(name, "-")
-		return usagef("there is no flag --%s%s; see `wasmworker %s --help`", name, didYouMean(name, known), c.Command.Name)
+		return usagef("there is no flag --%s%s; see `wasmworker %s --help`", name, nearest.Hint(name, known), c.Command.Name)
 	}
 	return usageError{err}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/wasmworker/wasmworker/internal/nearest"
 	"github.com/wasmworker/wasmworker/templates"
 )
 
@@ -38,7 +39,7 @@ build, run and test it with the language's own tools.`,
 			}
 			language, ok := templates.Find(c.String("lang"))
 			if !ok {
-				return usagef("there is no language %q%s; there are: %s", c.String("lang"), didYouMean(c.String("lang"), names), known)
+				return usagef("there is no language %q%s; there are: %s", c.String("lang"), nearest.Hint(c.String("lang"), names), known)
 			}
 			sdk := c.String("sdk")
 			if sdk != "" {

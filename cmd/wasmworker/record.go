@@ -63,21 +63,21 @@ func record(c *cli.Context, path string, file *configFile, options hosttest.Opti
 	}
 	defer env.Close() //nolint:errcheck // the process ends
 	a := hosttest.Activity{Type: c.Args().Get(1), Patience: cmp.Or(c.Duration("timeout"), hosttest.DefaultPatience)}
-	if err := checkActivity(a.Type, env.Activities()); err != nil {
+	activity, err := findActivity(a.Type, env.Activities())
+	if err != nil {
 		return err
 	}
 	for _, arg := range args {
 		a.Args = append(a.Args, arg)
 	}
-	i := slices.IndexFunc(env.Activities(), func(known sandbox.Activity) bool { return known.Type == a.Type })
-	if recorded := env.Activities()[i]; recorded.Export != recorded.Type {
+	if activity.Export != activity.Type {
 		a.Info = new(env.DefaultInfo(a.Type))
 	}
 	run := env.RunContext(second, a)
 	if run.Outcome() != hosttest.Interrupted {
 		name := fmt.Sprintf("%s recorded at %s", a.Type, time.Now().UTC().Format(time.RFC3339Nano))
 		f := &cases.File{Path: path, Start: options.Start, Seed: options.Seed}
-		if err := keeping.keep(f, name, true, env.Activities()[i], a, run); err != nil {
+		if err := keeping.keep(f, name, true, activity, a, run); err != nil {
 			return err
 		}
 		fmt.Fprintf(c.App.ErrWriter, "wasmworker: recorded; `wasmworker test %s` replays it\n", path)

@@ -121,13 +121,9 @@ func Open(ctx context.Context, options Options) (*Env, error) {
 	if start.IsZero() {
 		start = DefaultStart
 	}
-	defaults = deterministic(defaults, start, options.Seed)
+	defaults, perModule := deterministic(defaults, options.PerModule, start, options.Seed)
 	if defaults.MaxUnits == 0 {
 		defaults.MaxUnits = DefaultMaxUnits
-	}
-	perModule := map[string]sandbox.Options{}
-	for name, o := range options.PerModule {
-		perModule[name] = deterministic(o, start, options.Seed)
 	}
 	cacheDir := options.CacheDir
 	switch cacheDir {
@@ -150,16 +146,23 @@ func Open(ctx context.Context, options Options) (*Env, error) {
 	return env, nil
 }
 
-// deterministic are options under which nothing depends on the machine, nor on what ran before.
-func deterministic(o sandbox.Options, start time.Time, seed int64) sandbox.Options {
-	o.CanonicalNaN = true
-	if o.Policy == sandbox.PolicyReuse {
-		o.Policy = sandbox.PolicyPristine
+// deterministic makes options under which nothing depends on the machine, nor on what ran before. What a module has of its own is over
+// the defaults, so that the clock and the random numbers are among these alone.
+func deterministic(defaults sandbox.Options, perModule map[string]sandbox.Options, start time.Time, seed int64) (sandbox.Options, map[string]sandbox.Options) {
+	neverReused := func(o sandbox.Options) sandbox.Options {
+		if o.Policy == sandbox.PolicyReuse {
+			o.Policy = sandbox.PolicyPristine
+		}
+		return o
 	}
 	policies := map[string]any{wasi.NameClock: &wasi.Clock{Start: start}, wasi.NameRandom: &wasi.Random{Seed: &seed}}
-	maps.Copy(policies, o.Policies)
-	o.Policies = policies
-	return o
+	maps.Copy(policies, defaults.Policies)
+	defaults.Policies, defaults.CanonicalNaN = policies, true
+	own := map[string]sandbox.Options{}
+	for name, o := range perModule {
+		own[name] = neverReused(o)
+	}
+	return neverReused(defaults), own
 }
 
 // stubs stand for what modules import and nothing answers.
@@ -167,18 +170,14 @@ func stubs(modules []*catalog.Module, have []passthrough.Module) []passthrough.M
 	missing := map[string]passthrough.Module{}
 	for _, file := range modules {
 		for _, imp := range file.Imports {
-			name, function := imp.Module, imp.Name
-			if grant := passthrough.ExtismGrant(imp.Module, imp.Name); grant != "" {
-				name, function = passthrough.Module{Name: grant}.ImportName(), map[string]string{"http": "send", "config": "get"}[grant]
-			}
-			rest, ok := strings.CutPrefix(name, "wasmworker:")
-			if !ok || passthrough.Always(name) != nil || slices.ContainsFunc(have, func(m passthrough.Module) bool { return m.ImportName() == name }) {
+			name, function := passthrough.Answering(imp)
+			if name == "" || slices.ContainsFunc(have, func(m passthrough.Module) bool { return m.ImportName() == name }) {
 				continue
 			}
 			m, ok := missing[name]
 			if !ok {
 				m.Functions = map[string]passthrough.Func{}
-				if n, err := fmt.Sscanf(strings.ReplaceAll(rest, "/v", " "), "%s %d", &m.Name, &m.Version); n != 2 || err != nil || m.ImportName() != name {
+				if n, err := fmt.Sscanf(strings.ReplaceAll(name, "/v", " "), "wasmworker:%s %d", &m.Name, &m.Version); n != 2 || err != nil || m.ImportName() != name {
 					continue // the sandbox says what is wrong with it
 				}
 				missing[name] = m
@@ -416,7 +415,8 @@ func record(m passthrough.Module, function string, f passthrough.Func) passthrou
 			call.Response, err = r.answer(ctx, call, f)
 		}
 		if err != nil {
-			call.Response, call.Err = nil, callError(err)
+			errno, message := abi.ErrnoOf(err)
+			call.Response, call.Err = nil, &CallError{Errno: errno, Message: message}
 		}
 		r.keep(call)
 		return call.Response, err
@@ -431,14 +431,6 @@ func (r *running) answer(ctx context.Context, call Call, f passthrough.Func) ([]
 		}
 	}
 	return f(ctx, call.Request)
-}
-
-func callError(err error) *CallError {
-	errno := abi.EIO
-	if e, ok := errors.AsType[abi.Errno](err); ok && e > 0 {
-		errno = e
-	}
-	return &CallError{Errno: errno, Message: strings.TrimPrefix(err.Error(), errno.String()+": ")}
 }
 
 func payloads(values []any) []sandbox.Payload {

@@ -13,6 +13,7 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/hosttest"
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
@@ -169,6 +170,17 @@ func TestCalls(t *testing.T) {
 	}
 }
 
+// What is seen of a call's error is what the guest got of it.
+func TestCallError(t *testing.T) {
+	env := hosttest.New(t, hosttest.Options{Modules: []string{wat(t, "passthrough")}})
+	for _, err := range []error{errors.New("no\xff\xfe"), fmt.Errorf("%w: no", abi.EACCES), fmt.Errorf("no: %w", abi.EROFS), abi.Errno(-1)} {
+		run := env.Run(hosttest.Activity{Type: "Ask", Args: []any{"x"}, Answer: func(context.Context, hosttest.Call) ([]byte, error) { return nil, err }})
+		if run.Output == nil || len(run.Calls) != 1 || run.Calls[0].Err == nil || run.Calls[0].Err.Message != string(run.Output.Data) {
+			t.Errorf("%q: %+v, and the guest got %+v", err, run.Calls, run.Output)
+		}
+	}
+}
+
 // A call knows how far the activity is, what it takes is seen on the guest's clock, and the guest can be asked to cancel at any unit.
 func TestMoments(t *testing.T) {
 	var at []int64
@@ -208,6 +220,23 @@ func TestClock(t *testing.T) {
 	first, slept := time.Unix(0, span.Start).Sub(start), time.Duration(span.End-span.Start)
 	if first < 0 || first > time.Second || slept < 24*time.Hour || slept > 24*time.Hour+time.Second || time.Since(began) > time.Hour {
 		t.Errorf("it began after %s and slept for %s", first, slept)
+	}
+}
+
+// A policy of clock is every module's, also of one that has options of its own.
+func TestClockPolicy(t *testing.T) {
+	start := time.Date(2031, 5, 17, 12, 0, 0, 0, time.UTC)
+	env := hosttest.New(t, hosttest.Options{
+		Modules:   []string{guest(t, "guests/acts")},
+		Defaults:  sandbox.Options{Policies: map[string]any{wasi.NameClock: &wasi.Clock{Start: start}}},
+		PerModule: map[string]sandbox.Options{"acts": {MaxCalls: 1}},
+	})
+	var span struct{ Start, End int64 }
+	if err := env.Run(hosttest.Activity{Type: "Work", Args: []any{0}}).Result(&span); err != nil {
+		t.Fatal(err)
+	}
+	if after := time.Unix(0, span.Start).Sub(start); after < 0 || after > time.Second {
+		t.Errorf("the clock began %s after the policy's start", after)
 	}
 }
 

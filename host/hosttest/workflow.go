@@ -7,7 +7,6 @@ import (
 
 	"github.com/wasmworker/wasmworker/host"
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
-	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
 // NewPlugin makes a plugin for the test environments of Temporal's SDK, in which a workflow in Go runs with its real
@@ -21,12 +20,7 @@ import (
 func NewPlugin(t TB, options host.PluginOptions) worker.Plugin {
 	t.Helper()
 	options.Passthrough = append([]host.PassthroughModule{wasi.NewClock(), wasi.NewRandom()}, options.Passthrough...)
-	options.Defaults = deterministic(options.Defaults, DefaultStart, 0)
-	perModule := map[string]sandbox.Options{}
-	for name, o := range options.PerModule {
-		perModule[name] = deterministic(o, DefaultStart, 0)
-	}
-	options.PerModule = perModule
+	options.Defaults, options.PerModule = deterministic(options.Defaults, options.PerModule, DefaultStart, 0)
 	plugin, err := host.NewPlugin(options)
 	if err != nil {
 		t.Fatal(err)

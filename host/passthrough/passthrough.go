@@ -283,21 +283,26 @@ var always = map[string]map[string]string{
 	},
 }
 
-// extismGrants are the functions of Extism's host module that are not always available: the
-// passthrough modules that answer them.
-var extismGrants = map[string]string{
-	"config_get":       "config",
-	"http_request":     "http",
-	"http_status_code": "http",
-	"http_headers":     "http",
+// extismFunctions are the functions of Extism's host module that are not always available: the passthrough
+// module, and its function, that answer them.
+var extismFunctions = map[string]struct{ module, function string }{
+	"config_get":       {"config", "get"},
+	"http_request":     {"http", "send"},
+	"http_status_code": {"http", "send"},
+	"http_headers":     {"http", "send"},
 }
 
-// ExtismGrant is the name of the passthrough module that answers a function of Extism's host module, or "" if no grant is needed.
-func ExtismGrant(importModule, function string) string {
-	if importModule != abi.ModuleExtism {
-		return ""
+// Answering returns which passthrough function answers an import: the import name of its module, and its own. They are the import's
+// own names, but for Extism's functions. Both are empty for what needs no grant, and for what is no passthrough module's.
+func Answering(imp catalog.Import) (importName, function string) {
+	extism, ok := extismFunctions[imp.Name]
+	switch {
+	case imp.Module == abi.ModuleExtism && ok:
+		return Module{Name: extism.module}.ImportName(), extism.function
+	case strings.HasPrefix(imp.Module, "wasmworker:") && always[imp.Module] == nil:
+		return imp.Module, imp.Name
 	}
-	return extismGrants[function]
+	return "", ""
 }
 
 const callType = "(i32, i32) -> i64"
@@ -313,7 +318,10 @@ func (s Set) Needs(m *catalog.Module) []Need {
 	var needs []Need
 	index := map[[2]string]int{}
 	for _, imp := range m.Imports {
-		grant := ExtismGrant(imp.Module, imp.Name)
+		var grant string
+		if imp.Module == abi.ModuleExtism {
+			grant = extismFunctions[imp.Name].module
+		}
 		key := [2]string{imp.Module, grant}
 		i, ok := index[key]
 		if !ok {

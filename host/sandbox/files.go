@@ -37,14 +37,14 @@ var fileFuncs = map[string]struct {
 	f         func(c *call, mod api.Module, p []uint64) error
 	stream    error // what is answered about a stream. [errOwn]: f does it
 }{
-	"fd_advise":               {"(i32, i64, i64, i32) -> i32", fdAdvise, nil},
-	"fd_allocate":             {"(i32, i64, i64) -> i32", fdAllocate, abi.EINVAL},
+	"fd_advise":               {"(i32, i64, i64, i32) -> i32", onFile(fdAdvise), nil},
+	"fd_allocate":             {"(i32, i64, i64) -> i32", onFile(fdAllocate), abi.EINVAL},
 	"fd_close":                {"(i32) -> i32", fdClose, nil},
-	"fd_datasync":             {"(i32) -> i32", fdSync, nil},
+	"fd_datasync":             {"(i32) -> i32", onFile(fdSync), nil},
 	"fd_fdstat_get":           {"(i32, i32) -> i32", fdStat, errOwn},
-	"fd_fdstat_set_flags":     {"(i32, i32) -> i32", fdSetFlags, nil},
+	"fd_fdstat_set_flags":     {"(i32, i32) -> i32", onFile(fdSetFlags), nil},
 	"fd_filestat_get":         {"(i32, i32) -> i32", fdFilestat, errOwn},
-	"fd_filestat_set_size":    {"(i32, i64) -> i32", fdSetSize, abi.EINVAL},
+	"fd_filestat_set_size":    {"(i32, i64) -> i32", onFile(fdSetSize), abi.EINVAL},
 	"fd_filestat_set_times":   {"(i32, i64, i64, i32) -> i32", fdSetTimes, abi.ENOSYS},
 	"fd_pread":                {"(i32, i32, i32, i64, i32) -> i32", fdPread, abi.ESPIPE},
 	"fd_prestat_dir_name":     {"(i32, i32, i32) -> i32", fdPrestatName, abi.EBADF},
@@ -54,19 +54,19 @@ var fileFuncs = map[string]struct {
 	"fd_readdir":              {"(i32, i32, i32, i64, i32) -> i32", fdReaddir, abi.ENOTDIR},
 	"fd_renumber":             {"(i32, i32) -> i32", fdRenumber, errOwn},
 	"fd_seek":                 {"(i32, i64, i32, i32) -> i32", fdSeek, abi.ESPIPE},
-	"fd_sync":                 {"(i32) -> i32", fdSync, nil},
+	"fd_sync":                 {"(i32) -> i32", onFile(fdSync), nil},
 	"fd_tell":                 {"(i32, i32) -> i32", fdTell, abi.ESPIPE},
 	"fd_write":                {"(i32, i32, i32, i32) -> i32", fdWrite, errOwn},
-	"path_create_directory":   {"(i32, i32, i32) -> i32", pathMkdir, abi.ENOTDIR},
+	"path_create_directory":   {"(i32, i32, i32) -> i32", onPath((*fs.Files).Mkdir), abi.ENOTDIR},
 	"path_filestat_get":       {"(i32, i32, i32, i32, i32) -> i32", pathFilestat, abi.ENOTDIR},
 	"path_filestat_set_times": {"(i32, i32, i32, i32, i64, i64, i32) -> i32", pathSetTimes, abi.ENOTDIR},
 	"path_link":               {"(i32, i32, i32, i32, i32, i32, i32) -> i32", noLinks, abi.ENOTDIR},
 	"path_open":               {"(i32, i32, i32, i32, i32, i64, i64, i32, i32) -> i32", pathOpen, abi.ENOTDIR},
 	"path_readlink":           {"(i32, i32, i32, i32, i32, i32) -> i32", pathReadlink, abi.ENOTDIR},
-	"path_remove_directory":   {"(i32, i32, i32) -> i32", pathRmdir, abi.ENOTDIR},
+	"path_remove_directory":   {"(i32, i32, i32) -> i32", onPath((*fs.Files).Rmdir), abi.ENOTDIR},
 	"path_rename":             {"(i32, i32, i32, i32, i32, i32) -> i32", pathRename, abi.ENOTDIR},
 	"path_symlink":            {"(i32, i32, i32, i32, i32) -> i32", noLinks, errOwn},
-	"path_unlink_file":        {"(i32, i32, i32) -> i32", pathUnlink, abi.ENOTDIR},
+	"path_unlink_file":        {"(i32, i32, i32) -> i32", onPath((*fs.Files).Unlink), abi.ENOTDIR},
 }
 
 var errOwn = errors.New("the function answers about streams itself")
@@ -101,10 +101,8 @@ func (c *call) fileError(err error) abi.Errno {
 	if denial, ok := errors.AsType[*passthrough.Denial](err); ok {
 		c.denied(fs.Name, denial)
 	}
-	if errno, ok := errors.AsType[abi.Errno](err); ok {
-		return errno
-	}
-	return abi.EIO
+	errno, _ := abi.ErrnoOf(err)
+	return errno
 }
 
 // file returns the file of a descriptor.
@@ -248,39 +246,29 @@ func fdRenumber(c *call, _ api.Module, p []uint64) error {
 	}
 }
 
-func fdAdvise(c *call, _ api.Module, p []uint64) error {
-	if _, err := c.file(p[0]); err != nil {
-		return err
+// onFile makes a function of WASI of one that needs no more than the file of its descriptor, and its parameters.
+func onFile(f func(f *fs.File, p []uint64) error) func(*call, api.Module, []uint64) error {
+	return func(c *call, _ api.Module, p []uint64) error {
+		file, err := c.file(p[0])
+		if err != nil {
+			return err
+		}
+		return f(file, p)
 	}
+}
+
+func fdAdvise(_ *fs.File, p []uint64) error {
 	if uint32(p[3]) > 5 {
 		return abi.EINVAL
 	}
 	return nil // it is advice
 }
 
-func fdAllocate(c *call, _ api.Module, p []uint64) error {
-	f, err := c.file(p[0])
-	if err != nil {
-		return err
-	}
-	return f.Allocate(int64(p[1]), int64(p[2]))
-}
+func fdAllocate(f *fs.File, p []uint64) error { return f.Allocate(int64(p[1]), int64(p[2])) }
 
-func fdSetSize(c *call, _ api.Module, p []uint64) error {
-	f, err := c.file(p[0])
-	if err != nil {
-		return err
-	}
-	return f.Truncate(int64(p[1]))
-}
+func fdSetSize(f *fs.File, p []uint64) error { return f.Truncate(int64(p[1])) }
 
-func fdSync(c *call, _ api.Module, p []uint64) error {
-	f, err := c.file(p[0])
-	if err != nil {
-		return err
-	}
-	return f.Sync()
-}
+func fdSync(f *fs.File, _ []uint64) error { return f.Sync() }
 
 func fdSeek(c *call, mod api.Module, p []uint64) error {
 	f, err := c.file(p[0])
@@ -484,11 +472,7 @@ func fdStat(c *call, mod api.Module, p []uint64) error {
 	return nil
 }
 
-func fdSetFlags(c *call, _ api.Module, p []uint64) error {
-	f, err := c.file(p[0])
-	if err != nil {
-		return err
-	}
+func fdSetFlags(f *fs.File, p []uint64) error {
 	flags := uint32(p[1])
 	if flags > flagsAll {
 		return abi.EINVAL
@@ -665,28 +649,15 @@ func pathOpen(c *call, mod api.Module, p []uint64) error {
 	return nil
 }
 
-func pathMkdir(c *call, mod api.Module, p []uint64) error {
-	dir, name, err := c.at(mod, p[0], p[1], p[2])
-	if err != nil {
-		return err
+// onPath makes a function of WASI of one that needs no more than a folder and a path in it.
+func onPath(f func(files *fs.Files, dir *fs.File, name string) error) func(*call, api.Module, []uint64) error {
+	return func(c *call, mod api.Module, p []uint64) error {
+		dir, name, err := c.at(mod, p[0], p[1], p[2])
+		if err != nil {
+			return err
+		}
+		return f(c.files, dir, name)
 	}
-	return c.files.Mkdir(dir, name)
-}
-
-func pathRmdir(c *call, mod api.Module, p []uint64) error {
-	dir, name, err := c.at(mod, p[0], p[1], p[2])
-	if err != nil {
-		return err
-	}
-	return c.files.Rmdir(dir, name)
-}
-
-func pathUnlink(c *call, mod api.Module, p []uint64) error {
-	dir, name, err := c.at(mod, p[0], p[1], p[2])
-	if err != nil {
-		return err
-	}
-	return c.files.Unlink(dir, name)
 }
 
 func pathRename(c *call, mod api.Module, p []uint64) error {

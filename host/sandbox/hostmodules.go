@@ -110,11 +110,8 @@ func parseSignature(signature string) (params, results []api.ValueType) {
 
 // fail notes an error for last_error and returns its negative errno.
 func (c *call) fail(err error) int64 {
-	errno := abi.EIO
-	if e, ok := errors.AsType[abi.Errno](err); ok && e > 0 {
-		errno = e
-	}
-	c.lastError = strings.TrimPrefix(strings.ToValidUTF8(err.Error(), "\uFFFD"), errno.String()+": ")
+	var errno abi.Errno
+	errno, c.lastError = abi.ErrnoOf(err)
 	return -int64(errno)
 }
 

@@ -109,57 +109,52 @@ func start(t testing.TB, list []*catalog.Module, policy sandbox.Policy, set pass
 	return s
 }
 
-// looked tells whether a language is looked at. The race detector looks at the host, which does the same for all of them, and takes
+// eachLanguage runs a test for each language. The race detector looks at the host, which does the same for all of them, and takes
 // minutes for what the tests without it have seen: it gets a small guest, and commands.
-func looked(language string) bool {
-	return !testbed.Race || slices.Contains([]string{"c", "command-go"}, language)
+func eachLanguage(t *testing.T, test func(t *testing.T, l string)) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if l := entry.Name(); entry.IsDir() && (!testbed.Race || slices.Contains([]string{"c", "command-go"}, l)) {
+			t.Run(l, func(t *testing.T) { test(t, l) })
+		}
+	}
 }
 
 // TestConformance runs all cases that hold for a module's kind against the modules of every folder.
 // What passed has to be what docs/languages.md says.
 func TestConformance(t *testing.T) {
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
 	all := cases(t)
 	var languages []string
 	ran, failed := map[string]map[string]int{}, map[string]map[string]int{}
-	for _, entry := range entries {
-		if !entry.IsDir() {
-			continue
-		}
-		l := entry.Name()
-		if !looked(l) {
-			continue
-		}
-		t.Run(l, func(t *testing.T) {
-			languages = append(languages, l)
-			ran[l], failed[l] = map[string]int{}, map[string]int{}
-			list := modules(t, filepath.Join(folder, l))
-			w := world(t)
-			s := start(t, list, sandbox.PolicyPristine, w.Set, w.Policies)
-			for _, c := range all {
-				if !c.For(string(list[0].Kind), l) {
-					continue
-				}
-				failed[l][c.Feature]++ // until it has passed
-				t.Run(strings.ReplaceAll(c.Name, " ", "-"), func(t *testing.T) {
-					ran[l][c.Feature]++
-					if err := c.Run(t.Context(), s, w); err != nil {
-						t.Error(err)
-						return
-					}
-					failed[l][c.Feature]--
-				})
+	eachLanguage(t, func(t *testing.T, l string) {
+		languages = append(languages, l)
+		ran[l], failed[l] = map[string]int{}, map[string]int{}
+		list := modules(t, filepath.Join(folder, l))
+		w := world(t)
+		s := start(t, list, sandbox.PolicyPristine, w.Set, w.Policies)
+		for _, c := range all {
+			if !c.For(string(list[0].Kind), l) {
+				continue
 			}
-			for _, m := range s.Modules() {
-				if m.Fallback() != "" && list[0].Kind != catalog.KindCommand {
-					t.Errorf("%s cannot be set back: %s", m.File.Name, m.Fallback())
+			failed[l][c.Feature]++ // until it has passed
+			t.Run(strings.ReplaceAll(c.Name, " ", "-"), func(t *testing.T) {
+				ran[l][c.Feature]++
+				if err := c.Run(t.Context(), s, w); err != nil {
+					t.Error(err)
+					return
 				}
+				failed[l][c.Feature]--
+			})
+		}
+		for _, m := range s.Modules() {
+			if m.Fallback() != "" && list[0].Kind != catalog.KindCommand {
+				t.Errorf("%s cannot be set back: %s", m.File.Name, m.Fallback())
 			}
-		})
-	}
+		}
+	})
 	// Not if -run chose among the languages or the cases.
 	if testbed.Race {
 		return

@@ -40,65 +40,52 @@ type golden struct {
 // TestDeterministic runs every case as package hosttest has it: first with the world answering its calls, then again and again with these answers, in
 // both engines. Everything that can be seen is the same each time.
 func TestDeterministic(t *testing.T) {
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
 	measured := map[string]golden{}
-	for _, entry := range entries {
-		if !entry.IsDir() {
-			continue
+	eachLanguage(t, func(t *testing.T, l string) {
+		list := modules(t, filepath.Join(folder, l))
+		g := golden{Built: "sha256:" + list[0].Digest, Units: map[string][]int64{}}
+		if _, err := os.Stat(filepath.Join(folder, l, "go.mod")); err == nil {
+			g.Built = runtime.Version()
 		}
-		l := entry.Name()
-		if !looked(l) {
-			continue
+		w := world(t)
+		options := hosttest.Options{
+			Passthrough: slices.Collect(maps.Values(w.Set)),
+			Defaults:    sandbox.Options{Policies: w.Policies},
+			CacheDir:    t.TempDir(),
 		}
-		t.Run(l, func(t *testing.T) {
-			list := modules(t, filepath.Join(folder, l))
-			g := golden{Built: "sha256:" + list[0].Digest, Units: map[string][]int64{}}
-			if _, err := os.Stat(filepath.Join(folder, l, "go.mod")); err == nil {
-				g.Built = runtime.Version()
+		for _, m := range list {
+			path := filepath.Join(t.TempDir(), m.Name+".wasm") // those of commands have none
+			if err := os.WriteFile(path, m.Binary, 0o600); err != nil {
+				t.Fatal(err)
 			}
-			w := world(t)
-			options := hosttest.Options{
-				Passthrough: slices.Collect(maps.Values(w.Set)),
-				Defaults:    sandbox.Options{Policies: w.Policies},
-				CacheDir:    t.TempDir(),
+			options.Modules = append(options.Modules, path)
+		}
+		compiled := hosttest.New(t, options)
+		options.Interpreter = true
+		interpreted := hosttest.New(t, options)
+		seen := sha256.New()
+		for _, c := range cases(t) {
+			if !c.For(string(list[0].Kind), l) {
+				continue
 			}
-			for _, m := range list {
-				path := filepath.Join(t.TempDir(), m.Name+".wasm") // those of commands have none
-				if err := os.WriteFile(path, m.Binary, 0o600); err != nil {
-					t.Fatal(err)
-				}
-				options.Modules = append(options.Modules, path)
-			}
-			compiled := hosttest.New(t, options)
-			options.Interpreter = true
-			interpreted := hosttest.New(t, options)
-			seen := sha256.New()
-			for _, c := range cases(t) {
-				if !c.For(string(list[0].Kind), l) {
-					continue
-				}
-				t.Run(strings.ReplaceAll(c.Name, " ", "-"), func(t *testing.T) {
-					for i, a := range c.Activities(w) {
-						run := deterministic(t, c, a, compiled, interpreted)
-						// What the world answers may be a digit longer the next time.
-						if c.Feature != "http" && c.Feature != "blob" {
-							g.Units[c.Name] = append(g.Units[c.Name], run.Units)
-							fmt.Fprintln(seen, c.Name, run.Digest())
-						}
-						if t.Failed() {
-							t.Logf("in activity %d, %s", i, a.Type)
-							return
-						}
+			t.Run(strings.ReplaceAll(c.Name, " ", "-"), func(t *testing.T) {
+				for i, a := range c.Activities(w) {
+					run := deterministic(t, c, a, compiled, interpreted)
+					// What the world answers may be a digit longer the next time.
+					if c.Feature != "http" && c.Feature != "blob" {
+						g.Units[c.Name] = append(g.Units[c.Name], run.Units)
+						fmt.Fprintln(seen, c.Name, run.Digest())
 					}
-				})
-			}
-			g.Seen = hex.EncodeToString(seen.Sum(nil))
-			measured[l] = g
-		})
-	}
+					if t.Failed() {
+						t.Logf("in activity %d, %s", i, a.Type)
+						return
+					}
+				}
+			})
+		}
+		g.Seen = hex.EncodeToString(seen.Sum(nil))
+		measured[l] = g
+	})
 	if pattern := flag.Lookup("test.run").Value.String(); !strings.Contains(pattern, "/") && !t.Failed() {
 		checkUnits(t, measured)
 	}

@@ -42,7 +42,7 @@ type File struct {
 	Cases  []*Case
 
 	source []byte // as it was read; nil: it was not
-	count  int    // of the cases in it
+	root   *node  // of it
 }
 
 // Limits are what a module may use.

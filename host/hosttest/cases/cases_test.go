@@ -158,6 +158,16 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// A call can fail with every errno that abi/SPEC.md has, those of files too.
+func TestErrnos(t *testing.T) {
+	for _, errno := range []abi.Errno{abi.E2BIG, abi.EDQUOT, abi.EFBIG, abi.EROFS, abi.ETXTBSY, abi.ENOTCAPABLE} {
+		f := read(t, write(t, fmt.Sprintf("module: passthrough.wasm\ncases: [{name: a, activity: Ask, calls: [{call: greeter hello, error: {errno: %s}}]}]", errno)))
+		if got := f.Cases[0].Calls[0].Err.Errno; got != errno {
+			t.Errorf("%s became %s", errno, got)
+		}
+	}
+}
+
 // What an activity gets is byte for byte what the file says, however YAML lets one write it.
 // The environment of the guest is that of the file, and no other.
 func TestEnv(t *testing.T) {
@@ -471,6 +481,24 @@ func TestRecord(t *testing.T) {
 	}
 	if now, _ := os.ReadFile(f.Path); string(now) != string(text) {
 		t.Error("a refused append changed the file")
+	}
+}
+
+// Sizes are written as they are, in the largest unit in which they are whole.
+func TestSizes(t *testing.T) {
+	for size, want := range map[uint64]string{100<<20 + 1<<10: `"102401KiB"`, 100 << 20: `"100MiB"`, 1500 << 20: `"1500MiB"`, 4 << 30: `"4GiB"`, 1<<20 + 1: "1048577"} {
+		dir := filepath.Dir(write(t, ""))
+		f := &cases.File{Path: filepath.Join(dir, "sizes.test.yaml"), Module: filepath.Join(dir, "echo.wasm"), Limits: cases.Limits{Memory: size, Output: int(size >> 2)}}
+		if err := f.Append(cases.Record("a", hosttest.Activity{Type: "Echo"}, &hosttest.Run{}, nil)); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(f.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), "memory: "+want) || read(t, f.Path).Limits != f.Limits {
+			t.Errorf("%d, want %s: %+v\n%s", size, want, read(t, f.Path).Limits, text)
+		}
 	}
 }
 

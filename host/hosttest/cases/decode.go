@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,13 +17,12 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/dustin/go-humanize"
-
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/catalog"
 	"github.com/wasmworker/wasmworker/host/hosttest"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
+	"github.com/wasmworker/wasmworker/internal/nearest"
 )
 
 // Read reads a case file and its module, which is not compiled, and checks that they fit. The error joins all that is wrong,
@@ -47,7 +47,7 @@ func decode(path string, data []byte) (*File, error) {
 	}
 	d := &decoder{reader{file: path}}
 	f := d.decodeFile(root)
-	f.source, f.count = data, len(f.Cases)
+	f.source, f.root = data, root
 	if len(d.errs) == 0 {
 		d.checkModule(root, f)
 	}
@@ -71,7 +71,7 @@ func (d *decoder) fields(n *node, what string, known map[string]func(*node)) {
 			set(n.items[i])
 			continue
 		}
-		d.fail(n.keyAt[i], "%s has no key %q%s", what, key, didYouMean(key, slices.Sorted(maps.Keys(known))))
+		d.fail(n.keyAt[i], "%s has no key %q%s", what, key, nearest.Hint(key, slices.Sorted(maps.Keys(known))))
 	}
 }
 
@@ -105,11 +105,11 @@ func (d *decoder) whole(n *node, least, most int64) int64 {
 }
 
 func (d *decoder) size(n *node) uint64 {
-	size, err := humanize.ParseBytes(n.text)
-	if n.kind != kindString && n.kind != kindNumber || err != nil || size == 0 || size > math.MaxInt64 {
+	var size passthrough.Size
+	if err := size.UnmarshalText([]byte(n.text)); err != nil || n.kind != kindString && n.kind != kindNumber {
 		d.fail(n.at, "this has to be a size such as 64MiB or 1048576")
 	}
-	return size
+	return uint64(size)
 }
 
 func (d *decoder) duration(n *node) time.Duration {
@@ -258,27 +258,26 @@ func (d *decoder) decodeCase(root *node) *Case {
 func (d *decoder) info(n *node) {
 	known := slices.Sorted(maps.Keys(infoFields))
 	for i, key := range n.keys {
-		sample, ok := infoFields[key]
+		field, ok := infoFields[key]
 		if !ok {
-			d.fail(n.keyAt[i], "info has no key %q%s", key, didYouMean(key, known))
+			d.fail(n.keyAt[i], "info has no key %q%s", key, nearest.Hint(key, known))
 			continue
 		}
-		if err := json.Unmarshal(n.items[i].json(), sample()); err != nil {
+		if err := json.Unmarshal(n.items[i].json(), reflect.New(field).Interface()); err != nil {
 			d.fail(n.items[i].at, "this is not what info has as %s, see abi/SPEC.md: %v", key, err)
 		}
 	}
 }
 
-// infoFields make a place for each field of abi.Info, by their JSON names.
-var infoFields = map[string]func() any{
-	"activity_id": as[string], "activity_type": as[string], "activity_run_id": as[string], "attempt": as[int32], "namespace": as[string],
-	"task_queue": as[string], "workflow_type": as[string], "workflow_id": as[string], "workflow_run_id": as[string], "is_local_activity": as[bool],
-	"heartbeat_timeout_ms": as[abi.Milliseconds], "start_to_close_timeout_ms": as[abi.Milliseconds], "schedule_to_close_timeout_ms": as[abi.Milliseconds],
-	"scheduled_time": as[time.Time], "started_time": as[time.Time], "deadline": as[time.Time],
-	"retry_policy": as[abi.RetryPolicy], "priority": as[abi.Priority],
-}
-
-func as[T any]() any { return new(T) }
+// infoFields are the types of the fields of abi.Info, by their JSON names.
+var infoFields = func() map[string]reflect.Type {
+	fields := map[string]reflect.Type{}
+	for field := range reflect.TypeFor[abi.Info]().Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		fields[name] = field.Type
+	}
+	return fields
+}()
 
 var flagNames = map[string]abi.Flags{
 	"cancel_requested": abi.FlagCancelRequested, "worker_stopping": abi.FlagWorkerStopping, "paused": abi.FlagPaused, "reset": abi.FlagReset, "gone": abi.FlagGone,
@@ -293,7 +292,7 @@ func (d *decoder) cancel(n *node, a *hosttest.Activity) {
 			d.list(n, func(n *node) {
 				flag, ok := flagNames[d.text(n)]
 				if !ok {
-					d.fail(n.at, "there is no flag %q%s", n.text, didYouMean(n.text, slices.Sorted(maps.Keys(flagNames))))
+					d.fail(n.at, "there is no flag %q%s", n.text, nearest.Hint(n.text, slices.Sorted(maps.Keys(flagNames))))
 				}
 				a.Flags |= flag
 			})
@@ -324,16 +323,7 @@ func (d *decoder) fault(root *node) (f hosttest.Fault) {
 	return f
 }
 
-var errnos = func() map[string]abi.Errno {
-	names := map[string]abi.Errno{}
-	for _, e := range []abi.Errno{
-		abi.E2BIG, abi.EACCES, abi.EAGAIN, abi.EBADF, abi.EBUSY, abi.ECANCELED, abi.EEXIST, abi.EINTR, abi.EINVAL, abi.EIO, abi.EMFILE,
-		abi.EMSGSIZE, abi.ENOENT, abi.ENOSYS, abi.ENOTSUP, abi.EPERM, abi.ETIMEDOUT, abi.ENOTCAPABLE,
-	} {
-		names[e.String()] = e
-	}
-	return names
-}()
+var errnos = abi.ErrnosByName()
 
 func (d *decoder) callError(root *node) *hosttest.CallError {
 	e := &hosttest.CallError{}
@@ -341,7 +331,7 @@ func (d *decoder) callError(root *node) *hosttest.CallError {
 		"errno": func(n *node) {
 			var ok bool
 			if e.Errno, ok = errnos[d.text(n)]; !ok {
-				d.fail(n.at, "there is no errno %q%s", n.text, didYouMean(n.text, slices.Sorted(maps.Keys(errnos))))
+				d.fail(n.at, "there is no errno %q%s", n.text, nearest.Hint(n.text, slices.Sorted(maps.Keys(errnos))))
 			}
 		},
 		"message": func(n *node) { e.Message = d.text(n) },
@@ -550,7 +540,7 @@ func (d *decoder) record(n *node) (r Log) {
 		"level": func(n *node) {
 			level := strings.ToUpper(d.text(n))
 			if name, _, _ := strings.Cut(level, "+"); !slices.Contains(levels, name) { // slog writes INFO+2
-				d.fail(n.at, "there is no level %q%s", n.text, didYouMean(level, levels))
+				d.fail(n.at, "there is no level %q%s", n.text, nearest.Hint(level, levels))
 			}
 			r.Level = &level
 		},
@@ -610,11 +600,7 @@ func (d *decoder) checkModule(root *node, f *File) {
 	}
 	imports := map[string]bool{}
 	for _, imp := range module.Imports {
-		name, function := imp.Module, imp.Name
-		if grant := passthrough.ExtismGrant(imp.Module, imp.Name); grant != "" {
-			name, function = passthrough.Module{Name: grant}.ImportName(), map[string]string{"http": "send", "config": "get"}[grant]
-		}
-		if strings.HasPrefix(name, "wasmworker:") && passthrough.Always(name) == nil {
+		if name, function := passthrough.Answering(imp); name != "" {
 			imports[name+" "+function] = true
 		}
 	}
@@ -628,7 +614,7 @@ func (d *decoder) checkModule(root *node, f *File) {
 		n := cases[i]
 		if !slices.Contains(module.Exports, c.Activity.Type) {
 			d.fail(n.get("activity").at, "%s has no activity %q%s; it has: %s", filepath.Base(f.Module), c.Activity.Type,
-				didYouMean(c.Activity.Type, module.Exports), strings.Join(module.Exports, ", "))
+				nearest.Hint(c.Activity.Type, module.Exports), strings.Join(module.Exports, ", "))
 		}
 		check := func(list *node, calls []hosttest.Call) {
 			for k, call := range calls {

@@ -13,8 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
-
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/hosttest"
 	"github.com/wasmworker/wasmworker/host/passthrough"
@@ -108,17 +106,13 @@ func (f *File) Append(c *Case) error {
 	if slices.ContainsFunc(there.Cases, func(have *Case) bool { return have.Name == c.Name }) {
 		return fmt.Errorf("%s: it has a case %q already: give the new one another name", f.Path, c.Name)
 	}
-	root, err := parse(f.Path, data)
-	if err != nil {
-		return err
-	}
 	t := textOf(data)
 	last := there.Cases[len(there.Cases)-1].source
 	dash := ""
 	if at := last.at; at.line <= len(t) {
 		dash = t[at.line-1][:len(t[at.line-1])-len(strings.TrimLeft(t[at.line-1], " "))]
 	}
-	if list := root.get("cases"); list.flow || list.shared || last.flow || last.shared {
+	if list := there.root.get("cases"); list.flow || list.shared || last.flow || last.shared {
 		return fmt.Errorf("%s:%d:%d: a case can only be appended to a list whose items begin with dashes", f.Path, list.at.line, list.at.column)
 	}
 	var b bytes.Buffer
@@ -214,10 +208,8 @@ func absolute(path string) string {
 
 // sizeNode is a size in the largest unit in which it is whole.
 func sizeNode(size uint64) *node {
-	for _, unit := range []uint64{1 << 30, 1 << 20, 1 << 10} {
-		if size%unit == 0 {
-			return str(strings.ReplaceAll(humanize.IBytes(size/unit*unit), " ", ""))
-		}
+	if text, _ := passthrough.Size(size).MarshalText(); bytes.HasSuffix(text, []byte("B")) {
+		return str(string(text))
 	}
 	return number(size)
 }
@@ -341,7 +333,7 @@ func (f *File) Update(results []*Result) (changed int, err error) {
 		changed++
 	}
 	if changed > 0 {
-		if err := f.verified(t, f.count); err != nil {
+		if err := f.verified(t, len(f.root.get("cases").items)); err != nil {
 			return 0, err
 		}
 	}

@@ -15,7 +15,6 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
-	"github.com/xrash/smetrics"
 )
 
 // node is a value of a YAML file that can be JSON. The decoder of the YAML package is not used: values have to keep the order of
@@ -548,18 +547,4 @@ func (n *node) appendPretty(b *strings.Builder, indent string) {
 		b.WriteByte('\n')
 	}
 	b.WriteString(indent + closing)
-}
-
-// didYouMean names the known word nearest to an unknown one, if one is near.
-func didYouMean(word string, known []string) string {
-	best, score := "", 0.7
-	for _, k := range known {
-		if s := smetrics.JaroWinkler(word, k, 0.7, 4); s >= score {
-			best, score = k, s
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
 }

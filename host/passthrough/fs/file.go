@@ -99,6 +99,14 @@ func (f *File) target(verb, name string) string {
 
 func (f *File) own(verb string) string { return verb + " " + path.Join(f.mount.guest, f.rel) }
 
+// errno is [errnoOf] of the file itself, which is named only where there is an error: most calls have none.
+func (f *File) errno(err error, verb string) error {
+	if err == nil {
+		return nil
+	}
+	return errnoOf(err, f.own(verb))
+}
+
 // check tells whether a name can be looked for in a folder, and written to.
 func (f *File) check(name string, write bool, target string) error {
 	if f.root == nil {
@@ -143,7 +151,7 @@ func (f *File) info() (os.FileInfo, error) {
 func (f *File) Stat() (Info, error) {
 	info, err := f.info()
 	if err != nil {
-		return Info{}, errnoOf(err, f.own("read"))
+		return Info{}, f.errno(err, "read")
 	}
 	return f.describe(info), nil
 }
@@ -172,7 +180,7 @@ func (f *File) ReadAt(p []byte, offset int64) (int, error) {
 	if err == io.EOF {
 		err = nil
 	}
-	return n, errnoOf(err, f.own("read"))
+	return n, f.errno(err, "read")
 }
 
 // Write writes at the position, or at the end if it was opened so, and moves the position behind that. It writes less
@@ -183,7 +191,7 @@ func (f *File) Write(p []byte) (int, error) {
 	if f.Append && n > 0 {
 		var at int64
 		if at, err = f.file.Seek(0, io.SeekCurrent); err != nil {
-			return n, errnoOf(err, f.own("write"))
+			return n, f.errno(err, "write")
 		}
 		f.pos = at
 		return n, nil
@@ -202,21 +210,20 @@ func (f *File) WriteAt(p []byte, offset int64) (n int, err error) {
 	case len(p) == 0:
 		return 0, nil
 	}
-	target := f.own("write")
 	if f.Append {
 		info, err := f.file.Stat()
 		if err != nil {
-			return 0, errnoOf(err, target)
+			return 0, f.errno(err, "write")
 		}
 		offset = info.Size()
 	}
 	room := f.files.limits.file - offset
 	if room <= 0 {
-		return 0, f.tooLarge(target)
+		return 0, f.tooLarge()
 	}
 	left := f.files.limits.written - f.files.written
 	if left <= 0 {
-		return 0, f.files.charge(1, target)
+		return 0, f.files.charge(1, f.own("write"))
 	}
 	p = p[:min(int64(len(p)), room, left)]
 	if f.Append {
@@ -225,11 +232,11 @@ func (f *File) WriteAt(p []byte, offset int64) (n int, err error) {
 		n, err = f.file.WriteAt(p, offset)
 	}
 	f.files.written += int64(n)
-	return n, errnoOf(err, target)
+	return n, f.errno(err, "write")
 }
 
-func (f *File) tooLarge(target string) error {
-	return denied(abi.EFBIG, target, "the file would become larger than the %s that max_file_bytes of the fs policy allows", size(f.files.limits.file))
+func (f *File) tooLarge() error {
+	return denied(abi.EFBIG, f.own("write"), "the file would become larger than the %s that max_file_bytes of the fs policy allows", size(f.files.limits.file))
 }
 
 // Seek moves the position, as [io.Seeker] does, and returns it. ESPIPE: it is a folder.
@@ -245,7 +252,7 @@ func (f *File) Seek(offset int64, whence int) (int64, error) {
 	case io.SeekEnd:
 		info, err := f.file.Stat()
 		if err != nil {
-			return 0, errnoOf(err, f.own("read"))
+			return 0, f.errno(err, "read")
 		}
 		base = info.Size()
 	default:
@@ -293,7 +300,7 @@ func (f *File) resize(size int64, growOnly bool) error {
 	case growOnly && grows <= 0:
 		return nil
 	case grows > 0 && size > f.files.limits.file:
-		return f.tooLarge(target)
+		return f.tooLarge()
 	case grows > 0:
 		if err := f.files.charge(grows, target); err != nil {
 			return err
@@ -305,14 +312,14 @@ func (f *File) resize(size int64, growOnly bool) error {
 // Sync returns once what was written is on the disk; of a folder, what it has.
 func (f *File) Sync() error {
 	if f.root == nil {
-		return errnoOf(f.file.Sync(), f.own("write"))
+		return f.errno(f.file.Sync(), "write")
 	}
 	dir, err := f.root.Open(".")
 	if err != nil {
-		return errnoOf(err, f.own("read"))
+		return f.errno(err, "read")
 	}
 	defer dir.Close()
-	return errnoOf(dir.Sync(), f.own("write"))
+	return f.errno(dir.Sync(), "write")
 }
 
 // Chtimes sets the times; zero leaves one as it is. ENOTSUP: the file has another name by now.
@@ -348,7 +355,6 @@ func (f *File) Entry(number uint64) (Entry, bool, error) {
 		return Entry{"..", os.ModeDir}, true, nil
 	}
 	const batch = 256
-	target := f.own("read")
 	index := number - 2
 	if index < f.first {
 		f.rewind()
@@ -356,7 +362,7 @@ func (f *File) Entry(number uint64) (Entry, bool, error) {
 	if f.list == nil {
 		list, err := f.root.Open(".")
 		if err != nil {
-			return Entry{}, false, errnoOf(err, target)
+			return Entry{}, false, f.errno(err, "read")
 		}
 		f.list = list
 	}
@@ -369,7 +375,7 @@ func (f *File) Entry(number uint64) (Entry, bool, error) {
 			return Entry{}, false, nil
 		}
 		if err != nil {
-			return Entry{}, false, errnoOf(err, target)
+			return Entry{}, false, f.errno(err, "read")
 		}
 		f.first += uint64(len(f.entries))
 		f.entries = entries
