@@ -27,7 +27,7 @@ dev: build ## server, Temporal UI and worker, until Ctrl-C
 test: build ## the whole test suite
 	$(GO) test ./...
 	cd guest-sdk/go && $(GO) test ./...
-	cd $(BIN)/greet && $(GO) test ./...
+	cd $(BIN)/greet && PATH="$(abspath $(BIN)):$$PATH" $(GO) test ./...
 	cd examples/apistats && $(GO) test ./...
 	cd cmd/wasmworker-devserver && $(GO) test ./...
 	cd bench && $(GO) test ./...
@@ -49,10 +49,10 @@ $(SERVER): $(wildcard cmd/wasmworker-devserver/*.go) cmd/wasmworker-devserver/go
 
 # The example is the project that `wasmworker new` writes.
 SDK := $(wildcard guest-sdk/go/*/*.go guest-sdk/go/internal/*/*.go)
-$(BIN)/acts/greet.wasm: $(wildcard templates/go/*) $(SDK) | $(WORKER)
+$(BIN)/acts/greet.wasm: $(wildcard templates/go/* templates/*.tmpl) $(SDK) | $(WORKER)
 	@mkdir -p $(@D) && rm -rf $(BIN)/greet
 	$(WORKER) new --lang go --sdk guest-sdk $(BIN)/greet >/dev/null
-	cd $(BIN)/greet && $(WASMBUILD) -o $(abspath $@) .
+	cd $(BIN)/greet && $(WASMBUILD) -o greet.wasm . && cp greet.wasm $(abspath $@)
 
 $(BIN)/acts/%.wasm: examples/%/main.go examples/%/go.mod $(SDK)
 	@mkdir -p $(@D)
@@ -122,7 +122,7 @@ units: ## run every conformance case the same way again and again, and write wha
 
 .PHONY: deterministic
 deterministic: build ## a hundred runs of each conformance case in both engines of wazero and of the examples' cases, and no difference
-	$(WORKER) test --runs 100 examples
+	$(WORKER) test --runs 100 examples $(BIN)/greet
 	$(GO) test ./internal/conformance -count=1 -timeout 30m -run '^TestDeterministic$$' -runs 100
 
 .PHONY: arm64

@@ -3,9 +3,11 @@
 package templates_test
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,7 +16,7 @@ import (
 )
 
 // Every project builds, runs and is tested by the commands of its README, with the language's own
-// tools: those that make toolchains installs, and `wasmworker` on the PATH.
+// tools: those that make toolchains installs, and `wasmworker` on the PATH. Its tests notice what is not as its case file says.
 func TestReadmeCommands(t *testing.T) {
 	root := testbed.Root(t)
 	path := filepath.Dir(testbed.Program(t))
@@ -29,14 +31,31 @@ func TestReadmeCommands(t *testing.T) {
 				t.Fatal(err)
 			}
 			if l.Name == "rust" { // where rustup cannot be asked for a target
-				commands = []string{filepath.Join(sdk(t, l), "wasm-build") + " . price-list.wasm", commands[len(commands)-1], "cargo test --quiet"}
+				commands = append([]string{filepath.Join(sdk(t, l), "wasm-build") + " . price-list.wasm"}, commands[2:]...)
 			}
-			cmd := exec.Command("sh", "-eux", "-c", strings.Join(commands, "\n"))
-			cmd.Dir = dir
-			cmd.Env = append(os.Environ(), "PATH="+path+string(os.PathListSeparator)+os.Getenv("PATH"), "WASMWORKER_LOG_LEVEL=error")
-			output, err := cmd.CombinedOutput()
-			if err != nil || !strings.Contains(string(output), `"Hello, Ada!"`) {
-				t.Errorf("%v\n%s", err, output)
+			run := func(commands ...string) (string, error) {
+				cmd := exec.Command("sh", "-eux", "-c", strings.Join(commands, "\n"))
+				cmd.Dir = dir
+				cmd.Env = append(os.Environ(), "PATH="+path+string(os.PathListSeparator)+os.Getenv("PATH"), "WASMWORKER_LOG_LEVEL=error")
+				output, err := cmd.CombinedOutput()
+				return string(output), err
+			}
+			if output, err := run(commands...); err != nil || !strings.Contains(output, `"Hello, Ada!"`) {
+				t.Fatalf("%v\n%s", err, output)
+			}
+			cases := filepath.Join(dir, "greet.test.yaml")
+			right, err := os.ReadFile(cases)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(cases, bytes.ReplaceAll(right, []byte("Hello, Ada!"), []byte("Hello, Bob!")), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			// The language's last command is the one that tests.
+			commands = slices.DeleteFunc(commands, func(c string) bool { return strings.HasPrefix(c, "wasmworker ") })
+			test := commands[len(commands)-1]
+			if output, err := run(test); err == nil || !strings.Contains(output, "--- FAIL: greet.test.yaml/greets by name") {
+				t.Errorf("with a wrong case, %s: %v\n%s", test, err, output)
 			}
 		})
 	}

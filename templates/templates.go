@@ -27,13 +27,19 @@ import (
 //go:embed zig/build.zig zig/build.zig.zon zig/README.md zig/.gitignore zig/src
 var files embed.FS
 
+// caseFile is in every project: the activity is the same in all languages.
+//
+//go:embed greet.test.yaml.tmpl
+var caseFile string
+
 // Language is a language that there is a project for.
 type Language struct {
 	Name  string   // also that of its folder here
 	Title string   // as people write it
 	Also  []string // other names that are understood
 
-	headers bool // the SDK is headers, which the project gets a copy of
+	headers bool     // the SDK is headers, which the project gets a copy of
+	cases   []string // what the case file says, and what it says in this language, in turns
 	// local makes a file refer to the SDK in a folder instead of the published one.
 	local map[string]func(text, sdk, project string) string
 	// install is a command that makes the SDK in a folder known to the language's tools, where
@@ -43,7 +49,7 @@ type Language struct {
 
 // Languages are all of them, in the order in which they are listed.
 var Languages = []Language{
-	{Name: "go", Title: "Go", Also: []string{"golang"}, local: map[string]func(text, sdk, project string) string{
+	{Name: "go", Title: "Go", Also: []string{"golang"}, cases: []string{"activity: greet", "activity: Greet"}, local: map[string]func(text, sdk, project string) string{
 		"go.mod": func(text, sdk, _ string) string {
 			return text + "\nreplace github.com/wasmworker/wasmworker/guest-sdk/go => " + filepath.ToSlash(sdk) + "\n"
 		},
@@ -53,8 +59,8 @@ var Languages = []Language{
 	{Name: "assemblyscript", Title: "AssemblyScript", Also: []string{"as"}, local: npmPackage("@wasmworker/assemblyscript")},
 	{Name: "c", Title: "C", headers: true},
 	{Name: "cpp", Title: "C++", Also: []string{"c++"}, headers: true},
-	{Name: "zig", Title: "Zig", local: map[string]func(text, sdk, project string) string{"build.zig.zon": zigPackage}},
-	{Name: "java", Title: "Java", install: func(sdk string) string {
+	{Name: "zig", Title: "Zig", cases: []string{"module: ", "module: zig-out/bin/"}, local: map[string]func(text, sdk, project string) string{"build.zig.zon": zigPackage}},
+	{Name: "java", Title: "Java", cases: []string{"module: ", "module: target/"}, install: func(sdk string) string {
 		return "mvn -q -DskipTests -f " + filepath.ToSlash(filepath.Join(sdk, "pom.xml")) + " install    # the SDK, once"
 	}},
 }
@@ -129,6 +135,7 @@ func (l Language) Write(dir, sdk string) (commands []string, err error) {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
+	rename := strings.NewReplacer(placeholder, name, strings.ReplaceAll(placeholder, "-", "_"), strings.ReplaceAll(name, "-", "_"))
 	err = fs.WalkDir(files, l.Name, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -138,8 +145,7 @@ func (l Language) Write(dir, sdk string) (commands []string, err error) {
 			return err
 		}
 		path = strings.TrimSuffix(strings.TrimPrefix(path, l.Name+"/"), ".tmpl")
-		text := strings.ReplaceAll(string(data), placeholder, name)
-		text = strings.ReplaceAll(text, strings.ReplaceAll(placeholder, "-", "_"), strings.ReplaceAll(name, "-", "_"))
+		text := rename.Replace(string(data))
 		if local := l.local[path]; local != nil && sdk != "" {
 			text = local(text, sdk, dir)
 		}
@@ -156,6 +162,9 @@ func (l Language) Write(dir, sdk string) (commands []string, err error) {
 				}
 			}
 		}
+	}
+	if err == nil {
+		err = writeFile(filepath.Join(dir, "greet.test.yaml"), rename.Replace(strings.NewReplacer(l.cases...).Replace(caseFile)))
 	}
 	if l.install != nil && sdk != "" {
 		commands = append([]string{l.install(sdk)}, commands...)

@@ -69,6 +69,9 @@ func TestWrite(t *testing.T) {
 				}
 				named = named || strings.Contains(text, "price-list2")
 			}
+			if cases := got["greet.test.yaml"]; !strings.Contains(cases, "price-list2.wasm\n") {
+				t.Errorf("greet.test.yaml is not for the project's module:\n%s", cases)
+			}
 			if !named {
 				t.Error("no file has the project's name")
 			}

@@ -129,7 +129,7 @@ func newTesting(c *cli.Context) (*tester, error) {
 	return t, nil
 }
 
-// caseFiles are the case files of the paths, each once. Folders are searched, but for hidden ones.
+// caseFiles are the case files of the paths, each once. Folders are searched, but for hidden ones and for what npm installs.
 func (t *tester) caseFiles() ([]string, error) {
 	var files []string
 	for _, path := range t.paths {
@@ -146,9 +146,11 @@ func (t *tester) caseFiles() ([]string, error) {
 		}
 		err = filepath.WalkDir(path, func(p string, entry fs.DirEntry, err error) error {
 			switch {
+			case errors.Is(err, fs.ErrNotExist) && p != path: // compilers make folders for themselves, and remove them
+				return nil
 			case err != nil:
 				return err
-			case entry.IsDir() && p != path && strings.HasPrefix(entry.Name(), "."):
+			case entry.IsDir() && p != path && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules"):
 				return filepath.SkipDir
 			case !entry.IsDir() && strings.HasSuffix(p, cases.Suffix):
 				files = append(files, filepath.Clean(p))

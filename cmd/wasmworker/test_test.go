@@ -50,8 +50,9 @@ cases:
   - name: fails
     activity: SilentFailure
 `,
-	"sub/ok.test.yaml":     "module: ../echo.wasm\ncases: [{name: nothing, activity: Echo, want: {output: null}}]\n",
-	".hidden/no.test.yaml": "not: read",
+	"sub/ok.test.yaml":                         "module: ../echo.wasm\ncases: [{name: nothing, activity: Echo, want: {output: null}}]\n",
+	".hidden/no.test.yaml":                     "not: read",
+	"sub/node_modules/dependency/no.test.yaml": "not: read",
 }
 
 var (
@@ -128,6 +129,33 @@ ok    sub/other.test.yaml  2 cases  0.00s
 	}
 	if got := test("--run", "echo.test", "--explore=5", dir); got.code != 0 || !strings.Contains(got.stdout, "note: explored at 10 points") {
 		t.Errorf("%+v", got)
+	}
+}
+
+// Folders that a compiler makes for itself and removes while case files are looked for are no reason to fail.
+func TestTestBesideACompiler(t *testing.T) {
+	dir := caseFolder(t, map[string]string{"echo.test.yaml": "cases: [{name: a, activity: Echo}]"})
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	t.Cleanup(func() {
+		close(stop)
+		<-stopped
+	})
+	go func() {
+		defer close(stopped)
+		for i := 0; ; i = (i + 1) % 500 {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			os.Mkdir(fmt.Sprintf("%s/%d", dir, i), 0o700)     //nolint:errcheck // nothing depends on it
+			os.Remove(fmt.Sprintf("%s/%d", dir, (i+250)%500)) //nolint:errcheck // likewise
+		}
+	}()
+	for range 10 {
+		if got := (command{args: []string{"test", dir}}).run(t); got.code != 0 {
+			t.Errorf("%+v", got)
+		}
 	}
 }
 

@@ -9,5 +9,11 @@ pub fn build(b: *std.Build) void {
     b.installArtifact(activities);
 
     const tests = wasmworker.addActivityTests(b, .{ .root_source_file = b.path("src/main.zig") });
-    b.step("test", "Run the tests, natively").dependOn(&b.addRunArtifact(tests).step);
+    const cases = b.addSystemCommand(&.{ "wasmworker", "test" }); // of the built module
+    cases.setCwd(b.path("."));
+    cases.step.dependOn(b.getInstallStep());
+
+    const step = b.step("test", "Run the tests, natively, and the cases of greet.test.yaml");
+    step.dependOn(&b.addRunArtifact(tests).step);
+    step.dependOn(&cases.step);
 }

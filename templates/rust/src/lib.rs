@@ -41,4 +41,11 @@ mod tests {
         let err = Env::new().run(|| greet(Input { name: String::new() })).unwrap_err();
         assert_eq!((err.kind(), err.is_retryable()), ("EmptyName", false));
     }
+
+    /// The module, as it was built last, does what greet.test.yaml says.
+    #[test]
+    fn cases() {
+        let status = std::process::Command::new("wasmworker").arg("test").status();
+        assert!(status.expect("wasmworker on the PATH").success());
+    }
 }

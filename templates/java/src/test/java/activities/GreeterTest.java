@@ -23,4 +23,12 @@ class GreeterTest {
         ApplicationFailure failure = assertThrows(ApplicationFailure.class, () -> Greeter.greet(new Greeter.Person("")));
         assertEquals("EmptyName", failure.getType());
     }
+
+    /** The module does what greet.test.yaml says. */
+    @Test
+    void cases() throws Exception {
+        Process test = new ProcessBuilder("wasmworker", "test").redirectErrorStream(true).start();
+        String output = new String(test.getInputStream().readAllBytes()); // not inherited: Surefire talks to this JVM through its standard output
+        assertEquals(0, test.waitFor(), output);
+    }
 }
