@@ -222,6 +222,11 @@ type Activity struct {
 	Flags abi.Flags
 	// Kill ends the instance after so many units of computation, as the death of the worker would. 0: not.
 	Kill int64
+	// RefuseMemory is from which request for more memory on the guest gets none, as if the machine had none left. 0: it gets what it may have.
+	RefuseMemory int
+	// Heartbeat is told of each heartbeat while it is made: [sandbox.Units] says where the activity is, and [sandbox.Advance] lets time
+	// pass. Its error is the guest's. Default: none.
+	Heartbeat func(ctx context.Context, details []sandbox.Payload) error
 	// Faults befall calls of passthrough modules.
 	Faults []Fault
 	// Patience is how long the activity may go on, by the machine's clock. Default [DefaultPatience].
@@ -320,7 +325,7 @@ func (e *Env) RunContext(ctx context.Context, a Activity) *Run {
 	}
 	task := sandbox.Task{
 		Activity: a.Type, Args: payloads(a.Args), Details: payloads(a.Details), Info: info,
-		MaxUnits: a.Kill, Heartbeat: r.heartbeat, Flags: r.flags, Log: r.log,
+		MaxUnits: a.Kill, RefuseMemory: a.RefuseMemory, Heartbeat: r.heartbeat, Flags: r.flags, Log: r.log,
 	}
 	var usage sandbox.Usage
 	task.Usage = &usage
@@ -346,8 +351,11 @@ func (r *running) ended(output *sandbox.Payload, err error, usage *sandbox.Usage
 	r.seen.Units, r.seen.Memory = usage.Units, usage.Memory
 }
 
-func (r *running) heartbeat(_ context.Context, details []sandbox.Payload) error {
+func (r *running) heartbeat(ctx context.Context, details []sandbox.Payload) error {
 	r.seen.Heartbeats = append(r.seen.Heartbeats, details)
+	if r.Heartbeat != nil {
+		return r.Heartbeat(ctx, details)
+	}
 	return nil
 }
 

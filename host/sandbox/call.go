@@ -50,6 +50,9 @@ type Task struct {
 	// MaxUnits is the most units of computation that this attempt may use, where it is to be less or more than the module's
 	// [Options.MaxUnits]. 0: the module's.
 	MaxUnits int64
+	// RefuseMemory is for tests: from which request of the guest for more memory on it gets none, as if the machine had none left.
+	// 0: it gets what it may have.
+	RefuseMemory int
 	// Flags returns what has been asked of the guest so far. It is called often,
 	// from the guest's goroutine, with a context for [Units]. Nil: nothing ever is.
 	Flags func(context.Context) abi.Flags

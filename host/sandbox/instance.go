@@ -250,6 +250,7 @@ func (i *Instance) run(c *call) (*Payload, error) {
 	if limit := cmp.Or(c.task.MaxUnits, i.module.Options.MaxUnits); limit > 0 {
 		budget = limit
 	}
+	i.memory.RefuseFrom(c.task.RefuseMemory)
 	var units int64
 	units, err = i.meter.Run(c.ctx, budget, func(ctx context.Context) error {
 		return fn.CallWithStack(ctx, stack[:])
@@ -260,6 +261,7 @@ func (i *Instance) run(c *call) (*Payload, error) {
 			c.task.Usage.Memory = uint64(mem.Size())
 		}
 	}
+	i.memory.RefuseFrom(0)
 	i.stdio.flush()
 	if c.ctx.Err() != nil {
 		// Whatever it returned: a sleep or a request may have been cut short, and the

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -508,12 +509,16 @@ func TestExplore(t *testing.T) {
 cases:
   - {name: careful, activity: Careful, want: {output: {$base64: NwAAAA==}}}
   - {name: hasty, activity: Hasty, want: {output: {$base64: NwAAAA==}}}
+  - {name: endless, activity: Endless, want: {output: {$base64: NwAAAA==}}}
+  - {name: greedy, activity: Greedy, want: {output: {$base64: AQAAAA==}}}
   - {name: stubborn, activity: Stubborn}
   - {name: final, activity: Final, calls: [{call: greeter hello, response: hi}]}
+  - {name: refused, activity: Greedy, refuse_memory: 1, want: {output: {$base64: /////w==}}}
+  - {name: granted, activity: Greedy, refuse_memory: 2, want: {output: {$base64: AQAAAA==}}}
   - {name: killed, activity: Careful, kill: {units: 1}, want: {failure: {type: OutOfUnits}}}
 `)
 	want := map[string]string{
-		"careful": "", "hasty": "killed after ", "stubborn": "asked to cancel after ", "final": "with EIO for call 1 (greeter hello): end (at 2 points)", "killed": "",
+		"careful": "", "hasty": "killed after ", "endless": "killed after ", "greedy": "with no more memory from request 1 on: output", "refused": "", "granted": "", "stubborn": "asked to cancel after ", "final": "with EIO for call 1 (greeter hello): end (at 2 points)", "killed": "",
 	}
 	f, r := read(t, path), newRunner(t)
 	for _, c := range f.Cases {
@@ -527,7 +532,10 @@ cases:
 		case want[c.Name] != "" && (result.Passed() || !strings.HasPrefix(result.Differences[0].What, want[c.Name])):
 			t.Errorf("%s: %s", c.Name, result)
 		}
-		if c.Name == "killed" && !strings.Contains(strings.Join(result.Notes, ""), "not explored") {
+		if c.Name == "endless" && (len(result.Differences) != 1 || strings.Contains(result.Differences[0].What, "points")) {
+			t.Errorf("it goes wrong after its last heartbeat alone: %s", result)
+		}
+		if slices.Contains([]string{"killed", "refused", "granted"}, c.Name) && !strings.Contains(strings.Join(result.Notes, ""), "not explored") {
 			t.Errorf("%v", result.Notes)
 		}
 	}

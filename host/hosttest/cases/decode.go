@@ -233,6 +233,7 @@ func (d *decoder) decodeCase(root *node) *Case {
 				d.fail(n.at, "kill says when: kill: {units: 100000}")
 			}
 		},
+		"refuse_memory": func(n *node) { c.Activity.RefuseMemory = int(d.whole(n, 1, math.MaxInt32)) },
 		"faults": func(n *node) {
 			d.list(n, func(n *node) { c.Activity.Faults = append(c.Activity.Faults, d.fault(n)) })
 		},

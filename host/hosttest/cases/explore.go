@@ -3,6 +3,7 @@ package cases
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -12,11 +13,12 @@ import (
 )
 
 // Explore runs a case, and then again and again, each time with one thing going wrong: its worker dies, or it is asked to cancel, after so many
-// units, a heartbeat or a call; or a call fails, or its response is lost. Wherever that is, the activity may complete as it should, end as
+// units, a heartbeat or a call; a call fails, or its response is lost; or it gets no more memory. Wherever that is, the activity may complete as it should, end as
 // cancelled if it was asked to, or fail in a way that is retried, and the next attempt, which gets the details of its last heartbeat, has
 // to complete as it should. What does anything else is added to the differences.
 //
-// Points is over how many units deaths and cancellations are spread; each heartbeat and call is a point of its own as well. Calls get the case's answers by their
+// Points is over how many units deaths and cancellations are spread; each heartbeat, call and request for memory is a point of its own as well: of
+// more than ten times as many, some that are spread. Calls get the case's answers by their
 // requests, and again where an attempt repeats them. A case that is not expected to complete, or in which something
 // goes wrong already, is run and not explored, which a note says.
 func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Result, error) {
@@ -26,7 +28,7 @@ func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Re
 		return result, err
 	}
 	a := c.Activity
-	if result.Run.Outcome() != hosttest.Completed || a.Kill > 0 || len(a.Faults) > 0 || a.Cancel != (hosttest.When{}) {
+	if result.Run.Outcome() != hosttest.Completed || a.Kill > 0 || a.RefuseMemory > 0 || len(a.Faults) > 0 || a.Cancel != (hosttest.When{}) {
 		result.Notes = append(result.Notes, "not explored: only cases that complete, and in which nothing goes wrong, are")
 		return result, nil
 	}
@@ -39,12 +41,19 @@ func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Re
 	if f.Limits.Units > 0 {
 		e.limit = min(e.limit, f.Limits.Units)
 	}
-	// Where the calls are.
-	var calls []int64
-	e.attempt(c.attempt(env), func(ctx context.Context) { calls = append(calls, sandbox.Units(ctx)) })
-	moments := slices.Clone(calls)
-	for _, units := range calls {
-		moments = append(moments, units-1) // with all before the call done, and not the call
+	// Where the heartbeats and the calls are.
+	var beats, calls []int64
+	again := c.attempt(env)
+	again.Heartbeat = func(ctx context.Context, _ []sandbox.Payload) error {
+		beats = append(beats, sandbox.Units(ctx))
+		return nil
+	}
+	e.attempt(again, func(ctx context.Context) { calls = append(calls, sandbox.Units(ctx)) })
+	var moments []int64
+	for _, at := range [][]int64{beats, calls} {
+		for i := range spread(len(at), 10*points) {
+			moments = append(moments, at[i], at[i]-1) // the second with all before it done, and not this
+		}
 	}
 	for i := range int64(points) {
 		moments = append(moments, (i+1)*result.Run.Units/int64(points+1))
@@ -56,19 +65,22 @@ func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Re
 			e.cancel(fmt.Sprintf("asked to cancel after %d units", units), hosttest.When{Units: units})
 		}
 	}
-	for i := range result.Run.Heartbeats {
+	for i := range spread(len(result.Run.Heartbeats), 10*points) {
 		if ctx.Err() == nil {
 			e.cancel(fmt.Sprintf("asked to cancel after heartbeat %d", i+1), hosttest.When{Heartbeats: i + 1})
 		}
 	}
-	for i, call := range result.Run.Calls {
+	for i := range spread(len(result.Run.Calls), 10*points) {
 		if ctx.Err() != nil {
 			break
 		}
+		call := result.Run.Calls[i]
 		name := fmt.Sprintf("call %d (%s)", i+1, callName(call.Module+" "+call.Function))
 		e.cancel("asked to cancel after "+name, hosttest.When{Calls: i + 1})
 		e.fault("with EIO for "+name, hosttest.Fault{Call: i + 1, Err: &hosttest.CallError{Errno: abi.EIO, Message: "the connection was refused"}})
 		e.fault("with the response lost of "+name, hosttest.Fault{Call: i + 1, Lost: true, Err: &hosttest.CallError{Errno: abi.ETIMEDOUT, Message: "there was no response in time"}})
+	}
+	for i := 1; i <= 10*points && e.refuse(i) && ctx.Err() == nil; i++ {
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
@@ -87,6 +99,17 @@ func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Re
 	}
 	result.Duration = time.Since(start)
 	return result, nil
+}
+
+// spread are so many indexes of a list, or all if it has no more.
+func spread(length, most int) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i := range min(length, most) {
+			if !yield(i * length / min(length, most)) {
+				return
+			}
+		}
+	}
 }
 
 // maxShown is how many differences an exploration keeps: one of them is what is repaired next.
@@ -163,6 +186,19 @@ func (e *exploration) fault(point string, fault hosttest.Fault) {
 	a.Faults = []hosttest.Fault{fault}
 	run, strange := e.attempt(a, nil)
 	e.judge(point, run, strange, false)
+}
+
+// refuse tells whether the activity asks for memory so often.
+func (e *exploration) refuse(request int) bool {
+	a := e.c.attempt(e.env)
+	a.RefuseMemory = request
+	run, strange := e.attempt(a, nil)
+	if run.Digest() == e.result.Run.Digest() {
+		return false
+	}
+	e.points++
+	e.judge(fmt.Sprintf("with no more memory from request %d on", request), run, strange, false)
+	return true
 }
 
 // judge says what is wrong with how an attempt ended, and makes the next one if there would be one.

@@ -262,6 +262,9 @@ func (c *Case) node() *node {
 	if a.Kill > 0 {
 		n.set("kill", mapOf("units", number(a.Kill)))
 	}
+	if a.RefuseMemory > 0 {
+		n.set("refuse_memory", number(a.RefuseMemory))
+	}
 	return n.set("want", c.Want.node())
 }
 

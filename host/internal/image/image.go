@@ -127,6 +127,8 @@ type Memory struct {
 
 	allocated bool // the instance has a memory, and it is this one
 	shrinking bool // Reallocate is called by Reset, not by the guest
+	requests  int  // of the guest, since RefuseFrom
+	refuse    int  // the first of them that is refused; 0: none
 	closed    bool
 }
 
@@ -202,6 +204,11 @@ func (m *Memory) Reallocate(size uint64) []byte {
 	case size > m.config.Limit:
 		m.refusal = RefusedByLimit
 		return nil
+	case m.refuse > 0:
+		if m.requests++; m.requests >= m.refuse {
+			m.refusal = RefusedBySystem
+			return nil
+		}
 	}
 	had := m.charged
 	if !m.charge(size) {
@@ -217,6 +224,9 @@ func (m *Memory) Reallocate(size uint64) []byte {
 	m.size = size
 	return buf
 }
+
+// RefuseFrom makes the n-th request to grow from now on, and all after it, be refused as if the system had no memory. 0: none is.
+func (m *Memory) RefuseFrom(n int) { m.requests, m.refuse = 0, n }
 
 // Free implements [experimental.LinearMemory]. It does nothing: see [Memory.Close].
 func (m *Memory) Free() {}

@@ -32,10 +32,25 @@
   ;; Heartbeats what is done.
   (func (export "Careful") (result i32)
     (call $begin)
+    (block $end (loop $l
+      (br_if $end (i32.ge_u (i32.load (i32.const 0)) (i32.const 10)))
+      (call $next) (call $work) (call $add)
+      (if (call $beat) (then (return (i32.const 2))))
+      (br $l)))
+    (call $done))
+
+  ;; Does so too, but goes on after the last number: a crash after the last heartbeat adds 11.
+  (func (export "Endless") (result i32)
+    (call $begin)
     (loop $l
       (call $next) (call $work) (call $add)
       (if (call $beat) (then (return (i32.const 2))))
       (br_if $l (i32.lt_u (i32.load (i32.const 0)) (i32.const 10))))
+    (call $done))
+
+  ;; Returns how much memory it had before it asked for more, and does not look whether it got that.
+  (func (export "Greedy") (result i32)
+    (i32.store (i32.const 4) (memory.grow (i32.const 1)))
     (call $done))
 
   ;; Heartbeats what it is about to do: a crash leaves one number out.
