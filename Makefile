@@ -24,14 +24,14 @@ dev: build ## server, Temporal UI and worker, until Ctrl-C
 	$(WORKER) dev --modules $(BIN)/acts
 
 .PHONY: test
-test: build ## the whole test suite
+test: build modules ## the whole test suite
 	$(GO) test ./...
 	cd guest-sdk/go && $(GO) test ./...
 	cd $(BIN)/greet && PATH="$(abspath $(BIN)):$$PATH" $(GO) test ./...
 	cd examples/apistats && $(GO) test ./...
 	cd cmd/wasmworker-devserver && $(GO) test ./...
 	cd bench && $(GO) test ./...
-	$(WORKER) test examples
+	$(WORKER) test --explore examples
 
 .PHONY: build
 build: $(WORKER) $(SERVER) $(ACTS) ## the programs and the example modules, into bin/
@@ -58,6 +58,12 @@ $(BIN)/acts/%.wasm: examples/%/main.go examples/%/go.mod $(SDK)
 	@mkdir -p $(@D)
 	cd examples/$* && $(WASMBUILD) -o $(abspath $@) .
 
+# The modules of the examples that have them in acts of their own. Those in other languages are committed.
+.PHONY: modules
+modules:
+	@GO="$(GO)" sh examples/flightdelays/build.sh
+	@GO="$(GO)" sh examples/metadata/build.sh
+
 .PHONY: race
 race: build ## the host's tests with the race detector (needs a C compiler)
 	$(GO) test -race ./...
@@ -83,6 +89,7 @@ toolchains: ## install what builds the guests in other languages (Debian, npm)
 guests: ## build the committed .wasm files of other languages again (needs make toolchains)
 	@for b in testdata/conformance/*/build.sh; do echo "build $$(dirname $$b)"; sh "$$b" || exit 1; done
 	sh examples/flightdelays/build.sh all
+	sh examples/metadata/build.sh all
 
 .PHONY: test-sdks
 test-sdks: build ## the SDKs' own tests, and the project of every language by the commands of its README (needs make toolchains)
@@ -95,11 +102,11 @@ test-sdks: build ## the SDKs' own tests, and the project of every language by th
 	$(GO) test -tags toolchains -run Readme ./templates
 
 .PHONY: examples
-examples: build ## the tests of the examples with several languages (needs make toolchains, and PostgreSQL)
+examples: build modules ## the tests of the examples with several languages (needs make toolchains, and PostgreSQL)
 	cd examples/flightdelays && $(GO) test ./...
 	cd examples/flightdelays/activities/go && $(GO) test ./...
-	sh examples/metadata/build.sh
 	cd examples/metadata && $(GO) test ./...
+	$(WORKER) test --explore examples
 
 # What tests need beside PostgreSQL, whose programs they find where Debian puts them. Without these they skip, loudly.
 S3SERVER := github.com/versity/versitygw/cmd/versitygw@v1.8.0
@@ -121,7 +128,7 @@ units: ## run every conformance case the same way again and again, and write wha
 	$(GO) test ./internal/conformance -count=1 -run '^TestDeterministic$$' -units
 
 .PHONY: deterministic
-deterministic: build ## a hundred runs of each conformance case in both engines of wazero and of the examples' cases, and no difference
+deterministic: build modules ## a hundred runs of each conformance case in both engines of wazero and of the examples' cases, and no difference
 	$(WORKER) test --runs 100 examples $(BIN)/greet
 	$(GO) test ./internal/conformance -count=1 -timeout 30m -run '^TestDeterministic$$' -runs 100
 

@@ -44,7 +44,7 @@ Exit codes: 0 all passed, 1 some failed, 2 wrong usage or case files that cannot
 			&cli.StringFlag{Name: "run", Usage: "only cases whose FILE/NAME matches the `REGEXP`"},
 			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "name the cases that pass, too"},
 			&cli.BoolFlag{Name: "update", Usage: "write what comes out into the files, where it is not what they expect, or where they expect nothing"},
-			&cli.IntFlag{Name: "runs", Value: 1, Usage: "run each case so many times, and once in the interpreter if it is more than one, and compare all that can be seen"},
+			&cli.IntFlag{Name: "runs", Value: 1, Usage: "run each case so many times, and if it is more than once as often in the interpreter, and compare all that can be seen"},
 			&cli.GenericFlag{Name: "explore", Value: new(exploreFlag), Usage: "run each case with a death of the worker, a request to cancel, and a failing call at many points, `N` of them spread over its units (50 without =N), and see that it comes out right in the end"},
 			&cli.StringFlag{Name: "junit", Usage: "write the results as JUnit's XML to `FILE` as well, for CI systems", TakesFile: true},
 			&cli.BoolFlag{Name: "json", EnvVars: []string{"WASMWORKER_JSON"}, Usage: "print a line of JSON for each case"},
@@ -373,6 +373,7 @@ type testReport struct {
 	*tester
 	suites []junitSuite
 	suite  *junitSuite // of the file whose cases are coming
+	points int         // at which they were explored
 	failed bool
 }
 
@@ -387,13 +388,14 @@ type testLine struct {
 	Digest      string             `json:"digest"`
 	Differences []cases.Difference `json:"differences,omitempty"`
 	Notes       []string           `json:"notes,omitempty"`
+	Points      int                `json:"explored_points,omitempty"`
 }
 
 func (r *testReport) add(result *cases.Result) {
 	name, seconds := caseName(result.File, result.Case), result.Duration.Seconds()
 	if r.suite == nil {
 		r.suites = append(r.suites, junitSuite{Name: filepath.ToSlash(result.File.Path)})
-		r.suite = &r.suites[len(r.suites)-1]
+		r.suite, r.points = &r.suites[len(r.suites)-1], 0
 	}
 	one := junitCase{Name: result.Case.Name, Class: r.suite.Name, Seconds: xmlSeconds(seconds)}
 	if !result.Passed() {
@@ -409,7 +411,7 @@ func (r *testReport) add(result *cases.Result) {
 		encoder := json.NewEncoder(r.w)
 		encoder.SetEscapeHTML(false)
 		encoder.Encode(testLine{ //nolint:errcheck // as of all output
-			r.suite.Name, result.Case.Name, result.Passed(), seconds, result.Run.Units, result.Run.Memory, result.Run.Digest(), result.Differences, result.Notes,
+			r.suite.Name, result.Case.Name, result.Passed(), seconds, result.Run.Units, result.Run.Memory, result.Run.Digest(), result.Differences, result.Notes, result.Points,
 		})
 	case !result.Passed():
 		fmt.Fprintf(r.w, "%s (%.2fs)\n", r.paint(red, "--- FAIL: "+name), seconds)
@@ -422,10 +424,11 @@ func (r *testReport) add(result *cases.Result) {
 			}
 			fmt.Fprintf(r.w, "    %s\n", line)
 		}
-	case r.verbose || len(result.Notes) > 0:
-		fmt.Fprintf(r.w, "--- PASS: %s (%.2fs)  %s\n", name, seconds, plural(int(result.Run.Units), "unit"))
+	case r.verbose:
+		fmt.Fprintf(r.w, "--- PASS: %s (%.2fs)  %s%s\n", name, seconds, plural(int(result.Run.Units), "unit"), explored(result.Points))
 	}
-	if !r.json {
+	r.points += result.Points
+	if !r.json && (r.verbose || !result.Passed()) {
 		for _, note := range result.Notes {
 			fmt.Fprintf(r.w, "    note: %s\n", note)
 		}
@@ -441,7 +444,14 @@ func (r *testReport) endFile() {
 		fmt.Fprintf(r.w, "%s  %s  %d of %s failed  %.2fs\n", r.paint(red, "FAIL"), s.Name, s.Failures, plural(s.Tests, "case"), float64(s.Seconds))
 		return
 	}
-	fmt.Fprintf(r.w, "%s    %s  %s  %.2fs\n", r.paint(green, "ok"), s.Name, plural(s.Tests, "case"), float64(s.Seconds))
+	fmt.Fprintf(r.w, "%s    %s  %s%s  %.2fs\n", r.paint(green, "ok"), s.Name, plural(s.Tests, "case"), explored(r.points), float64(s.Seconds))
+}
+
+func explored(points int) string {
+	if points == 0 {
+		return ""
+	}
+	return ", explored at " + plural(points, "point")
 }
 
 const (

@@ -127,7 +127,7 @@ ok    sub/other.test.yaml  2 cases  0.00s
 ` {
 		t.Errorf("%+v", got)
 	}
-	if got := test("--run", "echo.test", "--explore=5", dir); got.code != 0 || !strings.Contains(got.stdout, "note: explored at 10 points") {
+	if got := test("--run", "echo.test", "--explore=5", dir); got.code != 0 || !strings.Contains(got.stdout, "2 cases, explored at 20 points  ") {
 		t.Errorf("%+v", got)
 	}
 }

@@ -257,6 +257,9 @@ func TestWants(t *testing.T) {
 		echo + "[1], kill: {units: 1}, want: {failure: {type: OutOfUnits}}":           "",
 		"activity: Info, info: {attempt: 3}, want: {output_contains: {attempt: 3}}":   "output_contains", // the guest gives no encoding
 		"activity: Info, info: {attempt: 3}, want: {output_matches: '\"attempt\":3'}": "",
+
+		echo + `[{$encoding: json/plain, $text: '"\u003cp>\n"'}], want: {output_matches: '^<p>\n$'}`:                  "",
+		echo + `[{$encoding: json/plain, $text: '{"a": ["\u003cp>"]}'}], want: {output_matches: '^{"a":\["<p>"\]}$'}`: "",
 	} {
 		t.Run(c, func(t *testing.T) {
 			result := run(t, write(t, "cases:\n  - {name: a, "+c+"}\n"))[0]
@@ -431,13 +434,18 @@ func TestRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// With a < that is escaped, as JSON may have it.
+	query, err := passthrough.EncodeFrame(json.RawMessage(`{"sql": "a \u003c b"}`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	env := hosttest.New(t, hosttest.Options{Modules: []string{f.Module}, Start: f.Start, Seed: f.Seed, CacheDir: "none"})
 	info := env.DefaultInfo("Ask")
 	info.Attempt, info.HeartbeatTimeout = 4, abi.Milliseconds(time.Second)
 	arguments := [][]any{
 		{"text"}, {[]byte{0, 1, 2}}, {nil}, {json.RawMessage(`{"b":1e3,"a":"x\u003cy","$k":[null,true]}`)}, {map[string]any{"$text": "x"}},
 		{sandbox.Payload{Metadata: map[string][]byte{"encoding": []byte("json/protobuf"), "messageType": []byte("a.B"), "raw": {255}}, Data: []byte("{}")}},
-		{frame}, {"yes", "null", "1", "a: b", " x ", "# no", "-", "☃\u2028\x7f", "", "two\nlines\r\n", "true"}, {1, "2"}, {sandbox.NewPayload("json/plain", []byte("null"))},
+		{frame}, {query}, {"yes", "null", "1", "a: b", " x ", "# no", "-", "☃\u2028\x7f", "", "two\nlines\r\n", "true"}, {1, "2"}, {sandbox.NewPayload("json/plain", []byte("null"))},
 	}
 	answers := []hosttest.Call{{Response: []byte("plain")}, {Response: frame}, {Response: []byte{}}, {Response: []byte{255}}, {Err: &hosttest.CallError{Errno: abi.EACCES, Message: "no: \"never\""}}}
 	for i, args := range arguments {
@@ -455,6 +463,9 @@ func TestRecord(t *testing.T) {
 	text, err := os.ReadFile(f.Path)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), `request: {head: {sql: "a < b"}}`) {
+		t.Errorf("a request is not there as people read it:\n%s", text)
 	}
 	again := read(t, f.Path)
 	if len(again.Cases) != len(arguments) || again.Seed != -3 || !again.Start.Equal(f.Start) || again.Limits != f.Limits {
@@ -512,13 +523,17 @@ cases:
   - {name: endless, activity: Endless, want: {output: {$base64: NwAAAA==}}}
   - {name: greedy, activity: Greedy, want: {output: {$base64: AQAAAA==}}}
   - {name: stubborn, activity: Stubborn}
-  - {name: final, activity: Final, calls: [{call: greeter hello, response: hi}]}
+  - {name: final, activity: Final, calls: [{call: greeter hello, request: binary, response: hi}]}
+  - {name: tidy, activity: Tidy, calls: [{call: greeter hello, request: binary, response: hi}]}
+  - {name: changed, activity: Changed, calls: [{call: greeter hello, request: binary, response: hi}]}
+  - {name: boastful, activity: Boastful, calls: [{call: greeter hello, request: binary, response: hi}]}
   - {name: refused, activity: Greedy, refuse_memory: 1, want: {output: {$base64: /////w==}}}
   - {name: granted, activity: Greedy, refuse_memory: 2, want: {output: {$base64: AQAAAA==}}}
   - {name: killed, activity: Careful, kill: {units: 1}, want: {failure: {type: OutOfUnits}}}
 `)
 	want := map[string]string{
 		"careful": "", "hasty": "killed after ", "endless": "killed after ", "greedy": "with no more memory from request 1 on: output", "refused": "", "granted": "", "stubborn": "asked to cancel after ", "final": "with EIO for call 1 (greeter hello): end (at 2 points)", "killed": "",
+		"tidy": "", "changed": "killed after ", "boastful": "with EIO for call 1 (greeter hello), then retried with the details ",
 	}
 	f, r := read(t, path), newRunner(t)
 	for _, c := range f.Cases {

@@ -210,14 +210,8 @@ func (w *Want) compareOutput(got *sandbox.Payload, add func(what, want, got stri
 			add("output_contains", want.pretty(), text)
 		}
 	}
-	if w.OutputMatches != nil {
-		var data []byte
-		if got != nil {
-			data = got.Data
-		}
-		if !w.OutputMatches.Match(data) {
-			add("output_matches", w.OutputMatches.String(), payloadText(got))
-		}
+	if w.OutputMatches != nil && !w.OutputMatches.MatchString(matched(got)) {
+		add("output_matches", w.OutputMatches.String(), payloadText(got))
 	}
 }
 
@@ -415,6 +409,23 @@ func payloadText(p *sandbox.Payload) string {
 	return payloadNode(*p).pretty()
 }
 
+// matched is what a regular expression is matched with. JSON is without the escapes and spaces that languages' encoders differ in, and
+// a string is its text: <p> stays that, which Go writes as \u003cp\u003e.
+func matched(p *sandbox.Payload) string {
+	if p == nil {
+		return ""
+	}
+	if p.Encoding() == abi.EncodingJSON {
+		if n, err := fromJSON(p.Data); err == nil {
+			if n.kind == kindString {
+				return n.text
+			}
+			return string(n.json())
+		}
+	}
+	return string(p.Data)
+}
+
 // ending is how a run ended, in a line or more.
 func ending(run *hosttest.Run) string {
 	switch run.Outcome() {
@@ -447,7 +458,7 @@ func rawNode(data json.RawMessage) *node {
 func callNode(c hosttest.Call) *node {
 	n := mapOf("call", str(callName(c.Module+" "+c.Function)))
 	if c.Request != nil {
-		n.set("request", messageNode(c.Request))
+		n.set("request", messageNode(c.Request, true))
 	}
 	return n
 }

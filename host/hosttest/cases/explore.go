@@ -15,12 +15,13 @@ import (
 // Explore runs a case, and then again and again, each time with one thing going wrong: its worker dies, or it is asked to cancel, after so many
 // units, a heartbeat or a call; a call fails, or its response is lost; or it gets no more memory. Wherever that is, the activity may complete as it should, end as
 // cancelled if it was asked to, or fail in a way that is retried, and the next attempt, which gets the details of its last heartbeat, has
-// to complete as it should. What does anything else is added to the differences.
+// to complete as it should. Between them, both have to make every call of the case. What does anything else is added to the differences.
 //
 // Points is over how many units deaths and cancellations are spread; each heartbeat, call and request for memory is a point of its own as well: of
 // more than ten times as many, some that are spread. Calls get the case's answers by their
-// requests, and again where an attempt repeats them. A case that is not expected to complete, or in which something
-// goes wrong already, is run and not explored, which a note says.
+// requests, and again where an attempt repeats them. Once something went wrong, an attempt may make calls that the case has no answers to, which
+// fail; its retry may not. A case that is not expected to complete, or in which something goes wrong already, is run and not explored, which a
+// note says.
 func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Result, error) {
 	start := time.Now()
 	result, err := r.Run(ctx, f, c)
@@ -36,7 +37,7 @@ func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Re
 	if err != nil {
 		return nil, err
 	}
-	e := &exploration{ctx: ctx, env: env, c: c, result: result, seen: map[string]int{}}
+	e := &exploration{ctx: ctx, env: env, c: c, result: result, made: make([]bool, len(c.Calls)), seen: map[string]int{}}
 	e.limit = 10*result.Run.Units + 100_000_000
 	if f.Limits.Units > 0 {
 		e.limit = min(e.limit, f.Limits.Units)
@@ -88,7 +89,7 @@ func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Re
 	if e.unnoticed > 0 {
 		result.Notes = append(result.Notes, fmt.Sprintf("%d of %d requests to cancel were not noticed: it completed", e.unnoticed, e.cancels))
 	}
-	result.Notes = append(result.Notes, fmt.Sprintf("explored at %d points", e.points))
+	result.Points = e.points
 	for i, d := range result.Differences {
 		if more := e.seen[d.Want+"\x00"+d.Got] - 1; more > 0 {
 			result.Differences[i].What += fmt.Sprintf(" (at %d points)", more+1)
@@ -120,7 +121,8 @@ type exploration struct {
 	env    *hosttest.Env
 	c      *Case
 	result *Result
-	limit  int64 // of units, beyond which an attempt counts as one that does not end
+	limit  int64  // of units, beyond which an attempt counts as one that does not end
+	made   []bool // which of the case's calls were made at this point, by one attempt or another
 
 	points, cancels, unnoticed int
 	seen                       map[string]int // how many points have come to the same thing
@@ -134,22 +136,13 @@ func (e *exploration) attempt(a hosttest.Activity, called func(context.Context))
 		if called != nil {
 			called(ctx)
 		}
-		last := -1 // of those that fit; given again when all have been given
-		for i, c := range e.c.Calls {
-			if !fits(call, c) {
-				continue
-			}
-			last = i
-			if !given[i] {
-				break
-			}
-		}
-		if last < 0 {
+		i := e.next(call, given)
+		if i < 0 {
 			strange = append(strange, Difference{"a call", "a call that the case has an answer to", callNode(call).pretty()})
 			return nil, &hosttest.CallError{Errno: abi.EIO, Message: "the case has no answer to this call"}
 		}
-		given[last] = true
-		return answerOf(e.c.Calls[last])
+		given[i], e.made[e.next(call, e.made)] = true, true
+		return answerOf(e.c.Calls[i])
 	}
 	if a.Kill == 0 {
 		a.Kill = e.limit
@@ -157,18 +150,36 @@ func (e *exploration) attempt(a hosttest.Activity, called func(context.Context))
 	return e.env.RunContext(e.ctx, a), strange
 }
 
-func (e *exploration) kill(units int64) {
+// next is the first of the case's calls that fits one and is not done; if all are done, the last; or -1.
+func (e *exploration) next(call hosttest.Call, done []bool) int {
+	last := -1
+	for i, c := range e.c.Calls {
+		if fits(call, c) {
+			if last = i; !done[i] {
+				break
+			}
+		}
+	}
+	return last
+}
+
+// point is the first attempt at another point.
+func (e *exploration) point() hosttest.Activity {
 	e.points++
-	a := e.c.attempt(e.env)
+	clear(e.made)
+	return e.c.attempt(e.env)
+}
+
+func (e *exploration) kill(units int64) {
+	a := e.point()
 	a.Kill = units
 	run, strange := e.attempt(a, nil)
 	e.judge(fmt.Sprintf("killed after %d units", units), run, strange, true)
 }
 
 func (e *exploration) cancel(point string, when hosttest.When) {
-	e.points++
 	e.cancels++
-	a := e.c.attempt(e.env)
+	a := e.point()
 	a.Cancel = when
 	run, strange := e.attempt(a, nil)
 	switch run.Outcome() {
@@ -181,8 +192,7 @@ func (e *exploration) cancel(point string, when hosttest.When) {
 }
 
 func (e *exploration) fault(point string, fault hosttest.Fault) {
-	e.points++
-	a := e.c.attempt(e.env)
+	a := e.point()
 	a.Faults = []hosttest.Fault{fault}
 	run, strange := e.attempt(a, nil)
 	e.judge(point, run, strange, false)
@@ -202,22 +212,23 @@ func (e *exploration) refuse(request int) bool {
 }
 
 // judge says what is wrong with how an attempt ended, and makes the next one if there would be one.
+//
+// Calls without answers are no difference by themselves: an activity that closes what it has opened, or asks somebody else, does so because something
+// went wrong, and a case in which all goes well cannot have the answers. They may be why it has ended as it has, so they are told along with that.
 func (e *exploration) judge(point string, run *hosttest.Run, strange []Difference, killed bool) {
-	if len(strange) > 0 {
-		e.report(point, strange)
-		return
-	}
 	failure := run.Failure()
 	dead := failure != nil && failure.Type == abi.TypeOutOfUnits
 	switch {
 	case run.Outcome() == hosttest.Completed:
-		e.report(point, e.outcome(run))
+		if wrong := e.outcome(run); len(wrong) > 0 {
+			e.report(point, append(wrong, strange...))
+		}
 		return
 	case dead && !killed:
-		e.report(point, []Difference{{"end", "an end", fmt.Sprintf("none within %d units", e.limit)}})
+		e.report(point, append([]Difference{{"end", "an end", fmt.Sprintf("none within %d units", e.limit)}}, strange...))
 		return
 	case failure == nil || failure.NonRetryable && !dead:
-		e.report(point, []Difference{{"end", "completed, or failed in a way that is retried", ending(run)}})
+		e.report(point, append([]Difference{{"end", "completed, or failed in a way that is retried", ending(run)}}, strange...))
 		return
 	}
 	a := e.c.attempt(e.env)
@@ -241,6 +252,9 @@ func (e *exploration) judge(point string, run *hosttest.Run, strange []Differenc
 	if len(strange) == 0 {
 		strange = e.outcome(again)
 	}
+	if len(strange) == 0 {
+		strange = e.left()
+	}
 	e.report(point+", then retried "+with, strange)
 }
 
@@ -254,6 +268,19 @@ func (e *exploration) outcome(run *hosttest.Run) []Difference {
 		}
 	}
 	return want.compare(run)
+}
+
+// left is the first call of the case that no attempt has made: what an attempt says that it has done, somebody has to have done. What closes
+// something is left to the end of the attempt that died.
+func (e *exploration) left() []Difference {
+	for i, c := range e.c.Calls {
+		switch name := callName(c.Module + " " + c.Function); {
+		case e.made[i], name == "blob close", name == "sql close", name == "sql rollback":
+		default:
+			return []Difference{{"a call", callNode(c).pretty(), "it was made by no attempt"}}
+		}
+	}
+	return nil
 }
 
 // report adds differences, each once.

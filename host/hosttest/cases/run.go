@@ -94,6 +94,7 @@ type Result struct {
 	Run         *hosttest.Run
 	Differences []Difference // none: it passed
 	Notes       []string     // what is worth knowing and no difference
+	Points      int          // at which it was explored
 	Duration    time.Duration
 }
 
@@ -103,7 +104,7 @@ func (r *Runner) Run(ctx context.Context, f *File, c *Case) (*Result, error) {
 	return result, err
 }
 
-// Repeat runs a case so many times, and once in the interpreter, and adds what is not the same each time to the differences.
+// Repeat runs a case so many times in each engine, the compiler and the interpreter, and adds what is not the same each time to the differences.
 func (r *Runner) Repeat(ctx context.Context, f *File, c *Case, times int) (*Result, error) {
 	start := time.Now()
 	result, err := r.Run(ctx, f, c)
@@ -111,7 +112,7 @@ func (r *Runner) Repeat(ctx context.Context, f *File, c *Case, times int) (*Resu
 		return nil, err
 	}
 	digest := result.Run.Digest()
-	for i := 2; i <= times+1; i++ {
+	for i := 2; i <= 2*times; i++ {
 		interpreter := i > times
 		again, _, err := r.run(ctx, f, c, interpreter)
 		if err != nil {
@@ -122,7 +123,7 @@ func (r *Runner) Repeat(ctx context.Context, f *File, c *Case, times int) (*Resu
 		}
 		what := fmt.Sprintf("run %d", i)
 		if interpreter {
-			what = "the run in the interpreter"
+			what = fmt.Sprintf("run %d in the interpreter", i-times)
 		}
 		d := firstDifference(result.Run, again.Run)
 		d.What = what + " is not as the first: " + d.What

@@ -273,7 +273,7 @@ func answerNode(c hosttest.Call) *node {
 	if c.Err != nil {
 		return n.set("error", mapOf("errno", str(c.Err.Errno.String())).set("message", str(c.Err.Message)))
 	}
-	return n.set("response", messageNode(c.Response))
+	return n.set("response", messageNode(c.Response, false))
 }
 
 func (w *Want) node() *node {

@@ -25,7 +25,7 @@ func FuzzWritten(f *testing.F) {
 			encoding = abi.EncodingJSON
 		}
 		var b bytes.Buffer
-		(&node{kind: kindMap}).set("payload", payloadNode(sandbox.NewPayload(encoding, data))).set("message", messageNode(data)).set("last", number(1)).writeMap(&b, 0)
+		(&node{kind: kindMap}).set("payload", payloadNode(sandbox.NewPayload(encoding, data))).set("message", messageNode(data, false)).set("last", number(1)).writeMap(&b, 0)
 		root, err := parse("x", b.Bytes())
 		if err != nil {
 			t.Fatalf("%v\n%s", err, b.Bytes())

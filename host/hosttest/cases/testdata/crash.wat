@@ -73,4 +73,25 @@
     (if (i64.lt_s (call $hello (i32.const 100) (i32.const 6)) (i64.const 0)) (then
       (drop (call $fail (i32.const 200) (i32.const 49)))
       (return (i32.const 1))))
+    (call $done))
+
+  ;; Makes another call when one fails, and leaves the rest to the next attempt.
+  (func (export "Tidy") (result i32)
+    (if (i64.lt_s (call $hello (i32.const 100) (i32.const 6)) (i64.const 0)) (then
+      (drop (call $hello (i32.const 107) (i32.const 5)))
+      (return (i32.const 1))))
+    (call $done))
+
+  ;; Makes another call when it goes on.
+  (func (export "Changed") (result i32)
+    (if (call $detail_count) (then (drop (call $hello (i32.const 107) (i32.const 5)))))
+    (drop (call $beat))
+    (if (i64.lt_s (call $hello (i32.const 100) (i32.const 6)) (i64.const 0)) (then (return (i32.const 1))))
+    (call $done))
+
+  ;; Heartbeats that it has made the call before it has, and comes to the same sum without it.
+  (func (export "Boastful") (result i32)
+    (if (i32.eqz (call $detail_count)) (then
+      (drop (call $beat))
+      (if (i64.lt_s (call $hello (i32.const 100) (i32.const 6)) (i64.const 0)) (then (return (i32.const 1))))))
     (call $done)))
