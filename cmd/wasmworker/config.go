@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
@@ -374,21 +373,17 @@ func (d *durationFlag) option() time.Duration {
 }
 
 // bytesFlag is a size such as 64MiB, or a number of bytes.
-type bytesFlag uint64
+type bytesFlag passthrough.Size
 
-func (b *bytesFlag) Set(text string) error {
-	n, err := humanize.ParseBytes(text)
-	if err != nil || n == 0 || n > math.MaxInt64 {
-		return fmt.Errorf("%q is not a size such as 64MiB or 1048576", text)
-	}
-	*b = bytesFlag(n)
-	return nil
+func (b *bytesFlag) Set(text string) error { return (*passthrough.Size)(b).UnmarshalText([]byte(text)) }
+
+func (b *bytesFlag) String() string {
+	text, _ := passthrough.Size(*b).MarshalText() // which has no error
+	return string(text)
 }
 
-func (b *bytesFlag) String() string { return humanize.IBytes(uint64(*b)) }
-
 // totalBytesFlag is a size as above, or "none", which is zero.
-type totalBytesFlag uint64
+type totalBytesFlag bytesFlag
 
 func (b *totalBytesFlag) Set(text string) error {
 	if text == "none" {

@@ -76,6 +76,8 @@ graceful_shutdown_timeout: 45
 cancel_grace: 2m
 health_address: :1
 cache_dir: none
+record_dir: records
+record_limit: 9
 log_level: debug
 log_format: text
 policy: reuse
@@ -94,7 +96,8 @@ max_units: 5
 		"modules": []string{"x", "y"}, "passthrough": []string{"p"}, "env": []string{"E", "F"}, "skip-refused": true,
 		"max-concurrent-activities": "none", "graceful-shutdown-timeout": "45s", "cancel-grace": "2m0s",
 		"health-address": ":1", "cache-dir": "none", "log-level": "debug", "log-format": "text",
-		"policy": "reuse", "max-calls": 7, "memory-limit": "64 MiB", "total-memory-limit": "2.0 GiB", "max-output": "1.0 KiB", "max-units": int64(5),
+		"policy": "reuse", "max-calls": 7, "memory-limit": "64MiB", "total-memory-limit": "2GiB", "max-output": "1KiB", "max-units": int64(5),
+		"record-dir": "records", "record-limit": 9,
 	}
 	app := &cli.App{
 		Flags: slices.Concat(serveFlags(), connectionFlags()),

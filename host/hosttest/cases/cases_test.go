@@ -167,6 +167,15 @@ func TestErrnos(t *testing.T) {
 			t.Errorf("%s became %s", errno, got)
 		}
 	}
+	// One that an embedder made up is recorded as its number.
+	f := &cases.File{Path: filepath.Join(t.TempDir(), "own.test.yaml"), Module: filepath.Join(testbed.Root(t), "testdata/wat/passthrough.wasm")}
+	own := &hosttest.Run{Calls: []hosttest.Call{{Module: "wasmworker:greeter/v1", Function: "hello", Err: &hosttest.CallError{Errno: 999, Message: "own"}}}}
+	if err := f.Append(cases.Record("own", hosttest.Activity{Type: "Ask"}, own, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, f.Path).Cases[0].Calls[0].Err; got.Errno != 999 {
+		t.Errorf("999 became %d", got.Errno)
+	}
 }
 
 // What an activity gets is byte for byte what the file says, however YAML lets one write it.
@@ -340,6 +349,11 @@ func TestCalls(t *testing.T) {
 	// Of several answers, the most similar one is shown.
 	result := run(t, write(t, "module: passthrough.wasm\ncases:\n  - {name: a, activity: Ask, args: [three], calls: [{call: greeter hello, request: one, response: a}, {call: greeter hello, request: '\"three!\"', response: b}]}\n"))[0]
 	if text := result.String(); !strings.Contains(text, "the most similar one is the answer 2") || !strings.Contains(text, `-   "request": "\"three!\""`) || !strings.Contains(text, `+   "request": "\"three\""`) {
+		t.Error(text)
+	}
+	// Of one that comes too early, the one is shown that was to come.
+	result = run(t, write(t, "module: passthrough.wasm\ncases:\n  - {name: a, activity: Ask, args: [three], calls: [{call: greeter hello, request: one, response: a}, {call: greeter hello, request: '\"three\"', response: b}]}\n"))[0]
+	if text := result.String(); !strings.Contains(text, "too early for the answer 2") || !strings.Contains(text, `-   "request": "one"`) || !strings.Contains(text, `+   "request": "\"three\""`) {
 		t.Error(text)
 	}
 }

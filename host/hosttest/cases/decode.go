@@ -330,6 +330,10 @@ func (d *decoder) callError(root *node) *hosttest.CallError {
 	e := &hosttest.CallError{}
 	d.fields(root, "an error", map[string]func(*node){
 		"errno": func(n *node) {
+			if n.kind == kindNumber { // of an embedder's own
+				e.Errno = abi.Errno(d.whole(n, 1, math.MaxInt32))
+				return
+			}
 			var ok bool
 			if e.Errno, ok = errnos[d.text(n)]; !ok {
 				d.fail(n.at, "there is no errno %q%s", n.text, nearest.Hint(n.text, slices.Sorted(maps.Keys(errnos))))

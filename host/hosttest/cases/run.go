@@ -211,7 +211,11 @@ func (r *replay) answer(_ context.Context, call hosttest.Call) ([]byte, error) {
 	what, want := "call "+callName(call.Module+" "+call.Function), "no more calls"
 	if near := r.nearest(call); near >= 0 {
 		what += fmt.Sprintf(", where the answer %d was to come", r.next+1)
-		if near != r.next {
+		switch {
+		case fits(call, r.calls[near]):
+			what += fmt.Sprintf(" (it is too early for the answer %d)", near+1)
+			near = r.next
+		case near != r.next:
 			what += fmt.Sprintf(" (the most similar one is the answer %d)", near+1)
 		}
 		want = callNode(r.calls[near]).pretty()

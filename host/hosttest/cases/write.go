@@ -271,7 +271,11 @@ func (c *Case) node() *node {
 func answerNode(c hosttest.Call) *node {
 	n := callNode(c)
 	if c.Err != nil {
-		return n.set("error", mapOf("errno", str(c.Err.Errno.String())).set("message", str(c.Err.Message)))
+		errno := str(c.Err.Errno.String())
+		if _, named := errnos[errno.text]; !named {
+			errno = number(int(c.Err.Errno))
+		}
+		return n.set("error", mapOf("errno", errno).set("message", str(c.Err.Message)))
 	}
 	return n.set("response", messageNode(c.Response, false))
 }
