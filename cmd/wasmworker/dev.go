@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -103,6 +104,7 @@ type devServer struct {
 
 	cmd    *exec.Cmd
 	stdin  io.Closer
+	ending atomic.Bool
 	exited chan struct{}
 	cached *testsuite.DevServer // the SDK's own download
 }
@@ -135,7 +137,7 @@ func (d *devServer) start(ctx context.Context) error {
 		args = append(args, "--exit-with-parent")
 	}
 	d.cmd = exec.Command(program, args...)
-	d.cmd.Stderr = d.output
+	d.cmd.Stderr = d
 	separateGroup(d.cmd) // a Ctrl-C on the terminal must reach the server after the worker has drained
 	stdin, err := d.cmd.StdinPipe()
 	if err != nil {
@@ -182,8 +184,17 @@ func (d *devServer) waitReady(ctx context.Context, program string) error {
 	}
 }
 
+// Write passes on what the server has to say. Once it is told to end, its parts complain about each other.
+func (d *devServer) Write(text []byte) (int, error) {
+	if d.ending.Load() {
+		return len(text), nil
+	}
+	return d.output.Write(text)
+}
+
 // stop ends the server and waits for it.
 func (d *devServer) stop() {
+	d.ending.Store(true)
 	if d.cached != nil {
 		d.cached.Stop() //nolint:errcheck // there is nothing to do about it
 	}

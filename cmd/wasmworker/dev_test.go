@@ -72,6 +72,10 @@ func TestDev(t *testing.T) {
 			if code := p.Wait(t); code != 0 {
 				t.Errorf("exit code %d, want 0", code)
 			}
+			lines := strings.Split(strings.TrimSpace(p.Stderr()), "\n")
+			if last := lines[len(lines)-1]; !strings.Contains(last, `"stopped"`) {
+				t.Errorf("the last of it is %s", last)
+			}
 			if c, err := net.Dial("tcp", address); err == nil {
 				c.Close()
 				t.Error("the server goes on after dev has ended")
