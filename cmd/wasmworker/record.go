@@ -227,7 +227,7 @@ func (r *recorder) write(activity sandbox.Activity, kind string, number int, a h
 	if err != nil {
 		return "", err
 	}
-	safe := func(text string) string { return unsafeInNames.ReplaceAllString(text, "_") }
+	safe := func(text string) string { return fmt.Sprintf("%.80s", unsafeInNames.ReplaceAllString(text, "_")) } // both are a guest's
 	name := fmt.Sprintf("%s.%s.%.8s.%d", safe(a.Type), safe(secrets.Redact(kind)), activity.Module.File.Digest, number)
 	f := &cases.File{Path: filepath.Join(r.folder, name+cases.Suffix), Start: a.Info.StartedTime}
 	if _, err := os.Lstat(f.Path); err == nil {

@@ -122,6 +122,7 @@ record_limit: 2
 	failure(t, start("Sign", s.URL, "other"))
 	failure(t, start("Fail", "Declined"))
 	failure(t, start("Fail", "No/such: card "+token))
+	failure(t, start("Fail", strings.Repeat("Long", 1000)))
 	result[int](t, start("Count", 3))
 	handle := start("Wait")
 	waitStarted(t, handle)
@@ -160,6 +161,7 @@ record_limit: 2
 	want := []string{
 		"shop_Count.completed.1.test.yaml",
 		"shop_Fail.Declined.1.test.yaml",
+		"shop_Fail." + strings.Repeat("Long", 20) + ".1.test.yaml",
 		"shop_Fail.No_such_card_REDACTED.1.test.yaml",
 		"shop_Fetch.completed.1.test.yaml",
 		"shop_Fetch.completed.2.test.yaml",
