@@ -120,7 +120,10 @@ func (r recording) keep(f *cases.File, name string, exact bool, activity sandbox
 	if n := module.Options.MaxOutput; n != abi.DefaultMaxOutput {
 		f.Limits.Output = n
 	}
-	if n := module.Options.MaxUnits; n != hosttest.DefaultMaxUnits {
+	switch n := module.Options.MaxUnits; {
+	case n == 0 && run.Units > hosttest.DefaultMaxUnits/2: // a worker has no limit by default, and a case has one
+		f.Limits.Units = 2 * run.Units
+	case n != hosttest.DefaultMaxUnits:
 		f.Limits.Units = n
 	}
 	f.Env = module.Env()
