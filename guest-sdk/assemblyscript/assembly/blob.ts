@@ -141,7 +141,7 @@ export class Bucket {
     return ok(attributes);
   }
 
-  /** Removes an object. Null if that went well. */
+  /** Removes an object. Null if that went well. `ENOENT`: there was none. */
   delete(key: string): Error | null { return this.about(hostDelete, key, 0, -1).error; }
 
   /** The objects whose keys begin with a prefix. With a delimiter, such as `/`, what keys have before the next one is listed once. */

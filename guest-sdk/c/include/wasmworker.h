@@ -653,7 +653,7 @@ typedef struct ww_blob_options {
     bool if_none_match; // only if there is no object of that key; otherwise WW_EEXIST
 } ww_blob_options;
 
-// An object at once. range, attributes and options may be NULL.
+// An object at once. range, attributes and options may be NULL. WW_ENOENT is for ww_blob_delete as well.
 int ww_blob_get(const char *bucket, ww_str key, const ww_blob_range *range, ww_str *data, ww_blob_attributes *attributes);
 int ww_blob_put(const char *bucket, ww_str key, ww_str data, const ww_blob_options *options);
 int ww_blob_stat(const char *bucket, ww_str key, ww_blob_attributes *attributes);

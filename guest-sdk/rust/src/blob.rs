@@ -32,7 +32,7 @@
 //! Of all functions here, those of readers and writers within an [`io::Error`]:
 //!
 //! - [`Errno::EACCES`]: the policy denies it: no such bucket for this module, a key without one of its prefixes, or the bucket is read-only for it.
-//! - [`Errno::ENOENT`]: there is no such object.
+//! - [`Errno::ENOENT`]: there is no such object, also for [`Bucket::delete`].
 //! - [`Errno::EEXIST`]: there is one already, and [`PutOptions::if_none_match`] was asked for.
 //! - [`Errno::EINVAL`]: a key is not valid.
 //! - [`Errno::EMFILE`]: 256 readers and writers are open.

@@ -93,6 +93,7 @@ export interface Bucket {
   /** Writes an object. Text is UTF-8. */
   put(key: string, data: Uint8Array | string, options?: CreateOptions): void;
   stat(key: string): Attributes;
+  /** Removes an object. `ENOENT` if there is none. */
   delete(key: string): void;
   /** Objects in the order of their keys, fetched page by page while they are gone through. */
   list(options?: ListOptions): Iterable<Entry>;

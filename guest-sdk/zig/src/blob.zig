@@ -12,7 +12,7 @@
 //!
 //! Keys are UTF-8 without control characters, of 1 to 1024 bytes, not beginning with a slash, and without empty, `.` and `..`
 //! segments: `error.InvalidRequest` otherwise. All functions wait for the host, and may return:
-//! `error.AccessDenied`, for what the policy denies: the bucket, the key, or writing; `error.NotFound`, `error.AlreadyExists`;
+//! `error.AccessDenied`, for what the policy denies: the bucket, the key, or writing; `error.NotFound`, by `delete` too; `error.AlreadyExists`;
 //! `error.TooLarge`, for an object above the policy's limit; `error.TooManyOpen` (256 readers and writers), `error.NotOpen`;
 //! `error.Timeout`, `error.RequestCanceled`; `error.InputOutput`, when the store does not answer, or says no.
 

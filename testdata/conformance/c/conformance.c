@@ -365,6 +365,25 @@ WW_ACTIVITY(object) {
     return ww_output_json(&w);
 }
 
+WW_ACTIVITY(exists) {
+    ww_str key = ww_as_str(ww_arg(0)), by = ww_as_str(ww_arg(1)), data;
+    if (!ww_ok()) return WW_FAILED;
+    int err;
+    if (ww_equal(by, "get")) {
+        err = ww_blob_get("box", key, NULL, &data, NULL);
+    } else if (ww_equal(by, "stat")) {
+        ww_blob_attributes attributes;
+        err = ww_blob_stat("box", key, &attributes);
+    } else if (ww_equal(by, "delete")) {
+        err = ww_blob_delete("box", key);
+    } else {
+        ww_blob_reader reader;
+        err = ww_blob_open("box", key, NULL, &reader, NULL);
+        if (!err) err = ww_blob_close(&reader);
+    }
+    return err && err != WW_ENOENT ? ww_fail_call(err) : ww_output_bool(!err);
+}
+
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 WW_ACTIVITY(files) {

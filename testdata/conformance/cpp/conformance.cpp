@@ -376,6 +376,20 @@ ww::Result<Found> object(const Part &in) {
 }
 WASMWORKER_ACTIVITY(object)
 
+template <class T> ww::Result<bool> there(const ww::Answer<T> &answer) {
+    if (!answer && answer.error != WW_ENOENT) return answer.failure();
+    return static_cast<bool>(answer);
+}
+
+ww::Result<bool> exists(const std::string &key, const std::string &by) {
+    ww::blob::Bucket bucket("box");
+    if (by == "get") return there(bucket.get(key));
+    if (by == "stat") return there(bucket.stat(key));
+    if (by == "delete") return there(bucket.remove(key));
+    return there(bucket.open(key));
+}
+WASMWORKER_ACTIVITY(exists)
+
 struct File {
     std::string path, text;
 };

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/wasmworker/wasmworker/guest-sdk/go/activity"
@@ -278,4 +279,28 @@ func Object(ctx context.Context, r Range) (*Part, error) {
 		return nil, err
 	}
 	return &Part{true, string(data)}, box.Delete(ctx, r.Key)
+}
+
+//go:wasmexport exists
+func runExists() int32 { return activity.Run(Exists) }
+
+func Exists(ctx context.Context, key, by string) (bool, error) {
+	var err error
+	switch by {
+	case "get":
+		_, err = box.Get(ctx, key)
+	case "stat":
+		_, err = box.Stat(ctx, key)
+	case "delete":
+		err = box.Delete(ctx, key)
+	default:
+		var r *blob.Reader
+		if r, err = box.NewReader(ctx, key); err == nil {
+			err = r.Close()
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }

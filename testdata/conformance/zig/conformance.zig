@@ -310,13 +310,34 @@ const ObjectOutput = struct { exists: bool, range: []const u8 };
 
 pub fn object(ctx: *Context, in: ObjectInput) !ObjectOutput {
     try box.put(ctx, in.key, in.text, .{ .if_none_match = true });
-    const exists = if (box.put(ctx, in.key, in.text, .{ .if_none_match = true })) false else |err| switch (err) {
+    const refused = if (box.put(ctx, in.key, in.text, .{ .if_none_match = true })) false else |err| switch (err) {
         error.AlreadyExists => true,
         else => return err,
     };
     const part = try box.get(ctx, in.key, .{ .offset = in.offset, .length = in.length });
     try box.delete(ctx, in.key);
-    return .{ .exists = exists, .range = part.data };
+    return .{ .exists = refused, .range = part.data };
+}
+
+const By = enum { get, stat, open, delete };
+
+pub fn exists(ctx: *Context, key: []const u8, by: By) !bool {
+    if (find(ctx, key, by)) return true else |err| switch (err) {
+        error.NotFound => return false,
+        else => return err,
+    }
+}
+
+fn find(ctx: *Context, key: []const u8, by: By) !void {
+    switch (by) {
+        .get => _ = try box.get(ctx, key, .{}),
+        .stat => _ = try box.stat(ctx, key),
+        .open => {
+            var reader = try box.open(ctx, key, &.{}, .{});
+            reader.deinit();
+        },
+        .delete => try box.delete(ctx, key),
+    }
 }
 
 const FilesOutput = struct { text: []const u8, names: []const []const u8 };

@@ -143,7 +143,7 @@ func (b Bucket) Stat(ctx context.Context, key string) (*Attributes, error) {
 	return &a, nil
 }
 
-// Delete deletes an object.
+// Delete deletes an object. It fails with ENOENT if there is none.
 func (b Bucket) Delete(ctx context.Context, key string) error {
 	t, err := b.at(key)
 	if err == nil {

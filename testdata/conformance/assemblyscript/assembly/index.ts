@@ -367,3 +367,18 @@ function object(input: Put): Result<Got> {
   error = box.delete(input.key);
   return error ? fail<Got>(error) : ok(new Got(exists, range.value.text));
 }
+
+@activity
+function exists(key: string, by: string): Result<bool> {
+  const box = new blob.Bucket("box");
+  let error: Error | null = null;
+  if (by == "get") error = box.get(key).error;
+  else if (by == "stat") error = box.stat(key).error;
+  else if (by == "delete") error = box.delete(key);
+  else {
+    const reader = box.open(key);
+    error = reader.error ? reader.error : reader.value.close();
+  }
+  if (error instanceof HostError && (error as HostError).errno == Errno.ENOENT) return ok(false);
+  return error ? fail<bool>(error) : ok(true);
+}

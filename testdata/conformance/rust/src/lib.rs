@@ -406,6 +406,31 @@ fn object(Part { key, text, offset, length }: Part) -> Result<Found> {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum By {
+    Get,
+    Stat,
+    Open,
+    Delete,
+}
+
+#[activity]
+fn exists(key: String, by: By) -> Result<bool> {
+    let bucket = blob::bucket("box");
+    let found = match by {
+        By::Get => bucket.get(&key).map(drop),
+        By::Stat => bucket.stat(&key).map(drop),
+        By::Open => bucket.open(&key).map(drop),
+        By::Delete => bucket.delete(&key),
+    };
+    match found {
+        Ok(()) => Ok(true),
+        Err(err) if err.errno() == Errno::ENOENT => Ok(false),
+        Err(err) => Err(err.into()),
+    }
+}
+
+#[derive(Deserialize)]
 struct File {
     path: String,
     text: String,

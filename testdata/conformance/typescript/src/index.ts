@@ -182,3 +182,15 @@ export function object({ key, text, offset, length }: { key: string; text: strin
   box.delete(key);
   return { exists, range };
 }
+
+export function exists(key: string, by: "get" | "stat" | "open" | "delete") {
+  const box = bucket("box");
+  try {
+    if (by === "open") box.open(key).close();
+    else box[by](key);
+    return true;
+  } catch (e) {
+    if (!(e instanceof PassthroughError && e.code === "ENOENT")) throw e;
+    return false;
+  }
+}

@@ -369,4 +369,27 @@ final class Activities {
         box.delete(in.key());
         return new Part(exists, range);
     }
+
+    enum By {
+        get, stat, open, delete
+    }
+
+    @ActivityMethod
+    static boolean exists(String key, By by) {
+        Bucket box = new Bucket("box");
+        try {
+            switch (by) {
+                case get -> box.get(key);
+                case stat -> box.stat(key);
+                case open -> box.open(key).close();
+                case delete -> box.delete(key);
+            }
+            return true;
+        } catch (PassthroughException e) {
+            if (e.getErrno() != Errno.ENOENT) {
+                throw e;
+            }
+            return false;
+        }
+    }
 }

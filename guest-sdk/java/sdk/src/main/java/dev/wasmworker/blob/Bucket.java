@@ -27,7 +27,7 @@ import java.util.NoSuchElementException;
  * {@code ..} segments.
  *
  * <p>All methods wait for the worker, and throw a {@link dev.wasmworker.PassthroughException}: {@code EACCES} for what the operator's policy
- * denies, which is the bucket, the key, or writing; {@code ENOENT}; {@code EEXIST}; {@code EINVAL} for a key that is not valid;
+ * denies, which is the bucket, the key, or writing; {@code ENOENT} for an object that is not there; {@code EEXIST}; {@code EINVAL} for a key that is not valid;
  * {@code EMFILE} for more than 256 readers and writers; {@code EMSGSIZE} for an object above the policy's limit; {@code ETIMEDOUT};
  * {@code ECANCELED}; and {@code EIO} when the store does not answer, or says no.
  */
@@ -80,7 +80,7 @@ public final class Bucket {
         return new BlobAttributes(Blob.stat(head(key)).getHead());
     }
 
-    /** Deletes an object. */
+    /** Deletes an object. One that is not there is {@code ENOENT}. */
     public void delete(String key) {
         Blob.delete(head(key));
     }
