@@ -3,8 +3,8 @@ package dev.wasmworker;
 /**
  * A call of a {@linkplain PassthroughModule passthrough function} was refused.
  *
- * <p>Not caught, it fails the activity with the type {@code PassthroughError} and the error number as detail; not retryable if the
- * call was denied.
+ * <p>Not caught, it fails the activity with the type {@code PassthroughError} and the error number as detail. That is retried, also if
+ * the call was denied: the operator may allow it meanwhile.
  */
 public final class PassthroughException extends RuntimeException {
     private static final long serialVersionUID = 1;

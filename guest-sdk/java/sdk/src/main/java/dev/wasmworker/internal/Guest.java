@@ -121,7 +121,6 @@ public final class Guest {
             PassthroughException refused = (PassthroughException) e;
             writer.name("type").string("PassthroughError");
             message(writer, e.getMessage(), whole);
-            writer.name("non_retryable").value(refused.isDenied());
             details(writer, List.of(refused.getErrno()));
         } else {
             String type = e.getClass().getName();
