@@ -4,8 +4,8 @@
 //	run := env.Run(hosttest.Activity{Type: "Greet", Args: []any{map[string]string{"name": "Ada"}}})
 //
 // A guest sees nothing but its imports, and here all of them are the test's: the clock begins at a given time, and advances by
-// what the guest computes and sleeps; random numbers come from a seed; passthrough modules are fakes; NaNs are canonical. So
-// output, failure, logs, heartbeats, calls and units of computation are a function of the module, the activity, its input, the
+// what the guest computes and sleeps; random numbers come from a seed; files are those that the test gives; passthrough modules are fakes; NaNs are canonical. So
+// output, failure, logs, heartbeats, calls, files and units of computation are a function of the module, the activity, its input and files, the
 // seed and the answers, and of nothing else: [Run.Digest] is the same on every machine, in either engine of wazero, however often it is run.
 // docs/testing.md tells what is left to the machine.
 //
@@ -30,6 +30,7 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/catalog"
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/passthrough/fs"
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
@@ -58,6 +59,10 @@ type Options struct {
 	Passthrough []passthrough.Module
 	// Fence grants the modules what Defaults and PerModule say, and no more, as a worker does.
 	Fence bool
+	// Mounts are folders that the guests have: by the paths at which they find them, such as / or /data, none of them inside of another one. Each activity
+	// finds its [Activity.Files] there and nothing else. The modules are granted fs for it, the policy of which must not be among Defaults and PerModule
+	// then. Default: none.
+	Mounts Mounts
 	// Start is when the clock begins, for each activity and each initialisation of an instance. Default [DefaultStart].
 	Start time.Time
 	// Seed is what random numbers are made of. Default 0.
@@ -70,8 +75,10 @@ type Options struct {
 
 // Env is a set of modules to be tested. Its methods may be called concurrently.
 type Env struct {
-	box   *sandbox.Sandbox
-	start time.Time
+	box    *sandbox.Sandbox
+	start  time.Time
+	mounts Mounts
+	empty  *folders // what is mounted while instances are made; nil: nothing is
 }
 
 // TB is what the package needs of a test: *testing.T, *testing.B and *testing.F have it.
@@ -99,14 +106,43 @@ func New(t TB, options Options) *Env {
 
 // Open makes an environment, which must be closed. It compiles the modules, which can take seconds. The errors are those of [sandbox.New].
 func Open(ctx context.Context, options Options) (*Env, error) {
+	env := &Env{start: options.Start, mounts: maps.Clone(options.Mounts)}
+	if env.start.IsZero() {
+		env.start = DefaultStart
+	}
+	if err := env.open(ctx, options); err != nil {
+		return nil, errors.Join(err, env.Close())
+	}
+	return env, nil
+}
+
+func (e *Env) open(ctx context.Context, options Options) error {
 	if len(options.Modules) == 0 {
-		return nil, errors.New("no modules are named; name .wasm files or folders")
+		return errors.New("no modules are named; name .wasm files or folders")
 	}
 	modules, err := catalog.Open(options.Modules...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	granted, defaults := slices.Clone(options.Passthrough), options.Defaults
+	if len(e.mounts) > 0 {
+		if e.empty, err = e.mounts.make(e.start); err != nil {
+			return err
+		}
+		for _, o := range append(slices.Collect(maps.Values(options.PerModule)), defaults) {
+			if o.Policies[fs.Name] != nil {
+				return errors.New("there are Mounts and a policy of fs: leave one of them out")
+			}
+		}
+		defaults.Policies = maps.Clone(defaults.Policies)
+		if defaults.Policies == nil {
+			defaults.Policies = map[string]any{}
+		}
+		defaults.Policies[fs.Name] = e.empty.policy
+		if !slices.ContainsFunc(granted, func(m passthrough.Module) bool { return m.Name == fs.Name }) {
+			granted = append(granted, fs.New())
+		}
+	}
 	if !options.Fence {
 		granted = append(granted, stubs(modules, granted)...)
 		for _, m := range granted {
@@ -115,13 +151,9 @@ func Open(ctx context.Context, options Options) (*Env, error) {
 	}
 	set, err := passthrough.NewSet(append(granted, wasi.NewClock(), wasi.NewRandom())...)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	start := options.Start
-	if start.IsZero() {
-		start = DefaultStart
-	}
-	defaults, perModule := deterministic(defaults, options.PerModule, start, options.Seed)
+	defaults, perModule := deterministic(defaults, options.PerModule, e.start, options.Seed)
 	if defaults.MaxUnits == 0 {
 		defaults.MaxUnits = DefaultMaxUnits
 	}
@@ -132,18 +164,14 @@ func Open(ctx context.Context, options Options) (*Env, error) {
 	case "none":
 		cacheDir = ""
 	}
-	box, err := sandbox.New(sandbox.Config{
+	e.box, err = sandbox.New(sandbox.Config{
 		Modules: modules, Defaults: defaults, PerModule: perModule, Passthrough: set.Wrap(record),
 		CacheDir: cacheDir, Interpreter: options.Interpreter,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	env := &Env{box: box, start: start}
-	if err := box.Compile(ctx); err != nil {
-		return nil, errors.Join(err, env.Close())
-	}
-	return env, nil
+	return e.box.Compile(ctx)
 }
 
 // deterministic makes options under which nothing depends on the machine, nor on what ran before. What a module has of its own is over
@@ -195,7 +223,15 @@ func unanswered(module, function string) passthrough.Func {
 }
 
 // Close frees everything, when no activity runs any more.
-func (e *Env) Close() error { return e.box.Close(context.Background()) }
+func (e *Env) Close() (err error) {
+	if e.box != nil {
+		err = e.box.Close(context.Background())
+	}
+	if e.empty != nil {
+		err = errors.Join(err, e.empty.remove())
+	}
+	return err
+}
 
 // Modules are those that are tested.
 func (e *Env) Modules() []*sandbox.Module { return e.box.Modules() }
@@ -213,6 +249,9 @@ type Activity struct {
 	Info *abi.Info
 	// Details are those of the last heartbeat of the attempt before. Forms as of Args.
 	Details []any
+	// Files are what the guest finds in the folders of [Options.Mounts]: contents by absolute paths. A path that ends with a slash is a folder, and has no
+	// content; folders of files need not be named. They are copies in temporary folders, which this attempt has for itself. Default: none.
+	Files map[string][]byte
 	// Answer answers a call of a passthrough module, in place of those in Options. An error is the guest's, as that of a
 	// [passthrough.Func]. Returning [ErrUnanswered] leaves the call to the module. Default: none.
 	Answer func(ctx context.Context, call Call) ([]byte, error)
@@ -227,6 +266,8 @@ type Activity struct {
 	// Heartbeat is told of each heartbeat while it is made: [sandbox.Units] says where the activity is, and [sandbox.Advance] lets time
 	// pass. Its error is the guest's. Default: none.
 	Heartbeat func(ctx context.Context, details []sandbox.Payload) error
+	// Changed is told of each change of a file or a folder, as Heartbeat is of heartbeats. Default: none.
+	Changed func(context.Context)
 	// Faults befall calls of passthrough modules.
 	Faults []Fault
 	// Patience is how long the activity may go on, by the machine's clock. Default [DefaultPatience].
@@ -286,13 +327,16 @@ type Record struct {
 type Run struct {
 	// Output is the result, or the details of a cancellation. nil: none.
 	Output *sandbox.Payload
-	// Err is nil for an activity that completed, otherwise as [sandbox.Sandbox.Run] has it.
+	// Err is nil for an activity that completed, otherwise as [sandbox.Sandbox.Run] has it, or about its files, which could not be used.
 	Err        error
 	Heartbeats [][]sandbox.Payload
 	Logs       []Record
 	Calls      []Call
-	Units      int64  // of computation
-	Memory     uint64 // bytes, at the end, when it is largest
+	// Files are what was in the folders of [Options.Mounts] in the end, in the form of [Activity.Files], with every folder but the mounts
+	// themselves. nil: there are no mounts.
+	Files  map[string][]byte `json:",omitempty"`
+	Units  int64             // of computation
+	Memory uint64            // bytes, at the end, when it is largest
 }
 
 // ErrUnanswered is what [Activity.Answer] returns for calls that are the module's to answer.
@@ -325,12 +369,18 @@ func (e *Env) RunContext(ctx context.Context, a Activity) *Run {
 	}
 	task := sandbox.Task{
 		Activity: a.Type, Args: payloads(a.Args), Details: payloads(a.Details), Info: info,
-		MaxUnits: a.Kill, RefuseMemory: a.RefuseMemory, Heartbeat: r.heartbeat, Flags: r.flags, Log: r.log,
+		MaxUnits: a.Kill, RefuseMemory: a.RefuseMemory, Heartbeat: r.heartbeat, Flags: r.flags, Log: r.log, FilesChanged: a.Changed,
 	}
 	var usage sandbox.Usage
 	task.Usage = &usage
-	output, err := e.box.Run(context.WithValue(ctx, runningKey{}, r), task)
-	r.ended(output, err, &usage)
+	files, err := e.mounts.with(a.Files, e.start, func(folders *fs.Folders) {
+		task.Folders = folders
+		output, err := e.box.Run(context.WithValue(ctx, runningKey{}, r), task)
+		r.ended(output, err, &usage)
+	})
+	if r.seen.Files = files; err != nil {
+		r.seen.Err = err
+	}
 	return r.seen
 }
 

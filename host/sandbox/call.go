@@ -53,6 +53,12 @@ type Task struct {
 	// RefuseMemory is for tests: from which request of the guest for more memory on it gets none, as if the machine had none left.
 	// 0: it gets what it may have.
 	RefuseMemory int
+	// Folders are for tests: what is mounted in place of the module's own folders, at the same paths. A module that has none does not
+	// get these. Run does not close them. Nil: the module's.
+	Folders *fs.Folders
+	// FilesChanged is for tests: it is told of each change of a file or a folder, from the guest's goroutine, with a context for [Units], if the
+	// policy of the folders was told [fs.Policy.StartAt]. Nil: nobody wants to know.
+	FilesChanged func(context.Context)
 	// Flags returns what has been asked of the guest so far. It is called often,
 	// from the guest's goroutine, with a context for [Units]. Nil: nothing ever is.
 	Flags func(context.Context) abi.Flags

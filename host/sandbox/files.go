@@ -518,6 +518,21 @@ func fdFilestat(c *call, mod api.Module, p []uint64) error {
 	return putFilestat(mod, p[1], info)
 }
 
+// now is the activity's clock.
+func (c *call) now() time.Time {
+	if c.clock == nil {
+		return time.Now()
+	}
+	return time.Unix(0, c.clock.Walltime())
+}
+
+func (c *call) filesChanged() time.Time {
+	if c.task.FilesChanged != nil {
+		c.task.FilesChanged(c.ctx)
+	}
+	return c.now()
+}
+
 // times returns the times that a guest wants to set; zero is to be left as it is.
 func (c *call) times(accessed, modified, flags uint64) (atime, mtime time.Time, err error) {
 	const (
@@ -532,10 +547,8 @@ func (c *call) times(accessed, modified, flags uint64) (atime, mtime time.Time, 
 			return time.Time{}, abi.EINVAL
 		case set:
 			return time.Unix(0, int64(nanoseconds)), nil
-		case now && c.clock != nil:
-			return time.Unix(0, c.clock.Walltime()), nil
 		case now:
-			return time.Now(), nil
+			return c.now(), nil
 		}
 		return time.Time{}, nil
 	}

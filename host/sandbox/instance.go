@@ -144,8 +144,11 @@ func (i *Instance) begin(c *call, phase wasi.Phase, units func() int64) {
 	if random, ok := i.module.Options.Policies[wasi.NameRandom].(*wasi.Random); ok {
 		c.random = random.Stream(phase)
 	}
-	if i.module.folders != nil {
-		c.files = i.module.folders.Begin(c.interrupted)
+	if folders := i.module.folders; folders != nil {
+		if c.task.Folders != nil {
+			folders = c.task.Folders
+		}
+		c.files = folders.Begin(c.interrupted, c.filesChanged)
 	}
 }
 

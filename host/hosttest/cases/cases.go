@@ -39,6 +39,8 @@ type File struct {
 	Env map[string]string
 	// Limits of the module. Those that are zero are the defaults of [hosttest.Options].
 	Limits Limits
+	// Mounts are folders that the guest has. nil: none, and where a case has or wants files, / with write access.
+	Mounts hosttest.Mounts
 	Cases  []*Case
 
 	source []byte // as it was read; nil: it was not
@@ -80,6 +82,7 @@ type Want struct {
 	Logs       *[]Log
 	Calls      *[]hosttest.Call // without responses
 	CallCount  *int
+	Files      map[string][]byte // nil: there is no such file or folder
 	Units      int64
 	MaxUnits   int64
 	MaxMemory  uint64

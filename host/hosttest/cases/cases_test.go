@@ -40,11 +40,11 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// write makes a case file in a folder with modules: echo, misbehave, passthrough and crash.
+// write makes a case file in a folder with modules: echo, misbehave, passthrough, environ, crash and files.
 func write(t testing.TB, text string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, module := range []string{"testdata/wat/echo", "testdata/wat/misbehave", "testdata/wat/passthrough", "testdata/wat/environ", "host/hosttest/cases/testdata/crash"} {
+	for _, module := range []string{"testdata/wat/echo", "testdata/wat/misbehave", "testdata/wat/passthrough", "testdata/wat/environ", "host/hosttest/cases/testdata/crash", "host/hosttest/cases/testdata/files"} {
 		if err := os.Symlink(filepath.Join(testbed.Root(t), module+".wasm"), filepath.Join(dir, filepath.Base(module)+".wasm")); err != nil {
 			t.Fatal(err)
 		}
@@ -135,6 +135,22 @@ func TestMistakes(t *testing.T) {
 		"cases: [{name: a, activity: Echo, want: {logs: [{level: LOUD}]}}]":                                                 {`there is no level "LOUD"`},
 		"cases: [{name: a, activity: Echo, want: {outptu: 1}}]":                                                             {`want has no key "outptu"; did you mean "output"?`},
 		"cases: [{name: a, activity: Echo, want: {calls: [{call: http send}]}}]":                                            {"does not import http send"},
+		"cases: [{name: a, activity: Echo, files: {/a: x}}]":                                                                {":1:42: echo.wasm imports none of WASI's functions for files"},
+		"cases: [{name: a, activity: Echo, want: {files: {}}}]":                                                             {":1:49: echo.wasm imports none of WASI's functions for files"},
+		"mounts: {/: {}}\ncases: [{name: a, activity: Echo}]":                                                               {":1:9: echo.wasm imports none"},
+		"module: files.wasm\ncases: [{name: a, activity: Hasty, files: {a: x}}]":                                            {`:2:44: "a" is not an absolute path`},
+		"module: files.wasm\ncases: [{name: a, activity: Hasty, files: {/a/../b: x}}]":                                      {`:2:44: "/a/../b" is not a clean path; write it as /b`},
+		"module: files.wasm\ncases: [{name: a, activity: Hasty, files: {/a: x, /a/b: y}}]":                                  {":2:51: /a would be a folder, and is a file too"},
+		"module: files.wasm\ncases: [{name: a, activity: Hasty, files: {/a/: x}}]":                                          {":2:44: /a/ ends with a slash, which makes it a folder, and has content"},
+		"module: files.wasm\ncases: [{name: a, activity: Hasty, files: {/a: null}}]":                                        {":2:48: what is in a file is text, "},
+		"module: files.wasm\ncases: [{name: a, activity: Hasty, files: {/a: {tetx: x}}}]":                                   {`no key "tetx"; did you mean "text"?`},
+		"module: files.wasm\ncases: [{name: a, activity: Hasty, files: {/a: {head: {}}}}]":                                  {":2:48: what is in a file is text, "},
+		"module: files.wasm\ncases: [{name: a, activity: Hasty, files: [/a]}]":                                              {":2:43: files are a map of absolute paths"},
+		"module: files.wasm\nmounts: {/in: {}, /out: {write: true}}\ncases: [{name: a, activity: Hasty, files: {/a: x}}]":   {":3:44: /a is in none of the mounts, which are /in, /out"},
+		"module: files.wasm\nmounts: {/in: {}}\ncases: [{name: a, activity: Hasty, want: {files: {/in: null, /b: null}}}]":  {":3:51: /in is a mount", ":3:62: /b is in none of the mounts"},
+		"module: files.wasm\nmounts: {in: {}, /a: {}, /a/b: {}}\ncases: [{name: a, activity: Hasty}]":                       {`:2:10: "in" is not an absolute path`, ":2:26: /a/b is inside of the mount /a"},
+		"module: files.wasm\nmounts: {/a: {wirte: true}}\ncases: [{name: a, activity: Hasty}]":                              {`a mount has no key "wirte"; did you mean "write"?`},
+		"module: files.wasm\nmounts: {}\ncases: [{name: a, activity: Hasty}]":                                               {":2:9: mounts are a map such as"},
 		"cases: [{name: a, name: b, activity: Echo}]":                                                                       {":1:19: "},
 	} {
 		path := write(t, text)
@@ -566,6 +582,148 @@ cases:
 		}
 		if slices.Contains([]string{"killed", "refused", "granted"}, c.Name) && !strings.Contains(strings.Join(result.Notes, ""), "not explored") {
 			t.Errorf("%v", result.Notes)
+		}
+	}
+}
+
+// Exploring finds activities that do not survive a crash between two changes of a file, and its retry finds what was written before.
+func TestExploreFiles(t *testing.T) {
+	path := write(t, `module: files.wasm
+cases:
+  - {name: careful, activity: Careful, want: {files: {/digits: "0123456789", /draft: null}}}
+  - {name: hasty, activity: Hasty, want: {files: {/digits: "0123456789"}}}
+  - {name: there, activity: Hasty, files: {/digits: old}, want: {files: {/digits: old}}}
+  - {name: again, activity: Again, files: {/digits: ">"}, want: {files: {/digits: ">0123456789"}}}
+`)
+	wrong := map[string][]string{"hasty": {"", "01234"}, "again": {">01234567890123456789"}}
+	f, r := read(t, path), newRunner(t)
+	for _, c := range f.Cases {
+		result, err := r.Explore(context.Background(), f, c, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, d := range result.Differences {
+			if !strings.HasPrefix(d.What, "killed after ") || !strings.Contains(d.What, " units, then retried without details of a heartbeat: files[/digits]") {
+				t.Errorf("%s: %s", c.Name, d)
+			}
+			got = append(got, strings.Trim(d.Got, `"`))
+		}
+		if slices.Sort(got); !slices.Equal(got, wrong[c.Name]) {
+			t.Errorf("%s: %q", c.Name, got)
+		}
+	}
+}
+
+// Files are those of each case alone, and what is wanted of them is looked at, by the same rules as requests.
+func TestFiles(t *testing.T) {
+	module := testbed.Guest(t, "testdata/guests/files")
+	path := write(t, "module: "+module+`
+mounts: {/in: {}, /out: {write: true}}
+cases:
+  - name: right
+    activity: Files
+    args: [[[read, /in/a], [write, /out/b, '{"a": [1]}'], [remove, /out/c], [mkdir, /out/made], [write, /in/a, x]]]
+    files: {/in/a: "text\n", /in/bytes: {base64: AP8=}, /out/c: {json: {a: 1}}, /out/empty/: ""}
+    want:
+      output: ["text\n", "", "", "", "error: open /in/a: Read-only file system"]
+      files: {/in/bytes: {base64: AP8=}, /out/b: {json: {a: [1.0]}}, /out/c: null, /out/made/: "", /out/empty/: "", /out/none/: null}
+  - name: wrong
+    activity: Files
+    args: [[[write, /out/a, x], [write, /out/b, "x\ny\n"], [write, /out/c, x], [write, /out/bytes, "\u0001"]]]
+    want:
+      # what comes out
+      files:
+        /out/a: y
+        /out/b: |
+          x
+          z
+        /out/c: null
+        /out/d: d
+        /out/e: ""
+        /out/bytes: ""
+        /in/none: null
+  - name: alone
+    activity: Files
+    args: [[[tree, /in], [tree, /out]]]
+    want: {output: [/in, /out]}
+`)
+	results := run(t, path)
+	for i, want := range []string{"", `files[/out/a]:
+  - y
+  + x
+files[/out/b]:
+    x
+  - z
+  + y
+    
+files[/out/bytes]:
+  - ""
+  + {
+  +   "base64": "AQ=="
+  + }
+files[/out/c]:
+  - no such file
+  + x
+files[/out/d]:
+  - d
+  + no such file
+files[/out/e]:
+  - ""
+  + no such file`, ""} {
+		if got := results[i].String(); got != want {
+			t.Errorf("%s: %s", results[i].Case.Name, got)
+		}
+	}
+	// An update writes what has come out into the place of what was wanted, and of that alone.
+	if changed, err := read(t, path).Update(results); changed != 1 || err != nil {
+		t.Errorf("%d, %v", changed, err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "      # what comes out\n      files:\n"; !strings.Contains(string(text), want) {
+		t.Errorf("%s", text)
+	}
+	for _, result := range run(t, path) {
+		if !result.Passed() {
+			t.Errorf("%s: %s\n%s", result.Case.Name, result, text)
+		}
+	}
+	// A case of Go's is written with its files.
+	again := *read(t, path)
+	again.Path = filepath.Join(filepath.Dir(path), "again.test.yaml")
+	for _, c := range read(t, path).Cases {
+		recorded := cases.Record(c.Name, c.Activity, &hosttest.Run{}, cases.Secrets{"text"})
+		recorded.Want = c.Want
+		if err := again.Append(recorded); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text, _ := os.ReadFile(again.Path); !strings.Contains(string(text), `/in/a: "REDACTED\n"`) || !strings.Contains(string(text), "/out: {write: true}") {
+		t.Errorf("%s", text)
+	}
+	if c := read(t, again.Path).Cases[0]; string(c.Activity.Files["/in/bytes"]) != "\x00\xff" || c.Activity.Files["/out/empty/"] == nil {
+		t.Errorf("%q", c.Activity.Files)
+	}
+	// It is the same in the interpreter.
+	file, r := read(t, path), newRunner(t)
+	for _, c := range file.Cases {
+		if result, err := r.Repeat(context.Background(), file, c, 5); err != nil || !result.Passed() {
+			t.Errorf("%v, %v", result, err)
+		}
+	}
+	// Without mounts of the file, only cases that say something about files have a folder.
+	results = run(t, write(t, "module: "+module+`
+cases:
+  - {name: with, activity: Files, args: [[[write, /a, x]]], files: {}, want: {output: [""]}}
+  - {name: wanting, activity: Files, args: [[[write, /a, x]]], want: {files: {/a: x}}}
+  - {name: without, activity: Files, args: [[[write, /a, x]]], want: {output_matches: "error: open /a"}}
+`))
+	for _, result := range results {
+		if !result.Passed() {
+			t.Errorf("%s: %s", result.Case.Name, result)
 		}
 	}
 }

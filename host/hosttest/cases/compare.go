@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -180,6 +182,7 @@ func (w *Want) compare(run *hosttest.Run) (all []Difference) {
 	if w.CallCount != nil && *w.CallCount != len(run.Calls) {
 		add("calls", fmt.Sprint(*w.CallCount), listOf(run.Calls, callNode).pretty())
 	}
+	w.compareFiles(run.Files, add)
 	if w.Units > 0 && w.Units != run.Units {
 		add("units", fmt.Sprint(w.Units), fmt.Sprint(run.Units))
 	}
@@ -321,6 +324,15 @@ func compareCalls(got, want []hosttest.Call, add func(what, want, got string)) {
 	}
 }
 
+func (w *Want) compareFiles(got map[string][]byte, add func(what, want, got string)) {
+	for _, name := range slices.Sorted(maps.Keys(w.Files)) {
+		want, have := w.Files[name], got[name]
+		if (want == nil) != (have == nil) || !bytes.Equal(want, have) && !sameJSON(have, want) {
+			add("files["+name+"]", fileText(want), fileText(have))
+		}
+	}
+}
+
 // fits tells whether a call is the one that a case has: capability, function, and request if the case has one.
 func fits(got, want hosttest.Call) bool {
 	return got.Module == want.Module && got.Function == want.Function && (want.Request == nil || sameMessage(got.Request, want.Request))
@@ -424,6 +436,34 @@ func matched(p *sandbox.Payload) string {
 		}
 	}
 	return string(p.Data)
+}
+
+// fileText is what a file has in it.
+func fileText(content []byte) string {
+	if content == nil {
+		return "no such file"
+	}
+	n := fileNode(content)
+	if n.kind == kindString && n.text != "" {
+		return n.text
+	}
+	return n.pretty()
+}
+
+// fileNode is a file as case files have it.
+func fileNode(content []byte) *node {
+	if content == nil {
+		return &node{kind: kindNull, text: "null"}
+	}
+	return textOrBase64(content, "text", "base64")
+}
+
+func filesNode(files map[string][]byte) *node {
+	n := &node{kind: kindMap}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		n.set(name, fileNode(files[name]))
+	}
+	return n
 }
 
 // ending is how a run ended, in a line or more.

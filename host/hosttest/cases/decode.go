@@ -21,6 +21,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/catalog"
 	"github.com/wasmworker/wasmworker/host/hosttest"
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/passthrough/fs"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 	"github.com/wasmworker/wasmworker/internal/nearest"
 )
@@ -186,6 +187,7 @@ func (d *decoder) decodeFile(root *node) *File {
 				"units":  func(n *node) { f.Limits.Units = d.whole(n, 1, math.MaxInt64) },
 			})
 		},
+		"mounts": func(n *node) { f.Mounts = d.mounts(n) },
 		"cases": func(n *node) {
 			d.list(n, func(n *node) {
 				c := d.decodeCase(n)
@@ -197,10 +199,77 @@ func (d *decoder) decodeFile(root *node) *File {
 			})
 		},
 	})
+	for _, c := range f.Cases {
+		d.checkFiles(c.source.get("files"), c.Activity.Files, f.mounts(c))
+		if want := c.source.get("want"); want != nil {
+			d.checkFiles(want.get("files"), c.Want.Files, f.mounts(c))
+		}
+	}
 	if root.kind == kindMap && len(f.Cases) == 0 && len(d.errs) == 0 {
 		d.fail(root.at, "the file has no cases: put them below the key cases")
 	}
 	return f
+}
+
+func (d *decoder) mounts(root *node) hosttest.Mounts {
+	if root.kind != kindMap || len(root.keys) == 0 {
+		d.fail(root.at, "mounts are a map such as {/in: {}, /out: {write: true}}")
+		return nil
+	}
+	mounts, policy := hosttest.Mounts{}, &fs.Policy{Mounts: map[string]fs.Mount{}}
+	for i, name := range root.keys {
+		mounts[name], policy.Mounts[name] = false, fs.Mount{Folder: os.TempDir()} // the paths alone are checked
+		d.fields(root.items[i], "a mount", map[string]func(*node){"write": func(n *node) { mounts[name] = d.bool(n) }})
+	}
+	if err := policy.Validate(); err != nil {
+		for _, err := range err.(interface{ Unwrap() []error }).Unwrap() { // what Validate joined
+			at := root.at
+			if field, ok := errors.AsType[*passthrough.FieldError](err); ok && len(field.Path) > 1 {
+				at, err = root.keyAt[slices.Index(root.keys, field.Path[1].(string))], field.Err
+			}
+			d.fail(at, "%v", err)
+		}
+	}
+	return mounts
+}
+
+// files are contents by paths. nil, if that may be: there is none.
+func (d *decoder) files(root *node, orNone bool) map[string][]byte {
+	files := map[string][]byte{}
+	if root.kind != kindMap {
+		d.fail(root.at, "files are a map of absolute paths and what is in them, and this is %s", root.kind)
+		return files
+	}
+	for i, name := range root.keys {
+		switch n := root.items[i]; {
+		case n.kind == kindNull && orNone:
+			files[name] = nil
+		case n.kind == kindString || n.kind == kindMap && n.get("head") == nil:
+			files[name] = append([]byte{}, d.message(n)...)
+		default:
+			d.fail(n.at, "what is in a file is text, {text: …}, {json: …} or {base64: …}")
+		}
+	}
+	return files
+}
+
+func (d *decoder) checkFiles(root *node, files map[string][]byte, mounts hosttest.Mounts) {
+	there := maps.Clone(files)
+	maps.DeleteFunc(there, func(_ string, content []byte) bool { return content == nil })
+	wrong := mounts.Check(there)
+	for name, content := range files {
+		if content == nil {
+			maps.Copy(wrong, mounts.Check(map[string][]byte{name: nil}))
+		}
+	}
+	if root == nil {
+		return
+	}
+	for i, name := range root.keys {
+		if err := wrong[name]; err != nil {
+			d.fail(root.keyAt[i], "%v", err)
+		}
+	}
 }
 
 func (d *decoder) decodeCase(root *node) *Case {
@@ -222,6 +291,7 @@ func (d *decoder) decodeCase(root *node) *Case {
 			}
 			d.info(n)
 		},
+		"files": func(n *node) { c.Activity.Files = d.files(n, false) },
 		"calls": func(n *node) {
 			c.Calls = []hosttest.Call{}
 			d.list(n, func(n *node) { c.Calls = append(c.Calls, d.call(n, true)) })
@@ -511,6 +581,7 @@ func (d *decoder) decodeWant(root *node, w *Want) {
 			d.list(n, func(n *node) { all = append(all, d.call(n, false)) })
 			w.Calls = &all
 		},
+		"files":      func(n *node) { w.Files = d.files(n, true) },
 		"units":      func(n *node) { w.Units = d.whole(n, 1, math.MaxInt64) },
 		"max_units":  func(n *node) { w.MaxUnits = d.whole(n, 1, math.MaxInt64) },
 		"max_memory": func(n *node) { w.MaxMemory = d.size(n) },
@@ -607,6 +678,22 @@ func (d *decoder) checkModule(root *node, f *File) {
 	for _, imp := range module.Imports {
 		if name, function := passthrough.Answering(imp); name != "" {
 			imports[name+" "+function] = true
+		}
+	}
+	if !slices.ContainsFunc(module.Imports, func(imp catalog.Import) bool {
+		return imp.Module == abi.ModuleWASI && strings.HasPrefix(imp.Name, "path_")
+	}) {
+		without := func(n *node, key string) {
+			if files := n.get(key); files != nil {
+				d.fail(files.at, "%s imports none of WASI's functions for files (path_open and others), so it can neither read nor write any", filepath.Base(f.Module))
+			}
+		}
+		without(root, "mounts")
+		for _, c := range f.Cases {
+			without(c.source, "files")
+			if want := c.source.get("want"); want != nil {
+				without(want, "files")
+			}
 		}
 	}
 	var names []string

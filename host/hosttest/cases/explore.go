@@ -15,9 +15,9 @@ import (
 // Explore runs a case, and then again and again, each time with one thing going wrong: its worker dies, or it is asked to cancel, after so many
 // units, a heartbeat or a call; a call fails, or its response is lost; or it gets no more memory. Wherever that is, the activity may complete as it should, end as
 // cancelled if it was asked to, or fail in a way that is retried, and the next attempt, which gets the details of its last heartbeat, has
-// to complete as it should. Between them, both have to make every call of the case. What does anything else is added to the differences.
+// to complete as it should. It finds the files that the one before has left. Between them, both have to make every call of the case. What does anything else is added to the differences.
 //
-// Points is over how many units deaths and cancellations are spread; each heartbeat, call and request for memory is a point of its own as well: of
+// Points is over how many units deaths and cancellations are spread; each heartbeat, change of a file, call and request for memory is a point of its own as well: of
 // more than ten times as many, some that are spread. Calls get the case's answers by their
 // requests, and again where an attempt repeats them. Once something went wrong, an attempt may make calls that the case has no answers to, which
 // fail; its retry may not. A case that is not expected to complete, or in which something goes wrong already, is run and not explored, which a
@@ -33,7 +33,7 @@ func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Re
 		result.Notes = append(result.Notes, "not explored: only cases that complete, and in which nothing goes wrong, are")
 		return result, nil
 	}
-	env, err := r.env(ctx, f, false)
+	env, err := r.env(ctx, f, c, false)
 	if err != nil {
 		return nil, err
 	}
@@ -42,16 +42,17 @@ func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Re
 	if f.Limits.Units > 0 {
 		e.limit = min(e.limit, f.Limits.Units)
 	}
-	// Where the heartbeats and the calls are.
-	var beats, calls []int64
+	// Where the heartbeats, the changes of files and the calls are.
+	var beats, changes, calls []int64
 	again := c.attempt(env)
 	again.Heartbeat = func(ctx context.Context, _ []sandbox.Payload) error {
 		beats = append(beats, sandbox.Units(ctx))
 		return nil
 	}
+	again.Changed = func(ctx context.Context) { changes = append(changes, sandbox.Units(ctx)) }
 	e.attempt(again, func(ctx context.Context) { calls = append(calls, sandbox.Units(ctx)) })
 	var moments []int64
-	for _, at := range [][]int64{beats, calls} {
+	for _, at := range [][]int64{beats, slices.Compact(changes), calls} {
 		for i := range spread(len(at), 10*points) {
 			moments = append(moments, at[i], at[i]-1) // the second with all before it done, and not this
 		}
@@ -237,7 +238,7 @@ func (e *exploration) judge(point string, run *hosttest.Run, strange []Differenc
 		info = *a.Info
 	}
 	info.Attempt++
-	a.Info = &info
+	a.Info, a.Files = &info, run.Files
 	with := "without details of a heartbeat"
 	if n := len(run.Heartbeats); n > 0 {
 		a.Details = nil
@@ -258,10 +259,10 @@ func (e *exploration) judge(point string, run *hosttest.Run, strange []Differenc
 	e.report(point+", then retried "+with, strange)
 }
 
-// outcome compares how an attempt ended with what the case expects, or, where that is nothing, with how it usually ends.
+// outcome compares how an attempt ended, and its files, with what the case expects, or, where that is nothing, with how it usually ends.
 func (e *exploration) outcome(run *hosttest.Run) []Difference {
 	w := e.c.Want
-	want := Want{Output: w.Output, OutputContains: w.OutputContains, OutputMatches: w.OutputMatches}
+	want := Want{Output: w.Output, OutputContains: w.OutputContains, OutputMatches: w.OutputMatches, Files: w.Files}
 	if want.Output == nil && want.OutputContains == nil && want.OutputMatches == nil {
 		if want.Output = e.result.Run.Output; want.Output == nil {
 			want.Output = new(hosttest.NewPayload(nil))

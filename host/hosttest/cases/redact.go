@@ -121,6 +121,13 @@ func redact(a hosttest.Activity, run *hosttest.Run, secrets Secrets) (hosttest.A
 		}
 		a.Info = &info
 	}
+	if a.Files != nil {
+		files := map[string][]byte{}
+		for name, content := range a.Files {
+			files[r.text(name)] = r.bytes(content)
+		}
+		a.Files = files
+	}
 	for i, call := range out.Calls {
 		call.Request, call.Response = r.message(call.Request), r.message(call.Response)
 		if call.Err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// Runner runs cases. It makes an environment for each module, clock, seed, environment and limits that it meets, once, and keeps it. Its methods
+// Runner runs cases. It makes an environment for each module, clock, seed, environment, limits and mounts that it meets, once, and keeps it. Its methods
 // may be called concurrently.
 type Runner struct {
 	cacheDir string
@@ -37,6 +37,7 @@ type surroundings struct {
 	seed        int64
 	env         string
 	limits      Limits
+	mounts      string
 	interpreter bool
 }
 
@@ -60,13 +61,21 @@ func (r *Runner) Close() error {
 	return errors.Join(errs...)
 }
 
-// env is the environment of a file's cases.
-func (r *Runner) env(ctx context.Context, f *File, interpreter bool) (*hosttest.Env, error) {
+// mounts are the folders that a case has.
+func (f *File) mounts(c *Case) hosttest.Mounts {
+	if f.Mounts == nil && (c.Activity.Files != nil || c.Want.Files != nil) {
+		return hosttest.Mounts{"/": true}
+	}
+	return f.Mounts
+}
+
+// env is the environment of a case.
+func (r *Runner) env(ctx context.Context, f *File, c *Case, interpreter bool) (*hosttest.Env, error) {
 	var env []string
 	for _, name := range slices.Sorted(maps.Keys(f.Env)) {
 		env = append(env, name+"="+f.Env[name])
 	}
-	key := surroundings{f.Module, 0, f.Seed, strings.Join(env, "\x00"), f.Limits, interpreter}
+	key := surroundings{f.Module, 0, f.Seed, strings.Join(env, "\x00"), f.Limits, fmt.Sprint(f.mounts(c)), interpreter}
 	if !f.Start.IsZero() {
 		key.start = f.Start.UnixNano()
 	}
@@ -81,7 +90,7 @@ func (r *Runner) env(ctx context.Context, f *File, interpreter bool) (*hosttest.
 		e.env, e.err = hosttest.Open(ctx, hosttest.Options{
 			Modules:  []string{f.Module},
 			Defaults: sandbox.Options{Env: env, MemoryLimit: f.Limits.Memory, MaxOutput: f.Limits.Output, MaxUnits: f.Limits.Units},
-			Start:    f.Start, Seed: f.Seed, Interpreter: interpreter, CacheDir: r.cacheDir,
+			Start:    f.Start, Seed: f.Seed, Mounts: f.mounts(c), Interpreter: interpreter, CacheDir: r.cacheDir,
 		})
 	})
 	return e.env, e.err
@@ -144,6 +153,10 @@ func firstDifference(a, b *hosttest.Run) Difference {
 		add("calls", fmt.Sprint(len(run.Calls)))
 		add("heartbeats", heartbeatsNode(run.Heartbeats).pretty())
 		add("logs", listOf(run.Logs, gotRecord).pretty())
+		for _, name := range slices.Sorted(maps.Keys(run.Files)) {
+			add("files["+name+"]", fileText(run.Files[name]))
+		}
+		add("files", fmt.Sprint(len(run.Files)))
 		add("outcome", ending(run))
 		add("units", fmt.Sprint(run.Units))
 		add("memory", fmt.Sprint(run.Memory))
@@ -170,7 +183,7 @@ func gotRecord(r hosttest.Record) *node {
 }
 
 func (r *Runner) run(ctx context.Context, f *File, c *Case, interpreter bool) (*Result, *replay, error) {
-	env, err := r.env(ctx, f, interpreter)
+	env, err := r.env(ctx, f, c, interpreter)
 	if err != nil {
 		return nil, nil, err
 	}

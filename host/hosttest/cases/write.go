@@ -36,7 +36,7 @@ func Record(name string, a hosttest.Activity, run *hosttest.Run, secrets Secrets
 
 func record(name string, a hosttest.Activity, run *hosttest.Run) *Case {
 	c := &Case{Name: name, Activity: a}
-	c.Activity.Answer, c.Activity.Patience, c.Activity.Faults, c.Activity.Info = nil, 0, nil, nil
+	c.Activity.Answer, c.Activity.Changed, c.Activity.Patience, c.Activity.Faults, c.Activity.Info = nil, nil, 0, nil, nil
 	if a.Info != nil {
 		c.Info, _ = json.Marshal(a.Info) // which has nothing that cannot be JSON
 	}
@@ -82,7 +82,7 @@ func untimed(request []byte) []byte {
 }
 
 // Append writes a case to the end of the file at f.Path, which is made if there is none, with all of f but its cases. The cases
-// of one file have the module, clock, seed, environment and limits in common: it is an error if those in the file are other ones, or if it has
+// of one file have the module, clock, seed, environment, limits and mounts in common: it is an error if those in the file are other ones, or if it has
 // a case of that name.
 func (f *File) Append(c *Case) error {
 	data, err := os.ReadFile(f.Path)
@@ -100,8 +100,8 @@ func (f *File) Append(c *Case) error {
 	if err != nil {
 		return err
 	}
-	if !sameFile(there.Module, f.Module) || there.Digest != "" && f.Digest != "" && there.Digest != f.Digest || !there.Start.Equal(f.Start) || there.Seed != f.Seed || !maps.Equal(there.Env, f.Env) || there.Limits != f.Limits {
-		return fmt.Errorf("%s: its cases have another module, start, seed, environment or limits: write to another file", f.Path)
+	if !sameFile(there.Module, f.Module) || there.Digest != "" && f.Digest != "" && there.Digest != f.Digest || !there.Start.Equal(f.Start) || there.Seed != f.Seed || !maps.Equal(there.Env, f.Env) || there.Limits != f.Limits || !maps.Equal(there.Mounts, f.Mounts) {
+		return fmt.Errorf("%s: its cases have another module, start, seed, environment, limits or mounts: write to another file", f.Path)
 	}
 	if slices.ContainsFunc(there.Cases, func(have *Case) bool { return have.Name == c.Name }) {
 		return fmt.Errorf("%s: it has a case %q already: give the new one another name", f.Path, c.Name)
@@ -196,6 +196,13 @@ func (f *File) header() *node {
 	if len(limits.keys) > 0 {
 		n.set("limits", limits)
 	}
+	if len(f.Mounts) > 0 {
+		mounts := &node{kind: kindMap}
+		for _, mount := range slices.Sorted(maps.Keys(f.Mounts)) {
+			mounts.set(mount, mapOf("write", &node{kind: kindBool, text: fmt.Sprint(f.Mounts[mount])}))
+		}
+		n.set("mounts", mounts)
+	}
 	return n
 }
 
@@ -233,6 +240,9 @@ func (c *Case) node() *node {
 	}
 	if len(a.Details) > 0 {
 		n.set("details", listOf(a.Details, value))
+	}
+	if a.Files != nil {
+		n.set("files", filesNode(a.Files))
 	}
 	if len(c.Calls) > 0 {
 		n.set("calls", listOf(c.Calls, answerNode))
@@ -405,6 +415,13 @@ func (r *Result) edits() (all []edit) {
 	}
 	if w.Logs != nil && differs("logs") {
 		all = append(all, edit{"logs", "", listOf(run.Logs, gotRecord)})
+	}
+	if w.Files != nil && differs("files") {
+		now := map[string][]byte{}
+		for name := range w.Files {
+			now[name] = run.Files[name]
+		}
+		all = append(all, edit{"files", "", filesNode(now)})
 	}
 	if w.Calls != nil && differs("calls") {
 		all = append(all, edit{"calls", "", listOf(run.Calls, callNode)})

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -136,8 +137,20 @@ func (f *File) lookup(name string, follow bool) (os.FileInfo, error) {
 }
 
 func (f *File) describe(info os.FileInfo) Info {
-	inode, links := identity(info)
+	if v := f.files.view; v != nil {
+		return v.describe(f.device, info)
+	}
+	inode, links := inodeOf(info)
 	return Info{Mode: info.Mode(), Size: info.Size(), Modified: info.ModTime(), Device: f.device, Inode: inode, Links: links}
+}
+
+// modified notes that what is in the file has changed.
+func (f *File) modified() {
+	if v := f.files.view; v != nil {
+		if info, err := f.file.Stat(); err == nil {
+			v.chtimes(f.device, info, v.now())
+		}
+	}
 }
 
 func (f *File) info() (os.FileInfo, error) {
@@ -232,6 +245,7 @@ func (f *File) WriteAt(p []byte, offset int64) (n int, err error) {
 		n, err = f.file.WriteAt(p, offset)
 	}
 	f.files.written += int64(n)
+	f.modified()
 	return n, f.errno(err, "write")
 }
 
@@ -306,7 +320,9 @@ func (f *File) resize(size int64, growOnly bool) error {
 			return err
 		}
 	}
-	return errnoOf(f.file.Truncate(size), target)
+	err = f.file.Truncate(size)
+	f.modified()
+	return errnoOf(err, target)
 }
 
 // Sync returns once what was written is on the disk; of a folder, what it has.
@@ -328,6 +344,13 @@ func (f *File) Chtimes(accessed, modified time.Time) error {
 	if err := f.checkWrite(target); err != nil {
 		return err
 	}
+	if f.files.view != nil {
+		info, err := f.info()
+		if err == nil {
+			f.files.view.chtimes(f.device, info, modified)
+		}
+		return errnoOf(err, target)
+	}
 	if f.root != nil {
 		return errnoOf(f.root.Chtimes(".", accessed, modified), target)
 	}
@@ -343,7 +366,7 @@ func (f *File) Chtimes(accessed, modified time.Time) error {
 }
 
 // Entry returns a part of a folder by its number: 0 is the folder itself, 1 the one above, and then comes what is in it, in
-// the host's order. It is false at the end. What is asked for one after the other is read once; 0 begins anew. ENOTDIR: it is no folder.
+// the host's order, but after [Policy.StartAt]. It is false at the end. What is asked for one after the other is read once; 0 begins anew. ENOTDIR: it is no folder.
 func (f *File) Entry(number uint64) (Entry, bool, error) {
 	switch {
 	case f.root == nil:
@@ -365,6 +388,15 @@ func (f *File) Entry(number uint64) (Entry, bool, error) {
 			return Entry{}, false, f.errno(err, "read")
 		}
 		f.list = list
+		if f.files.view != nil { // what comes and goes from here on is not seen: that, too, would be in the host's order
+			if f.entries, err = list.ReadDir(-1); err != nil {
+				return Entry{}, false, f.errno(err, "read")
+			}
+			slices.SortFunc(f.entries, func(a, b iofs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+		}
+	}
+	if f.files.view != nil && index >= uint64(len(f.entries)) {
+		return Entry{}, false, nil
 	}
 	for index-f.first >= uint64(len(f.entries)) {
 		if f.files.interrupted(batch * 64) {

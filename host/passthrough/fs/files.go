@@ -28,6 +28,7 @@ const (
 type Folders struct {
 	mounts []*mount
 	limits limits
+	start  time.Time // see [Policy.StartAt]
 }
 
 // mount is a [Mount] whose folder is open.
@@ -39,7 +40,7 @@ type mount struct {
 
 // Open opens the folders of a policy that was validated. They are to be closed.
 func (p *Policy) Open() (*Folders, error) {
-	f := &Folders{limits: p.limits()}
+	f := &Folders{limits: p.limits(), start: p.start}
 	for _, guest := range p.guestPaths() {
 		root, err := os.OpenRoot(p.Mounts[guest].Folder)
 		if err != nil {
@@ -69,6 +70,7 @@ func (f *Folders) Close() error {
 type Files struct {
 	limits      limits
 	interrupted func(work int) bool
+	view        *view // nil: what the host has
 	open        map[uint32]*File
 	opened      int   // beside the mounts
 	written     int64 // bytes
@@ -76,8 +78,12 @@ type Files struct {
 
 // Begin makes the files of one activity. They are to be closed. While it works, it calls interrupted with
 // about how many bytes it has worked on, and stops with EINTR when that returns true.
-func (f *Folders) Begin(interrupted func(work int) bool) *Files {
+// After [Policy.StartAt], changed is told of each change of a file or a folder, and returns the time by the activity's clock.
+func (f *Folders) Begin(interrupted func(work int) bool, changed func() time.Time) *Files {
 	t := &Files{limits: f.limits, interrupted: interrupted, open: map[uint32]*File{}}
+	if !f.start.IsZero() {
+		t.view = &view{start: f.start, now: changed, nodes: map[node]*identity{}}
+	}
 	for i, m := range f.mounts {
 		t.open[uint32(firstMount+i)] = &File{files: t, mount: m, device: uint64(i + 1), rel: ".", root: m.root, preopened: true}
 	}
@@ -253,10 +259,18 @@ func (t *Files) Open(dir *File, name string, how How) (fd uint32, err error) {
 		file.Close() //nolint:errcheck // the other error says more
 		return 0, errnoOf(err, target)
 	}
-	return t.add(&File{
+	if missing {
+		t.view.created(dir, name, info)
+	}
+	f := &File{
 		mount: dir.mount, device: dir.device, rel: dir.below(name), file: file,
 		Readable: how.Read || !how.Write, Writable: how.Write, Append: how.Append && how.Write,
-	}), nil
+	}
+	fd = t.add(f)
+	if how.Truncate {
+		f.modified()
+	}
+	return fd, nil
 }
 
 // Mkdir makes a folder.
@@ -271,7 +285,14 @@ func (t *Files) Mkdir(dir *File, name string) error {
 	if err := t.charge(entryCost, target); err != nil {
 		return err
 	}
-	return errnoOf(dir.root.Mkdir(name, 0o755), target)
+	err := dir.root.Mkdir(name, 0o755)
+	if err == nil && t.view != nil {
+		var info os.FileInfo
+		if info, err = dir.root.Lstat(name); err == nil {
+			t.view.created(dir, name, info)
+		}
+	}
+	return errnoOf(err, target)
 }
 
 // Stat describes what a path names.
@@ -297,6 +318,13 @@ func (t *Files) Chtimes(dir *File, name string, follow bool, accessed, modified 
 		if info, err := dir.root.Lstat(name); err == nil && info.Mode()&os.ModeSymlink != 0 {
 			return abi.ENOTSUP
 		}
+	}
+	if t.view != nil {
+		info, err := dir.lookup(name, follow)
+		if err == nil {
+			t.view.chtimes(dir.device, info, modified)
+		}
+		return errnoOf(err, target)
 	}
 	return errnoOf(dir.root.Chtimes(name, accessed, modified), target)
 }
@@ -344,7 +372,11 @@ func (t *Files) remove(dir *File, name string, folder bool) error {
 	case !folder && info.IsDir():
 		return abi.EISDIR
 	}
-	return errnoOf(dir.root.Remove(name), target)
+	if err := dir.root.Remove(name); err != nil {
+		return errnoOf(err, target)
+	}
+	t.view.changed(dir, name)
+	return nil
 }
 
 // Rename moves what a path names. EXDEV: to another mount.
@@ -359,6 +391,15 @@ func (t *Files) Rename(from *File, old string, to *File, name string) error {
 	if from.mount != to.mount {
 		return abi.EXDEV
 	}
+	if err := rename(from, old, to, name, target, toTarget); err != nil {
+		return err
+	}
+	t.view.changed(from, old)
+	t.view.changed(to, name)
+	return nil
+}
+
+func rename(from *File, old string, to *File, name, target, toTarget string) error {
 	if from == to {
 		return errnoOf(from.root.Rename(old, name), target)
 	}

@@ -46,7 +46,7 @@ func begin(t *testing.T, policy *fs.Policy) *fs.Files {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := folders.Begin(func(int) bool { return false })
+	files := folders.Begin(func(int) bool { return false }, nil)
 	t.Cleanup(func() {
 		if err := errors.Join(files.Close(), folders.Close()); err != nil {
 			t.Error(err)
@@ -476,7 +476,7 @@ func TestBegin(t *testing.T) {
 	defer folders.Close()
 	for range 2 {
 		before := descriptors(t)
-		files := folders.Begin(func(int) bool { return false })
+		files := folders.Begin(func(int) bool { return false }, nil)
 		var names []string
 		for fd := uint32(3); ; fd++ {
 			f, err := files.Get(fd)
@@ -587,7 +587,7 @@ func TestEntries(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer folders.Close()
-	files := folders.Begin(func(int) bool { return interrupted })
+	files := folders.Begin(func(int) bool { return interrupted }, nil)
 	defer files.Close()
 	root := mount(t, files)
 	all := func() (names []string) {

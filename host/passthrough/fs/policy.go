@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
@@ -51,7 +52,14 @@ type Policy struct {
 	// MaxOpen is how many files and folders one activity may have open at once, beside the mounts; 4096 at most. Each is one or two descriptors of the
 	// worker's process: lower it where many activities run at once and that has few. Default 256.
 	MaxOpen int `yaml:"max_open" json:"max_open,omitempty"`
+
+	start time.Time // see StartAt
 }
+
+// StartAt is for tests, in which nothing that a guest sees may depend on the host: files that an activity finds were last modified at
+// this time, and those that it changes by its own clock; inode numbers are given in the order in which it meets files; folders have no size; and names
+// come in the order of their bytes. It is to be called before Open.
+func (p *Policy) StartAt(start time.Time) { p.start = start }
 
 // Mount is a folder that a guest may reach. In YAML, one that is only read may be the folder's path alone.
 type Mount struct {

@@ -11,8 +11,8 @@ import (
 // the terminal of the process. Regular files do not care.
 const openFlags = syscall.O_NONBLOCK | syscall.O_NOCTTY
 
-// identity tells files apart.
-func identity(info os.FileInfo) (ino, links uint64) {
+// inodeOf tells files apart.
+func inodeOf(info os.FileInfo) (ino, links uint64) {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		return uint64(stat.Ino), uint64(stat.Nlink)
 	}

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/wasmworker/wasmworker/guest-sdk/go/activity"
@@ -88,6 +89,20 @@ func do(operation string, words []string) (string, error) {
 			return "", err
 		}
 		return fmt.Sprint(info.Mode().Type(), info.Size(), info.ModTime().Unix()), nil
+	case "facts": // all that depends on the host
+		info, err := os.Lstat(words[0])
+		if err != nil {
+			return "", err
+		}
+		s := info.Sys().(*syscall.Stat_t)
+		return fmt.Sprintf("%v size %d device %d inode %d links %d modified %s", info.Mode().Type(), s.Size, s.Dev, s.Ino, s.Nlink, info.ModTime().UTC().Format(time.RFC3339Nano)), nil
+	case "names": // in the order in which they come
+		dir, err := os.Open(words[0])
+		if err != nil {
+			return "", err
+		}
+		names, err := dir.Readdirnames(-1)
+		return strings.Join(names, " "), errors.Join(err, dir.Close())
 	case "touch":
 		return "", os.Chtimes(words[0], time.Unix(1, 0), time.Unix(2, 0))
 	case "truncate":

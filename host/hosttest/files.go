@@ -1,0 +1,158 @@
+package hosttest
+
+import (
+	"errors"
+	"fmt"
+	iofs "io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/wasmworker/wasmworker/host/passthrough/fs"
+)
+
+// Mounts are folders of guests: paths, and whether the guest may write there.
+type Mounts map[string]bool
+
+// Check returns what is wrong with files, see [Activity.Files], by their paths.
+func (m Mounts) Check(files map[string][]byte) map[string]error {
+	wrong := map[string]error{}
+	for name, content := range files {
+		folder, clean := strings.HasSuffix(name, "/"), path.Clean(name)
+		switch mount, ok := m.of(clean); {
+		case !path.IsAbs(name):
+			wrong[name] = fmt.Errorf("%q is not an absolute path such as /in/orders.csv", name)
+		case strings.TrimSuffix(name, "/") != strings.TrimSuffix(clean, "/"):
+			wrong[name] = fmt.Errorf("%q is not a clean path; write it as %s", name, clean)
+		case strings.ContainsRune(name, 0) || len(name) > fs.MaxPath:
+			wrong[name] = fmt.Errorf("a path is at most %d bytes, without a zero byte", fs.MaxPath)
+		case !ok:
+			wrong[name] = fmt.Errorf("%s is in none of the mounts, which are %s", name, strings.Join(slices.Sorted(maps.Keys(m)), ", "))
+		case mount == clean:
+			wrong[name] = fmt.Errorf("%s is a mount, and its folder is there: name what is in it", name)
+		case folder && len(content) > 0:
+			wrong[name] = fmt.Errorf("%s ends with a slash, which makes it a folder, and has content", name)
+		default:
+			for above := clean; above != mount; above = path.Dir(above) {
+				if _, ok := files[above]; ok && (above != clean || folder) {
+					wrong[name] = fmt.Errorf("%s would be a folder, and is a file too", above)
+				}
+			}
+		}
+	}
+	return wrong
+}
+
+// of returns the mount in which a path is, or which it is.
+func (m Mounts) of(name string) (mount string, ok bool) {
+	for mount := range m {
+		if name == mount || strings.HasPrefix(name, strings.TrimSuffix(mount, "/")+"/") {
+			return mount, true
+		}
+	}
+	return "", false
+}
+
+// folders are mounts in a temporary folder. They have to be removed.
+type folders struct {
+	temporary string
+	mounts    []string // in the order of their folders there
+	policy    *fs.Policy
+}
+
+func (m Mounts) make(start time.Time) (*folders, error) {
+	temporary, err := os.MkdirTemp("", "hosttest-")
+	if err != nil {
+		return nil, err
+	}
+	f := &folders{temporary, slices.Sorted(maps.Keys(m)), &fs.Policy{Mounts: map[string]fs.Mount{}}}
+	f.policy.StartAt(start)
+	for i, mount := range f.mounts {
+		if err := os.Mkdir(f.folder(i), 0o700); err != nil {
+			return nil, errors.Join(err, f.remove())
+		}
+		f.policy.Mounts[mount] = fs.Mount{Folder: f.folder(i), Write: m[mount]}
+	}
+	return f, nil
+}
+
+func (f *folders) remove() error { return os.RemoveAll(f.temporary) }
+
+// folder is that of a mount.
+func (f *folders) folder(mount int) string { return filepath.Join(f.temporary, strconv.Itoa(mount)) }
+
+// write puts files into the folders, which were checked.
+func (m Mounts) write(f *folders, files map[string][]byte) error {
+	for name, content := range files {
+		mount, _ := m.of(path.Clean(name))
+		target := filepath.Join(f.policy.Mounts[mount].Folder, filepath.FromSlash(strings.TrimPrefix(name, mount)))
+		var err error
+		if strings.HasSuffix(name, "/") {
+			err = os.MkdirAll(target, 0o700)
+		} else if err = os.MkdirAll(filepath.Dir(target), 0o700); err == nil {
+			err = os.WriteFile(target, content, 0o600)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read returns what is in the folders.
+func (f *folders) read() (map[string][]byte, error) {
+	files := map[string][]byte{}
+	for i, mount := range f.mounts {
+		root := f.folder(i)
+		err := filepath.WalkDir(root, func(name string, d iofs.DirEntry, err error) error {
+			if err != nil || name == root {
+				return err
+			}
+			guest := path.Join(mount, filepath.ToSlash(strings.TrimPrefix(name, root)))
+			if d.IsDir() {
+				files[guest+"/"] = []byte{}
+				return nil
+			}
+			files[guest], err = os.ReadFile(name)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
+// with calls a function with folders that have the files, and returns what they have afterwards. Without mounts there are none.
+func (m Mounts) with(files map[string][]byte, start time.Time, run func(*fs.Folders)) (after map[string][]byte, err error) {
+	if len(m) == 0 && files == nil {
+		run(nil)
+		return nil, nil
+	}
+	if len(m) == 0 {
+		return nil, errors.New("the activity has files, and there are no folders for them: name some with Mounts of the options")
+	}
+	if wrong := m.Check(files); len(wrong) > 0 {
+		return nil, fmt.Errorf("the files of the activity cannot be used: %w", errors.Join(slices.Collect(maps.Values(wrong))...))
+	}
+	f, err := m.make(start)
+	if err != nil {
+		return nil, fmt.Errorf("the files of the activity: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.remove()) }()
+	if err := m.write(f, files); err != nil {
+		return nil, fmt.Errorf("the files of the activity: %w", err)
+	}
+	opened, err := f.policy.Open()
+	if err != nil {
+		return nil, fmt.Errorf("the files of the activity: %w", err)
+	}
+	run(opened)
+	after, err = f.read()
+	return after, errors.Join(err, opened.Close())
+}
