@@ -107,7 +107,7 @@ func TestBadInput(t *testing.T) {
 		"unknown module key":   {args: serve("-c", file(t, "w.yaml", "per_module:\n  echo:\n    polcy: reuse\n")), code: 2, want: []string{"w.yaml:3:5", `did you mean "policy"`}},
 		"wrong type":           {args: serve("-c", file(t, "w.yaml", "skip_refused: maybe\n")), code: 2, want: []string{"w.yaml:1:15"}},
 		"bad value in file":    {args: serve("-c", file(t, "w.yaml", "max_concurrent_activities: ten\n")), code: 2, want: []string{"max_concurrent_activities", `"ten" is neither a positive number`}},
-		"bad module section":   {args: serve("-m", echo, "-c", file(t, "w.yaml", "per_module: {echo: {memory_limit: lots}}\n")), code: 2, want: []string{"w.yaml:1:35: per_module.echo.memory_limit", "64MiB"}},
+		"bad module section":   {args: serve("-m", echo, "-c", file(t, "w.yaml", "per_module: {echo: {memory_limit: lots}}\n")), code: 2, want: []string{"w.yaml:1:35: per_module.echo.memory_limit", "8MiB"}},
 		"unknown module":       {args: serve("-m", echo, "-c", file(t, "w.yaml", "per_module: {ecko: {policy: reuse}}\n")), code: 2, want: []string{`module "ecko" is configured`, "echo"}},
 		"missing file":         {args: serve("-c", "no.yaml"), code: 2, want: []string{"no.yaml"}},
 		"limit -3":             {args: serve("-m", echo), env: []string{"MAX_CONCURRENT_ACTIVITIES=-3"}, code: 2, want: []string{`"-3" is neither a positive number nor "none"`, "MAX_CONCURRENT_ACTIVITIES"}},
