@@ -13,7 +13,7 @@ import (
 // It keeps what an attempt was given and answered in memory until the attempt ends.
 type Recorder struct {
 	// MaxSize is the most bytes of arguments, details, requests and responses that are kept of an attempt. One with more is not
-	// recorded. 0: none is.
+	// recorded.
 	MaxSize int
 	// Ended gets each attempt that ended, with Args, Info, Details, Cancel and Flags as they were, from the goroutine that ran it: Temporal
 	// gets the result when it returns. The clock, random numbers, heartbeats and logs are not recorded.

@@ -201,13 +201,13 @@ func (e *exploration) fault(point string, fault hosttest.Fault) {
 
 // refuse tells whether the activity asks for memory so often.
 func (e *exploration) refuse(request int) bool {
-	a := e.c.attempt(e.env)
+	a := e.point()
 	a.RefuseMemory = request
 	run, strange := e.attempt(a, nil)
 	if run.Digest() == e.result.Run.Digest() {
+		e.points--
 		return false
 	}
-	e.points++
 	e.judge(fmt.Sprintf("with no more memory from request %d on", request), run, strange, false)
 	return true
 }
