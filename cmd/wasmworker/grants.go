@@ -29,8 +29,8 @@ import (
 // passthroughModules are the host modules that this program has, with what the file gives to them. Nothing is connected
 // or opened, but secrets are read once to see that they are there.
 func passthroughModules(file *configFile) ([]passthrough.Module, error) {
-	secrets, err := secret.Open(file.Secrets)
-	errs := []error{file.at(err, "secrets")}
+	secrets, err := file.secretStore()
+	errs := []error{err}
 	databases, err := sql.New(sql.Options{Connections: file.Connections, Secrets: secrets})
 	errs = append(errs, file.at(err, "connections"))
 	objects, err := blob.New(blob.Options{Buckets: file.Buckets, Secrets: secrets})
@@ -48,6 +48,12 @@ func passthroughModules(file *configFile) ([]passthrough.Module, error) {
 		wasi.NewClock(),
 		wasi.NewRandom(),
 	}, nil
+}
+
+// secretStore opens what the file has below secrets. It reads each of them once.
+func (f *configFile) secretStore() (*secret.Store, error) {
+	store, err := secret.Open(f.Secrets)
+	return store, f.at(err, "secrets")
 }
 
 // grants are the names of passthrough modules: one, a list, or a map from names to policies.

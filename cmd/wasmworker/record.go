@@ -35,7 +35,7 @@ func record(c *cli.Context, path string, file *configFile, options hosttest.Opti
 	if err != nil {
 		return err
 	}
-	keeping, err := newRecording(file)
+	store, err := file.secretStore()
 	if err != nil {
 		return usageError{err}
 	}
@@ -77,7 +77,11 @@ func record(c *cli.Context, path string, file *configFile, options hosttest.Opti
 	if run.Outcome() != hosttest.Interrupted {
 		name := fmt.Sprintf("%s recorded at %s", a.Type, time.Now().UTC().Format(time.RFC3339Nano))
 		f := &cases.File{Path: path, Start: options.Start, Seed: options.Seed}
-		if err := keeping.keep(f, name, true, activity, a, run); err != nil {
+		secrets, err := known(store)
+		if err != nil {
+			return err
+		}
+		if err := keep(f, name, true, secrets, activity, a, run); err != nil {
 			return err
 		}
 		fmt.Fprintf(c.App.ErrWriter, "wasmworker: recorded; `wasmworker test %s` replays it\n", path)
@@ -85,18 +89,10 @@ func record(c *cli.Context, path string, file *configFile, options hosttest.Opti
 	return printOutcome(c, run.Output, run.Err)
 }
 
-// recording makes cases of attempts, without the secrets that the configuration has.
-type recording struct{ secrets *secret.Store }
-
-func newRecording(config *configFile) (recording, error) {
-	store, err := secret.Open(config.Secrets)
-	return recording{store}, config.at(err, "secrets")
-}
-
-// values are the secrets as they are now.
-func (r recording) values() (values cases.Secrets, err error) {
-	for _, name := range r.secrets.Names() {
-		value, err := r.secrets.Value(name)
+// known are the secrets as they are now.
+func known(store *secret.Store) (values cases.Secrets, err error) {
+	for _, name := range store.Names() {
+		value, err := store.Value(name)
 		if err != nil {
 			return nil, fmt.Errorf("secrets have to be known to be left out of records: secret %s: %w", name, err)
 		}
@@ -107,11 +103,7 @@ func (r recording) values() (values cases.Secrets, err error) {
 
 // keep appends an attempt to the file at f.Path, which has a clock and a seed, and gets from the module what else belongs to it. With exact false,
 // the case wants no units: the attempt had another clock.
-func (r recording) keep(f *cases.File, name string, exact bool, activity sandbox.Activity, a hosttest.Activity, run *hosttest.Run) error {
-	secrets, err := r.values()
-	if err != nil {
-		return err
-	}
+func keep(f *cases.File, name string, exact bool, secrets cases.Secrets, activity sandbox.Activity, a hosttest.Activity, run *hosttest.Run) error {
 	module := activity.Module
 	f.Module, f.Digest = module.File.Path, module.File.Digest
 	if m := module.Options.MemoryLimit; m != abi.DefaultMemoryLimit {
@@ -140,7 +132,7 @@ func (r recording) keep(f *cases.File, name string, exact bool, activity sandbox
 
 // recorder keeps a sample of a worker's attempts: the first of each way in which each activity ends.
 type recorder struct {
-	recording
+	secrets    *secret.Store
 	folder     string
 	limit      int // of each
 	logger     *slog.Logger
@@ -163,7 +155,7 @@ func newRecorder(folder string, limit int, config *configFile, logger *slog.Logg
 	if limit < 1 {
 		return nil, usagef("--record-limit %d: it has to be 1 or more", limit)
 	}
-	r, err := newRecording(config)
+	store, err := config.secretStore()
 	if err != nil {
 		return nil, usageError{err}
 	}
@@ -177,7 +169,7 @@ func newRecorder(folder string, limit int, config *configFile, logger *slog.Logg
 	if err != nil {
 		return nil, usagef("--record: no files can be made there: %w", err)
 	}
-	return &recorder{recording: r, folder: folder, limit: limit, logger: logger, kinds: map[string]map[string]int{}}, nil
+	return &recorder{secrets: store, folder: folder, limit: limit, logger: logger, kinds: map[string]map[string]int{}}, nil
 }
 
 // ended is told of each attempt.
@@ -226,7 +218,7 @@ var unsafeInNames = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
 
 // write makes the file of an attempt, and returns its path: "" if there is one, which is from an earlier run of the worker.
 func (r *recorder) write(activity sandbox.Activity, kind string, number int, a hosttest.Activity, run *hosttest.Run) (string, error) {
-	secrets, err := r.values()
+	secrets, err := known(r.secrets)
 	if err != nil {
 		return "", err
 	}
@@ -236,7 +228,7 @@ func (r *recorder) write(activity sandbox.Activity, kind string, number int, a h
 	if _, err := os.Lstat(f.Path); err == nil {
 		return "", nil
 	}
-	return f.Path, r.keep(f, fmt.Sprintf("attempt %d of %s", a.Info.Attempt, cmp.Or(a.Info.WorkflowID, a.Info.ActivityID)), false, activity, a, run)
+	return f.Path, keep(f, fmt.Sprintf("attempt %d of %s", a.Info.Attempt, cmp.Or(a.Info.WorkflowID, a.Info.ActivityID)), false, secrets, activity, a, run)
 }
 
 // wait returns when all is written.

@@ -291,10 +291,8 @@ func compareLogs(got []hosttest.Record, want []Log, add func(what, want, got str
 		if len(asked) > 0 { // what nobody asked for is no difference
 			part := &node{kind: kindMap}
 			for i, key := range n.keys {
-				for _, a := range asked {
-					if a == key {
-						part.set(key, n.items[i])
-					}
+				if slices.Contains(asked, key) {
+					part.set(key, n.items[i])
 				}
 			}
 			n = part
@@ -456,14 +454,6 @@ func fileNode(content []byte) *node {
 		return &node{kind: kindNull, text: "null"}
 	}
 	return textOrBase64(content, "text", "base64")
-}
-
-func filesNode(files map[string][]byte) *node {
-	n := &node{kind: kindMap}
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		n.set(name, fileNode(files[name]))
-	}
-	return n
 }
 
 // ending is how a run ended, in a line or more.

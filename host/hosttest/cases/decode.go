@@ -783,6 +783,15 @@ func mapOf(key string, value *node) *node {
 	return (&node{kind: kindMap}).set(key, value)
 }
 
+// sortedMap is a map with its keys in order.
+func sortedMap[V any](entries map[string]V, value func(V) *node) *node {
+	n := &node{kind: kindMap}
+	for _, key := range slices.Sorted(maps.Keys(entries)) {
+		n.set(key, value(entries[key]))
+	}
+	return n
+}
+
 // set adds an entry to a map.
 func (n *node) set(key string, value *node) *node {
 	n.keys, n.items = append(n.keys, key), append(n.items, value)

@@ -109,8 +109,7 @@ type Result struct {
 
 // Run runs a case of a file. The error is about the module: it cannot be compiled, or its limits do not allow it to begin.
 func (r *Runner) Run(ctx context.Context, f *File, c *Case) (*Result, error) {
-	result, _, err := r.run(ctx, f, c, false)
-	return result, err
+	return r.run(ctx, f, c, false)
 }
 
 // Repeat runs a case so many times in each engine, the compiler and the interpreter, and adds what is not the same each time to the differences.
@@ -123,7 +122,7 @@ func (r *Runner) Repeat(ctx context.Context, f *File, c *Case, times int) (*Resu
 	digest := result.Run.Digest()
 	for i := 2; i <= 2*times; i++ {
 		interpreter := i > times
-		again, _, err := r.run(ctx, f, c, interpreter)
+		again, err := r.run(ctx, f, c, interpreter)
 		if err != nil {
 			return nil, err
 		}
@@ -182,10 +181,10 @@ func gotRecord(r hosttest.Record) *node {
 	return n
 }
 
-func (r *Runner) run(ctx context.Context, f *File, c *Case, interpreter bool) (*Result, *replay, error) {
+func (r *Runner) run(ctx context.Context, f *File, c *Case, interpreter bool) (*Result, error) {
 	env, err := r.env(ctx, f, c, interpreter)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	start := time.Now()
 	a, answers := c.attempt(env), &replay{calls: c.Calls}
@@ -194,7 +193,7 @@ func (r *Runner) run(ctx context.Context, f *File, c *Case, interpreter bool) (*
 	result := &Result{File: f, Case: c, Run: run}
 	result.Differences = append(answers.differences(), c.Want.compare(run)...)
 	result.Duration = time.Since(start)
-	return result, answers, nil
+	return result, nil
 }
 
 // attempt is the activity without its answers.

@@ -36,7 +36,7 @@ func Record(name string, a hosttest.Activity, run *hosttest.Run, secrets Secrets
 
 func record(name string, a hosttest.Activity, run *hosttest.Run) *Case {
 	c := &Case{Name: name, Activity: a}
-	c.Activity.Answer, c.Activity.Changed, c.Activity.Patience, c.Activity.Faults, c.Activity.Info = nil, nil, 0, nil, nil
+	c.Activity.Answer, c.Activity.Heartbeat, c.Activity.Changed, c.Activity.Patience, c.Activity.Faults, c.Activity.Info = nil, nil, nil, 0, nil, nil
 	if a.Info != nil {
 		c.Info, _ = json.Marshal(a.Info) // which has nothing that cannot be JSON
 	}
@@ -177,11 +177,7 @@ func (f *File) header() *node {
 		n.set("seed", number(f.Seed))
 	}
 	if len(f.Env) > 0 {
-		env := &node{kind: kindMap}
-		for _, name := range slices.Sorted(maps.Keys(f.Env)) {
-			env.set(name, str(f.Env[name]))
-		}
-		n.set("env", env)
+		n.set("env", sortedMap(f.Env, str))
 	}
 	limits := &node{kind: kindMap}
 	if f.Limits.Memory != 0 {
@@ -197,11 +193,7 @@ func (f *File) header() *node {
 		n.set("limits", limits)
 	}
 	if len(f.Mounts) > 0 {
-		mounts := &node{kind: kindMap}
-		for _, mount := range slices.Sorted(maps.Keys(f.Mounts)) {
-			mounts.set(mount, mapOf("write", &node{kind: kindBool, text: fmt.Sprint(f.Mounts[mount])}))
-		}
-		n.set("mounts", mounts)
+		n.set("mounts", sortedMap(f.Mounts, func(write bool) *node { return mapOf("write", &node{kind: kindBool, text: fmt.Sprint(write)}) }))
 	}
 	return n
 }
@@ -242,7 +234,7 @@ func (c *Case) node() *node {
 		n.set("details", listOf(a.Details, value))
 	}
 	if a.Files != nil {
-		n.set("files", filesNode(a.Files))
+		n.set("files", sortedMap(a.Files, fileNode))
 	}
 	if len(c.Calls) > 0 {
 		n.set("calls", listOf(c.Calls, answerNode))
@@ -260,7 +252,7 @@ func (c *Case) node() *node {
 		}
 		if a.Flags != 0 {
 			flags := &node{kind: kindList}
-			for _, name := range []string{"cancel_requested", "worker_stopping", "paused", "reset", "gone"} {
+			for _, name := range slices.SortedFunc(maps.Keys(flagNames), func(a, b string) int { return int(flagNames[a]) - int(flagNames[b]) }) {
 				if a.Flags&flagNames[name] != 0 {
 					flags.items = append(flags.items, str(name))
 				}
@@ -374,7 +366,6 @@ func (r *Result) edits() (all []edit) {
 		return nil
 	}
 	seen := record(c.Name, c.Activity, run).Want
-	seen.Heartbeats = nil
 	if c.source.get("want") == nil {
 		if seen.Cancelled != nil || seen.Failure != nil || seen.Output != nil {
 			n := seen.node()
@@ -421,7 +412,7 @@ func (r *Result) edits() (all []edit) {
 		for name := range w.Files {
 			now[name] = run.Files[name]
 		}
-		all = append(all, edit{"files", "", filesNode(now)})
+		all = append(all, edit{"files", "", sortedMap(now, fileNode)})
 	}
 	if w.Calls != nil && differs("calls") {
 		all = append(all, edit{"calls", "", listOf(run.Calls, callNode)})

@@ -259,32 +259,33 @@ func (n *node) without(key string) *node {
 // json is the node as JSON without white space, keys in their order.
 func (n *node) json() []byte {
 	var b bytes.Buffer
-	n.appendJSON(&b)
+	n.writeFlow(&b, func(text string) string { return string(quote(text)) }, "")
 	return b.Bytes()
 }
 
-func (n *node) appendJSON(b *bytes.Buffer) {
+// writeFlow writes the node with brackets and braces: JSON, or YAML in its flow style. They differ in how text is written, and in the space after commas
+// and colons.
+func (n *node) writeFlow(b *bytes.Buffer, scalar func(text string) string, space string) {
 	switch n.kind {
 	case kindString:
-		b.Write(quote(n.text))
+		b.WriteString(scalar(n.text))
 	case kindList:
 		b.WriteByte('[')
 		for i, item := range n.items {
 			if i > 0 {
-				b.WriteByte(',')
+				b.WriteString("," + space)
 			}
-			item.appendJSON(b)
+			item.writeFlow(b, scalar, space)
 		}
 		b.WriteByte(']')
 	case kindMap:
 		b.WriteByte('{')
 		for i, key := range n.keys {
 			if i > 0 {
-				b.WriteByte(',')
+				b.WriteString("," + space)
 			}
-			b.Write(quote(key))
-			b.WriteByte(':')
-			n.items[i].appendJSON(b)
+			b.WriteString(scalar(key) + ":" + space)
+			n.items[i].writeFlow(b, scalar, space)
 		}
 		b.WriteByte('}')
 	default:
@@ -381,7 +382,7 @@ func (n *node) write(b *bytes.Buffer, indent int) {
 		b.WriteString(" " + n.text + "\n")
 	case n.short(60):
 		b.WriteByte(' ')
-		n.writeFlow(b)
+		n.writeFlow(b, scalarText, " ")
 		b.WriteByte('\n')
 	case n.kind == kindMap:
 		b.WriteByte('\n')
@@ -418,7 +419,7 @@ func (n *node) short(limit int) bool {
 		return false
 	}
 	var b bytes.Buffer
-	n.writeFlow(&b)
+	n.writeFlow(&b, scalarText, " ")
 	return b.Len() <= limit
 }
 
@@ -428,34 +429,6 @@ func (n *node) depth() int {
 		deepest = max(deepest, item.depth()+1)
 	}
 	return deepest
-}
-
-func (n *node) writeFlow(b *bytes.Buffer) {
-	switch n.kind {
-	case kindString:
-		b.WriteString(scalarText(n.text))
-	case kindList:
-		b.WriteByte('[')
-		for i, item := range n.items {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			item.writeFlow(b)
-		}
-		b.WriteByte(']')
-	case kindMap:
-		b.WriteByte('{')
-		for i, key := range n.keys {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			b.WriteString(scalarText(key) + ": ")
-			n.items[i].writeFlow(b)
-		}
-		b.WriteByte('}')
-	default:
-		b.WriteString(n.text)
-	}
 }
 
 // JSON is compared by its value: whole numbers exactly, others by their nearest float64, since languages write the same one
