@@ -290,13 +290,11 @@ func (t *tester) test(ctx context.Context) error {
 	all := t.start(ctx, runner, files)
 	for i, one := range all {
 		<-one.done
-		if one.err != nil {
-			if i == 0 || all[i-1].file != one.file {
-				unusable = append(unusable, fmt.Errorf("%s: %w", one.file.Path, one.err))
-			}
-			continue
+		if one.err == nil {
+			report.add(one.result)
+		} else if err := fmt.Errorf("%s: %w", one.file.Path, one.err); len(unusable) == 0 || unusable[len(unusable)-1].Error() != err.Error() { // once for the cases of a file
+			unusable = append(unusable, err)
 		}
-		report.add(one.result)
 		if i+1 == len(all) || all[i+1].file != one.file {
 			report.endFile()
 		}

@@ -132,6 +132,29 @@ ok    sub/other.test.yaml  2 cases  0.00s
 	}
 }
 
+// A case that cannot be run is told, also behind one of its file that can: it has folders, which the other one has not.
+func TestTestUnusable(t *testing.T) {
+	dir := t.TempDir()
+	copyFile(t, filepath.Join(testbed.Root(t), "host/hosttest/cases/testdata/files.wasm"), dir+"/files.wasm")
+	for name, text := range map[string]string{
+		"files": "cases:\n  - {name: without, activity: %[1]s, want: {max_units: 1}}\n  - {name: one, activity: %[1]s, files: {/a: b}}\n  - {name: two, activity: %[1]s, files: {/a: b}}\n",
+		"later": "module: files.wasm\ncases: [{name: without, activity: %[1]s, want: {max_units: 1}}]\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name+".test.yaml"), fmt.Appendf(nil, text, "Careful"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	junit := filepath.Join(t.TempDir(), "junit.xml")
+	got := command{args: []string{"test", "--junit", junit, dir}, env: []string{"TMPDIR=" + dir + "/none"}}.run(t)
+	if got.code != 2 || strings.Count(got.stderr, "files.test.yaml: ") != 1 || !strings.Contains(got.stderr, "no such file") || strings.Count(got.stdout, "1 of 1 case failed") != 2 {
+		t.Errorf("%+v", got)
+	}
+	data, err := os.ReadFile(junit)
+	if err != nil || strings.Count(string(data), "<testsuite ") != 2 {
+		t.Errorf("%s, %v", data, err)
+	}
+}
+
 // Folders that a compiler makes for itself and removes while case files are looked for are no reason to fail.
 func TestTestBesideACompiler(t *testing.T) {
 	dir := caseFolder(t, map[string]string{"echo.test.yaml": "cases: [{name: a, activity: Echo}]"})
