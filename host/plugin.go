@@ -160,12 +160,7 @@ func NewPlugin(options PluginOptions) (*Plugin, error) {
 	}
 	p.options.GracefulShutdownTimeout = duration(options.GracefulShutdownTimeout, DefaultGracefulShutdownTimeout)
 	p.options.CancelGrace = duration(options.CancelGrace, DefaultCancelGrace)
-	switch options.CacheDir {
-	case "":
-		p.options.CacheDir = sandbox.DefaultCacheDir()
-	case "none":
-		p.options.CacheDir = ""
-	}
+	p.options.CacheDir = sandbox.CacheDir(options.CacheDir)
 	if len(options.Modules) == 0 {
 		errs = append(errs, errors.New("no modules are named; name a folder with .wasm files, or files"))
 	}

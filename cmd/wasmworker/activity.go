@@ -102,12 +102,7 @@ func invoke(c *cli.Context) error {
 	if path := c.String("record"); path != "" {
 		return record(c, path, file, hosttest.Options{Modules: []string{c.Args().First()}, Defaults: defaults, PerModule: perModule, Passthrough: granting})
 	}
-	config := sandbox.Config{Modules: modules, Defaults: defaults, PerModule: perModule, Passthrough: set, Limit: 1, Logger: logger}
-	if config.CacheDir = c.String("cache-dir"); config.CacheDir == "" {
-		config.CacheDir = sandbox.DefaultCacheDir()
-	} else if config.CacheDir == "none" {
-		config.CacheDir = ""
-	}
+	config := sandbox.Config{Modules: modules, Defaults: defaults, PerModule: perModule, Passthrough: set, Limit: 1, Logger: logger, CacheDir: sandbox.CacheDir(c.String("cache-dir"))}
 	box, err := sandbox.New(config)
 	if err != nil {
 		return usageError{err}

@@ -157,16 +157,9 @@ func (e *Env) open(ctx context.Context, options Options) error {
 	if defaults.MaxUnits == 0 {
 		defaults.MaxUnits = DefaultMaxUnits
 	}
-	cacheDir := options.CacheDir
-	switch cacheDir {
-	case "":
-		cacheDir = sandbox.DefaultCacheDir()
-	case "none":
-		cacheDir = ""
-	}
 	e.box, err = sandbox.New(sandbox.Config{
 		Modules: modules, Defaults: defaults, PerModule: perModule, Passthrough: set.Wrap(record),
-		CacheDir: cacheDir, Interpreter: options.Interpreter,
+		CacheDir: sandbox.CacheDir(options.CacheDir), Interpreter: options.Interpreter,
 	})
 	if err != nil {
 		return err

@@ -254,17 +254,19 @@ func TestWithoutCacheDir(t *testing.T) {
 	equal(t, "result", text(run(t, s, "Echo", raw("x"))), "x")
 }
 
-func TestDefaultCacheDir(t *testing.T) {
+func TestCacheDirSetting(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", "/var/cache/me") // where there is such a thing
 	t.Setenv("HOME", "/home/me")
-	dir := sandbox.DefaultCacheDir()
+	dir := sandbox.CacheDir("")
 	if want, err := os.UserCacheDir(); err != nil || dir != filepath.Join(want, "wasmworker") {
 		t.Errorf("got %s", dir)
 	}
+	equal(t, "none", sandbox.CacheDir("none"), "")
+	equal(t, "a folder", sandbox.CacheDir("some/folder"), "some/folder")
 	t.Setenv("XDG_CACHE_HOME", "not/absolute")
 	t.Setenv("HOME", "")
 	if _, err := os.UserCacheDir(); err != nil {
-		equal(t, "folder where there is none", sandbox.DefaultCacheDir(), "")
+		equal(t, "folder where there is none", sandbox.CacheDir(""), "")
 	}
 }
 

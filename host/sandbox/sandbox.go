@@ -536,9 +536,16 @@ func (s *Sandbox) Close(ctx context.Context) error {
 	return s.freeErr
 }
 
-// DefaultCacheDir returns the folder for compiled code below the user's cache
-// folder, or "" where there is none.
-func DefaultCacheDir() string {
+// CacheDir returns the [Config.CacheDir] that a setting stands for: "none" for nothing, and "" for the folder wasmworker below the
+// user's cache folder, or for nothing where there is none. Anything else is a folder.
+func CacheDir(setting string) string {
+	switch setting {
+	case "":
+	case "none":
+		return ""
+	default:
+		return setting
+	}
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		return ""
