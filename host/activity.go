@@ -283,8 +283,7 @@ func (a *attempt) temporalError(ctx context.Context, info activity.Info, err err
 		return a.cancelled(ctx, activityType, cancelled.Details)
 	case errors.As(err, &interrupted):
 		if errors.Is(interrupted.Cause, worker.ErrWorkerShutdown) {
-			a.plugin.interrupted.Add(1)
-			return shutdownError(activityType, a.lastDetails()...)
+			return a.plugin.interruptedError(info, a.lastDetails()...)
 		}
 		if errors.Is(interrupted.Cause, context.DeadlineExceeded) {
 			return interrupted.Cause // the server has timed the attempt out, and the SDK reports nothing

@@ -27,6 +27,9 @@ func (h *Host) Ready(ctx context.Context) error {
 	case state == stateStopping:
 		return fmt.Errorf("stopping")
 	}
+	if err := h.plugin.reports.polls.failure(); err != nil {
+		return fmt.Errorf("polling for activities fails: %w", err)
+	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	if _, err := c.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {

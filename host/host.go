@@ -47,8 +47,10 @@ const DefaultTaskQueue = "wasmworker"
 type Options struct {
 	PluginOptions
 
-	// Client is the Temporal client to use. The Host does not close it. Default:
-	// Start makes one from ClientOptions, and Stop closes it.
+	// Client is the Temporal client to use. The Host does not close it. Results are given up
+	// after 10 seconds without Temporal, and Ready does not know of failing polls, since the
+	// connection was made without [Plugin.DialOption]. Default: Start makes a client from
+	// ClientOptions, and Stop closes it.
 	Client client.Client
 	// ClientOptions say where Temporal is and how to get in, when Client is nil. Its
 	// Identity and Logger get defaults of ours.
@@ -165,8 +167,12 @@ func (h *Host) registration(list *[]string, names []string, register func(worker
 }
 
 // ErrInterrupted is wrapped by the error of Stop and Run when activities were
-// interrupted: they were handed back to Temporal and will be retried.
+// interrupted: they were handed back to Temporal, which retries them if their retry policies allow it.
 var ErrInterrupted = errors.New("activities were interrupted")
+
+// ErrUndelivered is wrapped by the error of Stop and Run when Temporal could not be told how
+// activities ended, at any time since Start: see [Plugin.Undelivered]. Each has been logged as an error.
+var ErrUndelivered = errors.New("results could not be delivered to Temporal")
 
 // LoadError is returned by Start when modules turn out to be unusable as they are
 // compiled: invalid code, or an initialisation that fails.
@@ -211,6 +217,7 @@ func (h *Host) start(ctx context.Context) error {
 		if options.Logger == nil {
 			options.Logger = sdklog.NewStructuredLogger(h.logger)
 		}
+		options.ConnectionOptions.DialOptions = append(slices.Clone(options.ConnectionOptions.DialOptions), h.plugin.DialOption())
 		c, err := client.DialContext(ctx, options)
 		if err != nil {
 			if ctx.Err() != nil {
@@ -290,7 +297,14 @@ func (h *Host) stop() {
 	h.worker.Stop()
 	var errs []error
 	if n := h.plugin.Interrupted(); n > 0 {
-		errs = append(errs, fmt.Errorf("%w: %d; Temporal has them back and retries them", ErrInterrupted, n))
+		again := "Temporal has them back and retries them"
+		if last := h.plugin.lastAttempt.Load(); last > 0 {
+			again = fmt.Sprintf("Temporal has them back, and retries them except for %d whose retry policy does not allow it", last)
+		}
+		errs = append(errs, fmt.Errorf("%w: %d; %s", ErrInterrupted, n, again))
+	}
+	if n := h.plugin.Undelivered(); n > 0 {
+		errs = append(errs, fmt.Errorf("%w: %d; their attempts time out, and are retried if their retry policies allow it", ErrUndelivered, n))
 	}
 	errs = append(errs, h.plugin.closeErr)
 	h.mu.Lock()

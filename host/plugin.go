@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
+	"google.golang.org/grpc"
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/catalog"
@@ -103,7 +104,8 @@ type PluginOptions struct {
 // and put into worker.Options.Plugins, of one worker.
 //
 // It sets these fields of the worker's options unless they are set already:
-// MaxConcurrentActivityExecutionSize to the limit (not with a Tuner),
+// MaxConcurrentActivityExecutionSize to the limit (not with a Tuner), or where a module has
+// MaxInstances a Tuner of its own, which takes on more activities while some wait for that,
 // DefaultHeartbeatThrottleInterval to 5 s, and WorkerStopTimeout, which is always the
 // graceful timeout and 15 s more for interrupted activities to report. It registers
 // the worker's dynamic activity, so a worker cannot have another one.
@@ -111,6 +113,8 @@ type PluginOptions struct {
 // Worker.Start compiles the modules, which can take seconds; call [Plugin.Load]
 // before it to do that under a context. Worker.Stop returns when every activity has
 // returned and everything is closed.
+//
+// Give the client [Plugin.DialOption] too, so that no result is lost while Temporal is away.
 type Plugin struct {
 	worker.PluginBase
 	options PluginOptions
@@ -131,6 +135,9 @@ type Plugin struct {
 	forced      context.Context // ends when live activities are to be interrupted
 	force       context.CancelFunc
 	interrupted atomic.Int64
+	lastAttempt atomic.Int64 // of the interrupted ones, those that Temporal does not retry
+	reports     *reports
+	slots       *slots // nil: no module has a limit of its own
 	stopped     chan struct{}
 	closeOnce   sync.Once
 	closeErr    error
@@ -174,6 +181,11 @@ func NewPlugin(options PluginOptions) (*Plugin, error) {
 	if options.Interceptor != nil {
 		set = set.Wrap(options.Interceptor.Passthrough)
 	}
+	var capped func(int)
+	if p.limit > 0 && options.Executor == nil && hasMaxInstances(options) {
+		p.slots = newSlots(p.limit)
+		capped = p.slots.wait
+	}
 	if len(modules) > 0 {
 		p.sandbox, err = sandbox.New(sandbox.Config{
 			Modules:     modules,
@@ -184,6 +196,7 @@ func NewPlugin(options PluginOptions) (*Plugin, error) {
 			Limit:       p.limit,
 			MemoryLimit: options.TotalMemoryLimit,
 			Executor:    options.Executor,
+			Capped:      capped,
 			CacheDir:    p.options.CacheDir,
 			Logger:      p.logger,
 		})
@@ -196,7 +209,18 @@ func NewPlugin(options PluginOptions) (*Plugin, error) {
 		p.logger.Warn("left out: " + unreadable.Error())
 	}
 	p.forced, p.force = context.WithCancel(context.Background())
+	p.reports = newReports(p.logger, p.forced)
 	return p, nil
+}
+
+// hasMaxInstances tells whether a module has a limit of its own.
+func hasMaxInstances(options PluginOptions) bool {
+	for _, o := range options.PerModule {
+		if o.MaxInstances > 0 {
+			return true
+		}
+	}
+	return options.Defaults.MaxInstances > 0
 }
 
 func duration(d, def time.Duration) time.Duration {
@@ -239,6 +263,19 @@ func (p *Plugin) Executor() Executor { return p.sandbox.Executor() }
 // gave up by themselves when they saw that the worker stops are not among them.
 func (p *Plugin) Interrupted() int { return int(p.interrupted.Load()) }
 
+// Undelivered returns how many activities have ended so far without Temporal being told how,
+// because it was away for too long or refused to hear it. It is 0 without [Plugin.DialOption].
+func (p *Plugin) Undelivered() int { return int(p.reports.undelivered.Load()) }
+
+// DialOption lets the connection of a client insist on telling Temporal how activities ended,
+// until the activity's own deadline, or until the graceful timeout while the worker stops.
+// Without it the SDK gives up after 10 seconds. Put it into the
+// ConnectionOptions.DialOptions of the worker's client; a [Host] does so with the client that it makes.
+func (p *Plugin) DialOption() grpc.DialOption {
+	p.reports.installed.Store(true)
+	return grpc.WithChainUnaryInterceptor(p.reports.intercept)
+}
+
 // ConfigureWorker implements [worker.Plugin].
 func (p *Plugin) ConfigureWorker(_ context.Context, options worker.PluginConfigureWorkerOptions) error {
 	p.mu.Lock()
@@ -249,9 +286,17 @@ func (p *Plugin) ConfigureWorker(_ context.Context, options worker.PluginConfigu
 	p.used = true
 	o := options.WorkerOptions
 	if o.Tuner == nil && o.MaxConcurrentActivityExecutionSize == 0 {
-		o.MaxConcurrentActivityExecutionSize = p.limit
-		if p.limit == 0 {
+		switch {
+		case p.limit == 0:
 			o.MaxConcurrentActivityExecutionSize = math.MaxInt32 // the SDK's own default is 1,000
+		case p.slots != nil:
+			tuner, err := p.slots.tuner(o)
+			if err != nil {
+				return fmt.Errorf("wasmworker: activity slots: %w", err)
+			}
+			o.Tuner = tuner
+		default:
+			o.MaxConcurrentActivityExecutionSize = p.limit
 		}
 	}
 	if o.DefaultHeartbeatThrottleInterval == 0 {
@@ -388,13 +433,23 @@ func (a *shutdownInbound) ExecuteActivity(ctx context.Context, in *interceptor.E
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(a.plugin.forced, func() { cancel(worker.ErrWorkerShutdown) })()
+	a.plugin.reports.expect(ctx)
 	result, err := a.Next.ExecuteActivity(ctx, in)
 	// A wasm activity that was interrupted says so itself, with its heartbeat details.
 	if err != nil && errors.Is(context.Cause(ctx), worker.ErrWorkerShutdown) && errors.Is(err, context.Canceled) {
-		a.plugin.interrupted.Add(1)
-		err = shutdownError(activity.GetInfo(ctx).ActivityType.Name)
+		err = a.plugin.interruptedError(activity.GetInfo(ctx))
 	}
+	a.plugin.reports.returned(ctx, err)
 	return result, err
+}
+
+// interruptedError counts an attempt that a shutdown has interrupted, and returns its failure.
+func (p *Plugin) interruptedError(info activity.Info, details ...any) error {
+	p.interrupted.Add(1)
+	if r := info.RetryPolicy; r != nil && (r.MaximumAttempts > 0 && info.Attempt >= r.MaximumAttempts || slices.Contains(r.NonRetryableErrorTypes, abi.TypeWorkerShutdown)) {
+		p.lastAttempt.Add(1)
+	}
+	return shutdownError(info.ActivityType.Name, details...)
 }
 
 // handOver is the retry delay that makes Temporal hand an activity to another worker at

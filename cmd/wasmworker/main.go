@@ -108,7 +108,8 @@ Every flag can also be set by the environment variable beside it, or in the file
 --config names. Flags win over the environment, and the environment over the file.
 
 Exit codes: 0 done or drained, 1 failed, 2 wrong usage, configuration or a refused
-module, 3 stopped with interrupted activities.`,
+module, 3 stopped with activities that were interrupted, or whose results Temporal could
+not be given.`,
 		Commands: []*cli.Command{
 			serveCommand(), devCommand(), invokeCommand(), executeCommand(), testCommand(), inspectCommand(), explainCommand(), newCommand(), versionCommand(), completionCommand(),
 		},

@@ -52,7 +52,8 @@ TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_…, and profiles of temporal
 
 SIGTERM or Ctrl-C once: no new activities, those in flight may finish within the graceful
 timeout. Twice: they are interrupted and Temporal hands them to another worker. Three
-times: exit at once.`,
+times: exit at once. SIGHUP, a closed terminal, is as the first of these. A log that nobody
+reads any more ends nothing.`,
 		Flags: slices.Concat(serveFlags(), connectionFlags()),
 		Action: func(c *cli.Context) error {
 			s, err := newServer(c)
@@ -150,6 +151,7 @@ func clientOptions(c *cli.Context, logger *slog.Logger) (client.Options, error) 
 
 // serve checks, starts, waits for a signal, and stops.
 func (s *server) serve(ctx context.Context) error {
+	surviveClosedOutput()
 	first, second, stopSignals := signals(ctx, s.logger)
 	defer stopSignals()
 	h, err := host.New(s.options)
@@ -194,11 +196,11 @@ func (s *server) serve(ctx context.Context) error {
 	}
 	begin := time.Now()
 	err = h.Stop(second)
-	s.logger.Info("stopped", "duration", time.Since(begin).Round(time.Millisecond), "interrupted", h.Plugin().Interrupted())
+	s.logger.Info("stopped", "duration", time.Since(begin).Round(time.Millisecond), "interrupted", h.Plugin().Interrupted(), "undelivered", h.Plugin().Undelivered())
 	switch {
 	case h.Err() != nil:
 		return errors.Join(h.Err(), err)
-	case errors.Is(err, host.ErrInterrupted):
+	case errors.Is(err, host.ErrInterrupted), errors.Is(err, host.ErrUndelivered):
 		return cli.Exit(err.Error(), exitInterrupted)
 	}
 	return err
@@ -210,21 +212,25 @@ func limitText(limit int) string {
 }
 
 // signals returns contexts that end with the first and the second signal. The third
-// ends the process.
+// ends the process. A hangup counts only as the first.
 func signals(parent context.Context, logger *slog.Logger) (first, second context.Context, stop func()) {
 	first, cancelFirst := context.WithCancel(parent)
 	second, cancelSecond := context.WithCancel(parent)
 	received := make(chan os.Signal, 3)
 	// On Windows, Ctrl-C and Ctrl-Break arrive as Interrupt, and closing the console,
 	// logging off and shutting down as SIGTERM.
-	signal.Notify(received, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(received, append(hangup(), os.Interrupt, syscall.SIGTERM)...)
 	done := make(chan struct{})
 	go func() {
-		for n := 1; ; n++ {
+		for n := 0; ; {
 			select {
 			case <-done:
 				return
 			case sig := <-received:
+				if n > 0 && isHangup(sig) {
+					continue // shell and kernel send one each when a terminal is closed: nobody is in a hurry
+				}
+				n++
 				switch n {
 				case 1:
 					logger.Info("stopping: waiting for activities in flight; signal again to interrupt them", "signal", sig.String())

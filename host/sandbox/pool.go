@@ -35,7 +35,8 @@ type Executor interface {
 // limit of all instances is reached, and an instance that stays idle gives the memory that it
 // does not share back to the operating system.
 type Pool struct {
-	limit int // 0: none
+	limit  int       // 0: none
+	capped func(int) // see Config.Capped; nil: nobody wants to know
 
 	mu      sync.Mutex
 	inUse   int // handed out, or being made for somebody
@@ -57,8 +58,9 @@ type idle struct {
 var trimAfter = 10 * time.Second
 
 type waiter struct {
-	m     *Module
-	ready chan struct{} // closed when a slot was reserved
+	m      *Module
+	ready  chan struct{} // closed when a slot was reserved
+	capped bool          // it waits because of its module's own limit
 }
 
 // NewPool makes a pool of at most limit instances; 0 means no limit.
@@ -92,6 +94,7 @@ func (p *Pool) Acquire(ctx context.Context, m *Module) (*Instance, error) {
 	} else {
 		w := &waiter{m: m, ready: make(chan struct{})}
 		p.waiters = append(p.waiters, w)
+		p.cap(w)
 		p.mu.Unlock()
 		select {
 		case <-w.ready:
@@ -99,7 +102,7 @@ func (p *Pool) Acquire(ctx context.Context, m *Module) (*Instance, error) {
 		case <-ctx.Done():
 			p.mu.Lock()
 			if i := slices.Index(p.waiters, w); i >= 0 {
-				p.waiters = slices.Delete(p.waiters, i, i+1)
+				p.forget(i)
 			} else { // the slot came at the same moment
 				p.unreserve(m)
 			}
@@ -214,6 +217,23 @@ func (p *Pool) trim() {
 	}
 }
 
+// cap notes that a waiter waits because of its module's own limit, if it does.
+func (p *Pool) cap(w *waiter) {
+	if p.capped == nil || w.capped || w.m.Options.MaxInstances == 0 || p.perMod[w.m] < w.m.Options.MaxInstances {
+		return
+	}
+	w.capped = true
+	p.capped(1)
+}
+
+// forget takes the waiter with an index off the list.
+func (p *Pool) forget(i int) {
+	if p.waiters[i].capped {
+		p.capped(-1)
+	}
+	p.waiters = slices.Delete(p.waiters, i, i+1)
+}
+
 // free tells whether m may have one more instance in use.
 func (p *Pool) free(m *Module) bool {
 	return (p.limit == 0 || p.inUse < p.limit) && (m.Options.MaxInstances == 0 || p.perMod[m] < m.Options.MaxInstances)
@@ -233,9 +253,10 @@ func (p *Pool) unreserve(m *Module) {
 		if p.free(w.m) {
 			p.reserve(w.m)
 			close(w.ready)
-			p.waiters = slices.Delete(p.waiters, i, i+1)
+			p.forget(i)
 			continue
 		}
+		p.cap(w)
 		i++
 	}
 }

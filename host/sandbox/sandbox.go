@@ -219,6 +219,9 @@ type Config struct {
 	Interpreter bool
 	// Executor hands out instances. Default: a [Pool] with the limit.
 	Executor Executor
+	// Capped is told by the default executor when an activity begins (1) and ends (-1) to wait for an
+	// instance because its module has MaxInstances of them in use. It must not block, nor call the executor. Default: nobody is told.
+	Capped func(more int)
 	// CacheDir is where compiled code is kept between starts: a folder that only
 	// trusted users may write to, since what lies there is run. Empty: nothing is kept.
 	CacheDir string
@@ -270,7 +273,9 @@ func New(cfg Config) (*Sandbox, error) {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
 	if s.executor == nil {
-		s.executor = NewPool(cfg.Limit)
+		pool := NewPool(cfg.Limit)
+		pool.capped = cfg.Capped
+		s.executor = pool
 	}
 	var budget *memoryBudget
 	if cfg.MemoryLimit > 0 {

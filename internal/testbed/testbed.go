@@ -310,7 +310,12 @@ func Start(t testing.TB, cmd *exec.Cmd) *Process {
 
 func start(cmd *exec.Cmd) (*Process, error) {
 	p := &Process{cmd: cmd, exited: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr = &p.stdout, &p.stderr
+	if cmd.Stdout == nil {
+		cmd.Stdout = &p.stdout
+	}
+	if cmd.Stderr == nil {
+		cmd.Stderr = &p.stderr
+	}
 	var err error
 	if cmd.Stdin == nil {
 		if p.stdin, err = cmd.StdinPipe(); err != nil {
@@ -400,9 +405,18 @@ func (s *Server) Serve(t testing.TB, args ...string) *Worker {
 // StartServe starts `wasmworker serve` and does not wait.
 func (s *Server) StartServe(t testing.TB, args ...string) *Worker {
 	t.Helper()
+	return s.StartServeTo(t, nil, args...)
+}
+
+// StartServeTo is StartServe with a file for all that the worker prints; nil: Stdout and Stderr have it.
+func (s *Server) StartServeTo(t testing.TB, output *os.File, args ...string) *Worker {
+	t.Helper()
 	health := fmt.Sprintf("127.0.0.1:%d", FreePort(t))
 	cmd := exec.Command(Program(t), append([]string{"serve", "--address", s.Address, "--health-address", health, "--log-format", "json"}, args...)...)
 	cmd.Env = append(CleanEnv(), "XDG_CACHE_HOME="+filepath.Join(filepath.Dir(cmd.Path), "cache"))
+	if output != nil {
+		cmd.Stdout, cmd.Stderr = output, output
+	}
 	return &Worker{Process: Start(t, cmd), health: health}
 }
 

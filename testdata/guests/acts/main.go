@@ -108,6 +108,30 @@ func Cleanup(ctx context.Context) error {
 	return temporal.NewCanceledError("cleaned up")
 }
 
+//go:wasmexport FailLater
+func failLater() int32 { return activity.Run(FailLater) }
+
+// FailLater fails for good after the given time.
+func FailLater(ctx context.Context, ms int) error {
+	activity.RecordHeartbeat(ctx, "running")
+	time.Sleep(time.Duration(ms) * time.Millisecond)
+	return temporal.NewNonRetryableApplicationError("it is too late", "TooLate", nil)
+}
+
+//go:wasmexport Farewell
+func farewell() int32 { return activity.Run(Farewell) }
+
+// Farewell takes its time to clean up once it is cancelled, and says when it begins.
+func Farewell(ctx context.Context, ms int) error {
+	for ctx.Err() == nil {
+		activity.RecordHeartbeat(ctx, "running")
+		time.Sleep(20 * time.Millisecond)
+	}
+	activity.GetLogger(ctx).Info("cleaning up")
+	time.Sleep(time.Duration(ms) * time.Millisecond)
+	return temporal.NewCanceledError("farewell")
+}
+
 //go:wasmexport Fail
 func fail() int32 { return activity.Run(Fail) }
 

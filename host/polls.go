@@ -1,0 +1,50 @@
+package host
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// polls knows whether the worker's polls succeed. An idle poll takes a minute, so one that
+// the server has not answered for a while counts as a success.
+type polls struct {
+	mu      sync.Mutex
+	started time.Time // the last one that began
+	failed  time.Time // the last one that failed, if none has succeeded since
+	err     error     // why
+	running int
+}
+
+// pollSettles is how long a poll has to last after a failure to be taken for a good one.
+// Refusals take milliseconds.
+const pollSettles = time.Second
+
+// watch runs one poll.
+func (p *polls) watch(ctx context.Context, poll func() error) error {
+	p.mu.Lock()
+	p.started = time.Now()
+	p.running++
+	p.mu.Unlock()
+	err := poll()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.running--
+	switch {
+	case err == nil:
+		p.err = nil
+	case ctx.Err() != context.Canceled: // the worker itself ends its polls when it stops
+		p.failed, p.err = time.Now(), err
+	}
+	return err
+}
+
+// failure returns why polls fail, or nil if they do not.
+func (p *polls) failure() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err != nil && p.running > 0 && p.started.After(p.failed) && time.Since(p.started) > pollSettles {
+		return nil
+	}
+	return p.err
+}

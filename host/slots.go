@@ -1,0 +1,104 @@
+package host
+
+import (
+	"context"
+	"sync"
+
+	"go.temporal.io/sdk/worker"
+)
+
+// slots hands out the worker's activity slots where modules have a MaxInstances.
+//
+// A slot is taken before Temporal is polled, when nobody knows whose activity will come. An
+// activity whose module is at its MaxInstances waits for an instance, and would
+// keep its slot from the other modules. So it is lent out: for each activity that waits so, one
+// more is taken on, up to twice the limit in all. Those that run are never
+// more than the limit, since each of them has an instance.
+type slots struct {
+	limit int
+
+	mu      sync.Mutex
+	issued  int
+	waiting int
+	more    chan struct{} // closed, and made anew, when there may be a slot
+}
+
+var _ worker.SlotSupplier = (*slots)(nil)
+
+func newSlots(limit int) *slots { return &slots{limit: limit, more: make(chan struct{})} }
+
+// ReserveSlot implements [worker.SlotSupplier]. It blocks until there is a slot or ctx ends.
+func (s *slots) ReserveSlot(ctx context.Context, info worker.SlotReservationInfo) (*worker.SlotPermit, error) {
+	for {
+		s.mu.Lock()
+		permit, more := s.try(), s.more
+		s.mu.Unlock()
+		if permit != nil {
+			return permit, nil
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// TryReserveSlot implements [worker.SlotSupplier].
+func (s *slots) TryReserveSlot(worker.SlotReservationInfo) *worker.SlotPermit {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.try()
+}
+
+func (s *slots) try() *worker.SlotPermit {
+	if s.issued-min(s.waiting, s.limit) >= s.limit {
+		return nil
+	}
+	s.issued++
+	return &worker.SlotPermit{}
+}
+
+// MarkSlotUsed implements [worker.SlotSupplier].
+func (s *slots) MarkSlotUsed(worker.SlotMarkUsedInfo) {}
+
+// ReleaseSlot implements [worker.SlotSupplier].
+func (s *slots) ReleaseSlot(worker.SlotReleaseInfo) { s.change(-1, 0) }
+
+// MaxSlots implements [worker.SlotSupplier].
+func (s *slots) MaxSlots() int { return 2 * s.limit }
+
+// wait is told that so many more activities wait for an instance of a module at its limit.
+func (s *slots) wait(more int) { s.change(0, more) }
+
+func (s *slots) change(issued, waiting int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.issued += issued
+	s.waiting += waiting
+	close(s.more)
+	s.more = make(chan struct{})
+}
+
+// tuner makes a tuner of the slots, with what the worker's options say of everything else.
+func (s *slots) tuner(o *worker.Options) (worker.WorkerTuner, error) {
+	sizes := worker.FixedSizeTunerOptions{
+		NumWorkflowSlots:      o.MaxConcurrentWorkflowTaskExecutionSize,
+		NumActivitySlots:      s.limit,
+		NumLocalActivitySlots: o.MaxConcurrentLocalActivityExecutionSize,
+		NumNexusSlots:         o.MaxConcurrentNexusTaskExecutionSize,
+	}
+	fixed, err := worker.NewFixedSizeTuner(sizes)
+	if err != nil {
+		return nil, err
+	}
+	// The SDK refuses them beside a tuner.
+	o.MaxConcurrentWorkflowTaskExecutionSize, o.MaxConcurrentLocalActivityExecutionSize, o.MaxConcurrentNexusTaskExecutionSize = 0, 0, 0
+	return worker.NewCompositeTuner(worker.CompositeTunerOptions{
+		WorkflowSlotSupplier:        fixed.GetWorkflowTaskSlotSupplier(),
+		ActivitySlotSupplier:        s,
+		LocalActivitySlotSupplier:   fixed.GetLocalActivitySlotSupplier(),
+		NexusSlotSupplier:           fixed.GetNexusSlotSupplier(),
+		SessionActivitySlotSupplier: fixed.GetSessionActivitySlotSupplier(),
+	})
+}
