@@ -15,6 +15,7 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
+	"google.golang.org/grpc"
 
 	"github.com/wasmworker/wasmworker/host"
 	"github.com/wasmworker/wasmworker/host/passthrough"
@@ -70,15 +71,20 @@ func Example() {
 // Any Temporal worker gets the activities of modules with one line, beside its own
 // workflows, which call them by name.
 func ExamplePlugin() {
-	c, err := client.Dial(client.Options{HostPort: address(), Logger: sdklog.NewStructuredLogger(slog.Default())})
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer c.Close()
 	wasm, err := host.NewPlugin(host.PluginOptions{Modules: []string{folder()}})
 	if err != nil {
 		log.Fatal(err)
 	}
+	c, err := client.Dial(client.Options{
+		HostPort: address(),
+		Logger:   sdklog.NewStructuredLogger(slog.Default()),
+		// So that results outlive an outage of Temporal.
+		ConnectionOptions: client.ConnectionOptions{DialOptions: []grpc.DialOption{wasm.DialOption()}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
 	w := worker.New(c, "example-plugin", worker.Options{
 		Plugins: []worker.Plugin{wasm}, // the one line
 	})

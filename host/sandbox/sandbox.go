@@ -87,8 +87,8 @@ type Options struct {
 	// replaced, which bounds what leaks in a guest can add up to. Default 1000.
 	MaxCalls int
 	// MaxInstances caps the instances of this module below the limit of the
-	// sandbox: for a module that is hungry for memory. Activities beyond it wait; in a
-	// worker, each that waits takes one of its slots for activities. Default: the sandbox's limit.
+	// sandbox, so that one module cannot take every slot. Activities beyond it wait
+	// for an instance while their own time runs, and do not hold up other modules. Default: no cap.
 	MaxInstances int
 	// MemoryLimit is the most memory in bytes that an instance may have. Default 256 MiB.
 	MemoryLimit uint64
