@@ -43,7 +43,7 @@ func (p *polls) watch(ctx context.Context, poll func() error) error {
 func (p *polls) failure() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.err != nil && p.running > 0 && p.started.After(p.failed) && time.Since(p.started) > pollSettles {
+	if p.err != nil && p.running > 0 && !p.started.Before(p.failed) && time.Since(p.started) > pollSettles {
 		return nil
 	}
 	return p.err
