@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// polls knows whether the worker's polls succeed. An idle poll takes a minute, so one that
-// the server has not answered for a while counts as a success.
+// polls tracks whether the worker's polls succeed. A poll of an idle task queue is answered
+// after a minute, so one that has been open for pollSettles counts as a success.
 type polls struct {
 	mu      sync.Mutex
 	started time.Time // the last one that began
@@ -16,8 +16,8 @@ type polls struct {
 	running int
 }
 
-// pollSettles is how long a poll has to last after a failure to be taken for a good one.
-// Refusals take milliseconds.
+// pollSettles is how long a poll must stay open after a failure to count as a success. A
+// refusal arrives within milliseconds.
 const pollSettles = time.Second
 
 // watch runs one poll.

@@ -18,33 +18,32 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// MetricUndelivered is a counter of the Temporal client's metrics handler: how activities
-// ended that Temporal could not be told, by activity type.
+// MetricUndelivered is a counter of the Temporal client's metrics handler: reports of ended
+// activities that could not be delivered, by activity type.
 const MetricUndelivered = "wasmworker_activity_undelivered"
 
 const (
-	// reportAttempt bounds one attempt to tell Temporal how an activity ended. It is the
-	// SDK's own limit. A report that comes after the graceful timeout has as long in all.
+	// reportAttempt bounds one attempt to report, like the SDK's own RPC timeout. After the
+	// graceful timeout it bounds all attempts together.
 	reportAttempt = 10 * time.Second
 	// reportPause is the longest pause between two attempts.
 	reportPause = 2 * time.Second
 )
 
-// reports delivers how activities ended. The SDK gives a report up after 10 seconds, with
-// a line in its log that does not say whose it was. The activity is done, and only its
-// report is missing, so it is worth more than that.
+// reports delivers the results, failures and cancellations of activities to Temporal.
 //
-// A report is sent again and again until the activity's own deadline. From then on the server
-// has given the attempt up. While the worker stops, the end is the graceful timeout,
-// and [reportAttempt] more for those who were interrupted by it.
+// The SDK gives a report up after 10 seconds and does not log whose it was. Reports here are
+// retried until the activity's deadline, after which the server has timed the attempt out.
+// While the worker stops, they are retried until the graceful timeout, and for another
+// [reportAttempt] so that interrupted attempts are reported too.
 //
-// It works inside the client's gRPC connection, as an interceptor, because the SDK has no
-// other place for it. An activity registers itself there by its task token.
+// The retries are a gRPC interceptor, because the SDK offers no hook around a report. The
+// interceptor finds an activity by its task token, which the activity registers.
 type reports struct {
 	logger *slog.Logger
 	forced context.Context // ends when the graceful timeout is over
 
-	installed   atomic.Bool // the client's connection goes through intercept
+	installed   atomic.Bool // the client's connection calls intercept
 	undelivered atomic.Int64
 	polls       polls
 	redialed    atomic.Int64 // when the connection was last told to try again, in Unix milliseconds
@@ -53,7 +52,7 @@ type reports struct {
 	pending map[string]*report // by task token
 }
 
-// report is what is known of an activity whose end Temporal has not been told yet.
+// report belongs to an activity that runs, or whose end has not been reported yet.
 type report struct {
 	info     activity.Info
 	metrics  client.MetricsHandler
@@ -64,7 +63,7 @@ func newReports(logger *slog.Logger, forced context.Context) *reports {
 	return &reports{logger: logger, forced: forced, pending: map[string]*report{}}
 }
 
-// expect remembers an activity until its report has been delivered, or has been given up.
+// expect registers an activity until its report is delivered or given up.
 func (r *reports) expect(ctx context.Context) {
 	info := activity.GetInfo(ctx)
 	if info.IsLocalActivity || !r.installed.Load() {
@@ -75,14 +74,14 @@ func (r *reports) expect(ctx context.Context) {
 	r.pending[string(info.TaskToken)] = &report{info: info, metrics: activity.GetMetricsHandler(ctx), deadline: info.Deadline}
 }
 
-// returned is told what an activity has returned. Some ends are not reported.
+// returned unregisters an activity whose end the SDK does not report.
 func (r *reports) returned(ctx context.Context, err error) {
 	if ctx.Err() == context.DeadlineExceeded || errors.Is(err, activity.ErrResultPending) {
 		r.take(activity.GetInfo(ctx).TaskToken)
 	}
 }
 
-// take returns the report of a task, nil for none, and forgets it.
+// take unregisters a task and returns its report, or nil.
 func (r *reports) take(token []byte) *report {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -118,7 +117,7 @@ func (r *reports) intercept(ctx context.Context, method string, req, reply any, 
 	return r.insist(ctx, rep, err, cc, func(ctx context.Context) error { return invoker(ctx, method, req, reply, cc, opts...) })
 }
 
-// insist makes further attempts after the first one has failed with err.
+// insist retries a report after its first attempt has failed with err.
 func (r *reports) insist(ctx context.Context, rep *report, err error, cc *grpc.ClientConn, attempt func(context.Context) error) error {
 	begin := time.Now()
 	end := rep.deadline
@@ -137,14 +136,14 @@ func (r *reports) insist(ctx context.Context, rep *report, err error, cc *grpc.C
 	pause, told := reportPause/16, time.Duration(-1)
 	for {
 		if elapsed := time.Since(begin); elapsed > 2*told {
-			r.logger.Warn("Temporal could not be told how an activity ended; it is tried again",
+			r.logger.Warn("activity report failed; retrying",
 				append(rep.attributes(), "until", end.UTC().Format(time.RFC3339), "elapsed", elapsed.Round(time.Millisecond).String(), "error", err.Error())...)
 			told = max(elapsed, reportAttempt/2)
 		}
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return r.end(rep, status.Error(codes.DeadlineExceeded, fmt.Sprintf("it was tried for %s; the last error: %v", time.Since(begin).Round(time.Millisecond), err)))
+			return r.end(rep, status.Error(codes.DeadlineExceeded, fmt.Sprintf("gave up after %s: %v", time.Since(begin).Round(time.Millisecond), err)))
 		}
 		pause = min(2*pause, reportPause)
 		r.redial(cc)
@@ -152,7 +151,7 @@ func (r *reports) insist(ctx context.Context, rep *report, err error, cc *grpc.C
 		err = attempt(once)
 		done()
 		if err == nil {
-			r.logger.Info("Temporal has been told how the activity ended", append(rep.attributes(), "elapsed", time.Since(begin).Round(time.Millisecond).String())...)
+			r.logger.Info("activity report delivered", append(rep.attributes(), "elapsed", time.Since(begin).Round(time.Millisecond).String())...)
 			return nil
 		}
 		if final(err) {
@@ -161,22 +160,22 @@ func (r *reports) insist(ctx context.Context, rep *report, err error, cc *grpc.C
 	}
 }
 
-// end logs and counts a report that Temporal did not take, and returns the error.
+// end logs and counts a report that was not delivered, and returns err.
 func (r *reports) end(rep *report, err error) error {
 	switch {
 	case err == nil:
 	case status.Code(err) == codes.NotFound:
-		r.logger.Warn("Temporal does not wait for the activity's end any more: it has timed out, or was ended otherwise", append(rep.attributes(), "error", err.Error())...)
+		r.logger.Warn("activity report refused: Temporal does not wait for this attempt any more", append(rep.attributes(), "error", err.Error())...)
 	default:
 		r.undelivered.Add(1)
 		rep.metrics.Counter(MetricUndelivered).Inc(1)
-		r.logger.Error("Temporal could not be told how an activity ended, so its attempt will time out", append(rep.attributes(), "error", err.Error())...)
+		r.logger.Error("activity report undelivered: the attempt will time out", append(rep.attributes(), "error", err.Error())...)
 	}
 	return err
 }
 
-// redial makes a broken connection try again now, once a second at most. By itself, it
-// would do so after up to 10 seconds.
+// redial ends the backoff of a broken connection, at most once a second. The backoff grows
+// to 10 seconds otherwise.
 func (r *reports) redial(cc *grpc.ClientConn) {
 	now := time.Now().UnixMilli()
 	if last := r.redialed.Load(); now-last >= 1000 && r.redialed.CompareAndSwap(last, now) {
@@ -193,15 +192,15 @@ func (r *report) attributes() []any {
 	return append(attributes, "run_id", r.info.ActivityRunID)
 }
 
-// final tells whether the server, or gRPC, has decided on a report: it would decide so again.
-// Missing permissions are none of these, since they come and go with restarts and rotations,
-// and neither is a failed precondition, which is a namespace that moves to another cluster.
+// final tells whether a retry cannot change the outcome. Permission errors are not final,
+// because they pass when credentials are rotated. FailedPrecondition is not final, because a
+// namespace answers with it while it fails over to another cluster.
 func final(err error) bool {
 	s := status.Convert(err)
 	switch s.Code() {
 	case codes.InvalidArgument, codes.NotFound, codes.AlreadyExists, codes.OutOfRange, codes.Unimplemented, codes.DataLoss:
 		return true
-	case codes.ResourceExhausted: // a rate limit, or a message that gRPC finds too large
+	case codes.ResourceExhausted: // either a rate limit, or a message that exceeds gRPC's limit
 		return strings.Contains(s.Message(), "larger than max") || strings.HasPrefix(s.Message(), "grpc: message too large")
 	}
 	return false

@@ -57,10 +57,10 @@ func TestReports(t *testing.T) {
 		log         string // a part of the last record
 	}{
 		{name: "at once"},
-		{name: "the server comes back", deadline: time.Hour, back: 50 * time.Minute, within: 50*time.Minute + reportPause, log: "has been told"},
+		{name: "the server comes back", deadline: time.Hour, back: 50 * time.Minute, within: 50*time.Minute + reportPause, log: "activity report delivered"},
 		{name: "it comes back after the deadline", deadline: time.Hour, back: 2 * time.Hour, within: time.Hour, undelivered: 1, log: "level=ERROR"},
-		{name: "past its deadline, as the SDK would", deadline: -time.Second, back: 5 * time.Second, within: 5*time.Second + reportPause, log: "has been told"},
-		{name: "back before the graceful timeout", deadline: time.Hour, forced: 30 * time.Second, back: 29 * time.Second, within: 29*time.Second + reportPause, log: "has been told"},
+		{name: "past its deadline, as the SDK would", deadline: -time.Second, back: 5 * time.Second, within: 5*time.Second + reportPause, log: "activity report delivered"},
+		{name: "back before the graceful timeout", deadline: time.Hour, forced: 30 * time.Second, back: 29 * time.Second, within: 29*time.Second + reportPause, log: "activity report delivered"},
 		{name: "not back after the graceful timeout", deadline: time.Hour, forced: 30 * time.Second, back: time.Hour, within: 30*time.Second + reportAttempt, undelivered: 1, log: "level=ERROR"},
 		{name: "nobody waits for it", answer: status.Error(codes.NotFound, "gone"), log: "level=WARN"},
 		{name: "refused", answer: status.Error(codes.InvalidArgument, "no"), undelivered: 1, log: "level=ERROR"},

@@ -7,13 +7,12 @@ import (
 	"go.temporal.io/sdk/worker"
 )
 
-// slots hands out the worker's activity slots where modules have a MaxInstances.
+// slots supplies the worker's activity slots where a module has MaxInstances.
 //
-// A slot is taken before Temporal is polled, when nobody knows whose activity will come. An
-// activity whose module is at its MaxInstances waits for an instance, and would
-// keep its slot from the other modules. So it is lent out: for each activity that waits so, one
-// more is taken on, up to twice the limit in all. Those that run are never
-// more than the limit, since each of them has an instance.
+// The worker takes a slot before it polls, and cannot know whose activity will arrive. An
+// activity waits for an instance when its module is at MaxInstances. Its slot is lent to
+// another activity meanwhile, so that other modules are not delayed. At most limit slots are
+// lent. Running activities never exceed limit, because each of them needs an instance.
 type slots struct {
 	limit int
 
@@ -68,7 +67,7 @@ func (s *slots) ReleaseSlot(worker.SlotReleaseInfo) { s.change(-1, 0) }
 // MaxSlots implements [worker.SlotSupplier].
 func (s *slots) MaxSlots() int { return 2 * s.limit }
 
-// wait is told that so many more activities wait for an instance of a module at its limit.
+// wait changes the number of activities that wait for an instance of a module at MaxInstances.
 func (s *slots) wait(more int) { s.change(0, more) }
 
 func (s *slots) change(issued, waiting int) {

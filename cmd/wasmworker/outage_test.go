@@ -64,7 +64,7 @@ func TestReportsOutliveAnOutage(t *testing.T) {
 			}
 			testbed.Eventually(t, "the SDK would have given up", func() error {
 				given := map[any]bool{}
-				for _, record := range logged(w, "it is tried again") {
+				for _, record := range logged(w, "activity report failed") {
 					if elapsed, err := time.ParseDuration(record["elapsed"].(string)); err == nil && elapsed >= 10*time.Second {
 						given[record["activity_id"]] = true
 					}
@@ -111,7 +111,7 @@ func TestUndeliveredIsTold(t *testing.T) {
 	if code := w.Wait(t); code != 3 {
 		t.Errorf("exit code %d, want 3", code)
 	}
-	lost := logged(w, "could not be told how an activity ended, so")
+	lost := logged(w, "activity report undelivered")
 	if len(lost) != 1 || lost[0]["level"] != "ERROR" || lost[0]["activity_id"] != handle.GetID() || lost[0]["activity_type"] != "Work" {
 		t.Errorf("the log says %v", lost)
 	}
