@@ -25,8 +25,9 @@ type Bucket struct {
 	// until it stops, for tests. It must not hold credentials. Required.
 	//
 	// Of a folder, the regular files are the objects, and links are not followed. What a file cannot say itself, content type and
-	// metadata, is beside it in a file that ends with .attrs; unfinished ones end with .wasmworker-tmp, and
-	// are left behind only by a crash. The folder must be there when the worker starts.
+	// metadata, is beside it in a file that ends with .attrs; unfinished ones end with .wasmworker-tmp, and those that
+	// a crash left behind are removed after a day. Folders that deletions leave empty are removed. The folder itself must be there
+	// when the worker starts.
 	URL string `yaml:"url" json:"url"`
 	// Credentials are names of secrets, by what they are to the driver: {access_key_id: s3-key, secret_access_key: s3-secret}
 	// for s3. They are read whenever they are used, so that they can be changed without a restart. Set them where the worker's

@@ -2,7 +2,6 @@ package blob
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,10 +9,10 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
-	"path"
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	gcblob "gocloud.dev/blob"
@@ -31,7 +30,15 @@ import (
 //
 // Attributes that a file does not have itself are beside it, under the name with .attrs, as fileblob has them, if there are any.
 // That name, and the one of unfinished files, are reserved.
-type folder struct{ root *os.Root }
+//
+// Folders in it are there for as long as objects are below them: a key is free if nothing but empty folders is in its place, and
+// what a deletion leaves empty goes too.
+type folder struct {
+	root  *os.Root
+	ctx   context.Context // ends with the bucket
+	end   context.CancelFunc
+	swept atomic.Int64 // when the last look for unfinished files began, in Unix seconds
+}
 
 const (
 	attrsSuffix = ".attrs"
@@ -54,15 +61,20 @@ func checkFolder(u *url.URL) error {
 	return nil
 }
 
-func openFolder(_ context.Context, u *url.URL, _ func(string) (string, error)) (*Opened, error) {
+func openFolder(ctx context.Context, u *url.URL, _ func(string) (string, error)) (*Opened, error) {
 	root, err := os.OpenRoot(u.Path)
 	if err != nil {
 		return nil, err
 	}
-	return &Opened{Bucket: gcblob.NewBucket(&folder{root})}, nil
+	f := &folder{root: root}
+	f.ctx, f.end = context.WithCancel(ctx)
+	return &Opened{Bucket: gcblob.NewBucket(f)}, nil
 }
 
-func (f *folder) Close() error { return f.root.Close() }
+func (f *folder) Close() error {
+	f.end()
+	return f.root.Close()
+}
 
 // ErrorCode implements [driver.Bucket].
 func (f *folder) ErrorCode(err error) gcerrors.ErrorCode {
@@ -122,6 +134,9 @@ func (f *folder) file(name string) (*os.File, fs.FileInfo, error) {
 		}
 	}
 	info, err := f.root.Lstat(name) // before: to open a device can do something already
+	if errors.Is(err, syscall.ENAMETOOLONG) {
+		return nil, nil, fs.ErrNotExist // so it cannot be there
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -230,129 +245,6 @@ func (r *fileReader) Close() error                         { return r.file.Close
 func (r *fileReader) Attributes() *driver.ReaderAttributes { return &r.attributes }
 func (r *fileReader) As(any) bool                          { return false }
 
-// NewTypedWriter implements [driver.Bucket]. The unfinished file is as near to its place as there are folders, so that it is on
-// the same file system. It stays behind if the worker crashes.
-func (f *folder) NewTypedWriter(ctx context.Context, key, contentType string, opts *driver.WriterOptions) (driver.Writer, error) {
-	if reserved(key) {
-		return nil, errReserved
-	}
-	near := ""
-	for _, dir := range parents(key) {
-		real, err := f.isDir(dir)
-		if errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		if !real {
-			return nil, reason("what the key has before one of its slashes is not a folder in the bucket")
-		}
-		near = dir
-	}
-	if info, err := f.root.Lstat(key); err == nil && !info.Mode().IsRegular() {
-		return nil, reason("what has that name in the bucket's folder is not an object")
-	}
-	if opts.BeforeWrite != nil {
-		if err := opts.BeforeWrite(func(any) bool { return false }); err != nil {
-			return nil, err
-		}
-	}
-	w := &fileWriter{f: f, ctx: ctx, key: key, temp: path.Join(near, "."+rand.Text()+tempSuffix), exclusive: opts.IfNotExist}
-	if contentType != defaultType || len(opts.Metadata) > 0 {
-		w.attrs = &attrs{contentType, opts.Metadata}
-	}
-	var err error
-	w.file, err = f.root.OpenFile(w.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	return w, err
-}
-
-type fileWriter struct {
-	f         *folder
-	ctx       context.Context
-	key, temp string
-	file      *os.File
-	attrs     *attrs // nil: none
-	exclusive bool
-}
-
-func (w *fileWriter) Write(p []byte) (int, error) {
-	if err := w.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return w.file.Write(p)
-}
-
-// Close puts the file in its place, unless the context has ended.
-func (w *fileWriter) Close() error {
-	defer w.f.root.Remove(w.temp) //nolint:errcheck // most often it is not there any more
-	err := w.ctx.Err()
-	if err == nil {
-		err = w.file.Sync() // or a crash of the machine could leave the name, and nothing in it
-	}
-	if closeErr := w.file.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return err
-	}
-	return w.publish()
-}
-
-func (w *fileWriter) publish() error {
-	root := w.f.root
-	for _, dir := range parents(w.key) {
-		if err := root.Mkdir(dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		if real, err := w.f.isDir(dir); err != nil || !real {
-			return reason("what the key has before one of its slashes is not a folder in the bucket")
-		}
-	}
-	tempAttrs := strings.TrimSuffix(w.temp, tempSuffix) + attrsSuffix + tempSuffix
-	if w.attrs != nil {
-		text, err := json.Marshal(w.attrs)
-		if err == nil {
-			err = root.WriteFile(tempAttrs, text, 0o666)
-		}
-		if err != nil {
-			return err
-		}
-		defer root.Remove(tempAttrs) //nolint:errcheck // as above
-	}
-	var err error
-	if w.exclusive {
-		err = root.Link(w.temp, w.key) // which, unlike a renaming, does not replace
-	} else {
-		err = root.Rename(w.temp, w.key)
-	}
-	if err != nil {
-		return err
-	}
-	// Two files cannot be replaced at once: for a moment a reader may find the new object with the old attributes.
-	if w.attrs != nil {
-		return root.Rename(tempAttrs, w.key+attrsSuffix)
-	}
-	if err := root.Remove(w.key + attrsSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-// Delete implements [driver.Bucket]. Folders that it leaves empty stay.
-func (f *folder) Delete(ctx context.Context, key string, _ *driver.DeleteOptions) error {
-	if _, err := f.Attributes(ctx, key); err != nil {
-		return err
-	}
-	if err := f.root.Remove(key); err != nil {
-		return err
-	}
-	if err := f.root.Remove(key + attrsSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
 // ListPaged implements [driver.Bucket]. It looks at no more folders than the page needs.
 func (f *folder) ListPaged(ctx context.Context, opts *driver.ListOptions) (*driver.ListPage, error) {
 	l := &lister{folder: f, ctx: ctx, opts: opts}
@@ -391,12 +283,7 @@ var errPage = errors.New("the page is full")
 
 // walk visits what is in a folder, "" or a name with a slash at its end.
 func (l *lister) walk(dir string) error {
-	file, err := l.root.OpenFile(path.Clean(dir), os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return l.skip(err, dir)
-	}
-	entries, err := file.ReadDir(-1)
-	file.Close()
+	entries, err := l.entries(dir)
 	if err != nil {
 		return l.skip(err, dir)
 	}
@@ -428,7 +315,7 @@ func (l *lister) walk(dir string) error {
 		if e.IsDir() {
 			err = l.walk(e.key)
 		} else {
-			err = l.visit(e.key, e)
+			err = l.visit(e.key)
 		}
 		if err != nil {
 			return err
@@ -445,7 +332,7 @@ func (l *lister) skip(err error, dir string) error {
 	return err
 }
 
-func (l *lister) visit(key string, e fs.DirEntry) error {
+func (l *lister) visit(key string) error {
 	object := &driver.ListObject{Key: key}
 	if l.opts.Delimiter != "" {
 		if before, _, ok := strings.Cut(key[len(l.opts.Prefix):], l.opts.Delimiter); ok {
@@ -457,8 +344,8 @@ func (l *lister) visit(key string, e fs.DirEntry) error {
 		return nil
 	}
 	if !object.IsDir {
-		info, err := e.Info()
-		if err != nil { // it has gone
+		info, err := l.root.Lstat(key)              // the entry would look by the path from the root of all, which can be too long
+		if err != nil || !info.Mode().IsRegular() { // it has gone
 			return nil
 		}
 		object.Size, object.ModTime = info.Size(), info.ModTime()
