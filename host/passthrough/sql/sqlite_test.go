@@ -161,3 +161,33 @@ func TestSQLiteValuesOfManyColumns(t *testing.T) {
 	a.query("SELECT " + columns)
 	a.refused("query", request{Connection: "db", SQL: "SELECT " + columns + ", 1"}, abi.EIO, "too many columns")
 }
+
+// A session that has read the schema before another one changes it tells the columns as they are then.
+func TestSQLiteColumnsAfterChange(t *testing.T) {
+	a := sqlite.client(t, writing).activity(t)
+	both := func(text string) (responses []response) { // in two sessions
+		t.Helper()
+		for range 2 {
+			r := a.do("query", request{Connection: "db", SQL: text, MaxRows: 1})
+			if r.Cursor == 0 {
+				t.Fatal("the session is not kept")
+			}
+			responses = append(responses, r)
+		}
+		for _, r := range responses {
+			a.do("close", request{Cursor: r.Cursor})
+		}
+		return responses
+	}
+	a.exec("CREATE TABLE t (v)")
+	a.exec("INSERT INTO t VALUES (1), (2)")
+	both("SELECT * FROM t")
+	a.exec("DROP TABLE t")
+	a.exec("CREATE TABLE t (w datetime, v int)")
+	a.exec("INSERT INTO t VALUES ('x', 1), ('y', 2)")
+	for _, r := range both("SELECT * FROM t") {
+		if fmt.Sprint(r.Columns) != "[{w DATETIME} {v INT}]" || r.rows != `[["x",1]]` {
+			t.Errorf("%v %s", r.Columns, r.rows)
+		}
+	}
+}

@@ -406,6 +406,12 @@ func (c *conn) Query(ctx context.Context, s *sql.Statement) (sql.Rows, error) {
 	// Some functions need a little more on the way, and schemas have values too.
 	sqlite3.Xsqlite3_limit(c.tls, c.db, sqlite3.SQLITE_LIMIT_LENGTH, int32(max(s.MaxRow+(4<<10), 256<<10)))
 	stmt, err := c.prepare(ctx, s.SQL)
+	if _, said := errors.AsType[*sql.Error](err); said {
+		// Another connection may have changed the schema since this one read it, which SQLite finds out only when a statement runs.
+		if c.run(ctx, "SELECT 1 FROM sqlite_schema LIMIT 1") == nil {
+			stmt, err = c.prepare(ctx, s.SQL)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -441,16 +447,20 @@ func (r *rows) begin(ctx context.Context, args []any) (err error) {
 			return c.fail(ctx, code)
 		}
 	}
+	if r.first, err = c.step(ctx, r.stmt, true); err != nil {
+		return err
+	}
+	// Only now: the first step compiles the statement again if another connection has changed the schema since this one read it.
 	for i := range sqlite3.Xsqlite3_column_count(c.tls, r.stmt) {
 		r.columns = append(r.columns, sql.Column{
 			Name: strings.ToValidUTF8(libc.GoString(sqlite3.Xsqlite3_column_name(c.tls, r.stmt, i)), "\ufffd"),
 			Type: strings.ToUpper(strings.ToValidUTF8(libc.GoString(sqlite3.Xsqlite3_column_decltype(c.tls, r.stmt, i)), "\ufffd")),
 		})
 	}
-	if r.first, err = c.step(ctx, r.stmt, true); err == nil && !r.first {
+	if !r.first {
 		r.end()
 	}
-	return err
+	return nil
 }
 
 // bind sets a parameter, and returns a result code.
