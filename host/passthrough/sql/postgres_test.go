@@ -526,6 +526,93 @@ func TestPostgresConnections(t *testing.T) {
 	})
 }
 
+// Whatever is read can be written back and is the same then, and its type has a name.
+func TestPostgresValuesRoundTrip(t *testing.T) {
+	a := postgres.client(t, writing).activity(t)
+	for _, statement := range []string{
+		"CREATE TYPE mood AS ENUM ('sad', 'so so')", `CREATE TYPE "Big Mood" AS ENUM ('x')`, "CREATE DOMAIN positive AS int CHECK (VALUE > 0)", "CREATE DOMAIN day AS date",
+		"CREATE TYPE pair AS (at timestamptz, what mood, text text)", "CREATE TYPE span AS RANGE (subtype = timetz)", "CREATE DOMAIN pairs AS pair",
+	} {
+		a.exec(statement)
+	}
+	for _, test := range []struct{ kind, name, text, want string }{ // want: how it is told, if that is not the text
+		{"mood", "MOOD", "so so", ""}, {"mood[]", "_MOOD", `{sad,"so so",NULL}`, ""}, {`"Big Mood"`, "BIG MOOD", "x", ""},
+		{"positive[]", "_POSITIVE", "{1,2}", ""}, {"day[]", "_DAY", `{"0044-03-15 BC",infinity}`, ""}, {"day", "DATE", "0044-03-15 BC", ""},
+		{"pair", "PAIR", `("0044-03-15 12:00:00+00 BC","so so","a ""b"", c")`, ""}, {"pair[]", "_PAIR", `{"(infinity,sad,\"x y\")",NULL}`, ""}, {"pairs", "PAIR", "(-infinity,,)", ""},
+		{"span", "SPAN", "[00:00:00+05:30,24:00:00-12)", ""}, {"span[]", "_SPAN", `{"[01:00:00+00,02:00:00+00]"}`, ""}, {"span_multirange", "SPAN_MULTIRANGE", "{[01:00:00+00,02:00:00+00]}", ""},
+		{"money", "MONEY", "-$1,234,567.89", ""}, {"money[]", "_MONEY", `{"$1,000.00",-$0.01}`, ""},
+		{"timetz", "TIMETZ", "24:00:00-15:59:59", ""}, {"timetz", "TIMETZ", "13:14:15.123456+05:30", ""}, {"timetz[]", "_TIMETZ", "{24:00:00+00}", ""},
+		{"time", "TIME", "24:00:00", ""}, {"time", "TIME", "00:00:00.000001", ""},
+		{"date", "DATE", "0044-03-15 BC", ""}, {"date", "DATE", "4713-01-01 BC", ""}, {"date", "DATE", "0001-12-31 BC", ""}, {"date", "DATE", "0001-01-01", ""}, {"date", "DATE", "0099-02-03", ""},
+		{"date", "DATE", "9999-12-31", ""}, {"date", "DATE", "10000-01-01", ""}, {"date", "DATE", "5874897-12-31", ""}, {"date", "DATE", "infinity", ""}, {"date", "DATE", "-infinity", ""},
+		{"date[]", "_DATE", `{"0044-03-15 BC",12345-01-01,-infinity}`, ""}, {"daterange", "DATERANGE", `["0044-03-15 BC",infinity)`, ""},
+		{"timestamp", "TIMESTAMP", "0044-03-15 12:13:14.5 BC", "0044-03-15T12:13:14.5 BC"}, {"timestamp", "TIMESTAMP", "4714-11-24 00:00:00 BC", "4714-11-24T00:00:00 BC"},
+		{"timestamp", "TIMESTAMP", "12345-06-07 08:09:10", "12345-06-07T08:09:10"}, {"timestamp", "TIMESTAMP", "294276-12-31 23:59:59.999999", "294276-12-31T23:59:59.999999"},
+		{"timestamp", "TIMESTAMP", "0001-01-01 00:00:00", "0001-01-01T00:00:00"}, {"timestamp", "TIMESTAMP", "-infinity", ""}, {"timestamp", "TIMESTAMP", "infinity", ""},
+		{"timestamptz", "TIMESTAMPTZ", "0044-03-15 12:13:14.000001+00 BC", "0044-03-15T12:13:14.000001Z BC"}, {"timestamptz", "TIMESTAMPTZ", "4714-11-24 00:00:00+00 BC", "4714-11-24T00:00:00Z BC"},
+		{"timestamptz", "TIMESTAMPTZ", "294276-12-31 23:59:59.999999+00", "294276-12-31T23:59:59.999999Z"}, {"timestamptz", "TIMESTAMPTZ", "-infinity", ""},
+		{"timestamptz[]", "_TIMESTAMPTZ", `{"0044-03-15 12:00:00+00 BC","12345-01-01 00:00:00+00",infinity}`, ""}, {"tstzrange", "TSTZRANGE", `["0044-03-15 12:00:00+00 BC",)`, ""},
+		{"interval", "INTERVAL", "-178000000 years -1 days +24:00:00.000001", "-178000000 years -1 days +24:00:00.000001"}, {"numeric", "NUMERIC", "NaN", ""}, {"numeric", "NUMERIC", "-0.10", ""},
+		{"float8", "FLOAT8", "5e-324", "5e-324"}, {"float4[]", "_FLOAT4", "{NaN,-Infinity,0.1}", ""}, {"bytea[]", "_BYTEA", `{"\\x00ff",NULL}`, ""}, {"bit(3)", "BIT", "101", ""}, {`"char"`, "CHAR", "x", ""},
+		{"tsquery", "TSQUERY", "'a' & 'b'", ""}, {"tsvector", "TSVECTOR", "'a':1 'b':2", ""}, {"pg_lsn", "PG_LSN", "16/B374D848", ""}, {"regclass", "REGCLASS", "pg_class", ""}, {"int2vector", "INT2VECTOR", "1 2", ""},
+		{"inet", "INET", "10.0.0.1/8", ""}, {"macaddr8", "MACADDR8", "08:00:2b:01:02:03:04:05", ""}, {"xml", "XML", "<a/>", ""}, {"jsonpath", "JSONPATH", `$."a"`, ""}, {"point", "POINT", "(1.5,-2)", ""},
+	} {
+		t.Run(test.kind+" "+test.text, func(t *testing.T) {
+			if test.want == "" {
+				test.want = test.text
+			}
+			got := a.query("SELECT $1::"+test.kind+" AS v", test.text)
+			value := got.Rows[0][0]
+			if got.Columns[0].Type != test.name || fmt.Sprint(value) != test.want {
+				t.Errorf("%s: %v, not %s: %s", got.Columns[0].Type, value, test.name, test.want)
+			}
+			back := a.query("SELECT ($1::"+test.kind+")::text IS NOT DISTINCT FROM ($2::"+test.kind+")::text, ($1::"+test.kind+")::text", value, test.text)
+			if back.Rows[0][0] != true {
+				t.Errorf("%v came back as %s", value, back.rows)
+			}
+		})
+	}
+}
+
+// The names of types are asked for once, in transactions too, in which an error is not of that question.
+func TestPostgresTypeNames(t *testing.T) {
+	c, _ := newWatched(t, testbed.SharedPostgres(t), writing) // with one session
+	a := c.activity(t)
+	a.exec("CREATE TYPE mood AS ENUM ('sad')")
+	tx := a.do("begin", request{Connection: "db", Isolation: "repeatable read"}).Transaction
+	for range 3 {
+		r := a.do("query", request{Transaction: tx, SQL: "SELECT 'sad'::mood AS a, '{sad}'::mood[] AS b, 1 AS c, '1'::money AS d"})
+		if fmt.Sprint(r.Columns) != "[{a MOOD} {b _MOOD} {c INT4} {d MONEY}]" || r.rows != `[["sad","{sad}",1,"$1.00"]]` {
+			t.Errorf("%v %s", r.Columns, r.rows)
+		}
+	}
+	// It is the session that knows them by now: a name is that of the time when it was asked for.
+	a.do("exec", request{Transaction: tx, SQL: "ALTER TYPE mood RENAME TO temper"})
+	if r := a.do("query", request{Transaction: tx, SQL: "SELECT 'sad'::temper AS a"}); r.Columns[0].Type != "MOOD" {
+		t.Errorf("%v", r.Columns)
+	}
+	a.do("exec", request{Transaction: tx, SQL: "ALTER TYPE temper RENAME TO mood"})
+	a.do("exec", request{Transaction: tx, SQL: "DROP TYPE mood"})
+	a.refused("query", request{Transaction: tx, SQL: "SELECT 'sad'::mood"}, abi.EIO, "42704")
+	a.do("rollback", request{Transaction: tx})
+	// More types than a connection remembers.
+	var many strings.Builder
+	for i := range 1200 {
+		fmt.Fprintf(&many, "CREATE TYPE t%d AS ENUM (); ", i)
+	}
+	a.exec("DO $$ BEGIN " + many.String() + "END $$")
+	for from := 0; from < 1200; from += 200 {
+		many.Reset()
+		for i := range 200 {
+			fmt.Fprintf(&many, ", NULL::t%d", from+i)
+		}
+		r := a.query("SELECT " + many.String()[2:])
+		if first, last := r.Columns[0].Type, r.Columns[199].Type; first != fmt.Sprintf("T%d", from) || last != fmt.Sprintf("T%d", from+199) {
+			t.Errorf("%s to %s", first, last)
+		}
+	}
+}
+
 // A password that changes is used for the next connection.
 func TestPostgresPasswordRotates(t *testing.T) {
 	server := testbed.SharedPostgres(t)

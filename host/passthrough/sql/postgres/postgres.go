@@ -20,11 +20,9 @@ package postgres
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/url"
 	"strconv"
 	"strings"
@@ -163,6 +161,8 @@ type conn struct {
 	readOnly bool
 	// escapable is for versions in which a session may RESET transaction_read_only at any time, with set_config(…, NULL, …) too.
 	escapable bool
+	// names are those of types that pgx does not know, as they were when the connection met them first.
+	names map[oid]string
 }
 
 var errBusy = errors.New("postgres: a statement is not at its end")
@@ -450,6 +450,16 @@ func (c *conn) Query(ctx context.Context, s *sql.Statement) (sql.Rows, error) {
 	if err := r.describe(parse); err != nil {
 		return nil, err
 	}
+	if unknown := r.unknown(); len(unknown) > 0 {
+		if err := c.learn(unknown); err != nil {
+			return nil, err
+		}
+		// The question has taken the place of the statement.
+		if err := r.describe(parse); err != nil {
+			return nil, err
+		}
+	}
+	r.name()
 	for _, t := range r.types {
 		bind.ResultFormatCodes = append(bind.ResultFormatCodes, t.format())
 	}
@@ -473,13 +483,12 @@ type rows struct {
 	affected int64
 }
 
-var typeMap = pgtype.NewMap()
-
 // describe has the server parse a statement, and say what results it has.
 func (r *rows) describe(parse *pgproto3.Parse) error {
 	if err := r.c.send(parse, &pgproto3.Describe{ObjectType: 'S'}, &pgproto3.Sync{}); err != nil {
 		return err
 	}
+	r.columns, r.types = nil, nil
 	var said error
 	for r.c.busy {
 		message, err := r.c.receive()
@@ -495,11 +504,7 @@ func (r *rows) describe(parse *pgproto3.Parse) error {
 			}
 		case *pgproto3.RowDescription:
 			for _, field := range message.Fields {
-				name := strconv.FormatUint(uint64(field.DataTypeOID), 10)
-				if known, ok := typeMap.TypeForOID(field.DataTypeOID); ok {
-					name = strings.ToUpper(known.Name)
-				}
-				r.columns = append(r.columns, sql.Column{Name: strings.ToValidUTF8(string(field.Name), "\ufffd"), Type: name})
+				r.columns = append(r.columns, sql.Column{Name: strings.ToValidUTF8(string(field.Name), "\ufffd")})
 				r.types = append(r.types, oid(field.DataTypeOID))
 			}
 		}
@@ -569,88 +574,4 @@ func (r *rows) Close(ctx context.Context) error {
 	r.done = true
 	defer r.c.watch(ctx)()
 	return r.c.finish()
-}
-
-// oid is a type by its number in the server.
-type oid uint32
-
-// format is 1, for binary, where the text would depend on parameters of the session or be twice as long.
-func (t oid) format() int16 {
-	switch t {
-	case pgtype.ByteaOID, pgtype.TimestamptzOID, pgtype.TimestampOID, pgtype.DateOID:
-		return 1
-	}
-	return 0
-}
-
-func (r *rows) decode(message *pgproto3.DataRow) ([]any, error) {
-	if len(message.Values) != len(r.types) {
-		r.c.err = errors.New("postgres: a row is not as it was described")
-		return nil, r.c.err
-	}
-	row := make([]any, len(message.Values))
-	for i, raw := range message.Values {
-		if raw == nil {
-			continue
-		}
-		value, err := r.types[i].decode(raw)
-		if err != nil {
-			r.c.err = err
-			return nil, err
-		}
-		row[i] = value
-	}
-	return row, nil
-}
-
-var errValue = errors.New("postgres: a value is not of its type")
-
-// decode makes of a value what package sql knows. raw is not kept.
-func (t oid) decode(raw []byte) (any, error) {
-	switch t {
-	case pgtype.BoolOID:
-		return string(raw) == "t", nil
-	case pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID, pgtype.OIDOID:
-		return strconv.ParseInt(string(raw), 10, 64)
-	case pgtype.Float4OID, pgtype.Float8OID:
-		return strconv.ParseFloat(string(raw), 64)
-	case pgtype.ByteaOID:
-		return append([]byte{}, raw...), nil
-	case pgtype.TimestamptzOID, pgtype.TimestampOID:
-		if len(raw) != 8 {
-			return nil, errValue
-		}
-		layout := "2006-01-02T15:04:05.999999"
-		if t == pgtype.TimestamptzOID {
-			layout += "Z"
-		}
-		micros := int64(binary.BigEndian.Uint64(raw))
-		if infinite := infinity(micros, math.MinInt64, math.MaxInt64); infinite != "" {
-			return infinite, nil
-		}
-		seconds, rest := micros/1e6, micros%1e6
-		return time.Unix(epoch+seconds, rest*1e3).UTC().Format(layout), nil
-	case pgtype.DateOID:
-		if len(raw) != 4 {
-			return nil, errValue
-		}
-		days := int64(int32(binary.BigEndian.Uint32(raw)))
-		if infinite := infinity(days, math.MinInt32, math.MaxInt32); infinite != "" {
-			return infinite, nil
-		}
-		return time.Unix(epoch+days*86400, 0).UTC().Format(time.DateOnly), nil
-	}
-	return string(raw), nil
-}
-
-const epoch = 946684800 // 2000-01-01, from which the server counts, in Unix time
-
-func infinity(n, lowest, highest int64) string {
-	switch n {
-	case lowest:
-		return "-infinity"
-	case highest:
-		return "infinity"
-	}
-	return ""
 }
