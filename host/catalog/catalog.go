@@ -164,14 +164,23 @@ func readFile(path string) ([]byte, error) {
 	if !stat.Mode().IsRegular() {
 		return nil, errors.New("not a regular file")
 	}
-	if stat.Size() > MaxModuleSize {
-		return nil, fmt.Errorf("%d MB are more than the %d MB that a module may have", stat.Size()>>20, MaxModuleSize>>20)
-	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, unwrapPath(err)
 	}
 	defer f.Close()
+	// What is something else is told so whatever its size, and not read to its end.
+	head := make([]byte, headSize)
+	n, err := f.ReadAt(head, 0)
+	if err != nil && err != io.EOF {
+		return nil, unwrapPath(err)
+	}
+	if !bytes.HasPrefix(head[:n], []byte(magic)) {
+		return nil, identify(head[:n])
+	}
+	if stat.Size() > MaxModuleSize {
+		return nil, fmt.Errorf("%d MB are more than the %d MB that a module may have", stat.Size()>>20, MaxModuleSize>>20)
+	}
 	var data bytes.Buffer
 	data.Grow(int(stat.Size()) + bytes.MinRead) // to be read without growing
 	if _, err := data.ReadFrom(io.LimitReader(f, MaxModuleSize+1)); err != nil {
@@ -194,6 +203,9 @@ func unwrapPath(err error) error {
 // Parse makes a Module from a binary that does not come from a file. It keeps the slice.
 func Parse(name string, binary []byte) (*Module, error) {
 	b, err := wasm.Parse(binary)
+	if errors.Is(err, wasm.ErrNotWasm) {
+		return nil, identify(binary)
+	}
 	if err != nil {
 		return nil, err
 	}

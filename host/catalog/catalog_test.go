@@ -1,10 +1,16 @@
 package catalog_test
 
 import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -250,8 +256,8 @@ func TestOpenReportsEverything(t *testing.T) {
 		found[filepath.Base(path)] = problem
 	}
 	for file, want := range map[string]string{
-		"text.wasm":         "not a WebAssembly binary",
-		"empty.wasm":        "not a WebAssembly binary",
+		"text.wasm":         "text format",
+		"empty.wasm":        "the file is empty",
 		"truncated.wasm":    "truncated",
 		"component.wasm":    "component",
 		"library.wasm":      "neither native",
@@ -269,6 +275,82 @@ func TestOpenReportsEverything(t *testing.T) {
 	}
 	if len(found) > 0 {
 		t.Errorf("unexpected problems: %v", found)
+	}
+}
+
+// What is found under the name of a module, and is none, is told by what it is, with what to do, whatever its size.
+func TestForeignFiles(t *testing.T) {
+	packed := func(w func(io.Writer) io.WriteCloser) []byte {
+		var b bytes.Buffer
+		writer := w(&b)
+		if _, err := writer.Write(native(fn("A"))); err != nil {
+			t.Fatal(err)
+		}
+		if err := writer.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	var zipped, tarred bytes.Buffer
+	z, tr := zip.NewWriter(&zipped), tar.NewWriter(&tarred)
+	if _, err := z.Create("a.wasm"); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(z.Close(), tr.WriteHeader(&tar.Header{Name: "a.wasm", Mode: 0o644}), tr.Close()); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.wasm")
+	for _, test := range []struct {
+		name, content string
+		wants         []string
+	}{
+		{"empty", "", []string{"the file is empty", "again"}},
+		{"zeros", strings.Repeat("\x00", 4096), []string{"zeros", "copy it again"}},
+		{"ends within the magic", "\x00as", []string{"truncated", "again"}},
+		{"ends within the header", "\x00asm\x01\x00", []string{"truncated", "again"}},
+		{"Git LFS", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", []string{"Git LFS pointer", "`git lfs pull`"}},
+		{"git-annex", "/annex/objects/SHA256E-s1--x.wasm\n", []string{"git-annex pointer", "`git annex get`"}},
+		{"gzip", string(packed(func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) })), []string{"gzip file", "`gunzip`"}},
+		{"zip", zipped.String(), []string{"zip archive", "`unzip`"}},
+		{"tar", tarred.String(), []string{"tar archive", "`tar -xf`"}},
+		{"zstd", "\x28\xb5\x2f\xfd\x00", []string{"Zstandard", "`unzstd`"}},
+		{"HTML", "\xef\xbb\xbf\n<!-- x\n -->\n<!DOCTYPE html>\n<html>", []string{"HTML page", "download"}},
+		{"HTML without a type", "<html><head>", []string{"HTML page"}},
+		{"XML", "<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code></Error>", []string{"XML", "download"}},
+		{"JSON", `{"errors": []}`, []string{"JSON", "download"}},
+		{"text", ";; (a comment)\n(; another\n one ;)\n( module $m\n(func))", []string{"text format", "`wat2wasm`"}},
+		{"text of a component", "(component)", []string{"text format"}},
+		{"a component", "\x00asm\x0d\x00\x01\x00", []string{"a WebAssembly component", "wasm32-wasip1"}},
+		{"a machine's program", "\x7fELF\x02\x01\x01", []string{"for machines", "GOOS=wasip1"}},
+		{"a script", "#!/bin/sh\n", []string{"script"}},
+		{"anything else", "something else", []string{"not a WebAssembly binary", "wasm32-wasip1"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, parseErr := catalog.Parse("a", []byte(test.content))
+			if err := os.WriteFile(path, []byte(test.content), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			_, readErr := catalog.Read(path)
+			errs := []error{parseErr, readErr}
+			if n := len(test.content); n > 4 && !strings.HasPrefix(test.content, "\x00asm") { // the rest is not looked at
+				if err := os.Truncate(path, catalog.MaxModuleSize*4); err != nil {
+					t.Fatal(err)
+				}
+				_, err := catalog.Read(path)
+				errs = append(errs, err)
+			}
+			for _, err := range errs {
+				for _, want := range test.wants {
+					if err == nil || !strings.Contains(err.Error(), want) {
+						t.Errorf("%v, not %q", err, want)
+					}
+				}
+			}
+			if !strings.HasPrefix(readErr.Error(), path+": ") {
+				t.Errorf("the file is not named: %v", readErr)
+			}
+		})
 	}
 }
 

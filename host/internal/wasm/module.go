@@ -140,7 +140,7 @@ type Limits struct {
 var ErrComponent = errors.New("this is a WebAssembly component, not a core module: build for wasm32-wasip1 (not wasip2), or extract the core module")
 
 // ErrNotWasm is returned for a file that is not WebAssembly at all.
-var ErrNotWasm = errors.New(`this is not a WebAssembly binary: it does not begin with "\0asm"`)
+var ErrNotWasm = errors.New(`this is not a WebAssembly binary: it does not begin with "\0asm"; build for wasm32-wasip1, and use the .wasm file that comes of it`)
 
 const maxItems = 1 << 20 // of any vector: far above real modules, far below what would hurt to allocate
 
@@ -163,7 +163,7 @@ func (m *Module) FuncType(index uint32) (FuncType, bool) {
 func Parse(binary []byte) (*Module, error) {
 	if len(binary) < 8 {
 		if len(binary) >= 4 && string(binary[:4]) == "\x00asm" {
-			return nil, errors.New("the file is truncated: it ends within the 8 bytes of the header")
+			return nil, errors.New("the file is truncated: it ends within the 8 bytes of the header; build or copy it again")
 		}
 		return nil, ErrNotWasm
 	}
@@ -191,7 +191,7 @@ func Parse(binary []byte) (*Module, error) {
 			return nil, err
 		}
 		if uint64(size) > uint64(len(r.data)-r.pos) {
-			return nil, fmt.Errorf("the file is truncated: section %d at offset %#x says it has %d bytes, %d are left", id, start, size, len(r.data)-r.pos)
+			return nil, fmt.Errorf("the file is truncated: section %d at offset %#x says it has %d bytes, %d are left; build or copy it again", id, start, size, len(r.data)-r.pos)
 		}
 		end := r.pos + int(size)
 		if isRead(id) {
