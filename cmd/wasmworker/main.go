@@ -193,13 +193,18 @@ func newLogger(c *cli.Context) (*slog.Logger, error) {
 			format = "text"
 		}
 	}
+	var handler slog.Handler
 	switch format {
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, options)), nil
+		handler = slog.NewJSONHandler(w, options)
 	case "text":
-		return slog.New(slog.NewTextHandler(w, options)), nil
+		handler = slog.NewTextHandler(w, options)
+	default:
+		return nil, usagef("--log-format %q is not one of auto, text, json", format)
 	}
-	return nil, usagef("--log-format %q is not one of auto, text, json", format)
+	logger := slog.New(handler)
+	slog.SetDefault(logger) // for drivers, which are given none
+	return logger, nil
 }
 
 func isTerminal(w any) bool {
