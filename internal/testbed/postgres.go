@@ -3,6 +3,8 @@ package testbed
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,6 +20,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Postgres is a PostgreSQL server in a process of its own, on loopback and on a socket in its folder. Its superuser
@@ -187,6 +190,52 @@ func (p *Postgres) Admin(t testing.TB, database string) *pgx.Conn {
 		c.Close(ctx) //nolint:errcheck // a test may have killed the server
 	})
 	return c
+}
+
+// UseTLS makes new connections of all roles but admin's use TLS: the server has a certificate and key, as PEM, and clients have to have
+// one of an authority.
+func (p *Postgres) UseTLS(t testing.TB, certificate, key, authority []byte) {
+	t.Helper()
+	data := filepath.Join(p.Folder, "data")
+	const access = "host all admin 127.0.0.1/32 scram-sha-256\nhostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-ca\n"
+	for name, content := range map[string][]byte{"server.crt": certificate, "server.key": key, "clients.crt": authority, "pg_hba.conf": []byte(access)} {
+		path := filepath.Join(data, name)
+		if err := errors.Join(os.RemoveAll(path), os.WriteFile(path, content, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		unprivileged(t, path)
+	}
+	admin := p.Admin(t, "postgres")
+	for _, statement := range []string{"ALTER SYSTEM SET ssl_cert_file = 'server.crt'", "ALTER SYSTEM SET ssl_key_file = 'server.key'", "ALTER SYSTEM SET ssl_ca_file = 'clients.crt'", "ALTER SYSTEM SET ssl = on", "SELECT pg_reload_conf()"} {
+		if _, err := admin.Exec(context.Background(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pair, err := tls.X509KeyPair(certificate, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	Eventually(t, "the server has its new certificate", func() error {
+		config, err := pgconn.ParseConfig(fmt.Sprintf("postgres://nobody@127.0.0.1:%d/postgres?sslmode=require", p.Port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		config.RuntimeParams = nil
+		var seen []byte
+		config.TLSConfig.VerifyPeerCertificate = func(raw [][]byte, _ [][]*x509.Certificate) error {
+			seen = raw[0]
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if c, err := pgconn.ConnectConfig(ctx, config); err == nil {
+			c.Close(ctx) //nolint:errcheck // it was not wanted
+		}
+		if !bytes.Equal(seen, pair.Certificate[0]) {
+			return errors.New("it has not")
+		}
+		return nil
+	})
 }
 
 // Stop stops the server at once, with the sessions that there are, and removes its files. Stopping twice does nothing.

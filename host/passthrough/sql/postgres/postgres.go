@@ -7,7 +7,8 @@
 // User, host and database are required. The query may have what libpq knows (several hosts, sslrootcert, sslcert, sslkey,
 // target_session_attrs, channel_binding, connect_timeout), and the server's parameters (search_path, statement_timeout). sslmode is verify-full
 // without one, for which the server needs a certificate of its name: sslmode=disable is for a server on the same machine. Nothing comes from the
-// worker's environment or home folder: no PGPASSWORD, no .pgpass.
+// worker's environment or home folder: no PGPASSWORD, no .pgpass. Files with certificates are read for each new session, so that
+// they can be replaced; while they cannot be used, sessions go on with what they had, and [slog.Default] has a warning.
 //
 // A role that can leave the database is refused: a superuser, or one that may become another role that is one, or that may
 // use the server's files and programs. What else a role may do is for GRANT to say. To know of functions that have effects outside
@@ -23,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/url"
 	"strconv"
 	"strings"
@@ -34,6 +36,7 @@ import (
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/passthrough/sql"
+	"github.com/wasmworker/wasmworker/internal/rotate"
 )
 
 func init() { sql.Register(open, "postgres", "postgresql") }
@@ -79,7 +82,28 @@ func open(u *url.URL, password func() (string, error)) (*sql.Database, error) {
 	}
 	full := *u
 	full.RawQuery = query.Encode()
-	config, err := pgconn.ParseConfig(full.String())
+	connections, err := rotate.New(func() (*pgconn.Config, error) { return parse(full.String(), query, own) }, func(err error) {
+		slog.Warn("certificate files of a PostgreSQL connection cannot be used; new sessions go on with what was read before", "error", err)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &sql.Database{Connect: func(ctx context.Context) (sql.Conn, error) { return connect(ctx, connections.Get(), password) }}, nil
+}
+
+// parse makes a configuration of a URL with its parameters. Certificates are read for it, so that there is a new one whenever they may
+// be others.
+func parse(full string, query url.Values, own map[string]bool) (*pgconn.Config, error) {
+	for _, parameter := range []string{"sslrootcert", "sslcert", "sslkey"} {
+		file := query.Get(parameter)
+		if file == "" || file == "system" && parameter == "sslrootcert" || query.Get("sslmode") == "disable" || query.Get("sslcertmode") == "disable" && parameter != "sslrootcert" {
+			continue
+		}
+		if _, err := rotate.PEM(file); err != nil {
+			return nil, fmt.Errorf("%s: %w", parameter, err)
+		}
+	}
+	config, err := pgconn.ParseConfig(full)
 	if err != nil { // whose text has the URL in it
 		return nil, fmt.Errorf("it cannot be used: %s", parseReason(err))
 	}
@@ -95,13 +119,16 @@ func open(u *url.URL, password func() (string, error)) (*sql.Database, error) {
 	config.Password = ""
 	config.OAuthTokenProvider = nil
 	config.MaxProtocolMessageBodyLen = minBody
-	return &sql.Database{Connect: func(ctx context.Context) (sql.Conn, error) { return connect(ctx, config, password) }}, nil
+	return config, nil
 }
 
 // parseReason is the part of an error of ParseConfig that holds nothing of the URL.
 func parseReason(err error) string {
 	for _, known := range []string{"invalid port", "failed to configure TLS", "invalid sslcertmode", "unknown target_session_attrs", "invalid connect_timeout", "unknown channel_binding", "failed to read service"} {
 		if strings.Contains(err.Error(), known) {
+			if cause := errors.Unwrap(err); cause != nil && known == "failed to configure TLS" { // it is about files
+				return known + ": " + cause.Error()
+			}
 			return known
 		}
 	}
