@@ -86,7 +86,8 @@ type PluginOptions struct {
 	CancelGrace time.Duration
 	// CacheDir is where compiled code is kept between starts: a start with it takes
 	// a twentieth of the time. Only trusted users may be able to write to it, since
-	// what lies there is run. "none" keeps nothing. Default: wasmworker below the
+	// what lies there is run. One that cannot be made or written to is told to the
+	// Logger and read alone, as far as it can be. "none" keeps nothing. Default: wasmworker below the
 	// user's cache folder, or nothing where there is none.
 	CacheDir string
 	// Interceptor stands around activities and calls of passthrough modules, to record or trace them. Default: none.

@@ -6,8 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -169,81 +167,11 @@ func TestCompileConcurrently(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	equal(t, "number of files for one content", len(files(t, dir)), 2) // rewritten and compiled
-}
-
-// files lists the files below a folder.
-func files(t *testing.T, dir string) map[string]os.FileInfo {
-	t.Helper()
-	found := map[string]os.FileInfo{}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		found[path], err = d.Info()
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
-}
-
-// What was compiled once is not compiled again: its file is used, and stays the same.
-func TestCacheDir(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "deep", "cache")
-	cfg := sandbox.Config{Modules: modules(t, "echo", "misbehave"), CacheDir: dir}
-	start(t, cfg)
-	if stat, err := os.Stat(dir); err != nil || stat.Mode().Perm() != 0o700 {
-		t.Errorf("the folder is %v (error %v): what lies in it is run, so others must not write there", stat.Mode(), err)
-	}
 	before := files(t, dir)
-	equal(t, "number of files", len(before), 4) // rewritten and compiled, of each
-
-	s := start(t, cfg)
-	after := files(t, dir)
-	equal(t, "number of files", len(after), 4)
-	for path, info := range after {
-		if b := before[path]; b == nil || !os.SameFile(b, info) || !b.ModTime().Equal(info.ModTime()) {
-			t.Errorf("%s was written again", path)
-		}
-	}
-	equal(t, "result of cached code", text(run(t, s, "Echo", raw("x"))), "x")
-	equal(t, "result of cached code", text(run(t, s, "Count")), "0")
-
-	// That the files are used shows when they are damaged. Then the modules are compiled without them.
-	for path := range after {
-		if err := os.WriteFile(path, []byte("damaged"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var logged recorder
-	cfg.Logger = logged.logger()
-	s = newSandbox(t, cfg)
-	if err := s.Compile(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	damaged := 0
-	for _, r := range logged.all() {
-		if strings.Contains(r.message, "is damaged") && strings.Contains(r.attrs, dir) {
-			damaged++
-		}
-	}
-	equal(t, "damaged files", damaged, 4)
-	equal(t, "result", text(run(t, s, "Echo", raw("x"))), "x")
-}
-
-func TestCacheDirCannotBeUsed(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, dir := range []string{file, filepath.Join(file, "below")} {
-		err := newSandbox(t, sandbox.Config{Modules: modules(t, "echo"), CacheDir: dir}).Compile(t.Context())
-		if err == nil || !strings.Contains(err.Error(), "the cache directory cannot be made") || !strings.Contains(err.Error(), file) {
-			t.Errorf("%s: error %v", dir, err)
-		}
-	}
+	equal(t, "number of files for one content", len(before), 3) // rewritten, compiled, and a checksum
+	unchanged(t, before, dir)
+	start(t, sandbox.Config{Modules: modules(t, "misbehave"), CacheDir: dir})
+	unchanged(t, before, dir)
 }
 
 func TestWithoutCacheDir(t *testing.T) {
@@ -252,22 +180,6 @@ func TestWithoutCacheDir(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, "result", text(run(t, s, "Echo", raw("x"))), "x")
-}
-
-func TestCacheDirSetting(t *testing.T) {
-	t.Setenv("XDG_CACHE_HOME", "/var/cache/me") // where there is such a thing
-	t.Setenv("HOME", "/home/me")
-	dir := sandbox.CacheDir("")
-	if want, err := os.UserCacheDir(); err != nil || dir != filepath.Join(want, "wasmworker") {
-		t.Errorf("got %s", dir)
-	}
-	equal(t, "none", sandbox.CacheDir("none"), "")
-	equal(t, "a folder", sandbox.CacheDir("some/folder"), "some/folder")
-	t.Setenv("XDG_CACHE_HOME", "not/absolute")
-	t.Setenv("HOME", "")
-	if _, err := os.UserCacheDir(); err != nil {
-		equal(t, "folder where there is none", sandbox.CacheDir(""), "")
-	}
 }
 
 // The sandbox can be asked what it has while it is being compiled.

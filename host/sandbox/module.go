@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,7 @@ type Module struct {
 	env         [][2]string
 	folders     *fs.Folders // of WASI; nil: none
 
+	cached   bool // its code came from the cache folder
 	cache    wazero.CompilationCache
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
@@ -164,36 +166,15 @@ var trialTimeout = 10 * time.Second
 
 // compile compiles the module into a runtime of its own, links what was granted, and
 // makes one instance to see that it works.
-func (m *Module) compile(ctx context.Context, cacheDir string) (err error) {
-	defer func() {
-		// The compiler is fed with whatever lies in a folder. A bug in it must cost one module.
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%s: the compiler failed on this module: %v", m.File.Path, p)
-		}
-	}()
-	exposed, err := m.rewrite(cacheDir)
+func (m *Module) compile(ctx context.Context, cache *codeCache) (err error) {
+	defer m.recovered(&err)
+	exposed, err := m.rewrite(cache)
 	if err != nil {
 		return m.errorf("the module is not valid", err)
-	}
-	if err := m.newRuntime(ctx, cacheDir); err != nil {
-		return err
-	}
-	if err := m.link(ctx); err != nil {
-		return fmt.Errorf("%s: %w", m.File.Path, err)
 	}
 	m.data = exposed.Data
-	// With two workers or more, compilation looks at ctx between functions.
-	compiling := experimental.WithCompilationWorkers(ctx, max(2, runtime.GOMAXPROCS(0)))
-	m.compiled, err = m.runtime.CompileModule(compiling, exposed.Binary)
-	if err != nil && strings.Contains(err.Error(), "compilationcache: ") {
-		m.logger.Warn("what the cache directory has of the module is damaged, so it is compiled without the cache; delete the directory", "directory", cacheDir, "error", err)
-		if err := m.close(ctx); err != nil {
-			return fmt.Errorf("%s: %w", m.File.Path, err)
-		}
-		return m.compile(ctx, "")
-	}
-	if err != nil {
-		return m.errorf("the module is not valid", err)
+	if err := m.build(ctx, exposed.Binary, cache); err != nil {
+		return err
 	}
 	if m.budget != nil {
 		// What fits one after the other must not be refused because it was tried at once.
@@ -219,6 +200,56 @@ func (m *Module) compile(ctx context.Context, cacheDir string) (err error) {
 	return nil
 }
 
+// recovered makes an error of a panic. The compiler is fed with whatever lies in a folder. A
+// bug in it must cost one module.
+func (m *Module) recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%s: the compiler failed on this module: %v", m.File.Path, p)
+	}
+}
+
+// build makes the runtime with the compiled module in it, by way of the cache if that works.
+func (m *Module) build(ctx context.Context, binary []byte, cache *codeCache) error {
+	folder, whole := cache.open(m)
+	if folder == "" {
+		return m.buildIn(ctx, binary, "")
+	}
+	failure := m.buildIn(ctx, binary, folder)
+	if failure == nil {
+		m.cached = cache.seal(folder) == 0 && whole > 0
+		return nil
+	}
+	// wazero's error does not tell whether it is about the module or the cache.
+	if ctx.Err() != nil {
+		return failure
+	}
+	if err := m.close(ctx); err != nil {
+		return fmt.Errorf("%s: %w", m.File.Path, err)
+	}
+	if err := m.buildIn(ctx, binary, ""); err != nil {
+		return err
+	}
+	cache.cannotBeWritten(cmp.Or(errors.Unwrap(failure), failure)) // it is not the module's
+	return nil
+}
+
+// buildIn is build with a folder for wazero's cache, or none.
+func (m *Module) buildIn(ctx context.Context, binary []byte, cacheDir string) (err error) {
+	defer m.recovered(&err)
+	if err := m.newRuntime(ctx, cacheDir); err != nil {
+		return fmt.Errorf("%s: %w", m.File.Path, err)
+	}
+	if err := m.link(ctx); err != nil {
+		return fmt.Errorf("%s: %w", m.File.Path, err)
+	}
+	// With two workers or more, compilation looks at ctx between functions.
+	compiling := experimental.WithCompilationWorkers(ctx, max(2, runtime.GOMAXPROCS(0)))
+	if m.compiled, err = m.runtime.CompileModule(compiling, binary); err != nil {
+		return m.errorf("the module is not valid", err)
+	}
+	return nil
+}
+
 // newRuntimes is held while a runtime is made: wazero finds out its own version when it is first asked, and writes that to a variable
 // without any lock (internal/version, 1.11).
 var newRuntimes sync.Mutex
@@ -237,7 +268,7 @@ func (m *Module) newRuntime(ctx context.Context, cacheDir string) error {
 		// runtimes that share one. The folder can be shared.
 		cache, err := wazero.NewCompilationCacheWithDir(cacheDir)
 		if err != nil {
-			return fmt.Errorf("the cache directory cannot be used: %w; name another, or none", err)
+			return err
 		}
 		m.cache = cache
 		config = config.WithCompilationCache(cache)

@@ -223,7 +223,9 @@ type Config struct {
 	// instance because its module has MaxInstances of them in use. It must not block, nor call the executor. Default: nobody is told.
 	Capped func(more int)
 	// CacheDir is where compiled code is kept between starts: a folder that only
-	// trusted users may write to, since what lies there is run. Empty: nothing is kept.
+	// trusted users may write to, since what lies there is run. It is made if need be. One that
+	// cannot be made or written to is told to the Logger and read alone, as far as it can
+	// be; what is damaged in it is made again. Empty: nothing is kept.
 	CacheDir string
 	// Logger gets what modules log outside of activities, and what the sandbox
 	// itself has to say. Default: nothing is logged.
@@ -403,11 +405,7 @@ func (s *Sandbox) Lookup(activityType string) (Activity, bool) {
 // that it links and initialises. It blocks until all are done, or returns soon after
 // ctx ends. On an error the sandbox must still be closed.
 func (s *Sandbox) Compile(ctx context.Context) error {
-	if s.cacheDir != "" {
-		if err := os.MkdirAll(s.cacheDir, 0o700); err != nil {
-			return fmt.Errorf("the cache directory cannot be made: %w; name another, or none", err)
-		}
-	}
+	cache := openCache(s.cacheDir, s.logger)
 	modules := s.Modules()
 	errs := make([]error, len(modules))
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
@@ -422,8 +420,8 @@ func (s *Sandbox) Compile(ctx context.Context) error {
 				return
 			}
 			start := time.Now()
-			if errs[i] = m.compile(ctx, s.cacheDir); errs[i] == nil {
-				s.logger.Debug("module compiled", "module", m.File.Name, "kind", string(m.File.Kind), "digest", m.File.Digest[:12], "duration", time.Since(start).Round(time.Millisecond))
+			if errs[i] = m.compile(ctx, cache); errs[i] == nil {
+				s.logger.Debug("module compiled", "module", m.File.Name, "kind", string(m.File.Kind), "digest", m.File.Digest[:12], "cached", m.cached, "duration", time.Since(start).Round(time.Millisecond))
 			}
 		})
 	}

@@ -1,0 +1,184 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+
+	"github.com/wasmworker/wasmworker/host/internal/meter"
+)
+
+// codeCache is the folder of [Config.CacheDir]. Each module has a folder of its own in it, with what it was rewritten to and, in
+// a folder that wazero makes, its machine code. A nil cache keeps nothing. Trouble with the cache costs time and nothing else.
+//
+// wazero has a checksum over the machine code alone. A file whose table of functions is damaged would crash the process, so each
+// of wazero's files has a file with a checksum over all of it beside it, against accidents: who can write there can do anything.
+type codeCache struct {
+	dir      string
+	logger   *slog.Logger
+	readOnly atomic.Bool // something could not be written, so nothing more is tried
+}
+
+const (
+	rewrittenName = "rewritten"
+	sumSuffix     = ".crc32c"
+)
+
+// openCache makes the folder. It returns nil if there can be none.
+func openCache(dir string, logger *slog.Logger) *codeCache {
+	if dir == "" {
+		return nil
+	}
+	c := &codeCache{dir: dir, logger: logger}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		c.cannotBeWritten(err)
+		return nil
+	}
+	return c
+}
+
+// cannotBeWritten tells once what is wrong with the cache.
+func (c *codeCache) cannotBeWritten(err error) {
+	if c.readOnly.CompareAndSwap(false, true) {
+		c.logger.Warn("the cache of compiled modules cannot be written, so modules that it does not have are compiled at each start; "+
+			"name a folder that can be written with --cache-dir (WASMWORKER_CACHE_DIR), or none to keep nothing", "directory", c.dir, "error", err)
+	}
+}
+
+// folder returns a module's folder. Everything that the code depends on is in its name, but for what wazero takes care of.
+func (c *codeCache) folder(m *Module) string {
+	kind := ""
+	if m.Options.CanonicalNaN {
+		kind = "-nan"
+	}
+	return filepath.Join(c.dir, fmt.Sprintf("%s-%d%s-%s", meter.Version(), maxTable, kind, m.File.Digest))
+}
+
+// open returns the folder with the module's machine code for wazero, and how many whole files it has of that. What is damaged was
+// deleted before. The folder is "" if it is of no use.
+func (c *codeCache) open(m *Module) (folder string, whole int) {
+	if c == nil {
+		return "", 0
+	}
+	folder = c.folder(m)
+	err := eachCode(folder, func(file string) error {
+		err := checkSum(file)
+		if err == nil {
+			whole++
+			return nil
+		}
+		if errors.Is(err, fs.ErrNotExist) { // its process was killed before it could write the sum, or is about to
+			m.logger.Debug("a file of the cache has no checksum, so it is made again", "file", file)
+		} else {
+			c.damaged(m, file, err)
+		}
+		return errors.Join(os.RemoveAll(file), os.RemoveAll(file+sumSuffix))
+	})
+	switch {
+	case err != nil:
+		c.cannotBeWritten(err)
+		return "", 0
+	case whole == 0 && c.readOnly.Load():
+		return "", 0
+	}
+	return folder, whole
+}
+
+// damaged tells that a file is made again.
+func (c *codeCache) damaged(m *Module, file string, err error) {
+	m.logger.Warn("what the cache directory has of the module is damaged, so it is made again", "file", file, "error", err)
+}
+
+// seal writes the checksums of the files that wazero has added to a module's folder, and returns how many they were.
+func (c *codeCache) seal(folder string) (added int) {
+	err := eachCode(folder, func(file string) error {
+		if _, err := os.Stat(file + sumSuffix); err == nil {
+			return nil
+		}
+		added++
+		sum, err := sumOf(file)
+		if err != nil {
+			return err
+		}
+		return replaceFile(file+sumSuffix, []byte(sum))
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // another process may have taken it for one without a sum
+		c.cannotBeWritten(err)
+	}
+	return added
+}
+
+// eachCode calls f for each file with machine code in a module's folder, which need not exist.
+func eachCode(folder string, f func(file string) error) error {
+	versions, err := os.ReadDir(folder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, version := range versions {
+		if !strings.HasPrefix(version.Name(), "wazero-") {
+			continue
+		}
+		files, err := os.ReadDir(filepath.Join(folder, version.Name()))
+		if err != nil {
+			return err
+		}
+		for _, file := range files {
+			if strings.Contains(file.Name(), ".") { // a checksum, or what is about to be written
+				continue
+			}
+			if err := f(filepath.Join(folder, version.Name(), file.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkSum returns nil if the file is the one that was sealed, and fs.ErrNotExist if none was.
+func checkSum(file string) error {
+	want, err := os.ReadFile(file + sumSuffix)
+	if err != nil {
+		return err
+	}
+	got, err := sumOf(file)
+	if err == nil && got != string(want) {
+		err = errors.New("its checksum is another one")
+	}
+	return err
+}
+
+func sumOf(file string) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	sum := crc32.New(castagnoli)
+	if _, err := io.CopyBuffer(struct{ io.Writer }{sum}, struct{ io.Reader }{f}, make([]byte, 256<<10)); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%08x\n", sum.Sum32()), nil
+}
+
+// replaceFile writes a file so that others who share the folder see all of it or nothing.
+func replaceFile(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) //nolint:errcheck // it is gone once it was renamed
+	if _, err := f.Write(data); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
