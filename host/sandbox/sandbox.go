@@ -215,7 +215,7 @@ type Config struct {
 	// instances are closed, no further ones are made, and guests that ask for more are refused. 0 means no limit.
 	MemoryLimit uint64
 	// Interpreter runs the guests in wazero's interpreter, which is some ten times slower: to see that they behave as on
-	// platforms without a compiler. Default: the compiler, where wazero has one.
+	// platforms without a compiler. Default: the compiler, where wazero has one and the system allows for executable memory.
 	Interpreter bool
 	// Executor hands out instances. Default: a [Pool] with the limit.
 	Executor Executor
@@ -245,6 +245,8 @@ type Sandbox struct {
 	cacheDir string
 	logger   *slog.Logger
 	skip     bool
+	// interpreter is what the configuration says.
+	interpreter bool
 
 	mu         sync.Mutex
 	modules    []*Module
@@ -264,12 +266,13 @@ type Sandbox struct {
 // those about refused modules are [*passthrough.Refusal] inside.
 func New(cfg Config) (*Sandbox, error) {
 	s := &Sandbox{
-		activities: map[string]Activity{},
-		executor:   cfg.Executor,
-		cacheDir:   cfg.CacheDir,
-		logger:     cfg.Logger,
-		skip:       cfg.SkipRefused,
-		idle:       make(chan struct{}),
+		activities:  map[string]Activity{},
+		executor:    cfg.Executor,
+		cacheDir:    cfg.CacheDir,
+		logger:      cfg.Logger,
+		skip:        cfg.SkipRefused,
+		interpreter: cfg.Interpreter,
+		idle:        make(chan struct{}),
 	}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
@@ -407,6 +410,9 @@ func (s *Sandbox) Lookup(activityType string) (Activity, bool) {
 func (s *Sandbox) Compile(ctx context.Context) error {
 	cache := openCache(s.cacheDir, s.logger)
 	modules := s.Modules()
+	if !s.interpreter {
+		s.fallBack(modules)
+	}
 	errs := make([]error, len(modules))
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
 	var wg sync.WaitGroup
@@ -450,6 +456,19 @@ func (s *Sandbox) Compile(ctx context.Context) error {
 		return errors.Join(errs...)
 	}
 	return nil
+}
+
+// fallBack makes the modules run in the interpreter where the compiler cannot work.
+func (s *Sandbox) fallBack(modules []*Module) {
+	err := executableMemory()
+	if err == nil {
+		return
+	}
+	s.logger.Warn("this system refuses executable memory, so the interpreter is used, some ten times slower; allow it with "+
+		"MemoryDenyWriteExecute=no in the systemd unit, with execmem in the SELinux policy, or by not setting PR_SET_MDWE", "error", err)
+	for _, m := range modules {
+		m.interpreter = true
+	}
 }
 
 // ErrClosed is returned by [Sandbox.Run] once [Sandbox.Close] was called.
