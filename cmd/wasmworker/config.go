@@ -382,23 +382,32 @@ func (b *bytesFlag) String() string {
 	return string(text)
 }
 
-// totalBytesFlag is a size as above, or "none", which is zero.
+// totalBytesFlag is a size as above; "none", which is zero; or "auto", see [totalBytesFlag.resolve].
 type totalBytesFlag bytesFlag
 
+const autoBytes = totalBytesFlag(math.MaxInt64)
+
 func (b *totalBytesFlag) Set(text string) error {
-	if text == "none" {
+	switch text {
+	case "none":
 		*b = 0
+		return nil
+	case "auto":
+		*b = autoBytes
 		return nil
 	}
 	if err := (*bytesFlag)(b).Set(text); err != nil {
-		return fmt.Errorf("%w, nor \"none\"", err)
+		return fmt.Errorf("%w, nor \"none\" or \"auto\"", err)
 	}
 	return nil
 }
 
 func (b *totalBytesFlag) String() string {
-	if *b == 0 {
+	switch *b {
+	case 0:
 		return "none"
+	case autoBytes:
+		return "auto"
 	}
 	return (*bytesFlag)(b).String()
 }

@@ -30,7 +30,7 @@ func serveFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "modules", Aliases: []string{"m"}, EnvVars: []string{"WASMWORKER_MODULES"}, Usage: "`FOLDER` with .wasm files, or a file; repeatable", TakesFile: true},
 	}, queueFlags(), []cli.Flag{
 		&cli.GenericFlag{Name: "max-concurrent-activities", EnvVars: []string{"MAX_CONCURRENT_ACTIVITIES"}, Value: valueOf(limitFlag(host.DefaultMaxConcurrentActivities)), Usage: "most activities that run, and instances that live, at once: a `NUMBER` or none"},
-		&cli.GenericFlag{Name: "total-memory-limit", EnvVars: []string{"WASMWORKER_TOTAL_MEMORY_LIMIT"}, Value: new(totalBytesFlag), Usage: "most memory of all instances together, or none"},
+		&cli.GenericFlag{Name: "total-memory-limit", EnvVars: []string{"WASMWORKER_TOTAL_MEMORY_LIMIT"}, Value: new(totalBytesFlag), Usage: "most memory of all instances together: a `SIZE`, none, or auto: what the container may have, or the machine has, less a quarter for the worker itself, and 256 MiB at least"},
 		&cli.GenericFlag{Name: "graceful-shutdown-timeout", EnvVars: []string{"GRACEFUL_SHUTDOWN_TIMEOUT_SECONDS"}, Value: valueOf(durationFlag(host.DefaultGracefulShutdownTimeout)), Usage: "how long activities may go on after the first signal: `SECONDS`, or with a unit"},
 		&cli.BoolFlag{Name: "skip-refused", EnvVars: []string{"WASMWORKER_SKIP_REFUSED"}, Usage: "serve the rest when modules are refused, instead of nothing"},
 		&cli.StringFlag{Name: "health-address", EnvVars: []string{"WASMWORKER_HEALTH_ADDRESS"}, Usage: "`HOST:PORT` for /healthz and /readyz, such as :8080 (default: none)"},
@@ -106,6 +106,10 @@ func newServer(c *cli.Context) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	total, err := c.Generic("total-memory-limit").(*totalBytesFlag).resolve(logger)
+	if err != nil {
+		return nil, err
+	}
 	s := &server{logger: logger, health: c.String("health-address")}
 	s.options = host.Options{
 		PluginOptions: host.PluginOptions{
@@ -116,7 +120,7 @@ func newServer(c *cli.Context) (*server, error) {
 			SkipRefused:             c.Bool("skip-refused"),
 			MaxConcurrentActivities: int(*c.Generic("max-concurrent-activities").(*limitFlag)),
 			GracefulShutdownTimeout: c.Generic("graceful-shutdown-timeout").(*durationFlag).option(),
-			TotalMemoryLimit:        uint64(*c.Generic("total-memory-limit").(*totalBytesFlag)),
+			TotalMemoryLimit:        total,
 			CancelGrace:             c.Generic("cancel-grace").(*durationFlag).option(),
 			CacheDir:                c.String("cache-dir"),
 			Logger:                  logger,
@@ -186,6 +190,9 @@ func (s *server) serve(ctx context.Context) error {
 			return usageError{err}
 		}
 		return err
+	}
+	if m, err := readMemory(); err == nil {
+		m.warnOfMemory(s.logger, s.options.TotalMemoryLimit, h.Limit(), h.Plugin().Modules())
 	}
 	s.logger.Info("serving", "task_queue", h.TaskQueue(), "activities", strings.Join(h.Activities(), ", "),
 		"max_concurrent_activities", limitText(h.Limit()), "version", buildVersion())

@@ -90,6 +90,9 @@ func (m *Module) Env() map[string]string {
 // Live returns how many instances of the module exist now, idle ones included.
 func (m *Module) Live() int { return int(m.live.Load()) }
 
+// MemoryLimit returns the most memory in bytes that an instance may come to have.
+func (m *Module) MemoryLimit() uint64 { return m.memoryLimit() }
+
 // admit checks the module against its grant and limits before anything is compiled.
 func (m *Module) admit(set passthrough.Set) error {
 	if err := set.Check(m.File, m.Options.Passthrough); err != nil {
