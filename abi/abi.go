@@ -151,13 +151,14 @@ const (
 	MaxLogVolume   = 8 << 20   // bytes of text of all log records of one activity
 	MaxHandles     = 256       // open responses of one activity
 	MaxRequestSize = 16 << 20  // bytes of a passthrough request
+	MinDetailSize  = 64        // bytes that a heartbeat's detail counts as, at least
 	MaxCauseDepth  = 16        // nested causes of a Failure
 	MaxValues      = 10_000    // JSON values in a Failure
 )
 
 // Defaults of the limits that an operator can change.
 const (
-	DefaultMaxOutput   = 2 << 20   // bytes; the Temporal server's own default limit for a payload
+	DefaultMaxOutput   = 2 << 20   // bytes, metadata included; the Temporal server's own default limit for a payload
 	DefaultMemoryLimit = 256 << 20 // bytes
 )
 
@@ -351,6 +352,7 @@ const (
 	TypeProtocolError    = "ProtocolError"    // it broke the contract
 	TypeOutputTooLarge   = "OutputTooLarge"   // its output is above the limit
 	TypeInvalidInput     = "InvalidInput"     // the arguments cannot be given to it
+	TypeCodecFailed      = "CodecFailed"      // a payload cannot be decoded or encoded
 	TypeUnexpectedCancel = "UnexpectedCancel" // status 2 though nothing was asked
 	TypeNoInstance       = "NoInstance"       // the executor has no instance for it
 	TypeWorkerShutdown   = "WorkerShutdown"   // interrupted, because its worker had to stop

@@ -84,16 +84,16 @@ func TestSpecErrnos(t *testing.T) {
 
 func TestSpecLimits(t *testing.T) {
 	want := map[string]uint64{
-		"output, and the details of one heartbeat":  abi.DefaultMaxOutput,
-		"memory of an instance":                     abi.DefaultMemoryLimit,
-		"one failure (JSON)":                        abi.MaxFailureSize,
-		"one log record: message, attributes":       abi.MaxLogText,
-		"an encoding, or the metadata of a payload": abi.MaxMetadata,
-		"log records of one activity":               abi.MaxLogRecords,
-		"text of all log records of one activity":   abi.MaxLogVolume,
-		"open response handles of one activity":     abi.MaxHandles,
-		"one request to a passthrough function":     abi.MaxRequestSize,
-		"(in the text) causes of a failure, nested": abi.MaxCauseDepth,
+		"output, and the details of one heartbeat, with metadata": abi.DefaultMaxOutput,
+		"memory of an instance":                                   abi.DefaultMemoryLimit,
+		"one failure (JSON)":                                      abi.MaxFailureSize,
+		"one log record: message, attributes":                     abi.MaxLogText,
+		"an encoding, or the metadata of a payload":               abi.MaxMetadata,
+		"log records of one activity":                             abi.MaxLogRecords,
+		"text of all log records of one activity":                 abi.MaxLogVolume,
+		"open response handles of one activity":                   abi.MaxHandles,
+		"one request to a passthrough function":                   abi.MaxRequestSize,
+		"(in the text) causes of a failure, nested":               abi.MaxCauseDepth,
 	}
 	got := map[string]uint64{}
 	for _, row := range tableRows(section(t, "Limits")) {

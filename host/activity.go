@@ -62,32 +62,55 @@ func measured(m passthrough.Module, function string, f passthrough.Func) passthr
 //
 // Payloads go through the client's data converter as raw values: a codec (encryption,
 // compression) is undone and applied, and nothing else is converted.
-func (p *Plugin) execute(ctx context.Context, args converter.EncodedValues) (converter.RawValue, error) {
+//
+// With an error there is no result at all: the SDK would encode an empty one too, and a codec may refuse that.
+func (p *Plugin) execute(ctx context.Context, args converter.EncodedValues) (any, error) {
 	info := activity.GetInfo(ctx)
 	payloads, err := rawPayloads(args.HasValues(), args.Get)
 	if err != nil {
-		return converter.RawValue{}, fmt.Errorf("the arguments cannot be decoded: %w", err)
+		return nil, undecodable("the arguments", err)
 	}
 	details, err := rawPayloads(activity.HasHeartbeatDetails(ctx), func(ptrs ...any) error { return activity.GetHeartbeatDetails(ctx, ptrs...) })
 	if err != nil {
-		return converter.RawValue{}, fmt.Errorf("the heartbeat details cannot be decoded: %w", err)
+		return nil, undecodable("the heartbeat details", err)
 	}
-	a := &attempt{plugin: p, details: details, detailsBefore: details}
+	a := &attempt{plugin: p, details: details, detailsBefore: details, payloadLimit: p.limits.payload(ctx, info.Namespace)}
+	failureLimit := a.payloadLimit
+	if info.IsLocalActivity {
+		a.payloadLimit -= min(markerAllowance, a.payloadLimit/2)
+	}
 	result, err := a.run(ctx, info, payloads)
-	if err != nil {
-		return converter.RawValue{}, a.temporalError(ctx, info, err)
-	}
-	if result == nil {
+	if err == nil && result == nil {
 		null := sandbox.NewPayload(abi.EncodingNull, nil)
 		result = &null
 	}
-	return rawValue(*result), nil
+	if err == nil {
+		err = a.outputTooLarge(info.ActivityType.Name, *result)
+	} else {
+		err = a.temporalError(ctx, info, err)
+	}
+	switch {
+	case err == nil:
+		return rawValue(*result), nil
+	case temporal.IsCanceledError(err):
+		return nil, err // it is no failure
+	default: // what a codec adds to it is for the client's failure converter to know
+		_, err = fitting(temporal.GetDefaultFailureConverter(), failureLimit, err)
+		return nil, err
+	}
+}
+
+// undecodable is the error for payloads that the client's data converter or its codec cannot decode. It is retried: a codec can be
+// away for a while, or lack a key.
+func undecodable(what string, err error) error {
+	return temporal.NewApplicationErrorWithCause(fmt.Sprintf("%s cannot be decoded: %v", what, err), abi.TypeCodecFailed, err)
 }
 
 // attempt is one attempt of a wasm activity while it runs.
 type attempt struct {
 	plugin        *Plugin
 	detailsBefore []sandbox.Payload // of the last attempt
+	payloadLimit  int               // the server's
 
 	flags atomic.Uint32
 
@@ -155,14 +178,15 @@ func (a *attempt) run(ctx context.Context, info activity.Info, args []sandbox.Pa
 	}
 	metrics := activity.GetMetricsHandler(ctx)
 	task := sandbox.Task{
-		Activity:  info.ActivityType.Name,
-		Args:      args,
-		Info:      guestInfo(info),
-		Details:   a.detailsBefore,
-		Heartbeat: a.heartbeat,
-		Flags:     a.currentFlags,
-		Usage:     &usage,
-		Log:       logTo(ctx),
+		Activity:     info.ActivityType.Name,
+		Args:         args,
+		Info:         guestInfo(info),
+		Details:      a.detailsBefore,
+		PayloadLimit: a.payloadLimit,
+		Heartbeat:    a.heartbeat,
+		Flags:        a.currentFlags,
+		Usage:        &usage,
+		Log:          logTo(ctx),
 		Denied: func(capability string, _ *passthrough.Denial) {
 			metrics.WithTags(map[string]string{"module": module, "capability": capability}).Counter(MetricDenied).Inc(1)
 		},

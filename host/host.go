@@ -17,7 +17,7 @@
 //  2. Activities run on, up to the graceful timeout. When the last one has reported: 5.
 //  3. After the timeout, or when the context given to [Host.Stop] ends, live instances
 //     are interrupted. Each attempt fails with a retryable error of type WorkerShutdown
-//     that holds the last heartbeat's details: Temporal hands it on at once.
+//     that holds the last heartbeat's details if there is room for them: Temporal hands it on at once.
 //  4. Every call has returned and every result has been sent.
 //  5. Pool, modules, runtimes and caches are closed, then the Temporal client, if the Host made it.
 package host
@@ -218,6 +218,7 @@ func (h *Host) start(ctx context.Context) error {
 			options.Logger = sdklog.NewStructuredLogger(h.logger)
 		}
 		options.ConnectionOptions.DialOptions = append(slices.Clone(options.ConnectionOptions.DialOptions), h.plugin.DialOption())
+		options.FailureConverter = h.plugin.FailureConverter(options.FailureConverter, options.DataConverter)
 		c, err := client.DialContext(ctx, options)
 		if err != nil {
 			if ctx.Err() != nil {

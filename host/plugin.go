@@ -121,6 +121,7 @@ type Plugin struct {
 	options PluginOptions
 	sandbox *sandbox.Sandbox
 	limit   int // 0: none
+	limits  serverLimits
 	logger  *slog.Logger
 
 	loadOnce sync.Once
@@ -336,6 +337,7 @@ func (p *Plugin) StartWorker(ctx context.Context, options worker.PluginStartWork
 	if err := p.Load(ctx); err != nil {
 		return err
 	}
+	_, p.limits.server = options.WorkerRegistry.(worker.Worker) // the SDK's test environment has none, and no server
 	err := p.checkNames()
 	if err == nil {
 		options.WorkerRegistry.RegisterDynamicActivity(p.execute, activity.DynamicRegisterOptions{})

@@ -452,7 +452,7 @@ func moduleFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "passthrough", EnvVars: []string{"PASSTHROUGH_MODULES"}, Usage: "host `MODULE` that every guest may import; repeatable, or with commas"},
 		&cli.StringSliceFlag{Name: "env", EnvVars: []string{"WASMWORKER_ENV"}, Usage: "`NAME` of an environment variable that every guest may read; repeatable, or with commas"},
 		&cli.GenericFlag{Name: "memory-limit", EnvVars: []string{"WASMWORKER_MEMORY_LIMIT"}, Value: valueOf(bytesFlag(abi.DefaultMemoryLimit)), Usage: "most memory of an instance"},
-		&cli.GenericFlag{Name: "max-output", EnvVars: []string{"WASMWORKER_MAX_OUTPUT"}, Value: valueOf(bytesFlag(abi.DefaultMaxOutput)), Usage: "largest result of an activity; the Temporal server has a limit of its own"},
+		&cli.GenericFlag{Name: "max-output", EnvVars: []string{"WASMWORKER_MAX_OUTPUT"}, Value: valueOf(bytesFlag(abi.DefaultMaxOutput)), Usage: "largest result of an activity with its metadata; the Temporal server's limit holds where it is lower"},
 		&cli.Int64Flag{Name: "max-units", EnvVars: []string{"WASMWORKER_MAX_UNITS"}, Usage: "most units of computation of an activity, about an instruction each; 0 means no limit"},
 		&cli.GenericFlag{Name: "cancel-grace", EnvVars: []string{"WASMWORKER_CANCEL_GRACE"}, Value: valueOf(durationFlag(host.DefaultCancelGrace)), Usage: "how long a cancelled activity may go on before it is interrupted"},
 		&cli.StringFlag{Name: "cache-dir", EnvVars: []string{"WASMWORKER_CACHE_DIR"}, Usage: "`FOLDER` for compiled modules, or none; only trusted users may write to it (default: wasmworker in the user's cache folder)"},

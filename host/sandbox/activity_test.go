@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
+	"google.golang.org/protobuf/proto"
+
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
@@ -153,7 +156,7 @@ func TestEcho(t *testing.T) {
 		{"metadata without an encoding", sandbox.Payload{Metadata: map[string][]byte{"": []byte("nameless")}, Data: []byte("x")}},
 		{"no metadata", sandbox.Payload{Data: []byte("x")}},
 		{"nothing at all", sandbox.Payload{}},
-		{"2 MiB", sandbox.NewPayload(abi.EncodingBinary, bytes.Repeat([]byte("0123456789abcdef"), abi.DefaultMaxOutput/16))},
+		{"2 MiB", filled(sandbox.NewPayload(abi.EncodingBinary, nil), abi.DefaultMaxOutput)},
 	}
 	s := startOne(t, "echo", sandbox.Options{})
 	for _, tt := range tests {
@@ -243,26 +246,70 @@ func TestOutput(t *testing.T) {
 	}
 }
 
-// A limit is what may be reached, and not what must be stayed below.
+// filled fills a payload up to a size as Temporal counts it.
+func filled(p sandbox.Payload, size int) sandbox.Payload {
+	p.Data = make([]byte, size)
+	for excess := sandbox.Size(p) - size; excess != 0; excess = sandbox.Size(p) - size { // the fewer bytes, the shorter is their length
+		p.Data = p.Data[:len(p.Data)-excess]
+	}
+	copy(p.Data, bytes.Repeat([]byte("0123456789abcdef"), len(p.Data)/16))
+	return p
+}
+
+// Sizes are those that the server reckons with.
+func TestSize(t *testing.T) {
+	metadata := map[string][]byte{"encoding": []byte("binary/plain"), "": nil, "long": bytes.Repeat([]byte{0xff}, 300)}
+	var list commonpb.Payloads
+	var payloads []sandbox.Payload
+	for _, data := range []int{0, 1, 100, 127, 128, 16_383, 16_384, 3 << 20} {
+		for _, m := range []map[string][]byte{nil, {}, {"encoding": []byte("json/plain")}, metadata} {
+			p := sandbox.Payload{Metadata: m, Data: make([]byte, data)}
+			one := &commonpb.Payload{Metadata: m, Data: p.Data}
+			equal(t, fmt.Sprintf("size of %d bytes with %d metadata", data, len(m)), sandbox.Size(p), proto.Size(&commonpb.Payloads{Payloads: []*commonpb.Payload{one}}))
+			payloads, list.Payloads = append(payloads, p), append(list.Payloads, one)
+		}
+	}
+	equal(t, "size of all", sandbox.Size(payloads...), proto.Size(&list))
+}
+
+// A limit is what may be reached, and not what must be stayed below. Metadata count.
 func TestOutputLimit(t *testing.T) {
 	const limit = 100_000
 	s := start(t, sandbox.Config{Modules: modules(t, "echo", "probe"), Defaults: sandbox.Options{MaxOutput: limit}})
-	exactly := raw(strings.Repeat("x", limit))
-	equal(t, "output of exactly the limit", len(run(t, s, "Echo", exactly).Data), limit)
-	_, err := s.Run(t.Context(), sandbox.Task{Activity: "Echo", Args: []sandbox.Payload{raw(strings.Repeat("x", limit+1))}})
-	if f := failure(t, err, abi.TypeOutputTooLarge); !f.NonRetryable {
-		t.Error("a retry would be of no use")
+	described := sandbox.Payload{Metadata: map[string][]byte{"encoding": []byte("acme/x"), "key": bytes.Repeat([]byte("k"), 50_000)}}
+	for what, p := range map[string]sandbox.Payload{"bytes": raw(""), "many metadata": described, "no metadata": {}} {
+		exactly := filled(p, limit)
+		equal(t, what+" of exactly the limit", sandbox.Size(*run(t, s, "Echo", exactly)), limit)
+		_, err := s.Run(t.Context(), sandbox.Task{Activity: "Echo", Args: []sandbox.Payload{filled(p, limit+1)}})
+		if f := failure(t, err, abi.TypeOutputTooLarge); !f.NonRetryable || !strings.Contains(f.Message, "100000 bytes, which is max_output") {
+			t.Errorf("%s: the failure is %+v", what, f)
+		}
+		// The server's limit counts where it is lower.
+		equal(t, what+" below a higher limit of the server", len(runTask(t, s, sandbox.Task{Activity: "Echo", Args: []sandbox.Payload{exactly}, PayloadLimit: limit + 1}).Data), len(exactly.Data))
+		_, err = s.Run(t.Context(), sandbox.Task{Activity: "Echo", Args: []sandbox.Payload{exactly}, PayloadLimit: limit - 1})
+		if f := failure(t, err, abi.TypeOutputTooLarge); !f.NonRetryable || !strings.Contains(f.Message, "99999 bytes, which is the Temporal server's limit") {
+			t.Errorf("%s: the failure is %+v", what, f)
+		}
 	}
 	// A guest that fails because of it need not say so.
-	_, err = s.Run(t.Context(), sandbox.Task{Activity: "WriteAndFail", Args: []sandbox.Payload{raw(strings.Repeat("x", limit+1))}})
+	_, err := s.Run(t.Context(), sandbox.Task{Activity: "WriteAndFail", Args: []sandbox.Payload{raw(strings.Repeat("x", limit+1))}})
 	failure(t, err, abi.TypeOutputTooLarge)
-	_, err = s.Run(t.Context(), sandbox.Task{Activity: "WriteAndFail", Args: []sandbox.Payload{exactly}})
+	_, err = s.Run(t.Context(), sandbox.Task{Activity: "WriteAndFail", Args: []sandbox.Payload{filled(jsonPayload(""), limit)}})
 	failure(t, err, abi.TypeActivityFailed)
 	// The sum counts.
-	for _, size := range []int{limit, limit/2 + 1} {
+	for _, size := range []int{len(filled(jsonPayload(""), limit).Data), limit/2 + 1} {
 		_, err = s.Run(t.Context(), sandbox.Task{Activity: "Twice", Args: []sandbox.Payload{raw(strings.Repeat("x", size))}})
 		failure(t, err, abi.TypeOutputTooLarge)
 	}
+}
+
+func runTask(t *testing.T, s *sandbox.Sandbox, task sandbox.Task) *sandbox.Payload {
+	t.Helper()
+	p, err := s.Run(t.Context(), task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 func TestMemoryLimit(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tetratelabs/wazero/sys"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/internal/image"
@@ -24,6 +25,33 @@ import (
 type Payload struct {
 	Metadata map[string][]byte
 	Data     []byte
+}
+
+// Size returns how many bytes Temporal counts a list of payloads as, against its limits: those of the
+// protobuf message, which has the metadata in it too.
+func Size(payloads ...Payload) (size int) {
+	for _, p := range payloads {
+		size += payloadSize(metadataSize(p.Metadata), len(p.Data))
+	}
+	return size
+}
+
+// fieldSize is the size of a field of bytes in a protobuf message, whose number is below 16.
+func fieldSize(length int) int { return 1 + protowire.SizeBytes(length) }
+
+func metadataSize(metadata map[string][]byte) (size int) {
+	for name, value := range metadata {
+		size += fieldSize(fieldSize(len(name)) + fieldSize(len(value)))
+	}
+	return size
+}
+
+// payloadSize is the size of a payload in a list of them, from those of its parts.
+func payloadSize(metadata, data int) int {
+	if data > 0 {
+		metadata += fieldSize(data)
+	}
+	return fieldSize(metadata)
 }
 
 // NewPayload makes a payload of an encoding.
@@ -62,6 +90,9 @@ type Task struct {
 	// Flags returns what has been asked of the guest so far. It is called often,
 	// from the guest's goroutine, with a context for [Units]. Nil: nothing ever is.
 	Flags func(context.Context) abi.Flags
+	// PayloadLimit is the most bytes that the Temporal server takes of a result or a heartbeat's details, as [Size] counts them. It
+	// counts where it is less than the module's [Options.MaxOutput]. 0: that alone counts.
+	PayloadLimit int
 	// Usage is filled in by Run with what the activity has used. Nil: nobody wants to know.
 	Usage *Usage
 	// Denied is told what a policy denied the guest, from the guest's goroutine, and after it was logged. Nil: nobody wants to know.
@@ -119,10 +150,11 @@ type call struct {
 	activity Activity // its Module is nil while an instance is being made
 	task     *Task
 
-	output   []byte
-	metadata map[string][]byte // of the output; nil: none was set
-	failure  *abi.Failure
-	tooLarge bool // some output did not fit
+	output       []byte
+	metadata     map[string][]byte // of the output; nil: none was set
+	metadataSize int
+	failure      *abi.Failure
+	tooLarge     int // the size of an output that did not fit; 0: all did
 
 	pending     []Payload // details of the next heartbeat
 	pendingSize int
@@ -149,7 +181,7 @@ type call struct {
 }
 
 func newCall(ctx context.Context, activity Activity, task *Task) *call {
-	return (&call{module: activity.Module, activity: activity, task: task}).in(ctx)
+	return (&call{module: activity.Module, activity: activity, task: task, metadataSize: guessedMetadata}).in(ctx)
 }
 
 // in gives the call its context, from which host functions get the call back, and those of the task and of passthrough modules what
@@ -179,7 +211,7 @@ func callFrom(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
 func (c *call) outcome(status abi.Status) (*Payload, error) {
 	switch status {
 	case abi.StatusCompleted:
-		if c.tooLarge {
+		if c.tooLarge > 0 {
 			return nil, c.outputTooLarge()
 		}
 		return c.result(), nil
@@ -187,13 +219,16 @@ func (c *call) outcome(status abi.Status) (*Payload, error) {
 		if c.failure != nil {
 			return nil, c.failure
 		}
-		if c.tooLarge {
+		if c.tooLarge > 0 {
 			return nil, c.outputTooLarge()
 		}
 		return nil, &abi.Failure{Type: abi.TypeActivityFailed, Message: fmt.Sprintf("activity %s failed and did not say why", c.activity.Type)}
 	case abi.StatusCancelled:
 		if c.flags() == 0 {
 			return nil, &abi.Failure{Type: abi.TypeUnexpectedCancel, Message: fmt.Sprintf("activity %s reported a cancellation that nobody requested", c.activity.Type)}
+		}
+		if c.tooLarge > 0 { // what there is may be a part of it, or under another encoding
+			return nil, &CancelledError{}
 		}
 		return nil, &CancelledError{Details: c.result()}
 	}
@@ -205,10 +240,38 @@ func (c *call) outcome(status abi.Status) (*Payload, error) {
 }
 
 func (c *call) outputTooLarge() *abi.Failure {
+	most, limit := c.limit()
+	return OutputTooLarge(c.activity.Type, c.tooLarge, most, limit)
+}
+
+// limit returns the most bytes of a result or a heartbeat's details, and what limits them.
+func (c *call) limit() (most int, limit Limit) {
+	if most = c.module.Options.MaxOutput; c.task.PayloadLimit > 0 && c.task.PayloadLimit < most {
+		return c.task.PayloadLimit, ServerLimit
+	}
+	return most, MaxOutputLimit
+}
+
+// Limit is what limits the size of an output.
+type Limit string
+
+// The limits of an output.
+const (
+	MaxOutputLimit Limit = "max_output"                  // Options.MaxOutput
+	ServerLimit    Limit = "the Temporal server's limit" // Task.PayloadLimit
+)
+
+// OutputTooLarge is the failure of an activity whose output has more bytes than it may have. The size is what [Size] counts, or as
+// much as was counted until it was refused.
+func OutputTooLarge(activity string, size, most int, limit Limit) *abi.Failure {
+	advice := "raise max_output, as far as the Temporal server's own limit allows"
+	if limit == ServerLimit {
+		advice = "raise that of the server (limit.blobSize.error)"
+	}
 	return &abi.Failure{
 		Type: abi.TypeOutputTooLarge,
-		Message: fmt.Sprintf("activity %s has an output of more than %d bytes; return less, for example a reference to stored data, or raise max_output together with the Temporal server's limit",
-			c.activity.Type, c.module.Options.MaxOutput),
+		Message: fmt.Sprintf("activity %s has an output of %d bytes or more with its metadata: more than %d bytes, which is %s; return less, for example a reference to stored data, or %s",
+			activity, size, most, limit, advice),
 		NonRetryable: true,
 	}
 }
@@ -232,13 +295,35 @@ func (c *call) flags() abi.Flags {
 	return c.task.Flags(c.ctx)
 }
 
+// guessedMetadata is the size of the metadata of an output that has none of its own.
+var guessedMetadata = metadataSize(NewPayload(abi.EncodingJSON, nil).Metadata)
+
 // write appends to the output within the limit.
 func (c *call) write(data []byte) error {
-	if limit := c.module.Options.MaxOutput; len(data) > limit-len(c.output) {
-		c.tooLarge = true
-		return fmt.Errorf("%w: the output would be %d bytes, and at most %d are allowed", abi.EMSGSIZE, len(c.output)+len(data), limit)
+	if err := c.check(c.metadataSize, len(c.output)+len(data)); err != nil {
+		return err
 	}
 	c.output = append(c.output, data...)
+	return nil
+}
+
+// describe sets the metadata of the output within the limit.
+func (c *call) describe(metadata map[string][]byte) error {
+	size := metadataSize(metadata)
+	if err := c.check(size, len(c.output)); err != nil {
+		return err
+	}
+	c.metadata, c.metadataSize = metadata, size
+	return nil
+}
+
+// check refuses an output that would be larger than the limit.
+func (c *call) check(metadata, data int) error {
+	size := payloadSize(metadata, data)
+	if most, limit := c.limit(); size > most {
+		c.tooLarge = size
+		return fmt.Errorf("%w: the output would be %d bytes with its metadata, and %s is %d", abi.EMSGSIZE, size, limit, most)
+	}
 	return nil
 }
 
@@ -297,25 +382,28 @@ func (c *call) oneInput() ([]byte, error) {
 
 // commandOutcome says what the end of a command means.
 func (c *call) commandOutcome(err error, refused image.Refusal) (*Payload, error) {
-	if c.tooLarge { // whatever the program made of an error from its standard output
+	if c.tooLarge > 0 { // whatever the program made of an error from its standard output
 		return nil, c.outputTooLarge()
 	}
 	if exit, ok := errors.AsType[*sys.ExitError](err); err != nil && (!ok || exit.ExitCode() != 0) {
 		return nil, c.abnormalEnd(err, refused)
 	}
-	return c.guessedOutput(), nil
+	return c.guessedOutput()
 }
 
 // guessedOutput makes a payload of the output of a guest that cannot say what it is.
-func (c *call) guessedOutput() *Payload {
+func (c *call) guessedOutput() (*Payload, error) {
 	if len(c.output) == 0 {
-		return nil
+		return nil, nil
 	}
 	p := NewPayload(abi.EncodingBinary, c.output)
 	if trimmed := bytes.TrimSpace(c.output); json.Valid(trimmed) {
 		p = NewPayload(abi.EncodingJSON, trimmed)
 	}
-	return &p
+	if c.check(metadataSize(p.Metadata), len(p.Data)) != nil { // binary/plain is longer than what was reckoned with
+		return nil, c.outputTooLarge()
+	}
+	return &p, nil
 }
 
 // details renders one value as a failure's details.

@@ -452,5 +452,5 @@ func (c *call) extismOutcome(status int32) (*Payload, error) {
 	if err := c.write(k.at("output_set", k.output[0], k.output[1])); err != nil {
 		return nil, c.outputTooLarge()
 	}
-	return c.guessedOutput(), nil
+	return c.guessedOutput()
 }

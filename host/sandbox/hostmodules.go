@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math"
 	"reflect"
 	"runtime"
@@ -198,11 +199,12 @@ var activityFuncs = map[string]hostFunc{
 		if err != nil {
 			return 0, err
 		}
-		if c.metadata == nil {
-			c.metadata = map[string][]byte{}
+		metadata := maps.Clone(c.metadata)
+		if metadata == nil {
+			metadata = map[string][]byte{}
 		}
-		c.metadata[abi.MetadataEncoding] = encoding
-		return 0, nil
+		metadata[abi.MetadataEncoding] = encoding
+		return 0, c.describe(metadata)
 	},
 	"output_metadata": func(c *call, mod api.Module, p []uint64) (int64, error) {
 		text, err := c.shortText(mod, "output_metadata", p[0], p[1])
@@ -213,8 +215,7 @@ var activityFuncs = map[string]hostFunc{
 		if err != nil {
 			return 0, err
 		}
-		c.metadata = metadata
-		return 0, nil
+		return 0, c.describe(metadata)
 	},
 	"fail": func(c *call, mod api.Module, p []uint64) (int64, error) {
 		failure, err := abi.ParseFailure(c.view(mod, "fail", p[0], p[1]))
@@ -240,17 +241,19 @@ var activityFuncs = map[string]hostFunc{
 		if err != nil {
 			return 0, err
 		}
-		// A payload costs something even if it is empty.
-		size := len(data) + len(encoding) + 64
-		if limit := c.module.Options.MaxOutput; size > limit-c.pendingSize {
-			c.pending, c.pendingSize = nil, 0
-			return 0, fmt.Errorf("%w: the details of the heartbeat would be more than %d bytes", abi.EMSGSIZE, limit)
-		}
-		c.pendingSize += size
 		if len(encoding) == 0 {
 			encoding = []byte(abi.EncodingJSON)
 		}
-		c.pending = append(c.pending, NewPayload(string(encoding), bytes.Clone(data)))
+		detail := NewPayload(string(encoding), data)
+		// A payload costs the host more than its bytes.
+		size := c.pendingSize + max(Size(detail), abi.MinDetailSize)
+		if most, limit := c.limit(); size > most {
+			c.pending, c.pendingSize = nil, 0
+			return 0, fmt.Errorf("%w: the details of the heartbeat would be %d bytes with their metadata, and %s is %d", abi.EMSGSIZE, size, limit, most)
+		}
+		c.pendingSize = size
+		detail.Data = bytes.Clone(data)
+		c.pending = append(c.pending, detail)
 		return int64(len(c.pending)), nil
 	},
 	"heartbeat": func(c *call, _ api.Module, _ []uint64) (int64, error) {

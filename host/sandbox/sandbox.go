@@ -100,7 +100,7 @@ type Options struct {
 	// much floating-point arithmetic takes several times as long with it. For tests.
 	CanonicalNaN bool
 	// MaxOutput is the most bytes that an activity may return, and put into one
-	// heartbeat. Raise it together with the Temporal server's limit for payloads. Default 2 MiB.
+	// heartbeat, as [Size] counts them. The Temporal server's limit for payloads holds where it is lower. Default 2 MiB.
 	MaxOutput int
 }
 

@@ -182,6 +182,7 @@ type Server struct {
 	Address string
 	program string
 	db      string
+	args    []string
 	process *Process
 }
 
@@ -205,10 +206,10 @@ func Shared(t testing.TB) *Server {
 }
 
 // NewServer starts a server that keeps its state in a file, for tests that kill and
-// restart it. It ends with the test.
-func NewServer(t testing.TB) *Server {
+// restart it, or have it started with arguments of their own. It ends with the test.
+func NewServer(t testing.TB, args ...string) *Server {
 	t.Helper()
-	s := &Server{program: DevServer(t), Address: fmt.Sprintf("127.0.0.1:%d", FreePort(t)), db: filepath.Join(t.TempDir(), "temporal.db")}
+	s := &Server{program: DevServer(t), Address: fmt.Sprintf("127.0.0.1:%d", FreePort(t)), db: filepath.Join(t.TempDir(), "temporal.db"), args: args}
 	s.start(t)
 	t.Cleanup(s.Stop)
 	return s
@@ -221,7 +222,7 @@ func (s *Server) start(t testing.TB) {
 	if s.db != "" {
 		args = append(args, "--db-filename", s.db)
 	}
-	process, err := start(exec.Command(s.program, args...))
+	process, err := start(exec.Command(s.program, append(args, s.args...)...))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -200,6 +200,58 @@ func bytesOf() int32 { return activity.Run(Bytes) }
 // Bytes returns n bytes.
 func Bytes(n int) ([]byte, error) { return make([]byte, n), nil }
 
+//go:wasmexport Labelled
+func labelled() int32 { return activity.Run(Labelled) }
+
+// Labelled returns bytes with a metadata entry "label", both of the given lengths.
+func Labelled(data, label int) (converter.RawValue, error) {
+	metadata := map[string][]byte{"encoding": []byte("binary/plain")}
+	if label > 0 {
+		metadata["label"] = bytes.Repeat([]byte("l"), label)
+	}
+	return converter.NewRawValue(&converter.Payload{Metadata: metadata, Data: make([]byte, data)}), nil
+}
+
+//go:wasmexport Hoard
+func hoard() int32 { return activity.Run(Hoard) }
+
+// Hoard heartbeats n bytes, and computes for good in its first attempt. Later attempts
+// return how many bytes they were handed.
+func Hoard(ctx context.Context, n int) (int, error) {
+	if activity.HasHeartbeatDetails(ctx) {
+		var progress []byte
+		err := activity.GetHeartbeatDetails(ctx, &progress)
+		return len(progress), err
+	}
+	activity.RecordHeartbeat(ctx, make([]byte, n))
+	//lint:ignore SA5002 that is what it is for
+	for {
+	}
+}
+
+//go:wasmexport Leave
+func leave() int32 { return activity.Run(Leave) }
+
+// Leave heartbeats until it is cancelled and then leaves n bytes behind.
+func Leave(ctx context.Context, n int) error {
+	for ctx.Err() == nil {
+		activity.RecordHeartbeat(ctx)
+		time.Sleep(20 * time.Millisecond)
+	}
+	return temporal.NewCanceledError(make([]byte, n))
+}
+
+//go:wasmexport FailAtLength
+func failAtLength() int32 { return activity.Run(FailAtLength) }
+
+// FailAtLength fails with a message, a detail, and a cause, each of n bytes.
+func FailAtLength(n int) error {
+	text := string(bytes.Repeat([]byte("m"), n))
+	return temporal.NewApplicationErrorWithOptions("begin "+text, "Long", temporal.ApplicationErrorOptions{
+		Details: []any{text}, Cause: temporal.NewApplicationError("cause "+text, "Root"), NextRetryDelay: time.Millisecond,
+	})
+}
+
 //go:wasmexport Info
 func info() int32 { return activity.Run(Info) }
 
