@@ -57,9 +57,11 @@ const FlagsEnd = FlagCancelRequested | FlagPaused | FlagReset | FlagGone
 const (
 	MetadataEncoding = "encoding"
 
-	EncodingJSON   = "json/plain"
-	EncodingBinary = "binary/plain"
-	EncodingNull   = "binary/null"
+	EncodingJSON           = "json/plain"
+	EncodingJSONProtobuf   = "json/protobuf"
+	EncodingBinary         = "binary/plain"
+	EncodingBinaryProtobuf = "binary/protobuf"
+	EncodingNull           = "binary/null"
 )
 
 // Errno is an error number of WASI preview 1. Host functions return it negated.
@@ -352,6 +354,7 @@ const (
 	TypeProtocolError    = "ProtocolError"    // it broke the contract
 	TypeOutputTooLarge   = "OutputTooLarge"   // its output is above the limit
 	TypeInvalidInput     = "InvalidInput"     // the arguments cannot be given to it
+	TypeUnknownEncoding  = "UnknownEncoding"  // an argument's encoding is nothing to a command or plugin
 	TypeCodecFailed      = "CodecFailed"      // a payload cannot be decoded or encoded
 	TypeUnexpectedCancel = "UnexpectedCancel" // status 2 though nothing was asked
 	TypeNoInstance       = "NoInstance"       // the executor has no instance for it

@@ -342,8 +342,15 @@ func (c *call) instantiationError(err error) error {
 	return f
 }
 
-// oneInput makes one input of the arguments, for guests that know no more than one.
+// oneInput makes one input of the arguments, for guests that know no more than one, and not its encoding.
 func (c *call) oneInput() ([]byte, error) {
+	for i, arg := range c.task.Args {
+		switch arg.Encoding() {
+		case abi.EncodingJSON, abi.EncodingJSONProtobuf, abi.EncodingBinary, abi.EncodingBinaryProtobuf, abi.EncodingNull, "":
+		default:
+			return nil, c.unknownEncoding(i, arg.Encoding())
+		}
+	}
 	args := c.task.Args
 	if len(args) == 0 || len(args) == 1 && args[0].Encoding() == abi.EncodingNull {
 		return nil, nil
@@ -357,27 +364,37 @@ func (c *call) oneInput() ([]byte, error) {
 			list = append(list, ',')
 		}
 		switch arg.Encoding() {
-		case abi.EncodingJSON:
+		case abi.EncodingJSON, abi.EncodingJSONProtobuf, "":
 			if !json.Valid(arg.Data) { // which could make two of it, or none
-				return nil, &abi.Failure{
-					Type:         abi.TypeInvalidInput,
-					Message:      fmt.Sprintf("activity %s gets several arguments as one JSON array, and argument %d is not JSON, though its encoding says so", c.activity.Type, i+1),
-					NonRetryable: true,
-				}
+				return nil, c.notJSON(i, "is not JSON, though its encoding says so")
 			}
 			list = append(list, arg.Data...)
 		case abi.EncodingNull:
 			list = append(list, "null"...)
 		default:
-			return nil, &abi.Failure{
-				Type: abi.TypeInvalidInput,
-				Message: fmt.Sprintf("activity %s gets several arguments as one JSON array, and argument %d is %q; send %s arguments, or a single one",
-					c.activity.Type, i+1, arg.Encoding(), abi.EncodingJSON),
-				NonRetryable: true,
-			}
+			return nil, c.notJSON(i, fmt.Sprintf("is %q; send %s arguments, or a single one", arg.Encoding(), abi.EncodingJSON))
 		}
 	}
 	return append(list, ']'), nil
+}
+
+// notJSON is the failure for an argument that cannot be put into a JSON array.
+func (c *call) notJSON(index int, what string) *abi.Failure {
+	return &abi.Failure{
+		Type:         abi.TypeInvalidInput,
+		Message:      fmt.Sprintf("activity %s gets several arguments as one JSON array, and argument %d %s", c.activity.Type, index+1, what),
+		NonRetryable: true,
+	}
+}
+
+// unknownEncoding is the failure for an argument that would be nonsense to a guest that cannot see its encoding: what is encrypted
+// or compressed, mostly. It is retried, since it is for the operator to correct.
+func (c *call) unknownEncoding(index int, encoding string) *abi.Failure {
+	return &abi.Failure{
+		Type: abi.TypeUnknownEncoding,
+		Message: fmt.Sprintf("argument %d of activity %s has the encoding %q, and module %s (%s) cannot tell it from others; if that is encryption or compression, configure the worker's payload codec (--codec-endpoint), else send JSON or bytes, or build a native module",
+			index+1, c.activity.Type, encoding, c.module.File.Name, c.module.File.Kind),
+	}
 }
 
 // commandOutcome says what the end of a command means.

@@ -29,12 +29,15 @@ func TestCommandInput(t *testing.T) {
 		{"no argument", nil, "<nil>", ""},
 		{"one of JSON", []sandbox.Payload{jsonPayload(`{"name": "Ada"}`)}, `{"NAME": "ADA"}`, abi.EncodingJSON},
 		{"one of bytes", []sandbox.Payload{raw("\x00\xffabc\r\n")}, strings.ToUpper("\x00\xffabc\r\n"), abi.EncodingBinary},
-		{"one of another encoding", []sandbox.Payload{sandbox.NewPayload("acme/csv", []byte("a;b"))}, "A;B", abi.EncodingBinary},
+		{"one of protobuf as JSON", []sandbox.Payload{sandbox.NewPayload("json/protobuf", []byte(`{"a":1}`))}, `{"A":1}`, abi.EncodingJSON},
+		{"one of protobuf", []sandbox.Payload{sandbox.NewPayload("binary/protobuf", []byte("\x0a\x01a"))}, "\x0a\x01A", abi.EncodingBinary},
 		{"one without an encoding", []sandbox.Payload{{Data: []byte("abc")}}, "ABC", abi.EncodingBinary},
 		{"one of null", []sandbox.Payload{sandbox.NewPayload(abi.EncodingNull, nil)}, "<nil>", ""},
 		{"one of null with bytes", []sandbox.Payload{sandbox.NewPayload(abi.EncodingNull, []byte("stray"))}, "<nil>", ""},
 		{"one of no bytes", []sandbox.Payload{raw("")}, "<nil>", ""},
 		{"several", []sandbox.Payload{jsonPayload(`"a"`), jsonPayload(`{"b": [1]}`), jsonPayload(" 2\n")}, `["A",{"B": [1]}, 2` + "\n]", abi.EncodingJSON},
+		{"several with protobuf as JSON", []sandbox.Payload{sandbox.NewPayload("json/protobuf", []byte(`{"a":1}`)), jsonPayload("1")}, `[{"A":1},1]`, abi.EncodingJSON},
+		{"several, one without an encoding", []sandbox.Payload{{Data: []byte(`"a"`)}, jsonPayload("1")}, `["A",1]`, abi.EncodingJSON},
 		{"several with null", []sandbox.Payload{sandbox.NewPayload(abi.EncodingNull, nil), jsonPayload("1")}, `[NULL,1]`, abi.EncodingBinary},
 		{"a megabyte", []sandbox.Payload{raw(strings.Repeat("0123456789abcdef", 1<<16))}, strings.Repeat("0123456789ABCDEF", 1<<16), abi.EncodingBinary},
 	}
@@ -55,11 +58,12 @@ func TestCommandInvalidInput(t *testing.T) {
 	s := startTool(t, sandbox.Options{})
 	for name, args := range map[string][]sandbox.Payload{
 		"bytes":         {jsonPayload("1"), raw("2")},
-		"no encoding":   {jsonPayload("1"), {Data: []byte("2")}},
+		"no encoding":   {jsonPayload("1"), {Data: []byte("b")}},
+		"protobuf":      {jsonPayload("1"), sandbox.NewPayload("binary/protobuf", []byte("2"))},
 		"two in one":    {jsonPayload("1"), jsonPayload(`2], [3`)},
 		"none in one":   {jsonPayload("1"), jsonPayload("")},
 		"not JSON":      {jsonPayload("1"), jsonPayload("{")},
-		"at the second": {sandbox.NewPayload(abi.EncodingNull, nil), sandbox.NewPayload("json/protobuf", []byte("{}")), jsonPayload("1")},
+		"at the second": {sandbox.NewPayload(abi.EncodingNull, nil), sandbox.NewPayload("json/protobuf", []byte("{")), jsonPayload("1")},
 	} {
 		_, err := s.Run(t.Context(), sandbox.Task{Activity: "tool", Args: args})
 		if f := failure(t, err, abi.TypeInvalidInput); !f.NonRetryable || !strings.Contains(f.Message, "argument 2 ") {
@@ -67,6 +71,26 @@ func TestCommandInvalidInput(t *testing.T) {
 		}
 	}
 	equal(t, "stats", stats(s), sandbox.Stats{})
+}
+
+// What is encrypted or compressed for want of a codec would be nonsense to the program, and its output a success.
+func TestUnknownEncodings(t *testing.T) {
+	s := start(t, sandbox.Config{Modules: []*catalog.Module{tool(t), fixture(t, "plugin")}})
+	for _, activity := range []string{"tool", "Silent"} {
+		for _, encoding := range []string{"binary/encrypted", "binary/zlib", "json/plain;v=2", "JSON/PLAIN", "acme/csv"} {
+			for at, args := range [][]sandbox.Payload{
+				{sandbox.NewPayload(encoding, []byte("1"))},
+				{jsonPayload("1"), sandbox.NewPayload(encoding, []byte("1"))},
+				{raw("1"), jsonPayload("1"), sandbox.NewPayload(encoding, []byte("1"))}, // told before the bytes
+			} {
+				_, err := s.Run(t.Context(), sandbox.Task{Activity: activity, Args: args})
+				f := failure(t, err, abi.TypeUnknownEncoding)
+				if f.NonRetryable || !strings.Contains(f.Message, fmt.Sprintf("argument %d of activity %s has the encoding %q", at+1, activity, encoding)) || !strings.Contains(f.Message, "--codec-endpoint") {
+					t.Errorf("%+v", f)
+				}
+			}
+		}
+	}
 }
 
 func TestCommandOutput(t *testing.T) {
