@@ -103,7 +103,11 @@ func (p *Plugin) execute(ctx context.Context, args converter.EncodedValues) (any
 // undecodable is the error for payloads that the client's data converter or its codec cannot decode. It is retried: a codec can be
 // away for a while, or lack a key.
 func undecodable(what string, err error) error {
-	return temporal.NewApplicationErrorWithCause(fmt.Sprintf("%s cannot be decoded: %v", what, err), abi.TypeCodecFailed, err)
+	message := err.Error()
+	if application, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+		message = application.Message()
+	}
+	return temporal.NewApplicationError(fmt.Sprintf("%s cannot be decoded: %s", what, message), abi.TypeCodecFailed)
 }
 
 // attempt is one attempt of a wasm activity while it runs.

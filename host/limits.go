@@ -143,7 +143,11 @@ func unencodable(err error, cause any) *failurepb.Failure {
 	if original, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		options.NextRetryDelay = original.NextRetryDelay()
 	}
-	message := fmt.Sprintf("what the attempt ended with cannot be encoded: %v", cause)
+	text := fmt.Sprint(cause)
+	if failed, ok := cause.(*temporal.ApplicationError); ok {
+		text = failed.Message()
+	}
+	message := "what the attempt ended with cannot be encoded: " + text
 	return temporal.GetDefaultFailureConverter().ErrorToFailure(
 		temporal.NewApplicationErrorWithOptions(cutText(message, maxCutMessage), abi.TypeCodecFailed, options))
 }

@@ -152,9 +152,19 @@ func TestCodec(t *testing.T) {
 	if want := []string{`json/plain:"plain"`, "binary/plain:raw"}; !slices.Equal(described, want) {
 		t.Errorf("the guest saw %q, want %q", described, want)
 	}
-	got := outcome(get(t, executeWith(t, h.Client(), client.StartActivityOptions{TaskQueue: h.TaskQueue(), RetryPolicy: noRetry}, "Fail", "typed"), nil))
+	failed := executeWith(t, h.Client(), client.StartActivityOptions{TaskQueue: h.TaskQueue(), RetryPolicy: noRetry}, "Fail", "typed")
+	got := outcome(get(t, failed, nil))
 	if !slices.Equal(got.Details, []string{"map[code:51]", "second"}) {
 		t.Errorf("details %q", got.Details)
+	}
+	d, err := failed.Describe(t.Context(), client.DescribeActivityOptions{IncludeOutcome: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range d.RawResponse.GetOutcome().GetFailure().GetApplicationFailureInfo().GetDetails().GetPayloads() {
+		if e := string(p.GetMetadata()["encoding"]); e != "binary/encrypted" {
+			t.Errorf("a detail of the failure is %q on the wire", e)
+		}
 	}
 	handle := execute(t, h, "Stubborn")
 	testbed.Eventually(t, "a heartbeat has arrived", func() error {

@@ -32,6 +32,7 @@ import (
 type configFile struct {
 	Address                 *string                 `yaml:"address"`
 	Namespace               *string                 `yaml:"namespace"`
+	CodecEndpoint           *string                 `yaml:"codec_endpoint"`
 	TaskQueue               *string                 `yaml:"task_queue"`
 	DeploymentName          *string                 `yaml:"deployment_name"`
 	Modules                 list                    `yaml:"modules"`
@@ -430,6 +431,7 @@ func connectionFlags() []cli.Flag {
 		&cli.StringFlag{Name: "address", EnvVars: []string{"TEMPORAL_ADDRESS"}, Usage: "`HOST:PORT` of the Temporal server (default: as the profile of temporal.toml says, or localhost:7233)"},
 		&cli.StringFlag{Name: "namespace", Aliases: []string{"n"}, EnvVars: []string{"TEMPORAL_NAMESPACE"}, Usage: "Temporal namespace (default: as the profile says, or default)"},
 		&cli.StringFlag{Name: "profile", EnvVars: []string{"TEMPORAL_PROFILE"}, Usage: "profile of temporal.toml, for TLS and API keys too"},
+		codecFlag(),
 	}
 }
 

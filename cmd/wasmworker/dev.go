@@ -18,6 +18,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 
@@ -38,6 +39,7 @@ else a temporal CLI on the PATH, else the Temporal SDK downloads one.`,
 			&cli.StringFlag{Name: "ip", EnvVars: []string{"WASMWORKER_DEV_IP"}, Value: "127.0.0.1", Usage: "address for server and UI to listen on"},
 			&cli.IntFlag{Name: "port", EnvVars: []string{"WASMWORKER_DEV_PORT"}, Value: 7233, Usage: "port of the server; 0 takes a free one"},
 			&cli.IntFlag{Name: "ui-port", EnvVars: []string{"WASMWORKER_DEV_UI_PORT"}, Value: 8233, Usage: "port of the UI; 0 takes a free one"},
+			codecFlag(),
 			&cli.StringFlag{Name: "db-filename", EnvVars: []string{"WASMWORKER_DEV_DB_FILENAME"}, Usage: "`FILE` to keep the server's state in (default: memory)", TakesFile: true},
 		}),
 		Action: func(c *cli.Context) error {
@@ -56,6 +58,13 @@ else a temporal CLI on the PATH, else the Temporal SDK downloads one.`,
 				}
 			}
 			s.options.ClientOptions = client.Options{HostPort: dev.address(), Namespace: dev.namespace, Logger: sdklog.NewStructuredLogger(s.logger)}
+			profile, err := envconfig.LoadClientConfigProfile(envconfig.LoadClientConfigProfileOptions{DisableFile: true})
+			if err != nil {
+				return usagef("the environment's settings for Temporal: %w", err)
+			}
+			if err := useCodec(&s.options.ClientOptions, c, profile); err != nil {
+				return err
+			}
 			s.before = func(ctx context.Context, _ *host.Host) error { return dev.start(ctx) }
 			s.started = func(h *host.Host) {
 				fmt.Fprintf(c.App.Writer, "Temporal server:  %s\nTemporal UI:      http://%s/namespaces/%s/workflows\nTry:              %s\nCtrl-C stops everything.\n",

@@ -65,6 +65,7 @@ func TestConfigFileSetsFlags(t *testing.T) {
 	yaml := `
 address: a:1
 namespace: n
+codec_endpoint: https://c
 task_queue: q
 deployment_name: d
 modules: [x, y]
@@ -92,7 +93,7 @@ max_units: 5
 	}
 	t.Setenv("TEMPORAL_TASK_QUEUE", "from-env")
 	want := map[string]any{
-		"address": "a:1", "namespace": "n", "task-queue": "from-env", "deployment-name": "d",
+		"address": "a:1", "namespace": "n", "codec-endpoint": "https://c", "task-queue": "from-env", "deployment-name": "d",
 		"modules": []string{"x", "y"}, "passthrough": []string{"p"}, "env": []string{"E", "F"}, "skip-refused": true,
 		"max-concurrent-activities": "none", "graceful-shutdown-timeout": "45s", "cancel-grace": "2m0s",
 		"health-address": ":1", "cache-dir": "none", "log-level": "debug", "log-format": "text",

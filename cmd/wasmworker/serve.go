@@ -48,7 +48,8 @@ func serveCommand() *cli.Command {
    wasmworker serve --config wasmworker.yaml --health-address :8080
 
 The connection is that of the Temporal SDK's environment configuration: TEMPORAL_ADDRESS,
-TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_…, and profiles of temporal.toml.
+TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_…, TEMPORAL_CODEC_AUTH, and profiles of
+temporal.toml.
 
 SIGTERM or Ctrl-C once: no new activities, those in flight may finish within the graceful
 timeout. Twice: they are interrupted and Temporal hands them to another worker. Three
@@ -139,7 +140,11 @@ func newServer(c *cli.Context) (*server, error) {
 
 // clientOptions reads the connection's settings as the Temporal SDK does, with ours on top.
 func clientOptions(c *cli.Context, logger *slog.Logger) (client.Options, error) {
-	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{ConfigFileProfile: c.String("profile")})
+	profile, err := envconfig.LoadClientConfigProfile(envconfig.LoadClientConfigProfileOptions{ConfigFileProfile: c.String("profile")})
+	if err != nil {
+		return client.Options{}, usagef("the Temporal connection's settings: %w", err)
+	}
+	options, err := profile.ToClientOptions(envconfig.ToClientOptionsRequest{})
 	if err != nil {
 		return options, usagef("the Temporal connection's settings: %w", err)
 	}
@@ -153,7 +158,7 @@ func clientOptions(c *cli.Context, logger *slog.Logger) (client.Options, error) 
 		options.Namespace = namespace
 	}
 	options.Logger = sdklog.NewStructuredLogger(logger)
-	return options, nil
+	return options, useCodec(&options, c, profile)
 }
 
 // serve checks, starts, waits for a signal, and stops.
