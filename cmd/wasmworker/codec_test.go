@@ -260,12 +260,14 @@ func TestCodecServerFails(t *testing.T) {
 		activity string
 		want     string // in the message of the attempts meanwhile
 	}{
-		"arguments":         {"/decode", refuse, "Echo", "the arguments cannot be decoded: the codec server " + codec.URL + "/of/default did not decode: Bad Gateway: no key"},
-		"result":            {"/encode", refuse, "Echo", "did not encode: Bad Gateway: no key"},
-		"failure":           {"/encode", refuse, "Fail", "what the attempt ended with cannot be encoded: "},
-		"not JSON":          {"/decode", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") }, "Echo", "unable to unmarshal payloads"},
-		"too few":           {"/decode", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") }, "Echo", "received 0 payloads"},
-		"elsewhere":         {"/decode", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusTemporaryRedirect) }, "Echo", "Temporary Redirect"},
+		"arguments": {"/decode", refuse, "Echo", "the arguments cannot be decoded: the codec server " + codec.URL + "/of/default did not decode: Bad Gateway: no key"},
+		"result":    {"/encode", refuse, "Echo", "did not encode: Bad Gateway: no key"},
+		"failure":   {"/encode", refuse, "Fail", "what the attempt ended with cannot be encoded: "},
+		"not JSON":  {"/decode", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") }, "Echo", "unable to unmarshal payloads"},
+		"too few":   {"/decode", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") }, "Echo", "received 0 payloads"},
+		"elsewhere": {"/decode", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusTemporaryRedirect)
+		}, "Echo", "Temporary Redirect"},
 		"no end of it":      {"/decode", func(w http.ResponseWriter, _ *http.Request) { flood(w) }, "Echo", "more than 64 MiB"},
 		"no end of a fault": {"/decode", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot); flood(w) }, "Echo", "I'm a teapot: xxxx"},
 		"no answer":         {"/decode", func(_ http.ResponseWriter, r *http.Request) { <-hang }, "Echo", "deadline exceeded"},

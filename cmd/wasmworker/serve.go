@@ -148,7 +148,7 @@ func clientOptions(c *cli.Context, logger *slog.Logger) (client.Options, error) 
 	if err != nil {
 		return options, usagef("the Temporal connection's settings: %w", err)
 	}
-	if err := rotateTLS(&options, c.String("profile"), logger); err != nil {
+	if err := rotateTLS(&options, profile.TLS, logger); err != nil {
 		return options, usagef("the Temporal connection's settings: %w", err)
 	}
 	if address := c.String("address"); address != "" {

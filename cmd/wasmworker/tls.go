@@ -17,26 +17,22 @@ import (
 
 // rotateTLS makes each new connection to Temporal use the certificates that are in the files of the settings at that time, where the
 // SDK reads them once.
-func rotateTLS(options *client.Options, profile string, logger *slog.Logger) error {
+func rotateTLS(options *client.Options, files *envconfig.ClientConfigTLS, logger *slog.Logger) (err error) {
 	base := options.ConnectionOptions.TLS
-	if base == nil {
+	if base == nil || files == nil {
 		return nil
-	}
-	settings, err := envconfig.LoadClientConfigProfile(envconfig.LoadClientConfigProfileOptions{ConfigFileProfile: profile})
-	if err != nil || settings.TLS == nil {
-		return err
 	}
 	warn := func(err error) {
 		logger.Warn("certificate files of the Temporal connection cannot be used; new connections go on with what was read before", "error", err)
 	}
 	c := &rotatingTLS{base: base}
-	if files := settings.TLS; files.ClientCertPath != "" {
+	if files.ClientCertPath != "" {
 		c.pair, err = rotate.New(func() (tls.Certificate, error) { return rotate.KeyPair(files.ClientCertPath, files.ClientKeyPath) }, warn)
 		if err != nil {
 			return err
 		}
 	}
-	if files := settings.TLS; files.ServerCACertPath != "" {
+	if files.ServerCACertPath != "" {
 		c.roots, err = rotate.New(func() (*x509.CertPool, error) { return rotate.Roots(files.ServerCACertPath) }, warn)
 		if err != nil {
 			return err
