@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/wasmworker/wasmworker/host/internal/meter"
 )
@@ -113,6 +114,15 @@ func (c *codeCache) seal(folder string) (added int) {
 		c.cannotBeWritten(err)
 	}
 	return added
+}
+
+// isCacheFault tells whether wazero's error can be about its cache rather than the module. It returns errors of the
+// file system as they are, and a module itself gives no reason for one.
+func isCacheFault(err error) bool {
+	_, path := errors.AsType[*fs.PathError](err)
+	_, link := errors.AsType[*os.LinkError](err)
+	_, errno := errors.AsType[syscall.Errno](err)
+	return path || link || errno || strings.Contains(err.Error(), "compilationcache: ")
 }
 
 // eachCode calls f for each file with machine code in a module's folder, which need not exist.

@@ -222,8 +222,7 @@ func (m *Module) build(ctx context.Context, binary []byte, cache *codeCache) err
 		m.cached = cache.seal(folder) == 0 && whole > 0
 		return nil
 	}
-	// wazero's error does not tell whether it is about the module or the cache.
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || !isCacheFault(failure) {
 		return failure
 	}
 	if err := m.close(ctx); err != nil {
