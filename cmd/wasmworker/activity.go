@@ -22,6 +22,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
+	"google.golang.org/grpc"
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host"
@@ -225,7 +226,8 @@ func executeCommand() *cli.Command {
 
 ` + argsHelp + `
 
-It is a standalone activity: no workflow is involved. Ctrl-C requests its cancellation.`,
+It is a standalone activity: no workflow is involved. Ctrl-C requests its cancellation, and
+a second one stops waiting. While the server is away it is waited for.`,
 		Flags: slices.Concat([]cli.Flag{
 			configFlag(), binaryFlag(),
 			&cli.StringFlag{Name: "id", EnvVars: []string{"WASMWORKER_ACTIVITY_ID"}, Usage: "activity id (default: a new one)"},
@@ -267,6 +269,12 @@ func execute(c *cli.Context) error {
 	}
 	first, second, stopSignals := signals(c.Context, discard)
 	defer stopSignals()
+	id := c.String("id")
+	if id == "" {
+		id = "wasmworker-" + uuid.NewString()
+	}
+	waiter := &waiter{output: c.App.ErrWriter, activity: id}
+	options.ConnectionOptions.DialOptions = append(options.ConnectionOptions.DialOptions, grpc.WithChainUnaryInterceptor(waiter.watch))
 	temporalClient, err := client.DialContext(first, options)
 	if err != nil {
 		return fmt.Errorf("the Temporal server cannot be reached: %w; check --address, or run `wasmworker dev`", err)
@@ -275,10 +283,6 @@ func execute(c *cli.Context) error {
 	taskQueue := c.String("task-queue")
 	if taskQueue == "" {
 		taskQueue = host.TaskQueueFor(c.String("deployment-name"))
-	}
-	id := c.String("id")
-	if id == "" {
-		id = "wasmworker-" + uuid.NewString()
 	}
 	handle, err := temporalClient.ExecuteActivity(first, client.StartActivityOptions{
 		ID: id, TaskQueue: taskQueue,
@@ -300,7 +304,7 @@ func execute(c *cli.Context) error {
 		}
 	})()
 	var result converter.RawValue
-	if err := handle.Get(second, &result); err != nil {
+	if err := waiter.wait(second, handle, &result); err != nil {
 		if second.Err() != nil {
 			return fmt.Errorf("stopped waiting; activity %s goes on", id)
 		}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// waiter waits for an activity's result as long as that takes, also while the server is away.
+type waiter struct {
+	output   io.Writer
+	activity string // its id
+	lost     atomic.Bool
+}
+
+// watch is how the waiter learns of a loss at once: the SDK tries again for a minute before it returns an error.
+func (w *waiter) watch(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+	err := invoke(ctx, method, request, reply, conn, options...)
+	switch {
+	case !strings.HasSuffix(method, "/PollActivityExecution"):
+	case err == nil:
+		w.lost.Store(false)
+	case status.Code(err) == codes.Unavailable && ctx.Err() == nil:
+		w.tell()
+	}
+	return err
+}
+
+func (w *waiter) tell() {
+	if !w.lost.Swap(true) {
+		fmt.Fprintf(w.output, "wasmworker: the connection to the Temporal server is lost: waiting for it, and for activity %s; Ctrl-C twice stops waiting\n", w.activity)
+	}
+}
+
+// wait blocks until the result or the reason for its absence is known, or ctx ends.
+func (w *waiter) wait(ctx context.Context, handle client.ActivityHandle, result any) error {
+	for {
+		err := handle.Get(ctx, result)
+		if err == nil || ctx.Err() != nil || !isConnectionError(err) {
+			return err
+		}
+		w.tell()
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// isConnectionError tells errors of the way to the server, or of a server that is about to stop or start, from the outcome of an activity
+// and from what the server will say again.
+func isConnectionError(err error) bool {
+	if service, ok := errors.AsType[serviceerror.ServiceError](err); ok {
+		switch service.Status().Code() {
+		case codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted, codes.Aborted, codes.Internal, codes.Unknown, codes.Canceled:
+			return true
+		}
+		return false
+	}
+	return errors.Is(err, context.DeadlineExceeded) && !temporal.IsTimeoutError(err)
+}
