@@ -37,6 +37,7 @@ func logged(w *testbed.Worker, text string) (records []map[string]any) {
 // However activities end while Temporal is away, for longer than the SDK would try it: Temporal is
 // told when it is back, whether the worker goes on or is being stopped.
 func TestReportsOutliveAnOutage(t *testing.T) {
+	t.Parallel() // it waits
 	for _, stopping := range []bool{false, true} {
 		t.Run(fmt.Sprintf("stopping=%t", stopping), func(t *testing.T) {
 			t.Parallel()
@@ -101,6 +102,7 @@ func TestReportsOutliveAnOutage(t *testing.T) {
 
 // What cannot be delivered is said, with the name of whose it is, and by the exit code.
 func TestUndeliveredIsTold(t *testing.T) {
+	t.Parallel() // it waits
 	server := testbed.NewServer(t)
 	c, q := server.Client(t), queue(t)
 	w := server.Serve(t, "--modules", testbed.Guest(t, acts), "--task-queue", q, "--graceful-shutdown-timeout", "4")
