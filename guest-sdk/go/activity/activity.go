@@ -185,12 +185,20 @@ func HasHeartbeatDetails(ctx context.Context) bool {
 // attempt into what the pointers point to. Details beyond the pointers are ignored,
 // and pointers beyond the details left alone. It returns temporal.ErrNoData if
 // there are none.
+//
+// Details that cannot be decoded, which another version of the activity may have left, are a
+// *temporal.ApplicationError of type InvalidInput, not retryable, that wraps an error of package
+// converter. A *converter.RawValue takes a detail of any encoding.
 func GetHeartbeatDetails(ctx context.Context, ptrs ...any) error {
 	payloads, err := taskOf(ctx).Details()
 	if err != nil {
 		return err
 	}
-	return converter.NewValues(payloads...).Get(ptrs...)
+	err = converter.NewValues(payloads...).Get(ptrs...)
+	if err == nil || err == converter.ErrNoData {
+		return err
+	}
+	return temporal.NewNonRetryableApplicationError("heartbeat details: "+err.Error(), "InvalidInput", err)
 }
 
 // GetLogger returns a logger that writes to the host's log. The host chooses the

@@ -86,7 +86,8 @@
 // See package temporal for how an error becomes a failure. Besides the types of an
 // activity's own errors, there are:
 //
-//	InvalidInput      an argument could not be decoded; not retryable
+//	InvalidInput      an argument, or a detail for GetHeartbeatDetails, could not be
+//	                  decoded; not retryable
 //	InvalidOutput     the result could not be encoded; not retryable
 //	OutputTooLarge    the result is longer than the operator allows; not retryable
 //	InvalidActivity   Run was given something that cannot be an activity; not retryable

@@ -10,13 +10,15 @@
 //
 // and decoded by the payload's encoding:
 //
-//	json/plain                    by encoding/json
+//	json/plain, json/protobuf     by encoding/json
+//	none, or an empty one         by encoding/json
 //	binary/plain                  into a byte slice or an any
 //	binary/null                   the zero value of any type
 //	any encoding, any metadata    into a RawValue
 //
-// Other encodings (json/protobuf, binary/protobuf, your own) are not converted:
-// take and return RawValue, and decode its data with the library of your choice.
+// Other encodings (binary/protobuf, binary/encrypted, your own) are not converted. Neither is
+// json/protobuf into a type that protoc generated, whose fields encoding/json does not know by
+// their names. Take and return RawValue, and decode its data with the library of your choice.
 package converter
 
 import (
@@ -40,15 +42,13 @@ const (
 	// MetadataEncodingNil says that there is no value.
 	MetadataEncodingNil = abi.EncodingNull
 	// MetadataEncodingProtoJSON says that the data are a protocol buffer as JSON.
-	MetadataEncodingProtoJSON = "json/protobuf"
+	MetadataEncodingProtoJSON = abi.EncodingProtoJSON
 	// MetadataEncodingProto says that the data are a protocol buffer.
 	MetadataEncodingProto = "binary/protobuf"
 )
 
 // The errors of this package. Those that come from it wrap one of them.
 var (
-	// ErrEncodingIsNotSet means that a payload does not say how it is encoded.
-	ErrEncodingIsNotSet = codec.ErrEncodingIsNotSet
 	// ErrEncodingIsNotSupported means that only a RawValue can take the payload.
 	ErrEncodingIsNotSupported = codec.ErrEncodingIsNotSupported
 	// ErrUnableToEncode means that encoding/json did not accept the value.

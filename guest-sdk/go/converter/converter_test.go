@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/wasmworker/wasmworker/guest-sdk/go/converter"
@@ -14,6 +15,13 @@ import (
 type point struct {
 	X int `json:"x"`
 }
+
+// message is what protoc generates, as far as it can be told.
+type message struct {
+	X int `json:"x"`
+}
+
+func (*message) ProtoMessage() {}
 
 func payload(encoding, data string) *converter.Payload {
 	return &converter.Payload{Metadata: map[string][]byte{"encoding": []byte(encoding)}, Data: []byte(data)}
@@ -77,9 +85,28 @@ func TestFromPayload(t *testing.T) {
 	decode[fmt.Stringer](t, payload("binary/plain", "ab"), nil, nil, converter.ErrTypeIsNotByteSlice)
 	decode(t, payload("binary/null", ""), point{5}, point{}, nil)
 	decode(t, payload("binary/null", ""), &point{5}, nil, nil)
-	decode(t, payload("json/protobuf", "{}"), point{}, point{}, converter.ErrEncodingIsNotSupported)
-	decode(t, payload("", "{}"), point{}, point{}, converter.ErrEncodingIsNotSet)
-	decode(t, &converter.Payload{}, point{}, point{}, converter.ErrEncodingIsNotSet)
+	order := payload("json/protobuf", `{"x":3}`)
+	order.Metadata["messageType"] = []byte("acme.Order")
+	decode(t, order, point{}, point{3}, nil)
+	decode(t, order, nil, &point{3}, nil)
+	decode[any](t, order, nil, map[string]any{"x": 3.0}, nil)
+	decode(t, payload("json/protobuf", `"AQI="`), nil, []byte{1, 2}, nil)
+	decode(t, payload("json/protobuf", `3`), "", "", converter.ErrUnableToDecode)
+	decode(t, order, message{}, message{}, converter.ErrEncodingIsNotSupported)
+	decode(t, order, &message{}, nil, converter.ErrEncodingIsNotSupported)
+	decode(t, payload("json/plain", `{"x":3}`), message{}, message{3}, nil)
+	decode(t, payload("", `{"x":3}`), point{}, point{3}, nil)
+	decode(t, &converter.Payload{Data: []byte(`{"x":3}`)}, point{}, point{3}, nil)
+	decode(t, &converter.Payload{Metadata: map[string][]byte{"messageType": {0xff}}, Data: []byte("[]")}, nil, []int{}, nil)
+	decode(t, &converter.Payload{}, point{}, point{}, converter.ErrUnableToDecode)
+	for _, encoding := range []string{"binary/encrypted", "binary/protobuf", "json/plain+zlib", "JSON/plain", "json/", " json/plain"} {
+		for _, ptr := range []any{new(point), new(any), new([]byte), new(string), new(json.RawMessage)} {
+			err := converter.FromPayload(payload(encoding, "1"), ptr)
+			if !errors.Is(err, converter.ErrEncodingIsNotSupported) || !strings.Contains(err.Error(), encoding) {
+				t.Errorf("%s into %T: %v", encoding, ptr, err)
+			}
+		}
+	}
 	decode(t, nil, point{7}, point{7}, nil)
 	p := payload("any/thing", "x")
 	decode(t, p, converter.RawValue{}, converter.NewRawValue(p), nil)

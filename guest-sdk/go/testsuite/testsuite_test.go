@@ -195,8 +195,11 @@ func TestInvalid(t *testing.T) {
 	}{
 		{Greet, []any{map[string]int{"name": 7}}, "InvalidInput", "argument 1 of 1: unable to decode: json: cannot unmarshal number into Go struct field Input.name of type string"},
 		{func(_ int, _ string) error { return nil }, []any{1, []byte("x")}, "InvalidInput", "argument 2 of 2: binary/plain into string: type is not a byte slice"},
-		{func(_ Input) error { return nil }, []any{raw("json/protobuf", "{}")}, "InvalidInput", "argument 1 of 1: json/protobuf into testsuite_test.Input: payload encoding is not supported (take a converter.RawValue for it)"},
-		{func(_ Input) error { return nil }, []any{raw("", "{}")}, "InvalidInput", "argument 1 of 1: payload encoding is not set"},
+		{func(_ Input) error { return nil }, []any{raw("binary/encrypted", "{}", "messageType", "acme.Order")}, "InvalidInput", "argument 1 of 1: binary/encrypted into testsuite_test.Input: payload encoding is not supported (take a converter.RawValue for it)"},
+		{func(_ any) error { return nil }, []any{raw("binary/protobuf", "{}")}, "InvalidInput", "argument 1 of 1: binary/protobuf into interface {}: payload encoding is not supported (take a converter.RawValue for it)"},
+		{func(_ []byte) error { return nil }, []any{raw("json/plain+zlib", "{}")}, "InvalidInput", "argument 1 of 1: json/plain+zlib into []uint8: payload encoding is not supported (take a converter.RawValue for it)"},
+		{func(_ Input) error { return nil }, []any{raw("json/protobuf", `{"name": 7}`)}, "InvalidInput", "argument 1 of 1: unable to decode: json: cannot unmarshal number into Go struct field Input.name of type string"},
+		{func(_ Input) error { return nil }, []any{raw("", "")}, "InvalidInput", "argument 1 of 1: unable to decode: unexpected end of JSON input"},
 		{func(_ ...int) error { return nil }, []any{1, "x"}, "InvalidInput", "argument 2 of 2: unable to decode: json: cannot unmarshal string into Go value of type int"},
 		{func() (float64, error) { return math.NaN(), nil }, nil, "InvalidOutput", "result: unable to encode: json: unsupported value: NaN"},
 		{func() (any, error) { return []converter.RawValue{raw("a/b", "")}, nil }, nil, "InvalidOutput", ""},
@@ -292,6 +295,77 @@ func TestFailures(t *testing.T) {
 	again := failure(t, func() error { return e })
 	if err := again.Details(&in, &b); err != nil || string(b) != "\x01\x02" || again.Type() != "Card" {
 		t.Error(again, err)
+	}
+}
+
+// several is an error of several that does not tell their texts.
+type several []error
+
+func (e several) Error() string   { return fmt.Sprint(len(e), " errors") }
+func (e several) Unwrap() []error { return e }
+
+func TestSeveralErrors(t *testing.T) {
+	declined := temporal.NewNonRetryableApplicationError("declined", "CardDeclined", nil, 51)
+	e := failure(t, func() error { return errors.Join(declined, fs.ErrClosed, errors.New("c")) })
+	var inner *temporal.ApplicationError
+	var code int
+	if e.Message() != declined.Error()+"\nfile already closed\nc" || !errors.As(e.Unwrap(), &inner) || inner.Type() != "CardDeclined" ||
+		!inner.NonRetryable() || inner.Details(&code) != nil || code != 51 {
+		t.Errorf("%v, caused by %v", e, e.Unwrap())
+	}
+	e = failure(t, func() error { return fmt.Errorf("%w, after %w", errors.New("a"), declined) })
+	if e.Message() != "a, after "+declined.Error() || e.Type() != "wrapErrors" || e.Unwrap().Error() != "a" {
+		t.Errorf("%v, caused by %v", e, e.Unwrap())
+	}
+	e = failure(t, func() error {
+		return fmt.Errorf("outer: %w", several{nil, errors.New("a"), &customError{errors.New("b")}, nil, declined, errors.New("c")})
+	})
+	inner = e.Unwrap().(*temporal.ApplicationError)
+	if e.Message() != "outer: 6 errors" || inner.Type() != "several" || inner.Unwrap().Error() != "a" ||
+		inner.Message() != "6 errors (also: customError: custom: b; declined (type: CardDeclined, retryable: false); c)" {
+		t.Errorf("%v, caused by %v", e, e.Unwrap())
+	}
+	for _, empty := range []error{several{}, several{nil}} {
+		if e := failure(t, func() error { return empty }); e.Unwrap() != nil || e.Message() != empty.Error() {
+			t.Errorf("%v, caused by %v", e, e.Unwrap())
+		}
+	}
+}
+
+func TestSeveralErrorsHaveLimits(t *testing.T) {
+	var many several
+	for i := range 1000 {
+		many = append(many, fmt.Errorf("%d: %s", i, strings.Repeat("é", 20_000)))
+	}
+	e := failure(t, func() error { return many })
+	if !strings.HasPrefix(e.Message(), "1000 errors (also: 1: éé") ||
+		!strings.HasSuffix(e.Message(), "; and 991 more)") || len(e.Message()) > 5000 || !strings.HasPrefix(e.Unwrap().Error(), "0: éé") {
+		t.Errorf("%d bytes: %.100s … %s", len(e.Message()), e.Message(), e.Message()[len(e.Message())-100:])
+	}
+	// Errors of errors: what is added is bounded for all of them together.
+	nested := several{errors.New("bottom")}
+	for i := range 30 {
+		nested = several{nested, errors.New(strings.Repeat("x", 10_000)), fmt.Errorf("%d", i)}
+	}
+	size, depth := 0, 0
+	for err := error(failure(t, func() error { return nested })); err != nil; err = errors.Unwrap(err) {
+		size += len(err.(*temporal.ApplicationError).Message())
+		depth++
+	}
+	if depth != 16 || size > 5000 {
+		t.Errorf("%d bytes in %d causes", size, depth)
+	}
+	// One whose text has all of them takes no longer for that.
+	joined := make([]error, 20_000)
+	for i := range joined {
+		joined[i] = errors.New("the same")
+	}
+	if e := failure(t, func() error { return errors.Join(joined...) }); strings.Contains(e.Message(), "also") {
+		t.Errorf("%.100v", e)
+	}
+	e = failure(t, func() error { return temporal.NewNonRetryableApplicationError("m", strings.Repeat("T", 300<<10), nil) })
+	if e.Type() != strings.Repeat("T", 256) || e.Message() != "m" || !e.NonRetryable() {
+		t.Errorf("%.300v", e)
 	}
 }
 
@@ -493,7 +567,15 @@ func TestHeartbeats(t *testing.T) {
 	env.SetHeartbeatDetails(41, strings.Repeat("x", 2000))
 	run("true 41 " + strings.Repeat("x", 2000) + " <nil>")
 	env.SetHeartbeatDetails("text")
-	run("true 0  payload item 0: unable to decode: json: cannot unmarshal string into Go value of type int")
+	run("true 0  heartbeat details: payload item 0: unable to decode: json: cannot unmarshal string into Go value of type int (type: InvalidInput, retryable: false): payload item 0: unable to decode: json: cannot unmarshal string into Go value of type int")
+	env.SetHeartbeatDetails(raw("json/protobuf", "41"), converter.NewRawValue(&converter.Payload{Data: []byte(`"x"`)}))
+	run("true 41 x <nil>")
+	env.SetHeartbeatDetails(raw("binary/encrypted", "41"))
+	_, err := env.ExecuteActivity(func(ctx context.Context) error { return activity.GetHeartbeatDetails(ctx, new(int)) })
+	var e *temporal.ApplicationError
+	if !errors.As(err, &e) || e.Type() != "InvalidInput" || !e.NonRetryable() || !strings.Contains(e.Message(), "binary/encrypted into int") {
+		t.Error(err)
+	}
 
 	for _, bad := range []any{make(chan int), make([]byte, 2<<20+1)} {
 		_, err := env.ExecuteActivity(func(ctx context.Context) error { activity.RecordHeartbeat(ctx, bad); return nil })

@@ -36,9 +36,10 @@ const FlagsEnd = FlagCancelRequested | FlagPaused | FlagReset | FlagGone
 const (
 	MetadataEncoding = "encoding"
 
-	EncodingJSON   = "json/plain"
-	EncodingBinary = "binary/plain"
-	EncodingNull   = "binary/null"
+	EncodingJSON      = "json/plain"
+	EncodingProtoJSON = "json/protobuf"
+	EncodingBinary    = "binary/plain"
+	EncodingNull      = "binary/null"
 )
 
 // Error numbers that this SDK looks at itself.

@@ -14,7 +14,6 @@ import (
 
 // Errors of this package, exported by package converter.
 var (
-	ErrEncodingIsNotSet       = errors.New("payload encoding is not set")
 	ErrEncodingIsNotSupported = errors.New("payload encoding is not supported")
 	ErrUnableToEncode         = errors.New("unable to encode")
 	ErrUnableToDecode         = errors.New("unable to decode")
@@ -46,6 +45,13 @@ func Encode(value any) (encoding string, data []byte, err error) {
 	return abi.EncodingJSON, data, nil
 }
 
+// isMessage tells whether a value is what protoc generated. The names of its fields in the JSON of
+// protocol buffers are not those that encoding/json knows, so that values would be left out unseen.
+func isMessage(v reflect.Value) bool {
+	message := reflect.TypeFor[interface{ ProtoMessage() }]()
+	return v.Type().Implements(message) || v.CanAddr() && v.Addr().Type().Implements(message)
+}
+
 // Decode stores into the value that ptr points to. It may keep data when the
 // encoding is binary/plain, and never otherwise.
 func Decode(encoding string, data []byte, ptr any) error {
@@ -55,7 +61,11 @@ func Decode(encoding string, data []byte, ptr any) error {
 	}
 	v = v.Elem()
 	switch encoding {
-	case abi.EncodingJSON:
+	case abi.EncodingJSON, abi.EncodingProtoJSON, "":
+		if encoding == abi.EncodingProtoJSON && isMessage(v) {
+			return fmt.Errorf("%s into %s: %w (take a converter.RawValue for it, and decode its data by protojson)",
+				encoding, v.Type(), ErrEncodingIsNotSupported)
+		}
 		if err := json.Unmarshal(data, ptr); err != nil {
 			return fmt.Errorf("%w: %w", ErrUnableToDecode, err)
 		}
@@ -70,8 +80,6 @@ func Decode(encoding string, data []byte, ptr any) error {
 		default:
 			return fmt.Errorf("%s into %s: %w", encoding, v.Type(), ErrTypeIsNotByteSlice)
 		}
-	case "":
-		return ErrEncodingIsNotSet
 	default:
 		return fmt.Errorf("%s into %s: %w (take a converter.RawValue for it)", encoding, v.Type(), ErrEncodingIsNotSupported)
 	}

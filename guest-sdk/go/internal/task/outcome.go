@@ -97,6 +97,12 @@ func (t *Task) outcomeOf(err error) outcome {
 
 // failureOf describes an error and its causes, of which it is the depth-th.
 func failureOf(err error, depth int) *abi.Failure {
+	room := maxListedAll
+	return describe(err, depth, &room)
+}
+
+// describe is failureOf, with so much room for what [listed] adds.
+func describe(err error, depth int, room *int) *abi.Failure {
 	f := &abi.Failure{}
 	switch e := err.(type) {
 	case *temporal.ApplicationError:
@@ -116,8 +122,10 @@ func failureOf(err error, depth int) *abi.Failure {
 		f.Type = typeName(err)
 		f.Message = err.Error()
 	}
-	if cause := errors.Unwrap(err); cause != nil && depth < abi.MaxCauseDepth {
-		f.Cause = failureOf(cause, depth+1)
+	others, cause := causesOf(err)
+	f.Message = listed(f.Message, others, room)
+	if cause != nil && depth < abi.MaxCauseDepth {
+		f.Cause = describe(cause, depth+1, room)
 	}
 	return f
 }
@@ -229,9 +237,9 @@ func (t *Task) fail(f *abi.Failure) {
 }
 
 // shorten drops what is least needed of a failure. It returns false when nothing
-// is left to drop. Type and retry behaviour always stay.
+// is left to drop. Type and retry behaviour always stay, of a type at least its beginning.
 func shorten(f *abi.Failure) bool {
-	const most = 4 << 10
+	const most, mostType = 4 << 10, 256
 	switch {
 	case f.Cause != nil && f.Cause.Cause != nil:
 		f.Cause.Cause = nil
@@ -244,6 +252,8 @@ func shorten(f *abi.Failure) bool {
 		f.StackTrace = ""
 	case len(f.Message) > most+100:
 		f.Message = cut(f.Message, most) + " …"
+	case len(f.Type) > mostType:
+		f.Type = cut(f.Type, mostType)
 	default:
 		return false
 	}

@@ -170,7 +170,10 @@ func (t *Task) Details() ([]*converter.Payload, error) {
 		if err != nil {
 			return nil, err
 		}
-		payloads[i] = &converter.Payload{Metadata: map[string][]byte{abi.MetadataEncoding: encoding}, Data: data}
+		payloads[i] = &converter.Payload{Data: data}
+		if len(encoding) > 0 {
+			payloads[i].Metadata = map[string][]byte{abi.MetadataEncoding: encoding}
+		}
 	}
 	return payloads, nil
 }
