@@ -5,12 +5,12 @@
  * Each function that the entry module exports is an activity. Its parameters are decoded by the encoding of
  * the payloads, and checked against their declared types:
  *
- * | encoding       | value |
- * |----------------|-------|
- * | `json/plain`   | what `JSON.parse` makes of it |
- * | `binary/plain` | `Uint8Array` |
- * | `binary/null`  | `undefined`, or `null` if the parameter's type has only that |
- * | any            | {@link RawPayload}, if that is the parameter's type |
+ * | encoding                            | value |
+ * |-------------------------------------|-------|
+ * | `json/plain`, `json/protobuf`, none | what `JSON.parse` makes of it |
+ * | `binary/plain`                      | `Uint8Array` |
+ * | `binary/null`                       | `undefined`, or `null` if the parameter's type has only that |
+ * | any                                 | {@link RawPayload}, if that is the parameter's type |
  *
  * A missing, malformed or mistyped argument is a failure of type `InvalidInput`, not retryable. Unknown fields of objects and
  * arguments beyond the parameters are ignored. Classes, functions, `Date` and the like never come out of JSON: parameters of
@@ -22,7 +22,8 @@
  *
  * An activity has ended when its promise is settled and no other promise can go on by itself; timers that still run are dropped then. What
  * it throws becomes a failure: {@link ApplicationFailure} as it says, {@link CancelledFailure} a cancellation, any other error a retryable failure
- * whose type is the error's `name`. A rejected promise that nobody handles fails the activity in the same way. An activity that waits for a promise
+ * whose type is the error's `name`, whose cause is the error's `cause` or the first of its `errors` (an `AggregateError` has some), and whose message
+ * lists the others of these. A rejected promise that nobody handles fails the activity in the same way. An activity that waits for a promise
  * that nothing can resolve fails with type `NeverResolved`.
  *
  * @module
@@ -133,7 +134,10 @@ export declare function inActivityContext(): boolean;
 export declare function activityInfo(): Info;
 /** {@link Context.heartbeat} of the current context. */
 export declare function heartbeat(...details: unknown[]): void;
-/** The details of the last heartbeat of the attempt before, empty if there are none. */
+/**
+ * The details of the last heartbeat of the attempt before, empty if there are none. They are decoded as arguments are.
+ * @throws ApplicationFailure of type `InvalidInput`, not retryable: one is malformed, or of an encoding that is not decoded
+ */
 export declare function lastHeartbeat(): readonly any[];
 /** {@link Context.sleep} of the current context. */
 export declare function sleep(duration: Duration): Promise<void>;
@@ -209,8 +213,9 @@ export declare class CancelledFailure extends Error {
  */
 export declare class RawPayload {
   readonly data: Uint8Array;
+  /** May be empty: the payload does not say. */
   readonly encoding: string;
-  /** All metadata, the encoding included. Values that are not text are bytes. */
+  /** All metadata, the encoding included if there is one. Values that are not text are bytes. */
   readonly metadata: Readonly<Record<string, string | Uint8Array>>;
   /** @param encoding `"binary/plain"` if left out */
   constructor(data: Uint8Array | string, encoding?: string, metadata?: Record<string, string | Uint8Array>);

@@ -6,6 +6,7 @@ export class RawPayload {
     this.data = typeof data === "string" ? new TextEncoder().encode(data) : data;
     this.encoding = encoding ?? "binary/plain";
     this.metadata = { ...metadata, encoding: this.encoding };
+    if (this.encoding === "") delete this.metadata.encoding;
   }
 
   text() { return new TextDecoder().decode(this.data); }
@@ -33,7 +34,9 @@ export function decode(source, i, what) {
   const { encoding, text, bytes } = sources[source];
   const e = encoding(i);
   switch (e) {
-    case "json/plain": {
+    case "json/plain":
+    case "json/protobuf":
+    case "": {
       const t = text(i);
       try {
         return JSON.parse(t);
@@ -46,7 +49,7 @@ export function decode(source, i, what) {
     case "binary/plain":
       return bytes(i);
     default:
-      throw failure.invalidInput(`${what} has the encoding ${JSON.stringify(e)}, which needs a parameter of type RawPayload`);
+      throw failure.invalidInput(`${what} has the encoding ${JSON.stringify(e)}, which ${source === "argument" ? "needs a parameter of type RawPayload" : "cannot be decoded"}`);
   }
 }
 
@@ -63,7 +66,7 @@ function metadataJSON(metadata) {
 export function encode(value, what) {
   if (value === undefined) return undefined;
   if (value instanceof RawPayload) {
-    const more = Object.keys(value.metadata).length > 1;
+    const more = value.encoding === "" || Object.keys(value.metadata).length > 1;
     return { data: value.data, encoding: value.encoding, metadata: more ? metadataJSON(value.metadata) : undefined };
   }
   if (value instanceof Uint8Array) return { data: value, encoding: "binary/plain" };

@@ -41,7 +41,14 @@ test("arguments are checked against their types", () => {
   invalid("tree", [], "argument 1 (t) is missing");
   invalid("tree", [null], "argument 1 (t) must be an object, and is null");
   invalid("tree", [{ data: "", encoding: "binary/null" }], "argument 1 (t) is missing");
-  invalid("tree", [{ data: "{}", encoding: "json/protobuf" }], 'argument 1 (t) has the encoding "json/protobuf", which needs a parameter of type RawPayload');
+  for (const encoding of ["json/protobuf", ""]) {
+    ok("tree", [{ data: '{"name":"a","children":[]}', encoding, metadata: { messageType: "acme.Tree" } }], 1);
+    invalid("tree", [{ data: '{"name":1}', encoding }], "argument 1: t.name must be a string, and is a number");
+    assert.match(fails("tree", [{ data: "", encoding }], { type: "InvalidInput" }).message, /^argument 1 \(t\) is not valid JSON: /);
+  }
+  for (const encoding of ["binary/encrypted", "binary/protobuf", "json/plain+zlib", "JSON/plain", "json/"]) {
+    invalid("tree", [{ data: '{"name":"a","children":[]}', encoding }], `argument 1 (t) has the encoding "${encoding}", which needs a parameter of type RawPayload`);
+  }
   assert.match(fails("tree", [{ data: "{", encoding: "json/plain" }], { type: "InvalidInput" }).message, /^argument 1 \(t\) is not valid JSON: /);
 
   const good = ["id", "red", "2026-01-01", [1], null, { a: true }];
@@ -65,6 +72,9 @@ test("results", () => {
   ok("payload", [], undefined);
   const p = { data: Uint8Array.of(0, 255), encoding: "x/y", metadata: { messageType: "T", bin: { base64: "/w==" } } };
   assert.deepEqual(module.run("payload", [p]), { status: 0, value: p.data, encoding: "x/y", metadata: { ...p.metadata, more: { base64: "/w==" }, encoding: "x/y" }, failure: undefined });
+  const bare = { data: Uint8Array.of(0, 255), encoding: "" };
+  assert.deepEqual(module.run("payload", [bare]).metadata, { more: { base64: "/w==" } });
+  assert.deepEqual(module.run("forward", [bare]).metadata, {});
   fails("cyclic", [], { type: "InvalidOutput", non_retryable: true });
 });
 
@@ -87,10 +97,15 @@ test("random numbers are not those of the image", async () => {
 
 test("errors", () => {
   const at = "    at explode (explode.ts:5)";
-  assert.equal(fails("trace", [], { type: "TypeError", message: "cannot read property 'b' of undefined", non_retryable: undefined }).stack_trace, `${at}\n    at trace (index.ts:43)`);
+  assert.equal(fails("trace", [], { type: "TypeError", message: "cannot read property 'b' of undefined", non_retryable: undefined }).stack_trace, `${at}\n    at trace (index.ts:52)`);
   assert.equal(fails("inTimer", [], { type: "TypeError" }).stack_trace.split("\n")[0], at);
   fails("never", [], { type: "NeverResolved", non_retryable: undefined });
   fails("unhandled", [], { type: "RangeError", message: "nobody waits" });
+  fails("unhandledBeside", [], { type: "TypeError", message: "first (also: RangeError: second; CardDeclined: third)", non_retryable: undefined });
+  const { type, message, cause } = fails("anyOf", [], { details: undefined });
+  assert.deepEqual([type, message, cause.type, cause.message, cause.details, cause.non_retryable],
+    ["AggregateError", "a (also: RangeError: b; Error: text)", "CardDeclined", "a", [51], true]);
+  fails("manyFailures", [], { type: "AggregateError", message: `many (also: ${Array(8).fill(`Error: ${"é".repeat(505)}`).join("; ")}; and 9991 more)` });
   ok("handled", [], "handled");
   fails("recursion", [], { type: "RangeError" });
   ok("nil", [], null); // and the instance lives on
@@ -112,6 +127,7 @@ test("what is too long", () => {
   fails("huge", [], { type: "OutputTooLarge", non_retryable: true });
   const { message, details } = fails("hugeFailure", [], { type: "Huge", non_retryable: true });
   assert.deepEqual([message.length < 5000, details], [true, undefined]);
+  fails("hugeType", [], { type: "T".repeat(256), non_retryable: true });
 });
 
 test("an instance that is used again does not grow", async () => {

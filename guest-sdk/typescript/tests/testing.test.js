@@ -28,6 +28,16 @@ test("heartbeats and resuming", async () => {
   assert.deepEqual(env.heartbeats, seen);
 });
 
+test("details of several encodings", async () => {
+  const last = (...heartbeatDetails) => new MockActivityEnvironment({ heartbeatDetails }).run(() => sdk.lastHeartbeat());
+  const raw = (data, encoding, metadata) => new sdk.RawPayload(data, encoding, metadata);
+  assert.deepEqual(await last(raw('{"at":6}', "json/protobuf", { messageType: "acme.At" }), raw("7", ""), raw("x")), [{ at: 6 }, 7, new Uint8Array([120])]);
+  for (const encoding of ["binary/encrypted", "binary/protobuf", "json/plain+zlib"]) {
+    await assert.rejects(last(1, raw("7", encoding)),
+      { type: "InvalidInput", nonRetryable: true, message: `detail 2 of the last heartbeat has the encoding "${encoding}", which cannot be decoded` });
+  }
+});
+
 test("cancellation", async () => {
   for (const reason of ["CANCELLED", "PAUSED", "RESET", "GONE", "WORKER_SHUTDOWN"]) {
     const env = new MockActivityEnvironment();

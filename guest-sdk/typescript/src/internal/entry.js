@@ -50,14 +50,16 @@ function clear() {
 }
 
 function idle(phase) {
-  if (rejections.size > 0 && (phase !== RUNNING || outcome === undefined || !("error" in outcome))) {
-    const [reason] = rejections.values();
+  if (rejections.size > 0) {
+    const [reason, ...others] = rejections.values();
     if (phase !== RUNNING) throw reason;
-    outcome = { error: reason };
+    outcome = outcome !== undefined && "error" in outcome
+      ? { error: outcome.error, others: [reason, ...others].filter((other) => other !== outcome.error) }
+      : { error: reason, others };
   }
   if (phase === RUNNING) {
     if (outcome !== undefined) {
-      const status = "error" in outcome ? fail(outcome.error) : complete(outcome.value);
+      const status = "error" in outcome ? fail(outcome.error, outcome.others) : complete(outcome.value);
       clear();
       host.finish(status);
       return;

@@ -67,8 +67,8 @@ export function complete(value) {
   }
 }
 
-/** Reports what the activity has thrown, and returns the status. */
-export function fail(error) {
+/** Reports what the activity has thrown, with other errors that nobody handled, and returns the status. */
+export function fail(error, others) {
   if (error instanceof CancelledFailure) {
     const flags = host.status();
     if (flags & (CANCEL_REQUESTED | PAUSED | RESET | GONE) || !(flags & WORKER_STOPPING)) {
@@ -79,16 +79,16 @@ export function fail(error) {
       }
       return CANCELLED; // without a request the host makes a failure of it
     }
-    const f = failureOf(error);
+    const f = failureOf(error, others);
     return report({ ...f, type: "WorkerShutdown", message: "the worker is shutting down" });
   }
-  return report(failureOf(error));
+  return report(failureOf(error, others));
 }
 
 function report(f) {
   if (host.fail(JSON.stringify(f)) < 0) {
     // Too long. The kind of failure matters more than the rest of it.
-    host.fail(JSON.stringify({ ...f, message: `${f.message.slice(0, 4096)}… (cut: the failure was too long)`, details: undefined, cause: undefined, stack_trace: undefined }));
+    host.fail(JSON.stringify({ ...f, type: f.type?.slice(0, 256), message: `${f.message.slice(0, 4096)}… (cut: the failure was too long)`, details: undefined, cause: undefined, stack_trace: undefined }));
   }
   return FAILED;
 }
