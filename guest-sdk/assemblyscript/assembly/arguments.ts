@@ -72,9 +72,13 @@ export class Arguments {
 
   private fail(index: i32, name: string, problem: string): void {
     if (this.failure) return;
-    // A problem within the value begins with its place, "items[3] is null", one with all of it with a verb.
-    const verb = problem.startsWith("is ") || problem.startsWith("has ");
-    this.failure = ApplicationFailure.nonRetryable(
-      "argument " + (index + 1).toString() + " (" + name + ")" + (verb ? " " : ": ") + problem, "InvalidInput");
+    this.failure = invalidInput("argument " + (index + 1).toString() + " (" + name + ")", problem);
   }
+}
+
+/** @internal The failure for a payload that cannot be decoded. */
+export function invalidInput(what: string, problem: string): ApplicationFailure {
+  // A problem within the value begins with its place, "items[3] is null", one with all of it with a verb.
+  const verb = problem.startsWith("is ") || problem.startsWith("has ");
+  return ApplicationFailure.nonRetryable(what + (verb ? " " : ": ") + problem, "InvalidInput");
 }

@@ -31,6 +31,10 @@ function endWithPayload(result: Result<Payload>): i32 {
     const json = String.UTF8.encode(payload.metadata);
     const set = host.output_metadata(changetype<usize>(json), json.byteLength);
     if (set < 0) return refused(set, n);
+  } else if (encoding.length == 0) {
+    const json = String.UTF8.encode("{}"); // without it, what was written would be json/plain
+    const set = host.output_metadata(changetype<usize>(json), json.byteLength);
+    if (set < 0) return refused(set, n);
   } else if (n == 0 || encoding != "json/plain") {
     const text = String.UTF8.encode(encoding);
     const set = host.output_encoding(changetype<usize>(text), text.byteLength);

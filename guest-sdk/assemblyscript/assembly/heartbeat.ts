@@ -1,3 +1,4 @@
+import { invalidInput } from "./arguments";
 import { now } from "./env";
 import { CancelledFailure } from "./errors";
 import * as host from "./host";
@@ -75,14 +76,24 @@ export function lastHeartbeatCount(): i32 { return host.detail_count(); }
 /**
  * A detail of the last heartbeat of the attempt before this one, to go on where it stopped:
  *
- *     let done = lastHeartbeat<i32>().or(0);
+ *     let done = 0;
+ *     if (lastHeartbeatCount() > 0) {
+ *       const last = lastHeartbeat<i32>();
+ *       if (last.error) return fail<i32>(last.error!);
+ *       done = last.value;
+ *     }
+ *
+ * A detail that cannot be decoded (another version of the activity may have left it, or it is encrypted) is a failure of type
+ * `InvalidInput`, not retryable. `lastHeartbeat<i32>().or(0)` begins anew then, as if nothing had been done. `Payload` is a detail of any encoding.
  */
 export function lastHeartbeat<T>(index: i32 = 0): Result<T> {
   if (<u32>index >= <u32>host.detail_count()) return fail<T>(new Error("there is no detail " + index.toString() + " of a last heartbeat"));
-  return new Payload(
+  const result = new Payload(
     host.readAll(host.Source.Detail, index, 1024),
     host.readText(host.Source.DetailEncoding, index, 64),
   ).decode<T>();
+  const error = result.error;
+  return error ? fail<T>(invalidInput("detail " + (index + 1).toString() + " of the last heartbeat", error.message)) : result;
 }
 
 // What poll_oneoff is given: a subscription to the clock, room for the event and for their number.

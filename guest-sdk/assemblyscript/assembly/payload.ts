@@ -11,7 +11,7 @@ export class Payload {
   constructor(
     /** The bytes. */
     public data: Uint8Array,
-    /** As in Temporal's payload metadata: `json/plain`, `binary/plain`, `binary/null`, or any other. */
+    /** As in Temporal's payload metadata: `json/plain`, `binary/plain`, `binary/null`, or any other. Empty for none. */
     public encoding: string = "binary/plain",
     /**
      * For results: all metadata as a JSON object, such as `{"encoding": "json/protobuf", "messageType": "acme.Order"}`, in place of
@@ -23,7 +23,10 @@ export class Payload {
   /** The bytes as text, if they are text in UTF-8. */
   get text(): string { return String.UTF8.decodeUnsafe(this.data.dataStart, this.data.length); }
 
-  /** The value: of any type that JSON has a form for from `json/plain`, or `Uint8Array` from `binary/plain`. */
+  /**
+   * The value: of any type that JSON has a form for from `json/plain`, `json/protobuf` or no encoding, or `Uint8Array` from
+   * `binary/plain`.
+   */
   decode<T>(): Result<T> {
     const nothing = changetype<usize>(0);
     const encoding = this.encoding;
@@ -40,7 +43,7 @@ export class Payload {
         return ok<T>(changetype<T>(this));
       } else if (changetype<T>(nothing) instanceof Uint8Array) {
         if (encoding == "binary/plain") return ok<T>(changetype<T>(this.data));
-        return fail<T>(new Error("has the encoding " + encoding + ", not binary/plain"));
+        return fail<T>(new Error((encoding.length > 0 ? "has the encoding " + encoding : "has no encoding") + ", not binary/plain"));
       } else {
         return this.decodeJson<T>();
       }
@@ -56,7 +59,10 @@ export class Payload {
       }
       return fail<T>(new Error("is null"));
     }
-    if (this.encoding != "json/plain") return fail<T>(new Error("has the encoding " + this.encoding + ", not json/plain"));
+    const encoding = this.encoding;
+    if (encoding != "json/plain" && encoding != "json/protobuf" && encoding.length > 0) {
+      return fail<T>(new Error("has the encoding " + encoding + ", not json/plain"));
+    }
     const reader = new Reader(this.data);
     const value = reader.whole<T>();
     return reader.failed ? fail<T>(new Error(reader.message)) : ok<T>(value);

@@ -35,6 +35,28 @@ test("heartbeats", async () => {
   assert.equal((await module.with({ details: ["x", json(4)] }).run("last")).result, "2 -1 none 4");
 });
 
+test("encodings", async () => {
+  const payload = (encoding, text, metadata) => ({ encoding, data: new TextEncoder().encode(text), metadata });
+  const invalid = (failure, message) => assert.deepEqual(failure, { message, type: "InvalidInput", non_retryable: true });
+  for (const encoding of ["json/plain", "json/protobuf", ""]) {
+    assert.equal((await module.run("number", payload(encoding, "7", { messageType: "acme.Number" }))).result, 7);
+    assert.equal((await module.run("nullable", payload(encoding, '"x"'))).result, "x");
+    assert.equal((await module.run("nullable", payload(encoding, "null"))).result, null);
+    assert.equal((await module.with({ details: [payload(encoding, "7")] }).run("resume")).result, 7);
+    invalid((await module.run("number", payload(encoding, '"x"'))).failure, "argument 1 (n) is a string, not a number");
+    invalid((await module.with({ details: [payload(encoding, '"x"')] }).run("resume")).failure, "detail 1 of the last heartbeat is a string, not a number");
+  }
+  for (const encoding of ["binary/plain", "binary/encrypted", "binary/protobuf", "json/plain+zlib", "JSON/plain", "json/"]) {
+    for (const activity of ["number", "nullable"]) {
+      invalid((await module.run(activity, payload(encoding, "7"))).failure, `argument 1 (${activity === "number" ? "n" : "s"}) has the encoding ${encoding}, not json/plain`);
+    }
+    const detailed = module.with({ details: [payload(encoding, "7")] });
+    invalid((await detailed.run("resume")).failure, `detail 1 of the last heartbeat has the encoding ${encoding}, not json/plain`);
+    assert.equal((await detailed.run("last_payload")).encoding, encoding);
+  }
+  assert.deepEqual((await module.run("as_it_is", payload("", "x"))).metadata, {});
+});
+
 test("requests to stop", async () => {
   for (const [flag, message] of [[1, /^cancelled/], [2, /shutting down/], [4, /paused/], [8, /reset/], [16, /does not wait/]]) {
     const { cancelled, details } = await module.with({ onHeartbeat: (n) => (n === 3 ? flag : 0) }).run("stop");

@@ -54,6 +54,11 @@ function inner(): Result<i32> { return fail<i32>(ApplicationFailure.retryable("i
     lastHeartbeat<i32>(1).or(-2).toString();
 }
 
+@activity function resume(): Result<i32> { return lastHeartbeat<i32>(); }
+@activity function last_payload(): Result<Payload> { return lastHeartbeat<Payload>(); }
+@activity function number(n: i32): i32 { return n; }
+@activity function nullable(s: string | null): string | null { return s; }
+@activity function as_it_is(p: Payload): Payload { return p; }
 @activity function payload(p: Payload): Payload { return new Payload(p.data, "", "{\"encoding\":\"json/protobuf\",\"messageType\":\"M\"}"); }
 @activity function metadata(p: Payload): string { return argumentMetadata(0); }
 @activity function maybe(p: Payload | null): Payload | null { return p; }
