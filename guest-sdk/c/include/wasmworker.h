@@ -154,8 +154,8 @@ typedef struct ww_json {
 
 // How many arguments the activity was given.
 uint32_t ww_arg_count(void);
-// An argument as JSON, counted from 0. It is parsed once, however often it is asked for. binary/null is null. A missing argument,
-// malformed JSON or another encoding makes ww_ok() false; ww_arg_count() tells whether an optional argument is there.
+// An argument as JSON, counted from 0: json/plain, json/protobuf, or no encoding. It is parsed once, however often it is asked for.
+// binary/null is null. A missing argument, malformed JSON or another encoding makes ww_ok() false; ww_arg_count() tells whether an optional argument is there.
 ww_json ww_arg(uint32_t index);
 // An argument as it came. A missing one makes ww_ok() false and is empty.
 ww_payload ww_arg_payload(uint32_t index);
@@ -373,8 +373,9 @@ uint32_t ww_heartbeat_json(ww_writer *progress);
 bool ww_heartbeat_add(ww_payload detail);
 bool ww_heartbeat_add_json(ww_writer *detail);
 
-// The details of the last heartbeat of the attempt before, to go on from there. Bad details do not change ww_ok(), since an
-// older version of the activity may have left them: what cannot be read is 0 or empty, and ww_error() tells.
+// The details of the last heartbeat of the attempt before, to go on from there. They are read as arguments are, but bad details do
+// not change ww_ok(), since an older version of the activity may have left them: what cannot be read is 0 or empty, and ww_error() tells.
+// An encoding that no version of it can have read as JSON, such as binary/encrypted, does make ww_ok() false (InvalidInput).
 uint32_t ww_detail_count(void);
 ww_json ww_detail(uint32_t index);
 ww_payload ww_detail_payload(uint32_t index);
@@ -1353,10 +1354,14 @@ static ww_json ww_load_in_(struct ww_doc_ *d, ww_str owned, ww_alloc_fn_ *alloc)
 
 static ww_json ww_load_(struct ww_doc_ *d, ww_str owned) { return ww_load_in_(d, owned, ww_alloc); }
 
+static bool ww_is_json_(ww_str encoding) {
+    return encoding.len == 0 || ww_equal(encoding, "json/plain") || ww_equal(encoding, "json/protobuf");
+}
+
 // The value of a payload.
 static ww_json ww_load_payload_(struct ww_doc_ *d, ww_payload p) {
     if (ww_equal(p.encoding, "binary/null")) return ww_load_(d, ww_copy_(ww_cstr("null")));
-    if (p.encoding.len == 0 || (p.encoding.len >= 5 && memcmp(p.encoding.ptr, "json/", 5) == 0)) return ww_load_(d, p.data);
+    if (ww_is_json_(p.encoding)) return ww_load_(d, p.data);
     ww_doc_error_(d, ww_format("expected JSON, got a payload of encoding %s", p.encoding.ptr).ptr);
     return ww_missing_(d, 0, "");
 }
@@ -1916,7 +1921,7 @@ static void ww_put_failure_(ww_writer *w, const ww_failure *f, int shortened) {
                                : shortened > 1 && f->details ? " (details were too long and are left out)" : "";
         ww_str parts[2] = {message, ww_cstr(left_out)};
         ww_set_str(w, "message", ww_concat_n(parts, 2));
-        if (f->type) ww_set_cstr(w, "type", f->type);
+        if (f->type) ww_set_str(w, "type", shortened > 2 ? ww_cut_(ww_cstr(f->type), 256) : ww_cstr(f->type));
         if (f->non_retryable) ww_set_bool(w, "non_retryable", true);
         if (f->benign) ww_set_cstr(w, "category", "benign");
         if (f->next_retry_delay_ms > 0) ww_set_int(w, "next_retry_delay_ms", f->next_retry_delay_ms);
@@ -2130,7 +2135,13 @@ ww_payload ww_detail_payload(uint32_t index) {
 
 ww_json ww_detail(uint32_t index) {
     struct ww_doc_ *d = ww_new_doc_();
-    if (index < ww_detail_count()) return ww_load_payload_(d, ww_detail_payload(index));
+    if (index < ww_detail_count()) {
+        ww_payload p = ww_detail_payload(index);
+        if (!ww_is_json_(p.encoding) && !ww_equal(p.encoding, "binary/null") && !ww_equal(p.encoding, "binary/plain")) {
+            ww_remember_("InvalidInput", ww_format("detail %" PRIu32 " of the last heartbeat: expected JSON, got a payload of encoding %s", index + 1, p.encoding.ptr).ptr);
+        }
+        return ww_load_payload_(d, p);
+    }
     ww_doc_error_(d, "there is no such detail");
     return ww_missing_(d, 0, "");
 }

@@ -29,7 +29,7 @@
 //     Bytes                          binary/plain
 //     std::optional<T>               T; empty for null and, as a parameter, for an argument that was not given
 //     std::vector<Payload>           as the last parameter: all arguments that are left
-//     everything else                JSON: bool, numbers, std::string, std::string_view, std::vector, std::map and its like with
+//     everything else                JSON (json/plain, json/protobuf, or no encoding): bool, numbers, std::string, std::string_view, std::vector, std::map and its like with
 //                                    keys of std::string, Json, and structs by WASMWORKER_JSON or from_json and to_json
 //
 // An argument that is missing, malformed, of another type or out of its type's range fails the activity with type
@@ -448,7 +448,7 @@ template <class T> void read_arg(std::uint32_t index, T &out) {
         const auto *bytes = reinterpret_cast<const std::byte *>(p.data.ptr);
         out.assign(bytes, bytes + p.data.len);
         if (!ww_equal(p.encoding, "binary/plain")) {
-            ww_reject_arg(index, ww_format("expected bytes, got a payload of encoding %s", p.encoding.ptr).ptr);
+            ww_reject_arg(index, ww_format("expected bytes, got a payload of %s%s", p.encoding.len ? "encoding " : "no encoding", p.encoding.ptr).ptr);
         }
     } else if constexpr (is_optional<T>::value) {
         if (index >= ww_arg_count() || ww_equal(ww_arg_payload(index).encoding, "binary/null")) return;
@@ -606,10 +606,16 @@ template <class... T> Flags heartbeat(const T &...details) {
 }
 
 // A detail of the last heartbeat of the attempt before, to go on from there: nothing if there is none, or none of this type.
+// An encoding that no version of the activity can have read, such as binary/encrypted, makes ww_ok() false (InvalidInput), too.
 template <class T> std::optional<T> last_detail(std::uint32_t index = 0) {
     if (index >= ww_detail_count()) return std::nullopt;
     if constexpr (std::is_same_v<T, Payload>) {
         return internal::payload(ww_detail_payload(index));
+    } else if constexpr (std::is_same_v<T, Bytes>) {
+        ww_payload p = ww_detail_payload(index);
+        if (ww_equal(p.encoding, "binary/plain")) return internal::payload(p).data;
+        ww_detail(index); // which remembers an encoding that is not read
+        return std::nullopt;
     } else {
         Json v = ww_detail(index);
         T out = v.as<T>();

@@ -108,13 +108,16 @@ WW_TEST_FN_ void ww_test_arg_payload(const void *ptr, size_t len, const char *en
 // Adds an argument, which is JSON.
 WW_TEST_FN_ void ww_test_arg(const char *json) { ww_test_arg_payload(json, strlen(json), "json/plain"); }
 
-// Adds a detail, which is JSON, of the last heartbeat of the attempt before.
-WW_TEST_FN_ void ww_test_detail(const char *json) {
+// Adds a detail of any encoding of the last heartbeat of the attempt before.
+WW_TEST_FN_ void ww_test_detail_payload(const void *ptr, size_t len, const char *encoding) {
     if (ww_test_.detail_count == WW_TEST_MAX_) abort();
     ww_test_text_ *detail = ww_test_.details[ww_test_.detail_count++];
-    ww_test_set_(&detail[0], json, strlen(json));
-    ww_test_set_(&detail[1], "json/plain", 10);
+    ww_test_set_(&detail[0], ptr, len);
+    ww_test_set_(&detail[1], encoding, strlen(encoding));
 }
+
+// Adds a detail, which is JSON.
+WW_TEST_FN_ void ww_test_detail(const char *json) { ww_test_detail_payload(json, strlen(json), "json/plain"); }
 
 // Sets what ww_info() returns, as JSON of the shape in abi/SPEC.md. Without it: a first attempt, and little else.
 WW_TEST_FN_ void ww_test_info(const char *json) { ww_test_set_(&ww_test_.info, json, strlen(json)); }

@@ -441,6 +441,8 @@ WW_ACTIVITY(heartbeats) {
     return WW_CANCELLED;
 }
 
+WW_ACTIVITY(resumes) { return ww_output_int(ww_as_int(ww_detail(0))); }
+
 WW_ACTIVITY(long_details) {
     ww_heartbeat_str(WW_STR("0123456789"));
     return WW_COMPLETED;
@@ -505,6 +507,13 @@ static void test_activities(void) {
         {"", "json/plain", "argument 1: malformed JSON at byte 0: there is nothing"},
         {"{\"name\": \"Ada\"}", "binary/plain", "argument 1: expected JSON, got a payload of encoding binary/plain"},
         {"", "binary/null", "argument 1: expected an object, got null"},
+        {"{\"name\": 42}", "json/protobuf", "argument 1: name: expected a string, got a number"},
+        {"{\"name\": 42}", "", "argument 1: name: expected a string, got a number"},
+        {"", "", "argument 1: malformed JSON at byte 0: there is nothing"},
+        {"{\"name\": \"Ada\"}", "binary/encrypted", "argument 1: expected JSON, got a payload of encoding binary/encrypted"},
+        {"{\"name\": \"Ada\"}", "binary/protobuf", "argument 1: expected JSON, got a payload of encoding binary/protobuf"},
+        {"{\"name\": \"Ada\"}", "json/plain+zlib", "argument 1: expected JSON, got a payload of encoding json/plain+zlib"},
+        {"{\"name\": \"Ada\"}", "json/", "argument 1: expected JSON, got a payload of encoding json/"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         ww_test_reset();
@@ -517,6 +526,12 @@ static void test_activities(void) {
         CHECK(ww_as_bool(ww_get(f, "non_retryable")));
         ww_reset_();
     }
+
+    ww_test_reset();
+    ww_test_arg_payload("1", 1, "json/protobuf");
+    ww_test_arg_payload("2", 1, "");
+    CHECK(WW_TEST_RUN(careless) == WW_COMPLETED);
+    CHECK_TEXT(ww_test_output(), "3");
 
     ww_test_reset();
     ww_test_arg("1");
@@ -549,6 +564,21 @@ static void test_activities(void) {
     ww_test_flags(WW_PAUSED, 1);
     CHECK(WW_TEST_RUN(heartbeats) == WW_CANCELLED);
     CHECK_TEXT(ww_test_heartbeats(), "1\n");
+    for (int i = 0; i < 2; i++) {
+        ww_test_reset();
+        ww_test_detail_payload("5", 1, i ? "json/protobuf" : "");
+        CHECK(WW_TEST_RUN(resumes) == WW_COMPLETED);
+        CHECK_TEXT(ww_test_output(), "5");
+        ww_test_reset();
+        ww_test_detail_payload("5", 1, i ? "binary/encrypted" : "json/plain+zlib");
+        CHECK(WW_TEST_RUN(resumes) == WW_FAILED);
+        CHECK_TEXT(ww_test_failure(), i ? "{\"message\":\"detail 1 of the last heartbeat: expected JSON, got a payload of encoding binary/encrypted\",\"type\":\"InvalidInput\",\"non_retryable\":true}"
+                                        : "{\"message\":\"detail 1 of the last heartbeat: expected JSON, got a payload of encoding json/plain+zlib\",\"type\":\"InvalidInput\",\"non_retryable\":true}");
+    }
+    ww_test_reset();
+    ww_test_detail_payload("5", 1, "binary/plain"); // an older version may have left it
+    CHECK(WW_TEST_RUN(resumes) == WW_COMPLETED);
+    CHECK_TEXT(ww_test_output(), "0");
     ww_test_reset();
     ww_test_output_limit(5);
     CHECK(WW_TEST_RUN(long_details) == WW_FAILED);

@@ -154,6 +154,9 @@ static ww::Result<void> changes_its_mind() {
 }
 WASMWORKER_ACTIVITY(changes_its_mind)
 
+static ww::Bytes resumes_bytes() { return ww::last_detail<ww::Bytes>().value_or(ww::Payload("none", "").data); }
+WASMWORKER_ACTIVITY(resumes_bytes)
+
 static int resumes() { return ww::last_detail<int>(0).value_or(-1) * 100 + ww::last_detail<int>(1).value_or(-2); }
 WASMWORKER_ACTIVITY(resumes)
 
@@ -249,6 +252,26 @@ static void test_activities() {
     ww_test_detail("\"x\"");
     CHECK(WW_TEST_RUN(resumes) == WW_COMPLETED);
     CHECK_TEXT(ww_test_output(), "498");
+    ww_test_reset();
+    ww_test_detail_payload("5", 1, "json/protobuf");
+    ww_test_detail_payload("6", 1, "");
+    CHECK(WW_TEST_RUN(resumes) == WW_COMPLETED);
+    CHECK_TEXT(ww_test_output(), "506");
+    CHECK(WW_TEST_RUN(resumes_bytes) == WW_COMPLETED);
+    CHECK_TEXT(ww_test_output(), "none");
+    ww_test_reset();
+    ww_test_detail("5");
+    ww_test_detail_payload("6", 1, "binary/encrypted");
+    CHECK(WW_TEST_RUN(resumes) == WW_FAILED);
+    CHECK_TEXT(ww_test_failure(), R"({"message":"detail 2 of the last heartbeat: expected JSON, got a payload of encoding binary/encrypted","type":"InvalidInput","non_retryable":true})");
+    ww_test_reset();
+    ww_test_detail_payload("\x01\x02", 2, "binary/plain");
+    CHECK(WW_TEST_RUN(resumes_bytes) == WW_COMPLETED);
+    CHECK_TEXT(ww_test_output(), "\x01\x02");
+    ww_test_reset();
+    ww_test_detail_payload("\x01\x02", 2, "binary/protobuf");
+    CHECK(WW_TEST_RUN(resumes_bytes) == WW_FAILED);
+    CHECK(std::strstr(ww_test_failure(), "binary/protobuf"));
 
     ww_test_reset();
     CHECK(WW_TEST_RUN(not_a_number) == WW_FAILED);
