@@ -3,6 +3,7 @@
 const std = @import("std");
 
 pub const encoding_json = "json/plain";
+pub const encoding_protobuf_json = "json/protobuf";
 pub const encoding_binary = "binary/plain";
 pub const encoding_null = "binary/null";
 

@@ -134,7 +134,8 @@ pub const Context = struct {
     /// The details of the last heartbeat of the attempt before this one: the first detail as a `T`, or all of them if `T`
     /// is a tuple type such as `struct { u32, []const u8 }`. Null if there was no heartbeat, or one without details.
     ///
-    /// `error.InvalidHeartbeat`: they are not a `T`. The attempt before may have run another version of the activity.
+    /// `error.InvalidHeartbeat`: they are not a `T`, or of an encoding that is not decoded. The attempt before may have run
+    /// another version of the activity. One that returns this error fails with type `InvalidInput`, not retryable.
     pub fn lastHeartbeat(ctx: *Context, comptime T: type) error{ OutOfMemory, InvalidHeartbeat }!?T {
         const count = host.detailCount();
         if (count == 0) return null;
@@ -247,7 +248,12 @@ pub const Context = struct {
         if (err == error.ActivityFailed and ctx.internal.failed) return;
         const explanation = ctx.internal.explanation.items;
         const explained = err == ctx.internal.explained and explanation.len > 0;
-        ctx.reportFailure(.{ .type = name, .message = if (explained) explanation else name });
+        const invalid = err == error.InvalidHeartbeat;
+        ctx.reportFailure(.{
+            .type = if (invalid) "InvalidInput" else name,
+            .message = if (explained) explanation else name,
+            .non_retryable = invalid,
+        });
     }
 
     fn cleanScratch(ctx: *Context) *Writer.Allocating {
@@ -294,7 +300,7 @@ pub fn fetchPayload(
     const encoding = known: {
         if (size > buffer.len) break :known try fetch(arena, readEncoding, index, @intCast(size));
         const text = buffer[0..@intCast(size)];
-        for ([_][]const u8{ abi.encoding_json, abi.encoding_binary, abi.encoding_null }) |known| {
+        for ([_][]const u8{ abi.encoding_json, abi.encoding_binary, abi.encoding_null, abi.encoding_protobuf_json, "" }) |known| {
             if (std.mem.eql(u8, text, known)) break :known known;
         }
         break :known try arena.dupe(u8, text);

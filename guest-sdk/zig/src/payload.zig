@@ -59,19 +59,25 @@ pub const RawPayload = struct {
         const Child = if (@typeInfo(T) == .optional) @typeInfo(T).optional.child else T;
         if (Child == RawPayload) return payload;
         if (Child == Bytes and eql(u8, payload.encoding, abi.encoding_binary)) return .{ .data = payload.data };
-        if (!eql(u8, payload.encoding, abi.encoding_json)) {
-            problem.* = if (payload.encoding.len == 0)
-                "it has no encoding; take a RawPayload for it"
-            else
-                try std.fmt.allocPrint(arena, "its encoding is {s}, not {s}; take a RawPayload for it", .{
-                    payload.encoding, if (Child == Bytes) abi.encoding_binary else abi.encoding_json,
-                });
+        if (!payload.isJson()) {
+            problem.* = try std.fmt.allocPrint(arena, "its encoding is {s}, not {s}; take a RawPayload for it", .{
+                payload.encoding, if (Child == Bytes) abi.encoding_binary else abi.encoding_json,
+            });
             return error.InvalidPayload;
         }
         return json.decode(T, arena, payload.data, problem) catch |err| switch (err) {
             error.OutOfMemory => error.OutOfMemory,
             error.InvalidJson => error.InvalidPayload,
         };
+    }
+
+    /// A payload that does not say what it is has to be JSON.
+    fn isJson(payload: RawPayload) bool {
+        if (payload.encoding.len == 0) return true;
+        for ([_][]const u8{ abi.encoding_json, abi.encoding_protobuf_json }) |encoding| {
+            if (std.mem.eql(u8, payload.encoding, encoding)) return true;
+        }
+        return false;
     }
 };
 
@@ -128,4 +134,20 @@ test "what an encoding can be decoded into" {
     try testing.expectEqualStrings("\x00\xffa", (try text.decode(Bytes, a, &problem)).data);
     try testing.expectError(error.InvalidPayload, bytes.decode([]const u8, a, &problem));
     try testing.expectEqualStrings("its encoding is binary/plain, not json/plain; take a RawPayload for it", problem);
+    for ([_][]const u8{ "json/plain", "json/protobuf", "" }) |encoding| {
+        const number: RawPayload = .{ .data = "7", .encoding = encoding };
+        try testing.expectEqual(7, try number.decode(u8, a, &problem));
+        try testing.expectEqual(7, try number.decode(?u8, a, &problem));
+        try testing.expectError(error.InvalidPayload, number.decode([]const u8, a, &problem));
+        try testing.expectError(error.InvalidPayload, (RawPayload{ .data = "", .encoding = encoding }).decode(u8, a, &problem));
+    }
+    for ([_][]const u8{ "binary/encrypted", "binary/protobuf", "json/plain+zlib", "JSON/plain", "json/" }) |encoding| {
+        const foreign: RawPayload = .{ .data = "7", .encoding = encoding };
+        inline for (.{ u8, ?u8, std.json.Value, json.Json, Bytes, ?Bytes }) |T| {
+            problem = "";
+            try testing.expectError(error.InvalidPayload, foreign.decode(T, a, &problem));
+            try testing.expect(std.mem.indexOf(u8, problem, encoding) != null);
+        }
+        try testing.expectEqualStrings("7", (try foreign.decode(RawPayload, a, &problem)).data);
+    }
 }

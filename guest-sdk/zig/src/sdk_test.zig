@@ -152,7 +152,13 @@ test "heartbeats, cancellation and resumption" {
     try expectEqual(10, host.heartbeats.items.len);
 
     host.last_heartbeat = &.{try host.encode("three")};
-    try expectFailure("InvalidHeartbeat", "heartbeat detail 1: expected an integer, got a string", false, try host.run(count, .{10}));
+    try expectFailure("InvalidInput", "heartbeat detail 1: expected an integer, got a string", true, try host.run(count, .{10}));
+    for ([_][]const u8{ "json/protobuf", "" }) |encoding| {
+        host.last_heartbeat = &.{.{ .data = "9", .encoding = encoding }};
+        try expectResult("9", try host.run(count, .{10}));
+    }
+    host.last_heartbeat = &.{.{ .data = "9", .encoding = "binary/encrypted" }};
+    try expectFailure("InvalidInput", "heartbeat detail 1: its encoding is binary/encrypted, not json/plain; take a RawPayload for it", true, try host.run(count, .{10}));
 }
 
 fn resumeTuple(ctx: *Context) !?struct { u8, ?[]const u8 } {
@@ -168,7 +174,7 @@ test "several details" {
     try expectEqualStrings("binary/null", (try host.run(resumeTuple, .{})).completed.?.encoding);
     host.last_heartbeat = &.{try host.encode(1)};
     try expectResult("[1,null]", try host.run(resumeTuple, .{}));
-    try expectFailure("InvalidHeartbeat", "heartbeat detail 2 is missing; there are 1", false, try host.run(resumePair, .{}));
+    try expectFailure("InvalidInput", "heartbeat detail 2 is missing; there are 1", true, try host.run(resumePair, .{}));
     host.last_heartbeat = &.{ try host.encode(1), try host.encode("a"), try host.encode(3) };
     try expectResult("[1,\"a\"]", try host.run(resumeTuple, .{}));
 }

@@ -55,9 +55,9 @@ pub const testing = @import("testing.zig");
 ///
 /// A function takes a `*Context`, if it wants to, and then the activity's arguments, each as
 ///
-/// - a type that std.json could parse: structs, slices, numbers, enums, tagged unions, `std.json.Value`, types with a
-///   `jsonParse`, ... Text is `[]const u8`, a missing field is its default value, or null if it is optional, and
-///   unknown fields are ignored;
+/// - a type that std.json could parse (from `json/plain`, `json/protobuf`, or no encoding): structs, slices, numbers, enums,
+///   tagged unions, `std.json.Value`, types with a `jsonParse`, ... Text is `[]const u8`, a missing field is its default
+///   value, or null if it is optional, and unknown fields are ignored;
 /// - `?T`, which is null if the argument is null or was not given;
 /// - `Bytes`, `RawPayload`, or `Json` for JSON text as it is;
 /// - `[]const RawPayload` as the last parameter, for all arguments that are left.
