@@ -20,10 +20,12 @@ const MAX_CAUSES: usize = 16;
 ///
 /// - An [`ApplicationError`] is what it says: type, details, retry behaviour.
 /// - [`Cancelled`] ends the activity as cancelled, or hands it to another worker if its own is shutting down.
+/// - A [`DecodeError`] is a failure of type `InvalidInput`, not retryable: an argument or the details of the last heartbeat
+///   cannot be read.
 /// - Every other error is a retryable failure. Its message is the error's text, its type the name of the error's Rust type,
 ///   such as `ParseIntError` or, if that is no more than `Error`, `io::Error`; its causes are the chain of
-///   [`source`](std::error::Error::source)s. If there is an [`ApplicationError`] or [`Cancelled`] in that chain, the failure
-///   has its type, details and retry behaviour.
+///   [`source`](std::error::Error::source)s. If there is an [`ApplicationError`], [`Cancelled`] or [`DecodeError`] in that
+///   chain, the failure has its type, details and retry behaviour.
 ///
 /// Like the error types that are made for applications, this one does not implement [`std::error::Error`] itself. It
 /// dereferences to the error in it. Any other error type will do as well, see [`activity`](macro@crate::activity).
@@ -46,6 +48,7 @@ impl Error {
         match find::<ApplicationError>(&**self) {
             Some(application) => application.kind(),
             None if self.is_cancelled() => "",
+            None if find::<DecodeError>(&**self).is_some() => INVALID_INPUT,
             None => &self.kind,
         }
     }
@@ -57,7 +60,10 @@ impl Error {
 
     /// Whether Temporal may try the activity again.
     pub fn is_retryable(&self) -> bool {
-        find::<ApplicationError>(&**self).is_none_or(ApplicationError::is_retryable)
+        match find::<ApplicationError>(&**self) {
+            Some(application) => application.is_retryable(),
+            None => find::<DecodeError>(&**self).is_none(),
+        }
     }
 
     pub(crate) fn into_parts(self) -> (Box<dyn StdError + Send + Sync>, Cow<'static, str>) {
@@ -301,6 +307,9 @@ fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Optio
 
 const UNNAMED: &str = "Error";
 
+/// The type of the failure for input that cannot be decoded.
+pub(crate) const INVALID_INPUT: &str = "InvalidInput";
+
 /// The name of an error's type, without what the compiler adds. Many crates call theirs `Error`: such a name gets
 /// the crate before it.
 pub(crate) fn kind_of<E: ?Sized>() -> Cow<'static, str> {
@@ -353,6 +362,9 @@ impl<'a> Failure<'a> {
         // Wrapping an error in another one, to say more, must not make it lose how it is to be treated.
         if let Some(application) = find::<ApplicationError>(error) {
             failure.treat_as(application);
+        } else if find::<DecodeError>(error).is_some() {
+            failure.kind = Cow::Borrowed(INVALID_INPUT);
+            failure.non_retryable = true;
         }
         failure
     }
@@ -386,9 +398,12 @@ impl<'a> Failure<'a> {
         self.details.clear();
         self.cause = None;
         const LONG: usize = 16 << 10;
+        const LONG_KIND: usize = 256;
         if self.message.len() > LONG {
-            let end = (0..=LONG).rev().find(|&end| self.message.is_char_boundary(end)).unwrap_or(0);
-            self.message = format!("{}…", &self.message[..end]).into();
+            self.message = format!("{}…", cut(&self.message, LONG)).into();
+        }
+        if self.kind.len() > LONG_KIND {
+            self.kind = cut(&self.kind, LONG_KIND).to_owned().into();
         }
         self.message.to_mut().push_str(" (too long: details and causes were left out)");
         self.push();
@@ -398,6 +413,12 @@ impl<'a> Failure<'a> {
         let json = serde_json::to_vec(self).expect("a failure is JSON");
         host::fail(&json) >= 0
     }
+}
+
+/// At most so many bytes of a text, whole characters.
+fn cut(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    &text[..end]
 }
 
 /// How an activity ended.

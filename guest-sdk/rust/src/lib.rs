@@ -214,9 +214,11 @@ pub fn heartbeat(details: &(impl Output + ?Sized)) -> Result<(), Cancelled> {
 ///
 /// # Errors
 ///
-/// The details are of another type, as they may be after the activity's code has changed.
+/// The details are of another type, as they may be after the activity's code has changed, or of an encoding that is not
+/// decoded. An activity that ends with this error fails with type `InvalidInput`, not retryable.
 pub fn last_heartbeat<T: serde::de::DeserializeOwned>() -> Result<Option<T>, DecodeError> {
-    last_heartbeat_payload().map(|payload| payload.decode()).transpose()
+    let payload = last_heartbeat_payload();
+    payload.map(|payload| payload.decode().map_err(|err| err.of("the last heartbeat's detail"))).transpose()
 }
 
 /// As [`last_heartbeat`], whatever its encoding.

@@ -121,7 +121,7 @@ impl Payload {
         self.metadata.get(ENCODING).and_then(|encoding| std::str::from_utf8(encoding).ok()).unwrap_or_default()
     }
 
-    /// Decodes a value of JSON (`json/plain`, `json/protobuf`), or one that may be null from `binary/null`.
+    /// Decodes a value of JSON (`json/plain`, `json/protobuf`, no encoding), or one that may be null from `binary/null`.
     ///
     /// # Errors
     ///
@@ -179,6 +179,12 @@ impl fmt::Display for DecodeError {
 
 impl std::error::Error for DecodeError {}
 
+impl DecodeError {
+    pub(crate) fn of(self, what: &str) -> DecodeError {
+        DecodeError(format!("{what}: {}", self.0))
+    }
+}
+
 impl From<crate::passthrough::Error> for DecodeError {
     fn from(err: crate::passthrough::Error) -> DecodeError {
         DecodeError(err.to_string())
@@ -187,9 +193,9 @@ impl From<crate::passthrough::Error> for DecodeError {
 
 pub(crate) fn decode<T: DeserializeOwned>(encoding: &str, data: &[u8]) -> Result<T, DecodeError> {
     let json = match encoding {
-        JSON | JSON_PROTOBUF => data,
+        // A payload that does not say what it is has to be JSON.
+        JSON | JSON_PROTOBUF | "" => data,
         NULL => b"null",
-        "" => return Err(DecodeError("it has no encoding".to_owned())),
         BINARY => return Err(DecodeError("it is binary/plain, not JSON (take a wasmworker::Bytes for it)".to_owned())),
         other => return Err(DecodeError(format!("its encoding is {other}, not json/plain (take a wasmworker::Payload for it)"))),
     };
@@ -283,6 +289,7 @@ impl Argument for Bytes {
         let index = arguments.advance().ok_or_else(missing)?;
         let encoding = host::read_text(32, |dst| host::arg_encoding(index, dst))?;
         if encoding != BINARY {
+            let encoding = if encoding.is_empty() { "not given" } else { &encoding };
             return Err(DecodeError(format!("its encoding is {encoding}, not binary/plain")));
         }
         Ok(Bytes(host::read(1024, |dst| host::arg_read(index, dst))?))
@@ -519,6 +526,7 @@ mod tests {
     fn decoding() {
         assert_eq!(Payload::json(&[1, 2]).unwrap().decode::<Vec<u8>>().unwrap(), [1, 2]);
         assert_eq!(Payload::null().decode::<Option<u8>>().unwrap(), None);
+        assert_eq!(Payload { data: b"1".into(), ..Payload::default() }.decode::<u8>().unwrap(), 1);
         for payload in [Payload::null(), Payload::binary("1"), Payload::new("x-acme", "1"), Payload::default()] {
             assert!(payload.decode::<u8>().is_err(), "{payload:?}");
         }

@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::error::Error as StdError;
 
-use crate::error::{Failure, Outcome, kind_of};
+use crate::error::{Failure, INVALID_INPUT, Outcome, kind_of};
 use crate::payload::{Arguments, InvalidInput, Output};
 use crate::{Error, logger};
 
@@ -27,7 +27,7 @@ pub(crate) fn install() {
 pub fn run(activity: impl FnOnce(&mut Arguments) -> Result<Outcome, InvalidInput>) -> i32 {
     install();
     let outcome = activity(&mut Arguments::new()).unwrap_or_else(|InvalidInput(message)| {
-        Failure::non_retryable("InvalidInput", message).report();
+        Failure::non_retryable(INVALID_INPUT, message).report();
         Outcome::Failed
     });
     outcome as i32
@@ -250,6 +250,8 @@ mod tests {
         let message = failure["message"].as_str().unwrap();
         assert!(message.starts_with("éé") && message.ends_with("é… (too long: details and causes were left out)"), "{}", message.len());
         assert_eq!(failure["type"], "Error");
+        let failure = self::failure(returned!(Err::<(), _>(ApplicationError::new("é".repeat(200_000), "m").non_retryable())));
+        assert_eq!((&failure["type"], &failure["non_retryable"]), (&json!("é".repeat(128)), &json!(true)));
     }
 
     #[test]
@@ -301,6 +303,50 @@ mod tests {
             "argument 1 (amount): it is binary/plain, not JSON (take a wasmworker::Bytes for it)"
         );
         assert_eq!(refusal::<Bytes>(&[json(1)]), "argument 1 (amount): its encoding is json/plain, not binary/plain");
+        assert_eq!(refusal::<Bytes>(&[Payload::default()]), "argument 1 (amount): its encoding is not given, not binary/plain");
+        for encoding in ["binary/encrypted", "binary/protobuf", "json/plain+zlib", "JSON/plain", "json/"] {
+            let given = [Payload::new(encoding, "7")];
+            let expected = format!("argument 1 (amount): its encoding is {encoding}, not json/plain (take a wasmworker::Payload for it)");
+            assert_eq!(refusal::<u8>(&given), expected);
+            assert_eq!(refusal::<Option<u8>>(&given), expected);
+            assert_eq!(refusal::<Value>(&given), expected);
+            assert_eq!(refusal::<Bytes>(&given), format!("argument 1 (amount): its encoding is {encoding}, not binary/plain"));
+        }
+        for encoding in ["json/protobuf", ""] {
+            assert_eq!(refusal::<u8>(&[Payload::new(encoding, "")]), "argument 1 (amount): EOF while parsing a value at line 1 column 0");
+        }
+    }
+
+    #[test]
+    fn arguments_that_are_json_by_other_names() {
+        let message = Payload { data: b"7".into(), metadata: [("encoding", "json/protobuf"), ("messageType", "acme.Order")].map(|(k, v)| (k.into(), v.into())).into() };
+        for given in [message, Payload::new("", "7"), Payload { data: b"7".into(), ..Payload::default() }] {
+            let ended = call(Env::new(), &[given.clone(), given.clone()], |arguments| {
+                assert_eq!((arguments.take::<u8>("one")?, arguments.take::<Option<u8>>("two")?), (7, Some(7)));
+                Ok(Outcome::Completed)
+            });
+            assert_eq!(ended.0, 0);
+        }
+    }
+
+    #[test]
+    fn details_of_several_encodings() {
+        let last = |payload: &Payload| Env::new().last_heartbeat(payload);
+        for encoding in ["json/protobuf", ""] {
+            assert_eq!(last(&Payload::new(encoding, "7")).run(crate::last_heartbeat::<u8>).unwrap(), Some(7));
+        }
+        let encrypted = Payload::new("binary/encrypted", "7");
+        let message = "the last heartbeat's detail: its encoding is binary/encrypted, not json/plain (take a wasmworker::Payload for it)";
+        let expected = json!({"type": "InvalidInput", "message": message, "non_retryable": true});
+        assert_eq!(failure(returned!(last(&encrypted), crate::last_heartbeat::<u8>().map(|_| ()))), expected);
+        let resume = || -> crate::Result<()> { crate::last_heartbeat::<u8>().map(|_| ()).map_err(Error::from) };
+        assert_eq!(failure(returned!(last(&encrypted), resume())), expected);
+        let wrapped = || anyhow::Context::context(crate::last_heartbeat::<u8>().map(|_| ()), "resuming");
+        let wrapped = failure(returned!(last(&encrypted), wrapped()));
+        assert_eq!((&wrapped["type"], &wrapped["message"], &wrapped["cause"]["message"]), (&json!("InvalidInput"), &json!("resuming"), &json!(message)));
+        let error: Error = last(&encrypted).run(|| crate::last_heartbeat::<u8>()).unwrap_err().into();
+        assert_eq!((error.kind(), error.is_retryable()), ("InvalidInput", false));
+        assert_eq!(last(&encrypted).run(crate::last_heartbeat_payload), Some(encrypted));
     }
 
     #[test]
