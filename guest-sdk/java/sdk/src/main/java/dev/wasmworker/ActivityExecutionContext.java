@@ -64,7 +64,7 @@ public final class ActivityExecutionContext {
      *
      * @param index which detail, from 0 on
      * @param type a wrapper class, {@code String}, {@code byte[]}, {@link Json}, {@link Payload}, or a record with a codec
-     * @throws ApplicationFailure of type {@code InvalidInput} if the detail is of another type
+     * @throws ApplicationFailure of type {@code InvalidInput} if the detail is of another type, or of an encoding that is not read
      */
     public <T> Optional<T> getHeartbeatDetails(int index, Class<T> type) {
         if (index < 0 || index >= host.detailCount()) {

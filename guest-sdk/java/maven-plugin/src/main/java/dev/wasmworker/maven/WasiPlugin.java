@@ -17,6 +17,7 @@ import org.teavm.model.ClassHolder;
 import org.teavm.model.ClassHolderTransformer;
 import org.teavm.model.ClassHolderTransformerContext;
 import org.teavm.model.ElementModifier;
+import org.teavm.model.FieldReference;
 import org.teavm.model.MethodDescriptor;
 import org.teavm.model.MethodHolder;
 import org.teavm.model.MethodReference;
@@ -27,8 +28,10 @@ import org.teavm.model.emit.ProgramEmitter;
 import org.teavm.model.emit.ValueEmitter;
 import org.teavm.model.instructions.BinaryInstruction;
 import org.teavm.model.instructions.BinaryOperation;
+import org.teavm.model.instructions.ConstructArrayInstruction;
 import org.teavm.model.instructions.IntegerConstantInstruction;
 import org.teavm.model.instructions.NumericOperandType;
+import org.teavm.model.instructions.PutFieldInstruction;
 import org.teavm.model.util.InstructionVariableMapper;
 import org.teavm.vm.spi.TeaVMHost;
 import org.teavm.vm.spi.TeaVMPlugin;
@@ -65,6 +68,10 @@ public final class WasiPlugin implements TeaVMPlugin {
             if (type.getName().equals("org.teavm.runtime.GC")) {
                 askForMore(type.getMethod(new MethodDescriptor("computeMinRequestedSize", int.class, long.class)));
             }
+            if (type.getName().equals("java.lang.Throwable")) {
+                type.getMethods().stream().filter(method -> method.getName().equals("<init>") && method.getProgram() != null)
+                        .forEach(Replacement::allowSuppressed);
+            }
             Map<String, String> methods = REPLACED.getOrDefault(type.getName(), Map.of());
             for (MethodHolder method : type.getMethods()) {
                 String owner = methods.get(method.getName());
@@ -97,6 +104,27 @@ public final class WasiPlugin implements TeaVMPlugin {
             sum.setReceiver(larger);
             program.basicBlockAt(0).addFirst(sum);
             program.basicBlockAt(0).addFirst(constant);
+        }
+
+        /**
+         * TeaVM's Throwable has an array of suppressed exceptions that none of its constructors makes, so that addSuppressed, which
+         * try-with-resources calls, ends the program.
+         */
+        private static void allowSuppressed(MethodHolder constructor) {
+            Program program = constructor.getProgram();
+            ValueType item = ValueType.object("java.lang.Throwable");
+            IntegerConstantInstruction none = new IntegerConstantInstruction();
+            none.setReceiver(program.createVariable());
+            ConstructArrayInstruction array = new ConstructArrayInstruction();
+            array.setItemType(item);
+            array.setSize(none.getReceiver());
+            array.setReceiver(program.createVariable());
+            PutFieldInstruction field = new PutFieldInstruction();
+            field.setInstance(program.variableAt(0));
+            field.setField(new FieldReference("java.lang.Throwable", "suppressed"));
+            field.setFieldType(ValueType.arrayOf(item));
+            field.setValue(array.getReceiver());
+            program.basicBlockAt(0).addFirstAll(List.of(none, array, field));
         }
 
         private static void delegate(MethodHolder method, MethodReference target, ClassHolderTransformerContext context) {

@@ -19,6 +19,11 @@ public final class Guest {
     /** The host cuts deeper causes off. */
     private static final int MAX_CAUSES = 16;
     private static final int MAX_SHORT_MESSAGE = 8192;
+    private static final int MAX_SHORT_TYPE = 256;
+    // What the messages of a failure may say of suppressed exceptions, of which its chain of causes has none, in characters.
+    private static final int MAX_LISTED = 10;
+    private static final int MAX_LISTED_SIZE = 512;
+    private static final int MAX_LISTED_ALL = 4096;
 
     /** The body of an activity. */
     public interface Body {
@@ -95,16 +100,18 @@ public final class Guest {
     /** Writes a Failure of the guest contract; a short one has no details, no causes and no long message. */
     static byte[] failure(Throwable e, boolean whole) {
         JsonWriter writer = new JsonWriter();
-        write(writer, e, 0, whole);
+        write(writer, e, 0, whole ? new int[] {MAX_LISTED_ALL} : null);
         return Utf8.encode(writer.toString());
     }
 
-    private static void write(JsonWriter writer, Throwable e, int depth, boolean whole) {
+    /** Room is what is left for suppressed exceptions, null for a short failure. */
+    private static void write(JsonWriter writer, Throwable e, int depth, int[] room) {
+        boolean whole = room != null;
         writer.beginObject();
         if (e instanceof ApplicationFailure) {
             ApplicationFailure failure = (ApplicationFailure) e;
-            writer.name("type").string(orEmpty(failure.getType()));
-            message(writer, orEmpty(e.getMessage()), whole);
+            writer.name("type").string(whole ? orEmpty(failure.getType()) : cut(orEmpty(failure.getType()), MAX_SHORT_TYPE));
+            message(writer, e, orEmpty(e.getMessage()), room);
             if (failure.isNonRetryable()) {
                 writer.name("non_retryable").value(true);
             }
@@ -120,28 +127,61 @@ public final class Guest {
         } else if (e instanceof PassthroughException) {
             PassthroughException refused = (PassthroughException) e;
             writer.name("type").string("PassthroughError");
-            message(writer, e.getMessage(), whole);
+            message(writer, e, orEmpty(e.getMessage()), room);
             details(writer, List.of(refused.getErrno()));
         } else {
             String type = e.getClass().getName();
             writer.name("type").string(type);
-            message(writer, e.getMessage() == null ? type : e.getMessage(), whole);
+            message(writer, e, e.getMessage() == null ? type : e.getMessage(), room);
             if (whole) {
                 stack(writer, e);
             }
         }
         if (whole && e.getCause() != null && depth < MAX_CAUSES) {
             writer.name("cause");
-            write(writer, e.getCause(), depth + 1, true);
+            write(writer, e.getCause(), depth + 1, room);
         }
         writer.endObject();
     }
 
-    private static void message(JsonWriter writer, String message, boolean whole) {
-        if (!whole && message.length() > MAX_SHORT_MESSAGE) {
-            message = message.substring(0, MAX_SHORT_MESSAGE) + "…";
+    private static void message(JsonWriter writer, Throwable e, String message, int[] room) {
+        if (room != null) {
+            message += suppressed(e.getSuppressed(), room);
+        } else if (message.length() > MAX_SHORT_MESSAGE) {
+            message = cut(message, MAX_SHORT_MESSAGE) + "…";
         }
         writer.name("message").string(message);
+    }
+
+    /** Lists what try-with-resources and its like have kept beside an exception; empty if nothing. */
+    private static String suppressed(Throwable[] suppressed, int[] room) {
+        if (suppressed.length == 0) {
+            return "";
+        }
+        StringBuilder list = new StringBuilder(" (also: ");
+        int listed = 0;
+        for (Throwable e : suppressed) {
+            String type = e instanceof ApplicationFailure ? orEmpty(((ApplicationFailure) e).getType()) : e.getClass().getName();
+            String message = orEmpty(e.getMessage());
+            String text = cut(type.isEmpty() || message.isEmpty() ? type + message : type + ": " + message, MAX_LISTED_SIZE);
+            if (listed == MAX_LISTED || text.length() > room[0]) {
+                break;
+            }
+            room[0] -= text.length();
+            list.append(listed++ == 0 ? "" : "; ").append(text);
+        }
+        if (listed < suppressed.length) {
+            list.append(listed == 0 ? "" : "; ").append("and ").append(suppressed.length - listed).append(" more");
+        }
+        return list.append(')').toString();
+    }
+
+    /** At most so many characters of a text, not half a pair of surrogates. */
+    private static String cut(String text, int most) {
+        if (text.length() <= most) {
+            return text;
+        }
+        return text.substring(0, Character.isHighSurrogate(text.charAt(most - 1)) ? most - 1 : most);
     }
 
     private static void details(JsonWriter writer, List<Object> details) {

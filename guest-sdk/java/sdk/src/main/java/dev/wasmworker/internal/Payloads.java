@@ -58,7 +58,7 @@ public final class Payloads {
         if (payload.isNull()) {
             return Json.NULL;
         }
-        if (!encoding.equals(Payload.JSON_PLAIN) && !encoding.equals("json/protobuf")) {
+        if (!encoding.equals(Payload.JSON_PLAIN) && !encoding.equals("json/protobuf") && !encoding.isEmpty()) {
             throw new JsonException("expected JSON (json/plain), got " + nameOf(payload));
         }
         return Json.parse(payload.getData());

@@ -79,5 +79,64 @@ class InternalTest {
         assertEquals("java.lang.IllegalStateException", json.get("cause").get("type").asString());
         String longText = "x".repeat(300_000);
         assertTrue(Guest.failure(new Exception(longText, root), false).length < 10_000);
+        byte[] longType = Guest.failure(ApplicationFailure.newNonRetryableFailure("m", longText), false);
+        assertEquals("x".repeat(256), Json.parse(longType).get("type").asString());
+    }
+
+    private static String message(Throwable e) {
+        return Json.parse(Guest.failure(e, true)).get("message").asString();
+    }
+
+    private static <T extends Throwable> T suppressing(T e, Throwable... suppressed) {
+        for (Throwable other : suppressed) {
+            e.addSuppressed(other);
+        }
+        return e;
+    }
+
+    @Test
+    void suppressedExceptions() {
+        Throwable body = new IllegalStateException("body");
+        AutoCloseable resource = () -> {
+            throw new java.io.IOException("close");
+        };
+        Throwable caught = org.junit.jupiter.api.Assertions.assertThrows(IllegalStateException.class, () -> {
+            try (resource) {
+                throw body;
+            }
+        });
+        assertEquals("body (also: java.io.IOException: close)", message(caught));
+        assertEquals("body", Json.parse(Guest.failure(caught, false)).get("message").asString());
+        Throwable typed = ApplicationFailure.newFailureWithCause("outer", "T", caught);
+        suppressing(typed, ApplicationFailure.newFailure("late", "Late"), new RuntimeException());
+        Json failure = Json.parse(Guest.failure(typed, true));
+        assertEquals("outer (also: Late: late; java.lang.RuntimeException)", failure.get("message").asString());
+        assertEquals("body (also: java.io.IOException: close)", failure.get("cause").get("message").asString());
+        assertEquals("java.lang.RuntimeException (also: java.lang.Error: x)", message(suppressing(new RuntimeException(), new Error("x"))));
+    }
+
+    @Test
+    void suppressedExceptionsHaveLimits() {
+        Throwable many = new Exception("m");
+        for (int i = 0; i < 1000; i++) {
+            many.addSuppressed(ApplicationFailure.newFailure(String.valueOf(i), ""));
+        }
+        assertEquals("m (also: 0; 1; 2; 3; 4; 5; 6; 7; 8; 9; and 990 more)", message(many));
+        assertEquals("m (also: " + "x".repeat(511) + ")", message(suppressing(new Exception("m"), ApplicationFailure.newFailure("x".repeat(511) + "🚀".repeat(9000), ""))));
+        Throwable nested = null;
+        for (int i = 0; i < 30; i++) {
+            nested = new Exception("", nested);
+            for (int k = 0; k < 20; k++) {
+                nested.addSuppressed(new Exception("é".repeat(1000)));
+            }
+        }
+        int size = 0;
+        int depth = 0;
+        for (Json f = Json.parse(Guest.failure(nested, true)); !f.isNull(); f = f.get("cause")) {
+            size += f.get("message").asString().length();
+            depth++;
+        }
+        assertEquals(17, depth);
+        assertTrue(size < 5000, size + " characters");
     }
 }

@@ -8,6 +8,7 @@ import dev.wasmworker.Activity;
 import dev.wasmworker.ActivityExecutionContext;
 import dev.wasmworker.ApplicationFailure;
 import dev.wasmworker.CanceledFailure;
+import dev.wasmworker.Payload;
 import dev.wasmworker.json.Json;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -34,6 +35,24 @@ class TestActivityEnvironmentTest {
             ApplicationFailure failure = assertThrows(ApplicationFailure.class, () -> environment.run(() -> steps(5)));
             assertEquals("InvalidInput", failure.getType());
             assertEquals("heartbeat detail 0: expected an integer of 32 bits, got a string", failure.getMessage());
+        }
+    }
+
+    @Test
+    void resumesFromSeveralEncodings() throws Exception {
+        try (TestActivityEnvironment environment = new TestActivityEnvironment()) {
+            for (String encoding : new String[] {"json/plain", "json/protobuf", ""}) {
+                environment.setHeartbeatDetails(new Payload("3".getBytes(), encoding));
+                assertEquals(3, environment.run(() -> steps(5)));
+                assertEquals(3, new Payload("3".getBytes(), encoding).as(Json.class).asInt());
+            }
+            for (String encoding : new String[] {"binary/encrypted", "binary/protobuf", "binary/plain", "json/plain+zlib", "JSON/plain", "json/"}) {
+                environment.setHeartbeatDetails(new Payload("3".getBytes(), encoding));
+                ApplicationFailure failure = assertThrows(ApplicationFailure.class, () -> environment.run(() -> steps(5)));
+                assertEquals("InvalidInput", failure.getType());
+                assertTrue(failure.isNonRetryable());
+                assertEquals("heartbeat detail 0: expected JSON (json/plain), got " + encoding, failure.getMessage());
+            }
         }
     }
 
