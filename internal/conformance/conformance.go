@@ -76,12 +76,13 @@ type Record struct {
 
 // Value is a payload. Exactly one of its forms is used.
 type Value struct {
-	JSON     json.RawMessage `json:"json"`
-	Text     string          `json:"text"`
-	Count    *int            `json:"count"`
-	Null     bool            `json:"null"`
-	None     bool            `json:"none"`
-	Encoding string          `json:"encoding"`
+	JSON     json.RawMessage   `json:"json"`
+	Text     string            `json:"text"`
+	Count    *int              `json:"count"`
+	Null     bool              `json:"null"`
+	None     bool              `json:"none"`
+	Encoding *string           `json:"encoding"`
+	Metadata map[string]string `json:"metadata"` // besides the encoding
 }
 
 // originOf is what stands for the origin of a world's server.
@@ -103,9 +104,24 @@ func (v Value) payload() sandbox.Payload {
 		for i := range data {
 			data[i] = byte(i)
 		}
-		return sandbox.NewPayload(v.Encoding, data)
+		return v.bytes(data)
 	}
-	return sandbox.NewPayload(v.Encoding, []byte(v.Text))
+	return v.bytes([]byte(v.Text))
+}
+
+// bytes makes a payload of any encoding, or of none.
+func (v Value) bytes(data []byte) sandbox.Payload {
+	p := sandbox.Payload{Data: data}
+	if v.Encoding != nil {
+		p = sandbox.NewPayload(*v.Encoding, data)
+	}
+	for name, value := range v.Metadata {
+		if p.Metadata == nil {
+			p.Metadata = map[string][]byte{}
+		}
+		p.Metadata[name] = []byte(value)
+	}
+	return p
 }
 
 // repeat decodes JSON. {"$repeat": ["text", n], "before": "", "after": ""} stands for a long string.

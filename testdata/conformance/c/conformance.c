@@ -100,8 +100,8 @@ WW_ACTIVITY(crash) {
 
 WW_ACTIVITY(steps) {
     int64_t n = ww_as_int(ww_arg(0));
-    if (!ww_ok()) return WW_FAILED;
     int64_t begin = ww_detail_count() > 0 ? ww_as_int(ww_detail(0)) : 0;
+    if (!ww_ok()) return WW_FAILED;
     for (int64_t step = begin + 1; step <= n; step++) ww_heartbeat_int(step);
     return ww_output_int(begin);
 }

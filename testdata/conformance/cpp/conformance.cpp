@@ -104,8 +104,9 @@ void crash() {
 }
 WASMWORKER_ACTIVITY(crash)
 
-int steps(int n) {
+ww::Result<int> steps(int n) {
     int begin = ww::last_detail<int>().value_or(0);
+    if (!ww_ok()) return ww::Failure("InvalidInput", ww_what()).non_retryable();
     for (int step = begin + 1; step <= n; step++) ww::heartbeat(step);
     return begin;
 }

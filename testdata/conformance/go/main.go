@@ -102,6 +102,8 @@ func Fail(kind string) error {
 		return temporal.NewApplicationErrorWithOptions("nothing to see", "Benign", temporal.ApplicationErrorOptions{Category: temporal.ApplicationErrorCategoryBenign})
 	case "cause":
 		return temporal.NewApplicationErrorWithCause("outer", "Outer", temporal.NewApplicationError("the root", "Root"))
+	case "several":
+		return errors.Join(errors.New("the first"), temporal.NewApplicationError("the second", "Second"))
 	}
 	return errors.New("plain text")
 }

@@ -2,7 +2,7 @@
 
 import {
   ApplicationFailure, Attributes, blob, call, callText, CancelledFailure, config, Errno, fail, Flag, heartbeat, heartbeatWith, HostError, http, info, JSON,
-  JsonKind, JsonValue, lastHeartbeat, log, ok, Payload, Result, secret, sql, stopRequested,
+  JsonKind, JsonValue, lastHeartbeat, lastHeartbeatCount, log, ok, Payload, Result, secret, sql, stopRequested,
 } from "@wasmworker/assemblyscript";
 
 @json
@@ -95,10 +95,15 @@ function crash(): void {
 }
 
 @activity
-function steps(n: i32): i32 {
-  const begin = lastHeartbeat<i32>().or(0);
+function steps(n: i32): Result<i32> {
+  let begin = 0;
+  if (lastHeartbeatCount() > 0) {
+    const last = lastHeartbeat<i32>();
+    if (last.error) return last;
+    begin = last.value;
+  }
   for (let i = begin + 1; i <= n; i++) heartbeatWith(i);
-  return begin;
+  return ok(begin);
 }
 
 @activity

@@ -49,7 +49,7 @@ export function info() {
   };
 }
 
-export function fail(kind: "plain" | "typed" | "final" | "later" | "benign" | "cause"): never {
+export function fail(kind: "plain" | "typed" | "final" | "later" | "benign" | "cause" | "several"): never {
   switch (kind) {
     case "plain":
       throw new Error("plain text");
@@ -63,6 +63,8 @@ export function fail(kind: "plain" | "typed" | "final" | "later" | "benign" | "c
       throw ApplicationFailure.create({ message: "nothing to see", type: "Benign", category: ApplicationFailureCategory.BENIGN });
     case "cause":
       throw ApplicationFailure.create({ message: "outer", type: "Outer", cause: ApplicationFailure.retryable("the root", "Root") });
+    case "several":
+      throw new AggregateError([new Error("the first"), ApplicationFailure.retryable("the second", "Second")], "both failed");
   }
 }
 

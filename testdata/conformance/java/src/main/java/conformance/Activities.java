@@ -103,7 +103,7 @@ final class Activities {
     }
 
     @ActivityMethod
-    static void fail(String kind) {
+    static void fail(String kind) throws Exception {
         switch (kind) {
             case "plain":
                 throw new IllegalStateException("plain text");
@@ -118,6 +118,13 @@ final class Activities {
                         .setCategory(ApplicationErrorCategory.BENIGN).build();
             case "cause":
                 throw ApplicationFailure.newFailureWithCause("outer", "Outer", ApplicationFailure.newFailure("the root", "Root"));
+            case "several":
+                AutoCloseable resource = () -> {
+                    throw ApplicationFailure.newFailure("the second", "Second");
+                };
+                try (resource) {
+                    throw new IllegalStateException("the first");
+                }
             default:
                 throw new IllegalArgumentException("no such kind: " + kind);
         }
