@@ -57,11 +57,11 @@ const FlagsEnd = FlagCancelRequested | FlagPaused | FlagReset | FlagGone
 const (
 	MetadataEncoding = "encoding"
 
-	EncodingJSON           = "json/plain"
-	EncodingJSONProtobuf   = "json/protobuf"
-	EncodingBinary         = "binary/plain"
-	EncodingBinaryProtobuf = "binary/protobuf"
-	EncodingNull           = "binary/null"
+	EncodingJSON      = "json/plain"
+	EncodingProtoJSON = "json/protobuf"
+	EncodingBinary    = "binary/plain"
+	EncodingProto     = "binary/protobuf"
+	EncodingNull      = "binary/null"
 )
 
 // Errno is an error number of WASI preview 1. Host functions return it negated.

@@ -355,7 +355,7 @@ func parseArgs(c *cli.Context, args []string) ([]sandbox.Payload, error) {
 func printResult(w io.Writer, p sandbox.Payload) error {
 	data := p.Data
 	switch p.Encoding() {
-	case abi.EncodingJSON, abi.EncodingJSONProtobuf:
+	case abi.EncodingJSON, abi.EncodingProtoJSON:
 		data = append(bytes.TrimSpace(data), '\n')
 	case abi.EncodingNull, "":
 		data = []byte("null\n")

@@ -346,7 +346,7 @@ func (c *call) instantiationError(err error) error {
 func (c *call) oneInput() ([]byte, error) {
 	for i, arg := range c.task.Args {
 		switch arg.Encoding() {
-		case abi.EncodingJSON, abi.EncodingJSONProtobuf, abi.EncodingBinary, abi.EncodingBinaryProtobuf, abi.EncodingNull, "":
+		case abi.EncodingJSON, abi.EncodingProtoJSON, abi.EncodingBinary, abi.EncodingProto, abi.EncodingNull, "":
 		default:
 			return nil, c.unknownEncoding(i, arg.Encoding())
 		}
@@ -364,7 +364,7 @@ func (c *call) oneInput() ([]byte, error) {
 			list = append(list, ',')
 		}
 		switch arg.Encoding() {
-		case abi.EncodingJSON, abi.EncodingJSONProtobuf, "":
+		case abi.EncodingJSON, abi.EncodingProtoJSON, "":
 			if !json.Valid(arg.Data) { // which could make two of it, or none
 				return nil, c.notJSON(i, "is not JSON, though its encoding says so")
 			}
