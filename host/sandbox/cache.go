@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/wasmworker/wasmworker/host/internal/meter"
 )
@@ -116,15 +115,6 @@ func (c *codeCache) seal(folder string) (added int) {
 	return added
 }
 
-// isCacheFault tells whether wazero's error can be about its cache rather than the module. It returns errors of the
-// file system as they are, and a module itself gives no reason for one.
-func isCacheFault(err error) bool {
-	_, path := errors.AsType[*fs.PathError](err)
-	_, link := errors.AsType[*os.LinkError](err)
-	_, errno := errors.AsType[syscall.Errno](err)
-	return path || link || errno || strings.Contains(err.Error(), "compilationcache: ")
-}
-
 // eachCode calls f for each file with machine code in a module's folder, which need not exist.
 func eachCode(folder string, f func(file string) error) error {
 	versions, err := os.ReadDir(folder)
@@ -191,4 +181,16 @@ func replaceFile(path string, data []byte) error {
 		return err
 	}
 	return os.Rename(f.Name(), path)
+}
+
+// cacheError is an error about a cache that wazero does not make.
+type cacheError struct{ error }
+
+// aboutCache tells whether compilation failed because of the cache. wazero returns what the system said when a file could not be
+// opened or written, though the module has been compiled.
+func aboutCache(err error) bool {
+	_, made := errors.AsType[*cacheError](err)
+	_, path := errors.AsType[*fs.PathError](err)
+	_, link := errors.AsType[*os.LinkError](err)
+	return made || path || link || strings.Contains(err.Error(), "compilationcache: ")
 }

@@ -222,7 +222,7 @@ func (m *Module) build(ctx context.Context, binary []byte, cache *codeCache) err
 		m.cached = cache.seal(folder) == 0 && whole > 0
 		return nil
 	}
-	if ctx.Err() != nil || !isCacheFault(failure) {
+	if ctx.Err() != nil || !aboutCache(failure) {
 		return failure
 	}
 	if err := m.close(ctx); err != nil {
@@ -270,7 +270,7 @@ func (m *Module) newRuntime(ctx context.Context, cacheDir string) error {
 		// runtimes that share one. The folder can be shared.
 		cache, err := wazero.NewCompilationCacheWithDir(cacheDir)
 		if err != nil {
-			return err
+			return &cacheError{err}
 		}
 		m.cache = cache
 		config = config.WithCompilationCache(cache)
