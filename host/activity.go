@@ -33,6 +33,10 @@ const MetricUnits = "wasmworker_activity_units"
 // modules that cannot be set back, which cost more, count as "fallback".
 const MetricInstances = "wasmworker_activity_instances"
 
+// MetricInstanceWait is a timer of the Temporal client's metrics handler: how long activities waited for their
+// instance, by activity type; see [sandbox.Usage]. It is what max_instances and total_memory_limit cost.
+const MetricInstanceWait = "wasmworker_activity_instance_wait"
+
 // MetricPassthroughLatency is a timer of the Temporal client's metrics handler: how long the calls of guests to passthrough
 // modules took, by activity type, with the tags "capability", "function" and "outcome" (ok, denied or error).
 const MetricPassthroughLatency = "wasmworker_passthrough_latency"
@@ -203,6 +207,9 @@ func (a *attempt) run(ctx context.Context, info activity.Info, args []sandbox.Pa
 	}
 	result, err := run(guest, task)
 	metrics.Counter(MetricUnits).Inc(usage.Units)
+	if usage.Wait > 0 { // otherwise it asked for none
+		metrics.Timer(MetricInstanceWait).Record(usage.Wait)
+	}
 	if usage.Instance != "" {
 		metrics.WithTags(map[string]string{"instance": string(usage.Instance)}).Counter(MetricInstances).Inc(1)
 	}

@@ -533,7 +533,10 @@ type timer struct {
 	name string
 }
 
-func (c timer) Record(time.Duration) { c.m.add(c.name, 1) }
+func (c timer) Record(d time.Duration) {
+	c.m.add(c.name, 1)
+	c.m.add(c.name+" in all", int64(d))
+}
 
 type nothing struct{}
 

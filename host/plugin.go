@@ -72,8 +72,9 @@ type PluginOptions struct {
 	MaxConcurrentActivities int
 	// TotalMemoryLimit is the most memory in bytes that the instances of all modules may have
 	// together, for a machine or container that could not give each its own limit at once.
-	// Beyond it, idle instances are closed; if that does not suffice, an activity fails
-	// with NoInstance, to be retried here or elsewhere. Default 0: no limit.
+	// Beyond it, idle instances are closed; if that does not suffice, activities wait within their
+	// time, in the order in which they came, each in one of the worker's slots. One that would find no
+	// memory if nothing else ran fails with NoInstance. Default 0: no limit.
 	TotalMemoryLimit uint64
 	// GracefulShutdownTimeout is how long activities may go on once the worker was
 	// told to stop. Then they are interrupted and handed to another worker. Choose

@@ -110,6 +110,8 @@ type Usage struct {
 	Memory uint64
 	// Instance is where the instance came from. Empty if there was none.
 	Instance Origin
+	// Wait is how long the activity waited for its instance, or for none: for a slot, for memory, and until it was made.
+	Wait time.Duration
 }
 
 // logTo makes a Task.Log of a logger.
@@ -173,6 +175,8 @@ type call struct {
 	logRecords  int
 	logVolume   int // bytes of text
 	logsDropped bool
+
+	waited time.Duration // for the instance
 
 	work   int     // bytes that the host has worked on since it last let others run
 	kernel *kernel // of an Extism plugin

@@ -34,31 +34,43 @@ type Instance struct {
 }
 
 // ErrMemoryLimit is returned by [Module.NewInstance] when Config.MemoryLimit does not allow
-// for one more instance. Closing idle ones helps.
+// for one more instance, or not for what its initialisation asks for. Closing idle ones helps. A [Pool] returns it only if no
+// other instance is in use.
 var ErrMemoryLimit = errors.New("the memory limit of all instances together is reached")
 
 // NewInstance makes an instance, and calls its _initialize, or what its kind has instead, if
 // there is one. It blocks until that has returned; when ctx ends, that is interrupted.
 func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
+	memory, err := m.newMemory()
+	if err != nil {
+		return nil, err
+	}
+	return m.instantiate(ctx, memory)
+}
+
+// newMemory makes the memory of a further instance, and takes from the budget what that has once it is initialised.
+func (m *Module) newMemory() (memory *image.Memory, err error) {
 	if m.compiled == nil {
 		return nil, fmt.Errorf("module %s is not compiled", m.File.Name)
 	}
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	i := &Instance{module: m, meter: &meter.Meter{}, functions: map[string]api.Function{}}
-	var err error
 	if m.image != nil {
-		i.memory, err = m.image.NewMemory()
+		memory, err = m.image.NewMemory()
 	} else {
-		i.memory, err = image.NewMemory(image.Config{Min: m.File.MemoryMin, Limit: m.memoryLimit(), Budget: m.imageBudget()})
+		memory, err = image.NewMemory(image.Config{Min: max(m.File.MemoryMin, m.initialised), Limit: m.memoryLimit(), Budget: m.imageBudget()})
 	}
 	if errors.Is(err, image.ErrBudget) {
 		return nil, m.budget.exceeded()
 	}
-	if err != nil {
-		return nil, err
+	return memory, err
+}
+
+// instantiate makes an instance that has the memory, which is closed on an error.
+func (m *Module) instantiate(ctx context.Context, memory *image.Memory) (_ *Instance, err error) {
+	if ctx.Err() != nil {
+		memory.Close()
+		return nil, context.Cause(ctx)
 	}
+	i := &Instance{module: m, memory: memory, meter: &meter.Meter{}, functions: map[string]api.Function{}}
 	// While the instance is being made there is no activity: what it logs is the
 	// module's, and what it asks of the activity is refused.
 	c := (&call{module: m, task: &Task{Log: logTo(m.logger)}}).in(ctx)
@@ -90,6 +102,9 @@ func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 		c.release()
 		if made {
 			return
+		}
+		if memory.TakeRefusal() == image.RefusedByBudget && ctx.Err() == nil {
+			err = fmt.Errorf("%w, and its initialisation ended for want of more (%s)", m.budget.exceeded(), shorten(err))
 		}
 		if i.wasm == nil {
 			i.memory.Close()
@@ -259,7 +274,7 @@ func (i *Instance) run(c *call) (*Payload, error) {
 		return fn.CallWithStack(ctx, stack[:])
 	})
 	if c.task.Usage != nil {
-		*c.task.Usage = Usage{Units: units, Instance: i.origin()}
+		*c.task.Usage = Usage{Units: units, Instance: i.origin(), Wait: c.waited}
 		if mem := memoryOf(i.wasm); mem != nil {
 			c.task.Usage.Memory = uint64(mem.Size())
 		}

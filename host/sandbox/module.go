@@ -47,7 +47,9 @@ type Module struct {
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
 	live     atomic.Int64
-	data     []meter.Data // what new instances begin with, unless they have the image
+	// initialised is how much memory the first instance had after its initialisation.
+	initialised uint64
+	data        []meter.Data // what new instances begin with, unless they have the image
 
 	// The state after the initialisation, for PolicyPristine.
 	image    *image.Image
@@ -194,6 +196,7 @@ func (m *Module) compile(ctx context.Context, cache *codeCache) (err error) {
 		return m.errorf("the module cannot be instantiated", err)
 	}
 	defer instance.Close()
+	m.initialised = instance.memory.Size()
 	if m.Options.Policy != PolicyPristine {
 		return nil
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/wasmworker/wasmworker/host/internal/image"
 )
 
 // Executor hands out instances to activities. The default is a [Pool]; an embedder
@@ -16,7 +18,8 @@ import (
 type Executor interface {
 	// Acquire returns an instance of the module that is in nobody else's hands. It
 	// blocks until it may, and returns ctx's cause when ctx ends first. Errors of
-	// NewInstance are returned as they are.
+	// NewInstance are returned as they are, but for [ErrMemoryLimit], which an executor may wait out:
+	// closing instances helps, and whatever is released.
 	Acquire(ctx context.Context, m *Module) (*Instance, error)
 	// Release takes an acquired instance back, exactly once. It keeps it only if
 	// [Instance.Reusable] says so, and closes it otherwise. It does not block for long.
@@ -32,19 +35,25 @@ type Executor interface {
 // module is needed, the one that has been idle for longest makes room. Whoever has
 // to wait is served in the order of arrival, except that a module at its own
 // MaxInstances does not hold up the others. Idle instances also make room when the memory
-// limit of all instances is reached, and an instance that stays idle gives the memory that it
+// limit of all instances is reached. If that does not suffice, whoever needs an instance waits until
+// there is memory for it, in the order of arrival too: nobody takes an instance before one who waits for
+// memory. It fails with [ErrMemoryLimit] only if no other instance is in use, which
+// means that there will never be enough. An instance that stays idle gives the memory that it
 // does not share back to the operating system.
 type Pool struct {
 	limit  int       // 0: none
 	capped func(int) // see Config.Capped; nil: nobody wants to know
 
-	mu      sync.Mutex
-	inUse   int // handed out, or being made for somebody
-	perMod  map[*Module]int
-	idle    []idle    // longest idle first
-	waiters []*waiter // in order of arrival
-	trimmed int       // how many of idle, from its begin, have been trimmed
-	trimmer *time.Timer
+	mu       sync.Mutex
+	inUse    int // slots: handed out, being made for somebody, or starved
+	perMod   map[*Module]int
+	idle     []idle     // longest idle first
+	waiters  []*waiter  // for a slot, in order of arrival
+	starved  []*starved // have a slot and wait for memory, in order of arrival
+	busy     int        // starved ones that have memory at the moment: of an instance that they close, or try
+	arrivals uint64
+	trimmed  int // how many of idle, from its begin, have been trimmed
+	trimmer  *time.Timer
 }
 
 type idle struct {
@@ -63,6 +72,14 @@ type waiter struct {
 	capped bool          // it waits because of its module's own limit
 }
 
+// starved is who waits for memory.
+type starved struct {
+	m       *Module
+	arrival uint64
+	again   chan struct{} // something has changed since its last attempt, and it is the first
+	alone   bool          // its initialisation ran out of memory: nobody else may take any meanwhile
+}
+
 // NewPool makes a pool of at most limit instances; 0 means no limit.
 func NewPool(limit int) *Pool {
 	return &Pool{limit: max(limit, 0), perMod: map[*Module]int{}}
@@ -73,14 +90,14 @@ type Stats struct {
 	Limit   int // 0: none
 	InUse   int // instances in use or being made
 	Idle    int // instances kept for reuse
-	Waiting int // activities that wait for an instance
+	Waiting int // activities that wait for an instance, or for memory for one
 }
 
 // Stats returns what the pool holds now.
 func (p *Pool) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return Stats{Limit: p.limit, InUse: p.inUse, Idle: len(p.idle), Waiting: len(p.waiters)}
+	return Stats{Limit: p.limit, InUse: p.inUse - len(p.starved), Idle: len(p.idle), Waiting: len(p.waiters) + len(p.starved)}
 }
 
 // Acquire implements [Executor].
@@ -89,6 +106,8 @@ func (p *Pool) Acquire(ctx context.Context, m *Module) (*Instance, error) {
 		return nil, context.Cause(ctx)
 	}
 	p.mu.Lock()
+	arrival := p.arrivals
+	p.arrivals++
 	if p.free(m) {
 		p.reserve(m)
 	} else {
@@ -111,31 +130,140 @@ func (p *Pool) Acquire(ctx context.Context, m *Module) (*Instance, error) {
 		}
 	}
 	// The slot is ours; find what fills it.
-	for i := len(p.idle) - 1; i >= 0; i-- {
-		if p.idle[i].module == m {
-			instance := p.takeIdle(i)
+	var instance *Instance
+	err := ErrMemoryLimit
+	if len(p.starved) == 0 {
+		var evicted *Instance
+		if instance, evicted = p.fill(m); instance != nil {
 			p.mu.Unlock()
 			return instance, nil
 		}
-	}
-	var evicted *Instance
-	if p.limit > 0 && p.inUse+len(p.idle) > p.limit {
-		evicted = p.takeIdle(0)
-	}
-	p.mu.Unlock()
-	if evicted != nil {
-		evicted.Close()
-	}
-	instance, err := m.NewInstance(ctx)
-	for errors.Is(err, ErrMemoryLimit) && p.evict() {
+		p.mu.Unlock()
+		if evicted != nil {
+			evicted.Close()
+		}
 		instance, err = m.NewInstance(ctx)
+		for errors.Is(err, ErrMemoryLimit) && p.evict() {
+			instance, err = m.NewInstance(ctx)
+		}
+		p.mu.Lock()
+	}
+	if errors.Is(err, ErrMemoryLimit) {
+		instance, err = p.await(ctx, &starved{m: m, arrival: arrival, again: make(chan struct{}, 1)})
 	}
 	if err != nil {
-		p.mu.Lock()
 		p.unreserve(m)
+	}
+	p.mu.Unlock()
+	return instance, err
+}
+
+// fill finds what fills a slot of m's: an idle instance of its own, or else the one that has
+// been idle for longest and has to be closed so that no more than the limit exist, or neither.
+func (p *Pool) fill(m *Module) (instance, evicted *Instance) {
+	for i := len(p.idle) - 1; i >= 0; i-- {
+		if p.idle[i].module == m {
+			return p.takeIdle(i), nil
+		}
+	}
+	if p.limit > 0 && len(p.idle) > 0 && p.inUse+len(p.idle) > p.limit {
+		return nil, p.takeIdle(0)
+	}
+	return nil, nil
+}
+
+// await waits for memory until there is an instance for w, which has a slot. It is called with the lock, and returns with it.
+func (p *Pool) await(ctx context.Context, w *starved) (*Instance, error) {
+	p.starve(w)
+	for {
 		p.mu.Unlock()
+		select {
+		case <-w.again:
+			p.mu.Lock()
+		case <-ctx.Done():
+			p.mu.Lock()
+			p.unstarve(w)
+			return nil, context.Cause(ctx)
+		}
+		instance, evicted := p.fill(w.m)
+		if instance != nil {
+			p.unstarve(w)
+			return instance, nil
+		}
+		if evicted == nil {
+			// All of this is under the lock, so that who sees nobody else with memory is right.
+			last := p.inUse == len(p.starved) && p.busy == 0 && len(p.idle) == 0
+			memory, err := w.m.newMemory()
+			if err == nil {
+				instance, err = p.initialise(ctx, w, memory)
+			}
+			if err == nil || !errors.Is(err, ErrMemoryLimit) || last {
+				p.unstarve(w)
+				return instance, err
+			}
+			if len(p.idle) == 0 {
+				continue // until somebody gives memory back
+			}
+			evicted = p.takeIdle(0)
+		}
+		p.busy++
+		p.mu.Unlock()
+		evicted.Close()
+		p.mu.Lock()
+		p.busy--
+		p.wake()
+	}
+}
+
+// initialise makes an instance of w's memory, without the lock. Others may get theirs meanwhile, unless the initialisation took more
+// than there was: then it is tried again, and nobody but who has an instance already can take anything from it.
+func (p *Pool) initialise(ctx context.Context, w *starved, memory *image.Memory) (*Instance, error) {
+	if w.alone {
+		p.busy++
+	} else {
+		p.unstarve(w)
+	}
+	p.mu.Unlock()
+	instance, err := w.m.instantiate(ctx, memory)
+	p.mu.Lock()
+	switch {
+	case w.alone:
+		p.busy--
+	case errors.Is(err, ErrMemoryLimit):
+		w.alone = true
+		p.starve(w)
 	}
 	return instance, err
+}
+
+// starve puts w in its place among those who wait for memory.
+func (p *Pool) starve(w *starved) {
+	i := len(p.starved)
+	for i > 0 && p.starved[i-1].arrival > w.arrival {
+		i--
+	}
+	p.starved = slices.Insert(p.starved, i, w)
+	p.wake()
+}
+
+// unstarve takes w out again, if it is there.
+func (p *Pool) unstarve(w *starved) {
+	if i := slices.Index(p.starved, w); i >= 0 {
+		p.starved = slices.Delete(p.starved, i, i+1)
+		p.wake()
+	}
+}
+
+// wake lets the first of those who wait for memory try again. It is called after everything that
+// may have given memory back, or that makes it the first or the last.
+func (p *Pool) wake() {
+	if len(p.starved) == 0 {
+		return
+	}
+	select {
+	case p.starved[0].again <- struct{}{}:
+	default: // it will
+	}
 }
 
 // Release implements [Executor].
@@ -259,4 +387,5 @@ func (p *Pool) unreserve(m *Module) {
 		p.cap(w)
 		i++
 	}
+	p.wake()
 }

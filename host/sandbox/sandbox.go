@@ -212,7 +212,7 @@ type Config struct {
 	// MemoryLimit is the most memory in bytes that the instances and images of all modules may
 	// have together: for machines that could not give every instance its own limit at once. An
 	// instance counts with its whole memory, also with what it shares. Beyond it, idle
-	// instances are closed, no further ones are made, and guests that ask for more are refused. 0 means no limit.
+	// instances are closed, who needs a further one waits for it, and guests that ask for more are refused. 0 means no limit.
 	MemoryLimit uint64
 	// Interpreter runs the guests in wazero's interpreter, which is some ten times slower: to see that they behave as on
 	// platforms without a compiler. Default: the compiler, where wazero has one and the system allows for executable memory.
@@ -516,8 +516,13 @@ func (s *Sandbox) Run(ctx context.Context, task Task) (*Payload, error) {
 		}
 	}()
 	c := newCall(ctx, activity, &task)
+	begin := time.Now()
 	instance, err := s.executor.Acquire(c.ctx, activity.Module)
+	c.waited = time.Since(begin)
 	if err != nil {
+		if task.Usage != nil {
+			*task.Usage = Usage{Wait: c.waited}
+		}
 		return nil, c.instantiationError(err)
 	}
 	defer s.executor.Release(instance) // even if a function of the task's panics
