@@ -193,6 +193,7 @@ func (p *Pool) await(ctx context.Context, w *starved) (*Instance, error) {
 		if evicted == nil {
 			// All of this is under the lock, so that who sees nobody else with memory is right.
 			last := p.inUse == len(p.starved) && p.busy == 0 && len(p.idle) == 0
+			w.alone = w.alone || last // what fails now must not have failed because of another one's attempt
 			memory, err := w.m.newMemory()
 			if err == nil {
 				instance, err = p.initialise(ctx, w, memory)
