@@ -291,6 +291,9 @@ func execute(c *cli.Context) error {
 		HeartbeatTimeout:       c.Duration("heartbeat-timeout"),
 		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: int32(c.Int("max-attempts"))},
 	}, name, args...)
+	if err != nil && isConnectionError(err) {
+		return fmt.Errorf("the connection was lost while activity %s was being started, and it may have been: %w; look for that id before starting it again", id, err)
+	}
 	if err != nil {
 		return fmt.Errorf("the activity could not be started: %w", err)
 	}
