@@ -86,7 +86,7 @@ toolchains: ## install what builds the guests in other languages (Debian, npm)
 	sh guest-sdk/toolchains.sh
 
 .PHONY: guests
-guests: ## build the committed .wasm files of other languages again (needs make toolchains)
+guests: ## build the committed .wasm files of other languages again (needs make toolchains; then make manifest)
 	@for b in testdata/conformance/*/build.sh; do echo "build $$(dirname $$b)"; sh "$$b" || exit 1; done
 	sh examples/flightdelays/build.sh all
 	sh examples/metadata/build.sh all
@@ -156,6 +156,11 @@ cross: ## build wasmworker for every platform that it supports, or for PLATFORMS
 	@for p in $(PLATFORMS); do \
 	  echo "build $$p"; GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/wasmworker ./host/... || exit 1; done
 
+.PHONY: manifest
+manifest: ## write testdata/MANIFEST: digest and toolchain of each committed .wasm file
+	$(GO) test ./internal/testbed -count=1 -run '^TestManifest$$' -manifest
+
+# toolchain: Debian 12's wabt 1.0.32
 .PHONY: wat
 wat: ## assemble the .wat files of testdata again (needs wat2wasm of wabt)
 	@for f in testdata/wat/*.wat testdata/hostile/*.wat host/internal/*/testdata/*.wat host/internal/meter/testdata/env/*.wat host/hosttest/cases/testdata/*.wat bench/testdata/*.wat; do wat2wasm "$$f" -o "$${f%.wat}.wasm" || exit 1; done

@@ -3,7 +3,7 @@
 //
 //	clang-19 --target=wasm32 -O2 -nostdlib -fno-builtin -Wl,--no-entry -s -o onepage.wasm onepage.c
 //
-// with Debian's clang-19 and lld-19.
+// toolchain: Debian 12's clang-19 19.1.7, lld-19 19.1.7
 #include <stdint.h>
 
 #define IMPORT(name) __attribute__((import_module("wasmworker:activity/v1"), import_name(#name)))

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds conformance.wasm. The compiler is looked for on PATH and in .toolchains at the root of the repository:
 #   npm install --prefix .toolchains/assemblyscript --no-save assemblyscript@0.28.20
+# toolchain: assemblyscript@0.28.20
 set -eu
 cd "$(dirname "$0")"
 root=$(cd ../../.. && pwd)

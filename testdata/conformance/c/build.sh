@@ -1,5 +1,6 @@
 #!/bin/sh
 # Builds conformance.wasm. Needs clang with lld, and wasi-libc, such as Debian's; another compiler by LDFLAGS= CC="zig cc"
+# toolchain: Debian 12's clang-19 19.1.7, lld-19 19.1.7, wasi-libc 0.0~git20220510
 set -eu
 cd "$(dirname "$0")"
 : "${CC:=$(command -v clang-19 || echo clang)}"

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Builds conformance.wasm. Needs clang with lld, wasi-libc and libc++ for WASI, such as Debian's; another compiler by LDFLAGS= CXX="zig c++"
+# toolchain: Debian 12's clang-19 19.1.7, lld-19 19.1.7, libc++-19-dev-wasm32 19.1.7, wasi-libc 0.0~git20220510
 set -eu
 cd "$(dirname "$0")"
 : "${CXX:=$(command -v clang++-19 || echo clang++)}"

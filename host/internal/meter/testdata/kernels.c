@@ -2,7 +2,7 @@
 //
 //	clang-19 --target=wasm32 -O2 -nostdlib -mbulk-memory -Wl,--no-entry -s -o kernels.wasm kernels.c
 //
-// with Debian's clang-19 and lld-19.
+// toolchain: Debian 12's clang-19 19.1.7, lld-19 19.1.7
 #include <stdint.h>
 
 #define EXPORT(name) __attribute__((export_name(#name))) uint32_t name(void)
