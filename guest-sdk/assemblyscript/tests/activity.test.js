@@ -178,7 +178,7 @@ test("too many fields by inheritance", async () => {
 });
 
 test("mistakes are found by the compiler", () => {
-  const say = (source, message) => assert.match(compile(`import * as sdk from "@wasmworker/assemblyscript";\n${source}`).problem ?? "", message);
+  const say = (source, message) => assert.match(compile(`import * as sdk from "wasmworker-sdk-assemblyscript";\n${source}`).problem ?? "", message);
   say("@activity function f<T>(): void {}", /an activity cannot have type parameters/);
   say("@activity(\"a b\") function f(): void {}", /"a b" cannot be the name of an export/);
   say("@activity function _f(): void {}", /"_f" cannot be the name of an export/);

@@ -26,7 +26,7 @@ async function run(host, answers, activity, ...args) {
 }
 
 test("a module imports what it uses, and no more", () => {
-  const imports = (source) => WebAssembly.Module.imports(new WebAssembly.Module(compile(`import { blob, Result, secret, sql } from "@wasmworker/assemblyscript";\n${source}`).wasm))
+  const imports = (source) => WebAssembly.Module.imports(new WebAssembly.Module(compile(`import { blob, Result, secret, sql } from "wasmworker-sdk-assemblyscript";\n${source}`).wasm))
     .filter((i) => /^wasmworker:(?!activity|log)/.test(i.module)).map((i) => `${i.module} ${i.name}`);
   assert.deepEqual(imports("function unused(): void { new blob.Bucket(\"x\").delete(\"k\"); }\n@activity function f(): void {}"), []);
   assert.deepEqual(imports("@activity function f(): Result<string> { return secret.reveal(\"x\"); }"), ["wasmworker:secret/v1 reveal"]);

@@ -14,12 +14,12 @@ const PATH = [join(sdk, "node_modules/.bin"), process.env.PATH, join(sdk, "../..
 export function compile(source, ...flags) {
   const dir = mkdtempSync(join(tmpdir(), "wasmworker-"));
   try {
-    mkdirSync(join(dir, "node_modules/@wasmworker"), { recursive: true });
-    symlinkSync(sdk, join(dir, "node_modules/@wasmworker/assemblyscript"), "dir");
+    mkdirSync(join(dir, "node_modules"), { recursive: true });
+    symlinkSync(sdk, join(dir, "node_modules/wasmworker-sdk-assemblyscript"), "dir");
     cpSync(join(sdk, "tests/modules"), join(dir, "assembly"), { recursive: true });
     writeFileSync(join(dir, "assembly/main.ts"), source);
     writeFileSync(join(dir, "asconfig.json"), JSON.stringify({
-      extends: "./node_modules/@wasmworker/assemblyscript/asconfig.json", entries: ["assembly/main.ts"], options: { outFile: "out.wasm" },
+      extends: "./node_modules/wasmworker-sdk-assemblyscript/asconfig.json", entries: ["assembly/main.ts"], options: { outFile: "out.wasm" },
     }));
     const { status, stdout, stderr, error } = spawnSync("asc", flags, { cwd: dir, env: { ...process.env, PATH }, encoding: "utf8" });
     if (error) throw error;

@@ -9,7 +9,7 @@
 // methods that know its fields. It imports nothing from the compiler, which may be installed in another place than this file: the
 // compiler hands itself over as `this.program` and `parser`.
 
-const PACKAGE = "@wasmworker/assemblyscript";
+const PACKAGE = "wasmworker-sdk-assemblyscript";
 const USER_ERROR = 104; // DiagnosticCode.User_defined_0, "AS104: …"
 const MAX_FIELDS = 64; // of one @json class with those that it extends: Reader keeps a bit of a u64 for each
 const IMPORT = `import { Arguments as __wwArguments, end as __wwEnd, __Reader as __wwReader, __Writer as __wwWriter } from "${PACKAGE}";\n`;

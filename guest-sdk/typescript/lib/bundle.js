@@ -130,12 +130,12 @@ function plugin(imports, used) {
     name: "wasmworker",
     setup(build) {
       build.onResolve({ filter: /^wasmworker:/ }, ({ path }) => {
-        if (/^wasmworker:(activity|log)\/v\d+$/.test(path)) return { errors: [{ text: `${path} is imported by the SDK; use the functions of @wasmworker/sdk` }] };
+        if (/^wasmworker:(activity|log)\/v\d+$/.test(path)) return { errors: [{ text: `${path} is imported by the SDK; use the functions of wasmworker-sdk` }] };
         if (!/^wasmworker:[^/]+\/v\d+$/.test(path)) return { errors: [{ text: `${path} is not the name of a host module: these are wasmworker:<name>/v<version>` }] };
         return imports === undefined ? { path, external: true, sideEffects: !used } : { path, namespace: "wasmworker" };
       });
-      build.onResolve({ filter: /^@wasmworker\/sdk$/ }, () => ({ path: join(sdk, "index.js") }));
-      build.onResolve({ filter: /^@wasmworker\/sdk\/(blob|config|http|secret|sql)$/ }, ({ path }) => ({ path: join(sdk, `${basename(path)}.js`) }));
+      build.onResolve({ filter: /^wasmworker-sdk$/ }, () => ({ path: join(sdk, "index.js") }));
+      build.onResolve({ filter: /^wasmworker-sdk\/(blob|config|http|secret|sql)$/ }, ({ path }) => ({ path: join(sdk, `${basename(path)}.js`) }));
       build.onResolve({ filter: /^node:/ }, ({ path }) => ({ errors: [{ text: `${path} is a module of Node.js, which a sandboxed activity does not have` }] }));
       build.onLoad({ filter: /.*/, namespace: "wasmworker" }, ({ path }) => ({
         contents: [

@@ -1,4 +1,4 @@
-// node --import @wasmworker/sdk/register: lets Node.js run the sources of activities, for tests.
+// node --import wasmworker-sdk/register: lets Node.js run the sources of activities, for tests.
 import { register } from "node:module";
 
 register("./hooks.js", import.meta.url);

@@ -7,7 +7,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { load } from "./dependency.js";
 
-const PACKAGE = "@wasmworker/sdk";
+const PACKAGE = "wasmworker-sdk";
 
 // Object types that the parameters of one activity may have. Generic types can be endless.
 const MAX_TYPES = 1000;

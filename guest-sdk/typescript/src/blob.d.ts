@@ -2,7 +2,7 @@
  * Objects in the buckets that the operator has defined: the host module `wasmworker:blob/v1`. Importing this is the request for it.
  *
  * ```ts
- * import { bucket } from "@wasmworker/sdk/blob";
+ * import { bucket } from "wasmworker-sdk/blob";
  *
  * const reports = bucket("exports");
  * reports.put("2026/report.json", JSON.stringify(report), { contentType: "application/json" });

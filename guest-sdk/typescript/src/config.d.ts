@@ -2,7 +2,7 @@
  * Values that the operator gives a module: the host module `wasmworker:config/v1`. Importing this is the request for it.
  *
  * ```ts
- * import * as config from "@wasmworker/sdk/config";
+ * import * as config from "wasmworker-sdk/config";
  *
  * const region = config.get("region") ?? "eu";
  * ```

@@ -1,5 +1,5 @@
 // The globals of an activity, for projects that do not use the types of a browser ("lib": ["DOM"]) or of
-// Node.js: in tsconfig.json, "types": ["@wasmworker/sdk/globals"]. Everything else is ECMAScript 2023.
+// Node.js: in tsconfig.json, "types": ["wasmworker-sdk/globals"]. Everything else is ECMAScript 2023.
 
 interface Console {
   log(...data: unknown[]): void;

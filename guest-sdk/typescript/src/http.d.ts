@@ -2,7 +2,7 @@
  * HTTP requests, to the origins that the operator allows: the host module `wasmworker:http/v1`. Importing this is the request for it.
  *
  * ```ts
- * import { fetch } from "@wasmworker/sdk/http";
+ * import { fetch } from "wasmworker-sdk/http";
  *
  * const response = await fetch("https://api.example.com/v1/orders", {
  *   method: "POST",

@@ -2,7 +2,7 @@
  * SQL, on the connections that the operator has defined: the host module `wasmworker:sql/v1`. Importing this is the request for it.
  *
  * ```ts
- * import { connection } from "@wasmworker/sdk/sql";
+ * import { connection } from "wasmworker-sdk/sql";
  *
  * const db = connection("warehouse");
  * for (const { id, name } of db.query<{ id: number; name: string }>("SELECT id, name FROM customers WHERE city = $1", [city])) {

@@ -6,7 +6,7 @@
  * assert.deepEqual(await env.run(greet, { name: "Ada" }), { greeting: "Hello, Ada!" });
  * ```
  *
- * `node --import @wasmworker/sdk/register --test` lets tests import TypeScript, and modules that import from `wasmworker:…`.
+ * `node --import wasmworker-sdk/register --test` lets tests import TypeScript, and modules that import from `wasmworker:…`.
  *
  * @module
  */

@@ -150,15 +150,15 @@ test("a module imports the host modules that it uses, and no others", async (t) 
   const folder = await mkdtemp(join(tmpdir(), "wasmworker-test-"));
   t.after(() => rm(folder, { recursive: true }));
   await writeFile(join(folder, "helper.ts"), `
-    import { bucket } from "@wasmworker/sdk/blob";
-    import { reveal } from "@wasmworker/sdk/secret";
+    import { bucket } from "wasmworker-sdk/blob";
+    import { reveal } from "wasmworker-sdk/secret";
     export const nobodyCalls = () => reveal("x") + bucket("y").get("z").text();
     export const help = (bytes: Uint8Array) => [...bytes];
   `);
   const entry = join(folder, "index.ts");
   await writeFile(entry, `
-    import { connection } from "@wasmworker/sdk/sql";
-    import * as config from "@wasmworker/sdk/config";
+    import { connection } from "wasmworker-sdk/sql";
+    import * as config from "wasmworker-sdk/config";
     import { help } from "./helper";
     export function read(large: string) {
       const seen: unknown[] = [];

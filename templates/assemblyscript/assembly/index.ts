@@ -1,4 +1,4 @@
-import { ApplicationFailure, Attributes, fail, info, log, ok, Result } from "@wasmworker/assemblyscript";
+import { ApplicationFailure, Attributes, fail, info, log, ok, Result } from "wasmworker-sdk-assemblyscript";
 
 @json
 class Greeting {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { load } from "@wasmworker/assemblyscript/testing";
+import { load } from "wasmworker-sdk-assemblyscript/testing";
 
 const module = await load("my-activity.wasm");
 

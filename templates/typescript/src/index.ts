@@ -1,4 +1,4 @@
-import { activityInfo, ApplicationFailure, log } from "@wasmworker/sdk";
+import { activityInfo, ApplicationFailure, log } from "wasmworker-sdk";
 
 export interface Greeting {
   name: string;

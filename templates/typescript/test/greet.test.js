@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { MockActivityEnvironment } from "@wasmworker/sdk/testing";
+import { MockActivityEnvironment } from "wasmworker-sdk/testing";
 import { greet } from "../src/index.js"; // index.ts
 
 test("greets by name", async () => {

@@ -7,7 +7,7 @@ cd "$(dirname "$0")"
 root=$(cd ../../.. && pwd)
 PATH=$PATH:$root/.toolchains/assemblyscript/node_modules/.bin
 # What `npm install` of the SDK would do.
-mkdir -p node_modules/@wasmworker
-ln -sfn ../../../../../guest-sdk/assemblyscript node_modules/@wasmworker/assemblyscript
-trap 'rm node_modules/@wasmworker/assemblyscript && rmdir -p node_modules/@wasmworker' EXIT
+mkdir -p node_modules
+ln -sfn ../../../../guest-sdk/assemblyscript node_modules/wasmworker-sdk-assemblyscript
+trap 'rm node_modules/wasmworker-sdk-assemblyscript && rmdir node_modules' EXIT
 asc

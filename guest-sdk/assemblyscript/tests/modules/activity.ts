@@ -2,7 +2,7 @@
 import {
   addHeartbeatDetail, ApplicationFailure, argument, argumentCount, argumentMetadata, Arguments, Attributes, call, callJson, CancelledFailure, end, Errno, fail,
   heartbeat, HostError, info, lastHeartbeat, lastHeartbeatCount, log, now, ok, Payload, Result, sleep, status, stopRequested,
-} from "@wasmworker/assemblyscript";
+} from "wasmworker-sdk-assemblyscript";
 export * from "./more";
 
 @activity function plain(): Error | null { return new Error("plain"); }

@@ -1,5 +1,5 @@
 // The modules http, config, secret, sql and blob, for builtin.test.js.
-import { blob, config, fail, http, HostError, JSON, JsonValue, ok, Result, secret, sql } from "@wasmworker/assemblyscript";
+import { blob, config, fail, http, HostError, JSON, JsonValue, ok, Result, secret, sql } from "wasmworker-sdk-assemblyscript";
 
 function say(error: Error | null): string {
   if (!error) return "ok";

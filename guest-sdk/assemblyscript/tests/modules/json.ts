@@ -1,5 +1,5 @@
 // Types in and out, for json.test.js.
-import { ApplicationFailure, Attributes, fail, JSON, JsonKind, JsonValue, log, ok, Payload, Result } from "@wasmworker/assemblyscript";
+import { ApplicationFailure, Attributes, fail, JSON, JsonKind, JsonValue, log, ok, Payload, Result } from "wasmworker-sdk-assemblyscript";
 
 enum Color { Red, Green, Blue }
 

@@ -3,7 +3,7 @@
 import {
   ApplicationFailure, Attributes, blob, call, callText, CancelledFailure, config, Errno, fail, Flag, heartbeat, heartbeatWith, HostError, http, info, JSON,
   JsonKind, JsonValue, lastHeartbeat, lastHeartbeatCount, log, ok, Payload, Result, secret, sql, stopRequested,
-} from "@wasmworker/assemblyscript";
+} from "wasmworker-sdk-assemblyscript";
 
 @json
 class Greeting {

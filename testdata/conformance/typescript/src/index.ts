@@ -3,12 +3,12 @@
 import {
   activityInfo, ApplicationFailure, ApplicationFailureCategory, CancelledFailure, heartbeat, isCancelled, isWorkerStopping, lastHeartbeat, log,
   PassthroughError, RawPayload,
-} from "@wasmworker/sdk";
-import { bucket } from "@wasmworker/sdk/blob";
-import * as configuration from "@wasmworker/sdk/config";
-import { fetch } from "@wasmworker/sdk/http";
-import { reveal } from "@wasmworker/sdk/secret";
-import { connection, type Value } from "@wasmworker/sdk/sql";
+} from "wasmworker-sdk";
+import { bucket } from "wasmworker-sdk/blob";
+import * as configuration from "wasmworker-sdk/config";
+import { fetch } from "wasmworker-sdk/http";
+import { reveal } from "wasmworker-sdk/secret";
+import { connection, type Value } from "wasmworker-sdk/sql";
 import { deny, upper as upperBytes } from "wasmworker:conformance/v1";
 
 export async function greet(input: { name: string }): Promise<{ greeting: string }> {

@@ -1,4 +1,4 @@
-import { ApplicationFailure, fail, ok, Result } from "@wasmworker/assemblyscript";
+import { ApplicationFailure, fail, ok, Result } from "wasmworker-sdk-assemblyscript";
 
 @json
 class Hour {

@@ -1,4 +1,4 @@
-import { ApplicationFailure, log } from "@wasmworker/sdk";
+import { ApplicationFailure, log } from "wasmworker-sdk";
 
 /** What a passenger would be owed: an amount by distance, once the delay is long enough. */
 export interface Tariff {
