@@ -97,7 +97,7 @@ test-sdks: build ## the SDKs' own tests, and the project of every language by th
 	cd guest-sdk/assemblyscript && npm test
 	cd guest-sdk/typescript && NODE_PATH=$(abspath .toolchains/typescript/node_modules) npm test
 	cd guest-sdk/rust && cargo test --quiet --workspace --all-features
-	mvn -B -q -ntp -f guest-sdk/java/pom.xml install
+	mvn -B -q -ntp -f guest-sdk/java/pom.xml verify
 	cd guest-sdk/zig && PATH="$$PATH:$(abspath .toolchains/zig/node_modules/.bin)" zig build test
 	$(GO) test -tags toolchains -run Readme ./templates
 
@@ -131,6 +131,10 @@ units: ## run every conformance case the same way again and again, and write wha
 deterministic: build modules ## a hundred runs of each conformance case in both engines of wazero and of the examples' cases, and no difference
 	$(WORKER) test --runs 100 examples $(BIN)/greet
 	$(GO) test ./internal/conformance -count=1 -timeout 30m -run '^TestDeterministic$$' -runs 100
+
+.PHONY: go-sdk
+go-sdk: ## pack guest-sdk/go into guest-sdk/go.zip, which `wasmworker new` writes copies of
+	$(GO) test ./guest-sdk -count=1 -run '^TestCopy$$' -go-sdk
 
 .PHONY: arm64
 arm64: ## the same conformance cases on arm64, to the same digests and units (needs qemu-aarch64 of Debian's qemu-user, or that processor)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -16,9 +17,10 @@ import (
 )
 
 // Every project builds, runs and is tested by the commands of its README, with the language's own
-// tools: those that make toolchains installs, and `wasmworker` on the PATH. Its tests notice what is not as its case file says.
+// tools: those that make toolchains installs, and `wasmworker` on the PATH. No tool asks a registry for the SDK. Its tests notice what is not as its case file says.
 func TestReadmeCommands(t *testing.T) {
 	root := testbed.Root(t)
+	asked := regexp.MustCompile(`(?i)(download|fetch)[^\n]*wasmworker`)
 	path := filepath.Dir(testbed.Program(t))
 	for _, tool := range []string{"zig", "assemblyscript"} {
 		path += string(os.PathListSeparator) + filepath.Join(root, ".toolchains", tool, "node_modules", ".bin")
@@ -26,12 +28,12 @@ func TestReadmeCommands(t *testing.T) {
 	for _, l := range templates.Languages {
 		t.Run(l.Name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "price-list")
-			commands, err := l.Write(dir, sdk(t, l))
+			commands, err := l.Write(dir, "")
 			if err != nil {
 				t.Fatal(err)
 			}
 			if l.Name == "rust" { // where rustup cannot be asked for a target
-				commands = append([]string{filepath.Join(sdk(t, l), "wasm-build") + " . price-list.wasm"}, commands[2:]...)
+				commands = append([]string{"sh sdk/wasm-build . price-list.wasm"}, commands[2:]...)
 			}
 			run := func(commands ...string) (string, error) {
 				cmd := exec.Command("sh", "-eux", "-c", strings.Join(commands, "\n"))
@@ -42,6 +44,17 @@ func TestReadmeCommands(t *testing.T) {
 			}
 			if output, err := run(commands...); err != nil || !strings.Contains(output, `"Hello, Ada!"`) {
 				t.Fatalf("%v\n%s", err, output)
+			} else if request := asked.FindString(output); request != "" {
+				t.Errorf("a registry was asked: %s", request)
+			}
+			// The lock files that the tools wrote name no registry, either.
+			for path, text := range tree(t, dir) {
+				if kind := manifestKind(path); kind != "" && !strings.HasPrefix(path, "node_modules/") {
+					m := manifest{dir: filepath.Dir(filepath.Join(dir, path)), text: []byte(text), pathsExist: true}
+					for _, problem := range m.problems(t, kind) {
+						t.Errorf("%s: %s", path, problem)
+					}
+				}
 			}
 			cases := filepath.Join(dir, "greet.test.yaml")
 			right, err := os.ReadFile(cases)

@@ -12,16 +12,16 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/wasmworker/wasmworker/guest-sdk/c/include"
+	guestsdk "github.com/wasmworker/wasmworker/guest-sdk"
 )
 
 // Files that building leaves behind in these folders are not to be embedded: so each pattern names what is.
 //
 //go:embed go/*.tmpl go/README.md go/.gitignore
 //go:embed rust/Cargo.toml rust/README.md rust/.gitignore rust/.cargo/config.toml rust/src
-//go:embed java/pom.xml java/README.md java/.gitignore java/src
-//go:embed typescript/package.json typescript/tsconfig.json typescript/README.md typescript/.gitignore typescript/src typescript/test
-//go:embed assemblyscript/package.json assemblyscript/asconfig.json assemblyscript/README.md assemblyscript/.gitignore assemblyscript/assembly assemblyscript/test
+//go:embed java/pom.xml java/README.md java/.gitignore java/activity/pom.xml java/activity/src
+//go:embed typescript/package.json typescript/.npmrc typescript/tsconfig.json typescript/README.md typescript/.gitignore typescript/src typescript/test
+//go:embed assemblyscript/package.json assemblyscript/.npmrc assemblyscript/asconfig.json assemblyscript/README.md assemblyscript/.gitignore assemblyscript/assembly assemblyscript/test
 //go:embed c/Makefile c/README.md c/.gitignore c/*.c
 //go:embed cpp/Makefile cpp/README.md cpp/.gitignore cpp/*.cpp
 //go:embed zig/build.zig zig/build.zig.zon zig/README.md zig/.gitignore zig/src
@@ -38,31 +38,25 @@ type Language struct {
 	Title string   // as people write it
 	Also  []string // other names that are understood
 
-	headers bool     // the SDK is headers, which the project gets a copy of
-	cases   []string // what the case file says, and what it says in this language, in turns
-	// local makes a file refer to the SDK in a folder instead of the published one.
-	local map[string]func(text, sdk, project string) string
-	// install is a command that makes the SDK in a folder known to the language's tools, where
-	// they do not take a folder.
-	install func(sdk string) string
+	cases []string // what the case file says, and what it says in this language, in turns
+	// sdk is the folder in the project that gets a copy of the SDK.
+	sdk string
+	// references are what files of the project say of that folder. Another folder can take its place, except where
+	// there are none.
+	references map[string]string
+	relative   bool // the language's tools want the path of another folder to be relative
 }
 
 // Languages are all of them, in the order in which they are listed.
 var Languages = []Language{
-	{Name: "go", Title: "Go", Also: []string{"golang"}, cases: []string{"activity: greet", "activity: Greet"}, local: map[string]func(text, sdk, project string) string{
-		"go.mod": func(text, sdk, _ string) string {
-			return text + "\nreplace github.com/wasmworker/wasmworker/guest-sdk/go => " + filepath.ToSlash(sdk) + "\n"
-		},
-	}},
-	{Name: "rust", Title: "Rust", Also: []string{"rs"}, local: map[string]func(text, sdk, project string) string{"Cargo.toml": rustPatch}},
-	{Name: "typescript", Title: "TypeScript", Also: []string{"ts", "javascript", "js"}, local: npmPackage("@wasmworker/sdk")},
-	{Name: "assemblyscript", Title: "AssemblyScript", Also: []string{"as"}, local: npmPackage("@wasmworker/assemblyscript")},
-	{Name: "c", Title: "C", headers: true},
-	{Name: "cpp", Title: "C++", Also: []string{"c++"}, headers: true},
-	{Name: "zig", Title: "Zig", cases: []string{"module: ", "module: zig-out/bin/"}, local: map[string]func(text, sdk, project string) string{"build.zig.zon": zigPackage}},
-	{Name: "java", Title: "Java", cases: []string{"module: ", "module: target/"}, install: func(sdk string) string {
-		return "mvn -q -DskipTests -f " + filepath.ToSlash(filepath.Join(sdk, "pom.xml")) + " install    # the SDK, once"
-	}},
+	{Name: "go", Title: "Go", Also: []string{"golang"}, cases: []string{"activity: greet", "activity: Greet"}, sdk: "sdk", references: map[string]string{"go.mod": "=> ./sdk"}},
+	{Name: "rust", Title: "Rust", Also: []string{"rs"}, sdk: "sdk", references: map[string]string{"Cargo.toml": `path = "sdk"`, "README.md": "sh sdk/wasm-build"}},
+	{Name: "typescript", Title: "TypeScript", Also: []string{"ts", "javascript", "js"}, sdk: "sdk", references: map[string]string{"package.json": `"file:sdk"`}},
+	{Name: "assemblyscript", Title: "AssemblyScript", Also: []string{"as"}, sdk: "sdk", references: map[string]string{"package.json": `"file:sdk"`}},
+	{Name: "c", Title: "C", sdk: "include"},
+	{Name: "cpp", Title: "C++", Also: []string{"c++"}, sdk: "include"},
+	{Name: "zig", Title: "Zig", cases: []string{"module: ", "module: zig-out/bin/"}, sdk: "sdk", references: map[string]string{"build.zig.zon": `.path = "sdk"`}, relative: true},
+	{Name: "java", Title: "Java", cases: []string{"module: ", "module: activity/target/"}, sdk: "sdk", references: map[string]string{"pom.xml": "<module>sdk</module>"}, relative: true},
 }
 
 // Find returns the language of a name.
@@ -75,36 +69,6 @@ func Find(name string) (Language, bool) {
 	return Languages[i], true
 }
 
-var cargoPatch = regexp.MustCompile(`(?s)# (With a local checkout[^\n]*)\n# (\[patch\.crates-io\])\n# wasmworker = [^\n]*`)
-
-// rustPatch refers to a folder by the patch that the project has as a comment.
-func rustPatch(text, sdk, _ string) string {
-	return cargoPatch.ReplaceAllLiteralString(text, "[patch.crates-io]\nwasmworker = { path = \""+filepath.ToSlash(sdk)+"\" }")
-}
-
-// npmPackage refers to a folder where the published package is named with its version.
-func npmPackage(name string) map[string]func(text, sdk, project string) string {
-	dependency := regexp.MustCompile(`("` + regexp.QuoteMeta(name) + `": )"[^"]*"`)
-	return map[string]func(text, sdk, project string) string{
-		"package.json": func(text, sdk, _ string) string {
-			return dependency.ReplaceAllString(text, `$1"file:`+strings.ReplaceAll(filepath.ToSlash(sdk), "$", "$$")+`"`)
-		},
-		// Otherwise npm makes a link, and does not install what the SDK depends on.
-		".npmrc": func(string, string, string) string { return "install-links=true\n" },
-	}
-}
-
-var zigDependency = regexp.MustCompile(`(?s)\.url = "[^"]*",\s*\.hash = "[^"]*",`)
-
-// zigPackage refers to a folder, which Zig wants to be relative.
-func zigPackage(text, sdk, project string) string {
-	relative, err := filepath.Rel(project, sdk)
-	if err != nil {
-		relative = sdk // on another drive; Zig will tell
-	}
-	return zigDependency.ReplaceAllLiteralString(text, `.path = "`+filepath.ToSlash(relative)+`",`)
-}
-
 // placeholder is the name that the projects have here.
 const placeholder = "my-activity"
 
@@ -112,7 +76,7 @@ var validName = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 
 // Write writes the project of a language into a folder that does not exist yet or is empty. The
 // folder's name becomes the project's. sdk is the folder of the SDK of that language in a
-// checkout, or "" for the published one. It returns the commands of the project's README.
+// checkout, or "" for a copy of it in the project; C and C++ always get a copy. It returns the commands of the project's README.
 func (l Language) Write(dir, sdk string) (commands []string, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
@@ -121,12 +85,12 @@ func (l Language) Write(dir, sdk string) (commands []string, err error) {
 	if !validName.MatchString(name) {
 		return nil, fmt.Errorf("%q cannot be the name of a project in every language: use lower-case letters, digits and single dashes, beginning with a letter", name)
 	}
+	if len(l.references) == 0 {
+		sdk = ""
+	}
 	if sdk != "" {
-		if sdk, err = filepath.Abs(sdk); err != nil {
+		if sdk, err = l.folder(dir, sdk); err != nil {
 			return nil, err
-		}
-		if stat, err := os.Stat(sdk); err != nil || !stat.IsDir() {
-			return nil, fmt.Errorf("there is no SDK for %s at %s", l.Title, sdk)
 		}
 	}
 	switch entries, err := os.ReadDir(dir); {
@@ -146,35 +110,52 @@ func (l Language) Write(dir, sdk string) (commands []string, err error) {
 		}
 		path = strings.TrimSuffix(strings.TrimPrefix(path, l.Name+"/"), ".tmpl")
 		text := rename.Replace(string(data))
-		if local := l.local[path]; local != nil && sdk != "" {
-			text = local(text, sdk, dir)
+		if reference := l.references[path]; reference != "" && sdk != "" {
+			text = strings.ReplaceAll(text, reference, strings.NewReplacer("./sdk", sdk, "sdk", sdk).Replace(reference))
 		}
 		if path == "README.md" {
 			commands = indented(text)
+			text += l.origin(sdk)
 		}
 		return writeFile(filepath.Join(dir, filepath.FromSlash(path)), text)
 	})
-	if err == nil && sdk != "" {
-		for path, local := range l.local {
-			if _, err := os.Stat(filepath.Join(dir, path)); errors.Is(err, fs.ErrNotExist) { // the published SDK needs none
-				if err := writeFile(filepath.Join(dir, path), local("", sdk, dir)); err != nil {
-					return nil, err
-				}
-			}
-		}
-	}
 	if err == nil {
 		err = writeFile(filepath.Join(dir, "greet.test.yaml"), rename.Replace(strings.NewReplacer(l.cases...).Replace(caseFile)))
 	}
-	if l.install != nil && sdk != "" {
-		commands = append([]string{l.install(sdk)}, commands...)
-	}
-	if err == nil && l.headers {
-		for header, text := range include.Headers() {
-			err = errors.Join(err, writeFile(filepath.Join(dir, "include", header), text))
+	if err == nil && sdk == "" {
+		for path, data := range guestsdk.Copy(l.Name) {
+			err = errors.Join(err, writeFile(filepath.Join(dir, l.sdk, filepath.FromSlash(path)), string(data)))
 		}
 	}
 	return commands, err
+}
+
+// folder is the folder of an SDK as the files of a project in dir name it.
+func (l Language) folder(dir, sdk string) (string, error) {
+	sdk, err := filepath.Abs(sdk)
+	if err != nil {
+		return "", err
+	}
+	if stat, err := os.Stat(sdk); err != nil || !stat.IsDir() {
+		return "", fmt.Errorf("there is no SDK for %s at %s", l.Title, sdk)
+	}
+	if l.relative {
+		relative, err := filepath.Rel(dir, sdk)
+		if err != nil { // on another drive
+			return "", fmt.Errorf("%s takes an SDK by a relative path only, and there is none from %s to %s", l.Title, dir, sdk)
+		}
+		sdk = relative
+	}
+	return filepath.ToSlash(sdk), nil
+}
+
+// origin says in a project's README where the SDK comes from.
+func (l Language) origin(sdk string) string {
+	if sdk != "" {
+		return "\nThe SDK is in `" + sdk + "`, a checkout of wasmworker.\n"
+	}
+	return "\n`" + l.sdk + "` has a copy of wasmworker's SDK for " + l.Title + ", which is in no package registry. " +
+		"For a newer one, let a newer `wasmworker new` write\na project, and take its `" + l.sdk + "`.\n"
 }
 
 // indented returns the first block of commands of a README.

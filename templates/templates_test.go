@@ -64,7 +64,7 @@ func TestWrite(t *testing.T) {
 			}
 			named := false
 			for path, text := range got {
-				if strings.Contains(text, "my-activity") || strings.Contains(text, "my_activity") {
+				if !strings.HasPrefix(path, "sdk/") && (strings.Contains(text, "my-activity") || strings.Contains(text, "my_activity")) {
 					t.Errorf("%s has the template's name", path)
 				}
 				named = named || strings.Contains(text, "price-list2")
@@ -85,7 +85,7 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// With a checkout, the project refers to it and to nothing that would have to be published.
+// With a checkout, the project refers to it, and has no copy of the SDK. Everything else is the same.
 func TestWriteLocal(t *testing.T) {
 	for _, l := range templates.Languages {
 		folder := sdk(t, l)
@@ -99,21 +99,28 @@ func TestWriteLocal(t *testing.T) {
 		if _, err := l.Write(local, folder); err != nil {
 			t.Fatal(err)
 		}
-		if l.Name == "java" { // Maven knows the SDK by its name, once it is installed
-			continue
-		}
 		changed := 0
-		before := tree(t, plain)
-		for path, text := range tree(t, local) {
-			if text != before[path] {
+		before, after := tree(t, plain), tree(t, local)
+		for path, text := range before {
+			switch with, ok := after[path]; {
+			case strings.HasPrefix(path, "sdk/"):
+				if ok {
+					t.Errorf("%s: there is a copy, too: %s", l.Name, path)
+				}
+			case !ok:
+				t.Errorf("%s: %s is missing", l.Name, path)
+			case with != text:
 				changed++
-				if !strings.Contains(text, "guest-sdk/"+l.Name) && path != ".npmrc" {
-					t.Errorf("%s: %s has changed:\n%s", l.Name, path, text)
+				if !strings.Contains(with, "guest-sdk/"+l.Name) {
+					t.Errorf("%s: %s has changed:\n%s", l.Name, path, with)
 				}
 			}
 		}
-		if changed == 0 {
-			t.Errorf("%s: nothing refers to the checkout", l.Name)
+		if changed != 2 { // the manifest and the README
+			t.Errorf("%s: %d files refer to the checkout", l.Name, changed)
+		}
+		if before["sdk/LICENSE"] == "" || before["sdk/README.md"] == "" {
+			t.Errorf("%s: the copy of the SDK has no licence or no README", l.Name)
 		}
 		if _, err := l.Write(filepath.Join(t.TempDir(), "plain"), filepath.Join(folder, "missing")); err == nil || !strings.Contains(err.Error(), "there is no SDK for") {
 			t.Errorf("%s: a missing SDK: %v", l.Name, err)

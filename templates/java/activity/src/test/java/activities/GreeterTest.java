@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.wasmworker.ApplicationFailure;
 import dev.wasmworker.testing.TestActivityEnvironment;
+import java.io.File;
 import org.junit.jupiter.api.Test;
 
 class GreeterTest {
@@ -27,7 +28,7 @@ class GreeterTest {
     /** The module does what greet.test.yaml says. */
     @Test
     void cases() throws Exception {
-        Process test = new ProcessBuilder("wasmworker", "test").redirectErrorStream(true).start();
+        Process test = new ProcessBuilder("wasmworker", "test").directory(new File("..")).redirectErrorStream(true).start();
         String output = new String(test.getInputStream().readAllBytes()); // not inherited: Surefire talks to this JVM through its standard output
         assertEquals(0, test.waitFor(), output);
     }
