@@ -196,6 +196,11 @@ func (h *Host) Start(ctx context.Context) error {
 	h.state = stateStarting
 	h.mu.Unlock()
 	err := h.start(ctx)
+	if err != nil {
+		if closing := h.plugin.close(ctx); !errors.Is(err, closing) {
+			err = errors.Join(err, closing)
+		}
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if err != nil {

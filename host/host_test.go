@@ -175,6 +175,31 @@ func TestDaemonMode(t *testing.T) {
 	}
 }
 
+// A start that fails closes the passthrough modules, as a stop does: once.
+func TestFailedStartClosesPassthroughModules(t *testing.T) {
+	o := options(t, wat(t, "echo"))
+	o.ClientOptions.HostPort = fmt.Sprintf("127.0.0.1:%d", testbed.FreePort(t))
+	closed := 0
+	o.Passthrough = []host.PassthroughModule{{
+		Name:      "greeter",
+		Functions: map[string]passthrough.Func{"greet": func(context.Context, []byte) ([]byte, error) { return nil, nil }},
+		Close:     func(context.Context) error { closed++; return nil },
+	}}
+	h, err := host.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Start(t.Context()); err == nil {
+		t.Fatal("it started without a server")
+	}
+	if err := h.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if closed != 1 {
+		t.Errorf("the module was closed %d times", closed)
+	}
+}
+
 func status(t *testing.T, url string) int {
 	t.Helper()
 	response, err := http.Get(url)

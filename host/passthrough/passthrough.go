@@ -309,8 +309,8 @@ const callType = "(i32, i32) -> i64"
 
 // Always returns the functions, with their types, of a host module that every guest
 // may import, or nil for any other module. Of Extism's, some functions need a grant. WASI is always available too, but its
-// functions are those of preview 1 and not listed here.
-func Always(importModule string) map[string]string { return always[importModule] }
+// functions are those of preview 1 and not listed here. The map is the caller's.
+func Always(importModule string) map[string]string { return maps.Clone(always[importModule]) }
 
 // Needs lists what a module imports, one entry for each import module and grant, in the order
 // of the file.
