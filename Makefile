@@ -9,6 +9,7 @@ ACTS      := $(BIN)/acts/greet.wasm $(BIN)/acts/apistats.wasm
 MODULES   := . guest-sdk/go cmd/wasmworker-devserver bench examples/flightdelays examples/metadata
 GUESTS    := examples/apistats examples/flightdelays/activities/go examples/metadata/activities/go testdata/guests/acts testdata/guests/calls testdata/guests/files testdata/conformance/go testdata/conformance/command-go
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0
+ACTIONLINT := $(GO) run github.com/rhysd/actionlint/cmd/actionlint@v1.7.10
 WASMBUILD := GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -buildmode=c-shared -trimpath -ldflags='-s -w'
 
 .PHONY: help
@@ -69,12 +70,14 @@ race: build ## the host's tests with the race detector (needs a C compiler)
 	$(GO) test -race ./...
 
 .PHONY: lint
-lint: ## gofmt, go vet, staticcheck and tidy modules, all of them
+lint: ## gofmt, go vet, staticcheck and tidy modules, all of them; actionlint
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	@for m in $(MODULES); do echo "lint $$m"; (cd $$m && $(GO) vet ./... && $(STATICCHECK) ./... && $(GO) mod tidy -diff) || exit 1; done
 	@# staticcheck does not know that a function with go:wasmexport is used.
 	@for m in $(GUESTS); do echo "lint $$m"; (cd $$m && $(GO) vet ./... && $(STATICCHECK) -checks inherit,-U1000 ./... && $(GO) mod tidy -diff) || exit 1; done
 	GOOS=wasip1 GOARCH=wasm $(GO) -C guest-sdk/go vet ./...
+	@# Without programs that one machine has and another has not.
+	$(ACTIONLINT) -shellcheck= -pyflakes= .github/workflows/ci.yml
 
 BENCHFLAGS ?=
 .PHONY: bench

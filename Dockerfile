@@ -1,0 +1,28 @@
+# The worker in an image that has nothing else. It serves the modules of /modules:
+#
+#   docker build --build-arg VERSION=v1.2.3 --tag wasmworker .
+#   docker run --rm --volume ./acts:/modules:ro --env TEMPORAL_ADDRESS=temporal:7233 wasmworker
+FROM golang:1.26-bookworm AS build
+ARG VERSION=
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X main.version=${VERSION}" -o /out/wasmworker ./cmd/wasmworker \
+ && mkdir -p /out/cache /out/tmp
+
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=build --chown=65532:65532 /out/cache /cache
+COPY --from=build --chown=65532:65532 /out/tmp /tmp
+COPY --from=build /out/wasmworker /wasmworker
+# A number, since there is no /etc/passwd, and since Kubernetes' runAsNonRoot compares numbers.
+USER 65532:65532
+# Mount a volume here to have compiled modules when a container starts anew. It holds machine code.
+ENV WASMWORKER_CACHE_DIR=/cache
+ENV WASMWORKER_HEALTH_ADDRESS=:8080
+EXPOSE 8080
+# There is no HEALTHCHECK: it would need a program in the image that asks, and the worker has no such command. Let the
+# platform ask /healthz and /readyz.
+ENTRYPOINT ["/wasmworker"]
+CMD ["serve", "--modules", "/modules"]
