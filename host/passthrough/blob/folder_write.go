@@ -94,10 +94,8 @@ func (f *folder) clear(ctx context.Context, dir string) error {
 			return ctx.Err()
 		case e.IsDir():
 			err = f.clear(ctx, name)
-		case !f.abandoned(name):
-			return errBelow
 		default:
-			err = f.root.Remove(name)
+			err = f.removeAbandoned(name)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -140,13 +138,19 @@ const (
 	sweepEvery     = 24 * time.Hour
 )
 
-// abandoned tells whether a file is an unfinished one that nobody will finish.
-func (f *folder) abandoned(name string) bool {
+// removeAbandoned removes a file if it is an unfinished one that nobody will finish, and returns errBelow if it is not.
+func (f *folder) removeAbandoned(name string) error {
 	if base := path.Base(name); !strings.HasPrefix(base, ".") || !strings.HasSuffix(base, tempSuffix) {
-		return false
+		return errBelow
 	}
 	info, err := f.root.Lstat(name)
-	return err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > abandonedAfter
+	if err != nil {
+		return err // another sweep may have removed it already
+	}
+	if !info.Mode().IsRegular() || time.Since(info.ModTime()) <= abandonedAfter {
+		return errBelow
+	}
+	return f.root.Remove(name)
 }
 
 // sweep removes unfinished files that were left by workers that were killed, in the background and once a day. Only buckets that are
@@ -168,7 +172,7 @@ func (f *folder) sweepBelow(dir string) {
 			return
 		case e.IsDir():
 			f.sweepBelow(name)
-		case f.abandoned(name) && f.root.Remove(name) == nil:
+		case f.removeAbandoned(name) == nil:
 			f.prune(name)
 		}
 	}
