@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -27,7 +28,7 @@ func (h *Host) Ready(ctx context.Context) error {
 	case state == stateStopping:
 		return fmt.Errorf("stopping")
 	}
-	if err := h.plugin.reports.polls.failure(); err != nil {
+	if err := cmp.Or(h.plugin.reports.activityPolls.failure(), h.plugin.reports.workflowPolls.failure()); err != nil {
 		return fmt.Errorf("polling for activities fails: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)

@@ -307,6 +307,9 @@ func (h *Host) stop() {
 		if last := h.plugin.lastAttempt.Load(); last > 0 {
 			again = fmt.Sprintf("Temporal has them back, and retries them except for %d whose retry policy does not allow it", last)
 		}
+		if h.plugin.Undelivered() > 0 {
+			again = "some of them may be among those that Temporal could not be told of"
+		}
 		errs = append(errs, fmt.Errorf("%w: %d; %s", ErrInterrupted, n, again))
 	}
 	if n := h.plugin.Undelivered(); n > 0 {

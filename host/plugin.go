@@ -380,6 +380,9 @@ func (p *Plugin) StopWorker(ctx context.Context, options worker.PluginStopWorker
 	timer.Stop()
 	p.force()    // whatever the SDK did not wait for has to end now
 	p.close(ctx) //nolint:errcheck // it is kept
+	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportAttempt)
+	defer cancel()
+	p.reports.settle(settling)
 	close(p.stopped)
 }
 
@@ -411,8 +414,14 @@ func (p *Plugin) Interrupt() {
 	p.hurried = true
 	if p.stopping.Load() {
 		p.force()
+		return
 	}
+	// A server that hangs cannot hand them out either, and the SDK waits 10 s for it.
+	time.AfterFunc(pollsEnd, p.force)
 }
+
+// pollsEnd is how long it may take to tell the server that the worker does not poll any more.
+const pollsEnd = 2 * time.Second
 
 // shutdownInterceptor gives every activity of the worker, those in Go too, a context
 // that ends with worker.ErrWorkerShutdown when the graceful timeout is over. The SDK's

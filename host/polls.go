@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// polls tracks whether the worker's polls succeed. A poll of an idle task queue is answered
+// polls tracks whether the worker's polls of one kind succeed. A poll of an idle task queue is answered
 // after a minute, so one that has been open for pollSettles counts as a success.
 type polls struct {
 	mu      sync.Mutex

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
@@ -43,13 +44,15 @@ type reports struct {
 	logger *slog.Logger
 	forced context.Context // ends when the graceful timeout is over
 
-	installed   atomic.Bool // the client's connection calls intercept
-	undelivered atomic.Int64
-	polls       polls
-	redialed    atomic.Int64 // when the connection was last told to try again, in Unix milliseconds
+	installed                    atomic.Bool // the client's connection calls intercept
+	undelivered                  atomic.Int64
+	activityPolls, workflowPolls polls
+	redialed                     atomic.Int64 // when the connection was last told to try again, in Unix milliseconds
 
-	mu      sync.Mutex
-	pending map[string]*report // by task token
+	mu       sync.Mutex
+	pending  map[string]*report // by task token
+	inFlight int                // reports that are being sent
+	ended    *sync.Cond         // a report has ended
 }
 
 // report belongs to an activity that runs, or whose end has not been reported yet.
@@ -60,7 +63,9 @@ type report struct {
 }
 
 func newReports(logger *slog.Logger, forced context.Context) *reports {
-	return &reports{logger: logger, forced: forced, pending: map[string]*report{}}
+	r := &reports{logger: logger, forced: forced, pending: map[string]*report{}}
+	r.ended = sync.NewCond(&r.mu)
+	return r
 }
 
 // expect registers an activity until its report is delivered or given up.
@@ -81,13 +86,52 @@ func (r *reports) returned(ctx context.Context, err error) {
 	}
 }
 
-// take unregisters a task and returns its report, or nil.
-func (r *reports) take(token []byte) *report {
+// take unregisters a task.
+func (r *reports) take(token []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.pending, string(token))
+	r.ended.Broadcast()
+}
+
+// send unregisters a task and returns its report, or nil. The report is in flight until done.
+func (r *reports) send(token []byte) *report {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rep := r.pending[string(token)]
-	delete(r.pending, string(token))
+	if rep != nil {
+		delete(r.pending, string(token))
+		r.inFlight++
+	}
 	return rep
+}
+
+// done ends a report that was in flight.
+func (r *reports) done() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.inFlight--
+	r.ended.Broadcast()
+}
+
+// settle waits until every report has ended, or until ctx ends. What is left then is lost with
+// the process, so it counts as undelivered.
+func (r *reports) settle(ctx context.Context) {
+	defer context.AfterFunc(ctx, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.ended.Broadcast()
+	})()
+	r.mu.Lock()
+	for len(r.pending)+r.inFlight > 0 && ctx.Err() == nil {
+		r.ended.Wait()
+	}
+	left := r.pending
+	r.pending = map[string]*report{}
+	r.mu.Unlock()
+	for _, rep := range left {
+		r.end(rep, status.Error(codes.Canceled, "the worker stopped before the activity was reported")) //nolint:errcheck // it is logged
+	}
 }
 
 // intercept is a unary interceptor of gRPC clients.
@@ -100,33 +144,36 @@ func (r *reports) intercept(ctx context.Context, method string, req, reply any, 
 		token = req.GetTaskToken()
 	case *workflowservice.RespondActivityTaskCanceledRequest:
 		token = req.GetTaskToken()
-	case *workflowservice.PollActivityTaskQueueRequest, *workflowservice.PollWorkflowTaskQueueRequest:
-		return r.polls.watch(ctx, func() error { return invoker(ctx, method, req, reply, cc, opts...) })
+	case *workflowservice.PollActivityTaskQueueRequest:
+		return r.activityPolls.watch(ctx, func() error { return invoker(ctx, method, req, reply, cc, opts...) })
+	case *workflowservice.PollWorkflowTaskQueueRequest:
+		return r.workflowPolls.watch(ctx, func() error { return invoker(ctx, method, req, reply, cc, opts...) })
 	}
 	var rep *report
 	if token != nil {
-		rep = r.take(token)
+		rep = r.send(token)
 	}
 	if rep == nil {
 		return invoker(ctx, method, req, reply, cc, opts...)
 	}
+	defer r.done()
+	begin := time.Now()
 	err := invoker(ctx, method, req, reply, cc, opts...)
 	if err == nil || final(err) {
 		return r.end(rep, err)
 	}
-	return r.insist(ctx, rep, err, cc, func(ctx context.Context) error { return invoker(ctx, method, req, reply, cc, opts...) })
+	return r.insist(ctx, rep, begin, err, cc, func(ctx context.Context) error { return invoker(ctx, method, req, reply, cc, opts...) })
 }
 
-// insist retries a report after its first attempt has failed with err.
-func (r *reports) insist(ctx context.Context, rep *report, err error, cc *grpc.ClientConn, attempt func(context.Context) error) error {
-	begin := time.Now()
-	end := rep.deadline
-	if earliest := begin.Add(reportAttempt); end.Before(earliest) {
+// insist retries a report whose first attempt began at begin and has failed with err.
+func (r *reports) insist(ctx context.Context, rep *report, begin time.Time, err error, cc *grpc.ClientConn, attempt func(context.Context) error) error {
+	end, earliest := rep.deadline, begin.Add(reportAttempt)
+	if end.Before(earliest) || r.forced.Err() != nil {
 		end = earliest
 	}
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), end) // the SDK's own ends after 10 s
 	defer cancel()
-	defer context.AfterFunc(r.forced, func() {
+	defer context.AfterFunc(r.forced, func() { // which may be now, where end is earlier in any case
 		select {
 		case <-ctx.Done():
 		case <-time.After(reportAttempt):
@@ -137,7 +184,7 @@ func (r *reports) insist(ctx context.Context, rep *report, err error, cc *grpc.C
 	for {
 		if elapsed := time.Since(begin); elapsed > 2*told {
 			r.logger.Warn("activity report failed; retrying",
-				append(rep.attributes(), "until", end.UTC().Format(time.RFC3339), "elapsed", elapsed.Round(time.Millisecond).String(), "error", err.Error())...)
+				append(rep.attributes(), "deadline", rep.deadline.UTC().Format(time.RFC3339), "elapsed", elapsed.Round(time.Millisecond).String(), "error", err.Error())...)
 			told = max(elapsed, reportAttempt/2)
 		}
 		select {
@@ -148,8 +195,11 @@ func (r *reports) insist(ctx context.Context, rep *report, err error, cc *grpc.C
 		pause = min(2*pause, reportPause)
 		r.redial(cc)
 		once, done := context.WithTimeout(ctx, reportAttempt)
-		err = attempt(once)
+		failure := attempt(once)
 		done()
+		if failure == nil || ctx.Err() == nil { // an attempt that was broken off says nothing
+			err = failure
+		}
 		if err == nil {
 			r.logger.Info("activity report delivered", append(rep.attributes(), "elapsed", time.Since(begin).Round(time.Millisecond).String())...)
 			return nil
@@ -164,7 +214,7 @@ func (r *reports) insist(ctx context.Context, rep *report, err error, cc *grpc.C
 func (r *reports) end(rep *report, err error) error {
 	switch {
 	case err == nil:
-	case status.Code(err) == codes.NotFound:
+	case status.Code(err) == codes.NotFound: // the server has decided otherwise already: nothing is lost by this worker
 		r.logger.Warn("activity report refused: Temporal does not wait for this attempt any more", append(rep.attributes(), "error", err.Error())...)
 	default:
 		r.undelivered.Add(1)
@@ -194,11 +244,15 @@ func (r *report) attributes() []any {
 
 // final tells whether a retry cannot change the outcome. Permission errors are not final,
 // because they pass when credentials are rotated. FailedPrecondition is not final, because a
-// namespace answers with it while it fails over to another cluster.
+// namespace answers with it while it fails over to another cluster. Unimplemented is not final,
+// because gRPC makes it of a proxy's 404. A missing namespace is as temporary as for polls.
 func final(err error) bool {
 	s := status.Convert(err)
 	switch s.Code() {
-	case codes.InvalidArgument, codes.NotFound, codes.AlreadyExists, codes.OutOfRange, codes.Unimplemented, codes.DataLoss:
+	case codes.NotFound:
+		_, missing := serviceerror.FromStatus(s).(*serviceerror.NamespaceNotFound)
+		return !missing
+	case codes.InvalidArgument, codes.AlreadyExists, codes.OutOfRange, codes.DataLoss:
 		return true
 	case codes.ResourceExhausted: // either a rate limit, or a message that exceeds gRPC's limit
 		return strings.Contains(s.Message(), "larger than max") || strings.HasPrefix(s.Message(), "grpc: message too large")

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
@@ -30,8 +32,8 @@ func connection(t *testing.T) *grpc.ClientConn {
 	return cc
 }
 
-// send hands a report with the token "token" to the interceptor, as the SDK does.
-func (r *reports) send(t *testing.T, cc *grpc.ClientConn, answer func() error) error {
+// deliver hands a report with the token "token" to the interceptor, as the SDK does.
+func (r *reports) deliver(t *testing.T, cc *grpc.ClientConn, answer func(context.Context) error) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -40,17 +42,20 @@ func (r *reports) send(t *testing.T, cc *grpc.ClientConn, answer func() error) e
 			if ctx.Err() != nil {
 				return status.FromContextError(ctx.Err()).Err()
 			}
-			return answer()
+			return answer(ctx)
 		})
 }
 
 func TestReports(t *testing.T) {
 	away := status.Error(codes.Unavailable, "away")
+	namespaceAway := serviceerror.ToStatus(serviceerror.NewNamespaceNotFound("away")).Err()
 	tests := []struct {
 		name        string
 		deadline    time.Duration // of the activity
 		forced      time.Duration // when the graceful timeout is over; 0: never
 		back        time.Duration // when the server answers; 0: at once
+		hangs       bool          // until then it does not answer at all
+		away        error         // what it answers until then; nil: that it is unavailable
 		answer      error
 		within      time.Duration // how long it may take
 		undelivered int64
@@ -62,6 +67,9 @@ func TestReports(t *testing.T) {
 		{name: "past its deadline, as the SDK would", deadline: -time.Second, back: 5 * time.Second, within: 5*time.Second + reportPause, log: "activity report delivered"},
 		{name: "back before the graceful timeout", deadline: time.Hour, forced: 30 * time.Second, back: 29 * time.Second, within: 29*time.Second + reportPause, log: "activity report delivered"},
 		{name: "not back after the graceful timeout", deadline: time.Hour, forced: 30 * time.Second, back: time.Hour, within: 30*time.Second + reportAttempt, undelivered: 1, log: "level=ERROR"},
+		{name: "the server hangs past the graceful timeout", deadline: time.Hour, forced: 3 * time.Second, back: time.Hour, hangs: true, within: 3*time.Second + reportAttempt, undelivered: 1, log: "level=ERROR"},
+		{name: "it hangs, and begins after the graceful timeout", deadline: time.Hour, forced: time.Nanosecond, back: time.Hour, hangs: true, within: reportAttempt + time.Second, undelivered: 1, log: "level=ERROR"},
+		{name: "its namespace is away for a while", deadline: time.Hour, back: time.Minute, away: namespaceAway, within: time.Minute + reportPause, log: "delivered"},
 		{name: "nobody waits for it", answer: status.Error(codes.NotFound, "gone"), log: "level=WARN"},
 		{name: "refused", answer: status.Error(codes.InvalidArgument, "no"), undelivered: 1, log: "level=ERROR"},
 		{name: "refused when it is back", deadline: time.Hour, back: time.Minute, answer: status.Error(codes.InvalidArgument, "no"), within: time.Minute + reportPause, undelivered: 1, log: "level=ERROR"},
@@ -80,11 +88,15 @@ func TestReports(t *testing.T) {
 				r := newReports(slog.New(slog.NewTextHandler(&log, nil)), forced)
 				begin := time.Now()
 				r.pending["token"] = &report{info: activity.Info{ActivityID: "the-id"}, metrics: client.MetricsNopHandler, deadline: begin.Add(test.deadline)}
-				err := r.send(t, cc, func() error {
-					if time.Since(begin) < test.back {
-						return away
+				err := r.deliver(t, cc, func(ctx context.Context) error {
+					switch {
+					case time.Since(begin) >= test.back:
+						return test.answer
+					case test.hangs:
+						<-ctx.Done()
+						return status.FromContextError(ctx.Err()).Err()
 					}
-					return test.answer
+					return cmp.Or(test.away, away)
 				})
 				if delivered := test.answer == nil && test.undelivered == 0; delivered != (err == nil) {
 					t.Errorf("the SDK is told %v", err)
@@ -98,7 +110,7 @@ func TestReports(t *testing.T) {
 				if lines := strings.Split(strings.TrimSpace(log.String()), "\n"); !strings.Contains(lines[len(lines)-1], test.log) || test.log != "" && !strings.Contains(log.String(), "the-id") || len(lines) > 20 {
 					t.Errorf("the log is\n%s", log.String())
 				}
-				if len(r.pending) > 0 {
+				if len(r.pending) > 0 || r.inFlight > 0 {
 					t.Error("the report is still expected")
 				}
 			})
@@ -106,12 +118,36 @@ func TestReports(t *testing.T) {
 	}
 }
 
+// Whoever stops waits for reports that are being sent, and counts those that will not be.
+func TestReportsSettle(t *testing.T) {
+	cc := connection(t)
+	synctest.Test(t, func(t *testing.T) {
+		r := newReports(slog.New(slog.DiscardHandler), t.Context())
+		for _, token := range []string{"token", "never sent"} {
+			r.pending[token] = &report{metrics: client.MetricsNopHandler, deadline: time.Now().Add(time.Hour)}
+		}
+		begin := time.Now()
+		go r.deliver(t, cc, func(context.Context) error { time.Sleep(3 * time.Second); return nil }) //nolint:errcheck // it is nil
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		r.settle(ctx)
+		if took := time.Since(begin); took != 5*time.Second || r.undelivered.Load() != 1 {
+			t.Errorf("after %s, %d are undelivered", took, r.undelivered.Load())
+		}
+		r.settle(t.Context())
+		if n := r.undelivered.Load(); n != 1 {
+			t.Errorf("%d are undelivered after that", n)
+		}
+	})
+}
+
 // The SDK goes on trying for the rest of its 10 s after the interceptor has given up. That must not be
 // taken for another report.
 func TestUnexpectedReportsPass(t *testing.T) {
 	r := newReports(slog.New(slog.DiscardHandler), t.Context())
 	want := errors.New("as it is")
-	if err := r.send(t, connection(t), func() error { return want }); err != want {
+	if err := r.deliver(t, connection(t), func(context.Context) error { return want }); err != want {
 		t.Errorf("got %v", err)
 	}
 	if n := r.undelivered.Load(); n != 0 {

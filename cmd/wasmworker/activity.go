@@ -300,10 +300,8 @@ func execute(c *cli.Context) error {
 	logger.Debug("started", "activity_id", id, "task_queue", taskQueue)
 	defer context.AfterFunc(first, func() {
 		fmt.Fprintf(c.App.ErrWriter, "wasmworker: requesting the cancellation of activity %s; signal again to stop waiting\n", id)
-		ctx, cancel := context.WithTimeout(second, 10*time.Second)
-		defer cancel()
-		if err := handle.Cancel(ctx, client.CancelActivityOptions{Reason: "wasmworker execute was told to stop"}); err != nil {
-			fmt.Fprintf(c.App.ErrWriter, "wasmworker: %v\n", err)
+		if err := waiter.cancel(second, handle); err != nil && second.Err() == nil {
+			fmt.Fprintf(c.App.ErrWriter, "wasmworker: the cancellation could not be requested: %v\n", err)
 		}
 	})()
 	var result converter.RawValue

@@ -105,7 +105,7 @@ func TestUndeliveredIsTold(t *testing.T) {
 	t.Parallel() // it waits
 	server := testbed.NewServer(t)
 	c, q := server.Client(t), queue(t)
-	w := server.Serve(t, "--modules", testbed.Guest(t, acts), "--task-queue", q, "--graceful-shutdown-timeout", "4")
+	w := server.Serve(t, "--modules", testbed.Guest(t, acts), "--task-queue", q, "--graceful-shutdown-timeout", "10")
 	handle := execute(t, c, client.StartActivityOptions{TaskQueue: q}, "Work", 3000)
 	waitHeartbeat(t, handle)
 	server.Kill()
@@ -310,4 +310,23 @@ func TestModuleAtItsLimitDelaysNobodyElse(t *testing.T) {
 	}
 	w.Signal(syscall.SIGTERM)
 	w.Wait(t)
+}
+
+// A server that hangs, and does not refuse connections, keeps nobody from telling what is lost.
+func TestUndeliveredToAHungServerIsTold(t *testing.T) {
+	t.Parallel() // it waits
+	server := testbed.NewServer(t)
+	c, q := server.Client(t), queue(t)
+	w := server.Serve(t, "--modules", testbed.Guest(t, acts), "--task-queue", q, "--graceful-shutdown-timeout", "3")
+	handle := execute(t, c, client.StartActivityOptions{TaskQueue: q}, "Work", 11000) // until after the SDK has stopped to poll
+	waitHeartbeat(t, handle)
+	server.Freeze()
+	defer server.Thaw()
+	w.Signal(syscall.SIGTERM)
+	if code := w.Wait(t); code != 3 {
+		t.Errorf("exit code %d, want 3", code)
+	}
+	if lost := logged(w, "activity report undelivered"); len(lost) != 1 || lost[0]["activity_id"] != handle.GetID() {
+		t.Errorf("the log says %v", lost)
+	}
 }

@@ -81,6 +81,7 @@ type server struct {
 
 // newServer makes host options of flags, environment and file.
 func newServer(c *cli.Context) (*server, error) {
+	surviveClosedOutput() // before anything is logged
 	config, err := applyConfig(c)
 	if err != nil {
 		return nil, err
@@ -163,7 +164,6 @@ func clientOptions(c *cli.Context, logger *slog.Logger) (client.Options, error) 
 
 // serve checks, starts, waits for a signal, and stops.
 func (s *server) serve(ctx context.Context) error {
-	surviveClosedOutput()
 	first, second, stopSignals := signals(ctx, s.logger)
 	defer stopSignals()
 	h, err := host.New(s.options)
@@ -227,7 +227,8 @@ func limitText(limit int) string {
 }
 
 // signals returns contexts that end with the first and the second signal. The third
-// ends the process. A hangup counts only as the first.
+// ends the process. A hangup counts only as the first. Signals are taken until the process ends:
+// stop ends the contexts alone, so that none cuts off what comes last.
 func signals(parent context.Context, logger *slog.Logger) (first, second context.Context, stop func()) {
 	first, cancelFirst := context.WithCancel(parent)
 	second, cancelSecond := context.WithCancel(parent)
@@ -235,38 +236,31 @@ func signals(parent context.Context, logger *slog.Logger) (first, second context
 	// On Windows, Ctrl-C and Ctrl-Break arrive as Interrupt, and closing the console,
 	// logging off and shutting down as SIGTERM.
 	signal.Notify(received, append(hangup(), os.Interrupt, syscall.SIGTERM)...)
-	done := make(chan struct{})
 	go func() {
-		for n := 0; ; {
-			select {
-			case <-done:
-				return
-			case sig := <-received:
-				if n > 0 && isHangup(sig) {
-					continue // shell and kernel send one each when a terminal is closed: nobody is in a hurry
+		n := 0
+		for sig := range received {
+			if n > 0 && isHangup(sig) {
+				continue // shell and kernel send one each when a terminal is closed: nobody is in a hurry
+			}
+			n++
+			switch n {
+			case 1:
+				logger.Info("stopping: waiting for activities in flight; signal again to interrupt them", "signal", sig.String())
+				cancelFirst()
+			case 2:
+				logger.Warn("interrupting activities in flight; signal again to exit at once", "signal", sig.String())
+				cancelSecond()
+			default:
+				logger.Error("exiting at once", "signal", sig.String())
+				code := 128 + int(syscall.SIGTERM)
+				if number, ok := sig.(syscall.Signal); ok {
+					code = 128 + int(number)
 				}
-				n++
-				switch n {
-				case 1:
-					logger.Info("stopping: waiting for activities in flight; signal again to interrupt them", "signal", sig.String())
-					cancelFirst()
-				case 2:
-					logger.Warn("interrupting activities in flight; signal again to exit at once", "signal", sig.String())
-					cancelSecond()
-				default:
-					logger.Error("exiting at once", "signal", sig.String())
-					code := 128 + int(syscall.SIGTERM)
-					if number, ok := sig.(syscall.Signal); ok {
-						code = 128 + int(number)
-					}
-					os.Exit(code)
-				}
+				os.Exit(code)
 			}
 		}
 	}()
 	return first, second, func() {
-		signal.Stop(received)
-		close(done)
 		cancelFirst()
 		cancelSecond()
 	}

@@ -45,8 +45,22 @@ func (w *waiter) tell() {
 
 // wait blocks until the result or the reason for its absence is known, or ctx ends.
 func (w *waiter) wait(ctx context.Context, handle client.ActivityHandle, result any) error {
+	return w.retry(ctx, func() error { return handle.Get(ctx, result) })
+}
+
+// cancel blocks until the activity's cancellation has been requested or refused, or ctx ends.
+func (w *waiter) cancel(ctx context.Context, handle client.ActivityHandle) error {
+	return w.retry(ctx, func() error {
+		attempt, stop := context.WithTimeout(ctx, 10*time.Second)
+		defer stop()
+		return handle.Cancel(attempt, client.CancelActivityOptions{Reason: "wasmworker execute was told to stop"})
+	})
+}
+
+// retry calls the server until it answers, or ctx ends.
+func (w *waiter) retry(ctx context.Context, call func() error) error {
 	for {
-		err := handle.Get(ctx, result)
+		err := call()
 		if err == nil || ctx.Err() != nil || !isConnectionError(err) {
 			return err
 		}
