@@ -115,23 +115,47 @@ func (r *reports) done() {
 }
 
 // settle waits until every report has ended, or until ctx ends. What is left then is lost with
-// the process, so it counts as undelivered.
+// the process, so it counts as undelivered. A task whose deadline has passed is not waited for:
+// the SDK may drop its report, and the server has timed the attempt out.
 func (r *reports) settle(ctx context.Context) {
-	defer context.AfterFunc(ctx, func() {
+	wake := func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.ended.Broadcast()
-	})()
-	r.mu.Lock()
-	for len(r.pending)+r.inFlight > 0 && ctx.Err() == nil {
-		r.ended.Wait()
 	}
+	defer context.AfterFunc(ctx, wake)()
+	r.mu.Lock()
+	for ctx.Err() == nil {
+		next := r.expire()
+		if len(r.pending)+r.inFlight == 0 {
+			break
+		}
+		timer := time.AfterFunc(time.Until(next), wake)
+		r.ended.Wait()
+		timer.Stop()
+	}
+	r.expire()
 	left := r.pending
 	r.pending = map[string]*report{}
 	r.mu.Unlock()
 	for _, rep := range left {
 		r.end(rep, status.Error(codes.Canceled, "the worker stopped before the activity was reported")) //nolint:errcheck // it is logged
 	}
+}
+
+// expire unregisters the tasks whose deadline has passed, and returns the next deadline, or a
+// time far ahead. The caller holds the lock.
+func (r *reports) expire() time.Time {
+	now := time.Now()
+	next := now.Add(time.Hour)
+	for token, rep := range r.pending {
+		if !rep.deadline.After(now) {
+			delete(r.pending, token)
+		} else if rep.deadline.Before(next) {
+			next = rep.deadline
+		}
+	}
+	return next
 }
 
 // intercept is a unary interceptor of gRPC clients.

@@ -139,6 +139,14 @@ func TestReportsSettle(t *testing.T) {
 		if n := r.undelivered.Load(); n != 1 {
 			t.Errorf("%d are undelivered after that", n)
 		}
+		// The SDK drops what ends at its deadline, and nobody reports it.
+		r.pending["past"] = &report{metrics: client.MetricsNopHandler, deadline: time.Now()}
+		r.pending["soon"] = &report{metrics: client.MetricsNopHandler, deadline: time.Now().Add(2 * time.Second)}
+		begin = time.Now()
+		r.settle(t.Context())
+		if took := time.Since(begin); took != 2*time.Second || r.undelivered.Load() != 1 {
+			t.Errorf("deadlines that pass: after %s, %d are undelivered", took, r.undelivered.Load())
+		}
 	})
 }
 

@@ -91,8 +91,8 @@ func TestHostileModules(t *testing.T) {
 				if got := runHostile(t, box, want); got != want {
 					t.Errorf("got %s, want %s", got, want)
 				}
-				// It may take a moment until it is interrupted; what depends on the guest is not a moment.
-				if took := time.Since(started); want == "interrupted" && took > deadline+2*time.Second {
+				// The time may not depend on the guest.
+				if took := time.Since(started); want == "interrupted" && took > deadline+promptly {
 					t.Errorf("it took %v to interrupt it", took-deadline)
 				}
 				result, err := box.Run(t.Context(), sandbox.Task{Activity: "Echo", Args: []sandbox.Payload{sandbox.NewPayload(abi.EncodingJSON, []byte("1"))}})
@@ -136,6 +136,9 @@ func hostileSandbox(t *testing.T, path string, policy sandbox.Policy) (*sandbox.
 
 // deadline is when what does not end by itself is interrupted.
 const deadline = 100 * time.Millisecond
+
+// promptly is how long an interruption may take on a machine that is busy with other tests.
+const promptly = 10 * time.Second
 
 // runHostile runs the activity A and says how it ended, in the words of an expectation.
 func runHostile(t *testing.T, box *sandbox.Sandbox, want string) string {

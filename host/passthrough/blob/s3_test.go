@@ -168,7 +168,7 @@ func TestS3NeverAnswers(t *testing.T) {
 	for _, function := range []string{"get", "open", "stat", "put", "delete", "list"} {
 		start := time.Now()
 		a.want(abi.ETIMEDOUT, function, at("x"), "x", "100ms", "timeout of the blob policy")
-		if took := time.Since(start); took > 20*timeout {
+		if took := time.Since(start); took > 100*timeout {
 			t.Errorf("%s: it took %s", function, took)
 		}
 	}
@@ -212,7 +212,7 @@ func TestS3Stalls(t *testing.T) {
 	step := func(function string, head object, body string) error {
 		start := time.Now()
 		_, _, err := a.call(function, head, body)
-		if took := time.Since(start); took > 4*time.Second { // and not also what it takes to give the upload up
+		if took := time.Since(start); took > 20*time.Second { // and not also what it takes to give the upload up
 			t.Errorf("%s took %s", function, took)
 		}
 		return err
@@ -240,7 +240,7 @@ func TestS3Stalls(t *testing.T) {
 	a.want(abi.ETIMEDOUT, "commit", object{"writer": created["writer"]}, "")
 	start := time.Now()
 	a.end()
-	if took := time.Since(start); took > time.Second {
+	if took := time.Since(start); took > 5*time.Second {
 		t.Errorf("the end of the activity took %s", took)
 	}
 	s.s3.Thaw()

@@ -287,7 +287,7 @@ func TestPostgresStopsWorking(t *testing.T) {
 	if r.Cursor == 0 {
 		t.Fatal("no cursor")
 	}
-	soon(t, "the end of the activity", time.Second, a.end)
+	soon(t, "the end of the activity", 5*time.Second, a.end)
 	w.wants("the database has stopped with the cursor", 0, "active")
 	w.wants("no transaction is open", 0, "idle in transaction")
 	c.activity(t).query("SELECT 1")
@@ -342,13 +342,13 @@ func TestPostgresThatIsSilent(t *testing.T) {
 				a.do("query", request{Connection: "db", SQL: "SELECT generate_series(1, 5000)"})
 			}
 			proxy.muted(true)
-			soon(t, "a query", 4*time.Second, func() {
+			soon(t, "a query", 10*time.Second, func() {
 				a.refused("query", request{Connection: "db", SQL: "SELECT 1"}, abi.ETIMEDOUT, "")
 			})
-			soon(t, "the end of the activity", time.Second, a.end)
+			soon(t, "the end of the activity", 5*time.Second, a.end)
 			a = c.activity(t)
 			time.AfterFunc(100*time.Millisecond, a.cancel)
-			soon(t, "an activity that is interrupted", 3*time.Second, func() {
+			soon(t, "an activity that is interrupted", 10*time.Second, func() {
 				a.refused("begin", request{Connection: "db"}, abi.ECANCELED, "")
 			})
 			soon(t, "closing the module", 15*time.Second, func() {

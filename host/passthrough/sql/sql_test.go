@@ -441,7 +441,7 @@ func TestTenThousandCursors(t *testing.T) {
 			if opened != 5 {
 				t.Errorf("%d cursors were opened", opened)
 			}
-			soon(t, "the end of the activity", time.Second, a.end)
+			soon(t, "the end of the activity", 5*time.Second, a.end)
 		}
 		if c.activity(t).query("SELECT 1").rows != "[[1]]" {
 			t.Error("nothing works after that")
