@@ -20,9 +20,9 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host"
 	"github.com/wasmworker/wasmworker/host/passthrough"
-	"github.com/wasmworker/wasmworker/host/passthrough/blob"
-	"github.com/wasmworker/wasmworker/host/passthrough/secret"
-	"github.com/wasmworker/wasmworker/host/passthrough/sql"
+	"github.com/wasmworker/wasmworker/host/passthrough/blobmod"
+	"github.com/wasmworker/wasmworker/host/passthrough/secretmod"
+	"github.com/wasmworker/wasmworker/host/passthrough/sqlmod"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 	"github.com/wasmworker/wasmworker/internal/nearest"
 )
@@ -56,9 +56,9 @@ type configFile struct {
 	MaxUnits                *int64                  `yaml:"max_units"`
 	PerModule               map[string]moduleConfig `yaml:"per_module" jsonschema_description:"What is different for single modules, by the file's name without .wasm. Grants add to those for all modules; everything else replaces what is set for all."`
 	// What passthrough modules have for all activity modules; the policies name these.
-	Secrets     map[string]secret.Source  `yaml:"secrets" jsonschema_description:"Credentials that the host uses for guests, by the names by which policies, connections and buckets mention them."`
-	Connections map[string]sql.Connection `yaml:"connections" jsonschema_description:"Databases, by the names by which policies of sql grant them and guests use them."`
-	Buckets     map[string]blob.Bucket    `yaml:"buckets" jsonschema_description:"Places for objects, by the names by which policies of blob grant them and guests use them."`
+	Secrets     map[string]secretmod.Source  `yaml:"secrets" jsonschema_description:"Credentials that the host uses for guests, by the names by which policies, connections and buckets mention them."`
+	Connections map[string]sqlmod.Connection `yaml:"connections" jsonschema_description:"Databases, by the names by which policies of sql grant them and guests use them."`
+	Buckets     map[string]blobmod.Bucket    `yaml:"buckets" jsonschema_description:"Places for objects, by the names by which policies of blob grant them and guests use them."`
 
 	path string
 	root ast.Node // of the whole file, to find the places of mistakes; nil: there is no file

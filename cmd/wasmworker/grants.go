@@ -12,17 +12,17 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/wasmworker/wasmworker/host/passthrough"
-	"github.com/wasmworker/wasmworker/host/passthrough/blob"
-	_ "github.com/wasmworker/wasmworker/host/passthrough/blob/azure"
-	_ "github.com/wasmworker/wasmworker/host/passthrough/blob/gcs"
-	_ "github.com/wasmworker/wasmworker/host/passthrough/blob/s3"
-	"github.com/wasmworker/wasmworker/host/passthrough/config"
-	"github.com/wasmworker/wasmworker/host/passthrough/fs"
-	"github.com/wasmworker/wasmworker/host/passthrough/http"
-	"github.com/wasmworker/wasmworker/host/passthrough/secret"
-	"github.com/wasmworker/wasmworker/host/passthrough/sql"
-	_ "github.com/wasmworker/wasmworker/host/passthrough/sql/postgres"
-	_ "github.com/wasmworker/wasmworker/host/passthrough/sql/sqlite"
+	"github.com/wasmworker/wasmworker/host/passthrough/blobmod"
+	_ "github.com/wasmworker/wasmworker/host/passthrough/blobmod/azure"
+	_ "github.com/wasmworker/wasmworker/host/passthrough/blobmod/gcs"
+	_ "github.com/wasmworker/wasmworker/host/passthrough/blobmod/s3"
+	"github.com/wasmworker/wasmworker/host/passthrough/configmod"
+	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
+	"github.com/wasmworker/wasmworker/host/passthrough/httpmod"
+	"github.com/wasmworker/wasmworker/host/passthrough/secretmod"
+	"github.com/wasmworker/wasmworker/host/passthrough/sqlmod"
+	_ "github.com/wasmworker/wasmworker/host/passthrough/sqlmod/postgres"
+	_ "github.com/wasmworker/wasmworker/host/passthrough/sqlmod/sqlite"
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
 )
 
@@ -31,28 +31,28 @@ import (
 func passthroughModules(file *configFile) ([]passthrough.Module, error) {
 	secrets, err := file.secretStore()
 	errs := []error{err}
-	databases, err := sql.New(sql.Options{Connections: file.Connections, Secrets: secrets})
+	databases, err := sqlmod.New(sqlmod.Options{Connections: file.Connections, Secrets: secrets})
 	errs = append(errs, file.at(err, "connections"))
-	objects, err := blob.New(blob.Options{Buckets: file.Buckets, Secrets: secrets})
+	objects, err := blobmod.New(blobmod.Options{Buckets: file.Buckets, Secrets: secrets})
 	errs = append(errs, file.at(err, "buckets"))
 	if err := errors.Join(errs...); err != nil {
 		return nil, usageError{err}
 	}
 	return []passthrough.Module{
-		config.New(),
-		http.New(http.Options{Secrets: secrets}),
-		secret.New(secrets),
+		configmod.New(),
+		httpmod.New(httpmod.Options{Secrets: secrets}),
+		secretmod.New(secrets),
 		databases,
 		objects,
-		fs.New(),
+		fsmod.New(),
 		wasi.NewClock(),
 		wasi.NewRandom(),
 	}, nil
 }
 
 // secretStore opens what the file has below secrets. It reads each of them once.
-func (f *configFile) secretStore() (*secret.Store, error) {
-	store, err := secret.Open(f.Secrets)
+func (f *configFile) secretStore() (*secretmod.Store, error) {
+	store, err := secretmod.Open(f.Secrets)
 	return store, f.at(err, "secrets")
 }
 

@@ -20,7 +20,7 @@ import (
 	"github.com/wasmworker/wasmworker/host"
 	"github.com/wasmworker/wasmworker/host/hosttest"
 	"github.com/wasmworker/wasmworker/host/hosttest/cases"
-	"github.com/wasmworker/wasmworker/host/passthrough/secret"
+	"github.com/wasmworker/wasmworker/host/passthrough/secretmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
@@ -90,7 +90,7 @@ func record(c *cli.Context, path string, file *configFile, options hosttest.Opti
 }
 
 // known are the secrets as they are now.
-func known(store *secret.Store) (values cases.Secrets, err error) {
+func known(store *secretmod.Store) (values cases.Secrets, err error) {
 	for _, name := range store.Names() {
 		value, err := store.Value(name)
 		if err != nil {
@@ -132,7 +132,7 @@ func keep(f *cases.File, name string, exact bool, secrets cases.Secrets, activit
 
 // recorder keeps a sample of a worker's attempts: the first of each way in which each activity ends.
 type recorder struct {
-	secrets    *secret.Store
+	secrets    *secretmod.Store
 	folder     string
 	limit      int // of each
 	logger     *slog.Logger

@@ -15,8 +15,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/wasmworker/wasmworker/host/passthrough"
-	"github.com/wasmworker/wasmworker/host/passthrough/fs"
-	"github.com/wasmworker/wasmworker/host/passthrough/http"
+	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
+	"github.com/wasmworker/wasmworker/host/passthrough/httpmod"
 )
 
 var writeSchema = flag.Bool("schema", false, "write docs/wasmworker.schema.json")
@@ -74,7 +74,7 @@ func schema(t *testing.T) []byte {
 			return &jsonschema.Schema{OneOf: []*jsonschema.Schema{text, {Type: "array", Items: text}}}
 		case reflect.TypeFor[scalar](), reflect.TypeFor[passthrough.Duration](), reflect.TypeFor[passthrough.Size]():
 			return &jsonschema.Schema{OneOf: []*jsonschema.Schema{text, {Type: "number"}}}
-		case reflect.TypeFor[http.Rule](), reflect.TypeFor[fs.Mount](): // which may be their first field alone
+		case reflect.TypeFor[httpmod.Rule](), reflect.TypeFor[fsmod.Mount](): // which may be their first field alone
 			r.Mapper = nil // the object form, which would come here again
 			object := r.ReflectFromType(typ)
 			r.Mapper = mapper

@@ -3,7 +3,7 @@ package hosttest
 import (
 	"errors"
 	"fmt"
-	iofs "io/fs"
+	"io/fs"
 	"maps"
 	"os"
 	"path"
@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/wasmworker/wasmworker/host/passthrough/fs"
+	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 )
 
 // Mounts are folders of guests: paths, and whether the guest may write there.
@@ -29,8 +29,8 @@ func (m Mounts) Check(files map[string][]byte) map[string]error {
 			wrong[name] = fmt.Errorf("%q is not an absolute path such as /in/orders.csv", name)
 		case strings.TrimSuffix(name, "/") != strings.TrimSuffix(clean, "/"):
 			wrong[name] = fmt.Errorf("%q is not a clean path; write it as %s", name, clean)
-		case strings.ContainsRune(name, 0) || len(name) > fs.MaxPath:
-			wrong[name] = fmt.Errorf("a path is at most %d bytes, without a zero byte", fs.MaxPath)
+		case strings.ContainsRune(name, 0) || len(name) > fsmod.MaxPath:
+			wrong[name] = fmt.Errorf("a path is at most %d bytes, without a zero byte", fsmod.MaxPath)
 		case !ok:
 			wrong[name] = fmt.Errorf("%s is in none of the mounts, which are %s", name, strings.Join(slices.Sorted(maps.Keys(m)), ", "))
 		case mount == clean:
@@ -62,7 +62,7 @@ func (m Mounts) of(name string) (mount string, ok bool) {
 type folders struct {
 	temporary string
 	mounts    []string // in the order of their folders there
-	policy    *fs.Policy
+	policy    *fsmod.Policy
 }
 
 func (m Mounts) make(start time.Time) (*folders, error) {
@@ -70,13 +70,13 @@ func (m Mounts) make(start time.Time) (*folders, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &folders{temporary, slices.Sorted(maps.Keys(m)), &fs.Policy{Mounts: map[string]fs.Mount{}}}
+	f := &folders{temporary, slices.Sorted(maps.Keys(m)), &fsmod.Policy{Mounts: map[string]fsmod.Mount{}}}
 	f.policy.StartAt(start)
 	for i, mount := range f.mounts {
 		if err := os.Mkdir(f.folder(i), 0o700); err != nil {
 			return nil, errors.Join(err, f.remove())
 		}
-		f.policy.Mounts[mount] = fs.Mount{Folder: f.folder(i), Write: m[mount]}
+		f.policy.Mounts[mount] = fsmod.Mount{Folder: f.folder(i), Write: m[mount]}
 	}
 	return f, nil
 }
@@ -109,7 +109,7 @@ func (f *folders) read() (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for i, mount := range f.mounts {
 		root := f.folder(i)
-		err := filepath.WalkDir(root, func(name string, d iofs.DirEntry, err error) error {
+		err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 			if err != nil || name == root {
 				return err
 			}
@@ -129,7 +129,7 @@ func (f *folders) read() (map[string][]byte, error) {
 }
 
 // with calls a function with folders that have the files, and returns what they have afterwards. Without mounts there are none.
-func (m Mounts) with(files map[string][]byte, start time.Time, run func(*fs.Folders)) (after map[string][]byte, err error) {
+func (m Mounts) with(files map[string][]byte, start time.Time, run func(*fsmod.Folders)) (after map[string][]byte, err error) {
 	if len(m) == 0 && files == nil {
 		run(nil)
 		return nil, nil

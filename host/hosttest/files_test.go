@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/wasmworker/wasmworker/host/hosttest"
-	"github.com/wasmworker/wasmworker/host/passthrough/fs"
+	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -157,7 +157,7 @@ func TestNoMounts(t *testing.T) {
 		t.Errorf("%+v", run)
 	}
 	for want, options := range map[string]hosttest.Options{
-		"leave one of them out":   {Mounts: hosttest.Mounts{"/": true}, Defaults: sandbox.Options{Policies: map[string]any{fs.Name: &fs.Policy{}}}},
+		"leave one of them out":   {Mounts: hosttest.Mounts{"/": true}, Defaults: sandbox.Options{Policies: map[string]any{fsmod.Name: &fsmod.Policy{}}}},
 		"not an absolute path":    {Mounts: hosttest.Mounts{"data": true}},
 		"/a/b is inside of the m": {Mounts: hosttest.Mounts{"/a": true, "/a/b": true}},
 	} {

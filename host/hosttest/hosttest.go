@@ -30,7 +30,7 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/catalog"
 	"github.com/wasmworker/wasmworker/host/passthrough"
-	"github.com/wasmworker/wasmworker/host/passthrough/fs"
+	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
@@ -130,7 +130,7 @@ func (e *Env) open(ctx context.Context, options Options) error {
 			return err
 		}
 		for _, o := range append(slices.Collect(maps.Values(options.PerModule)), defaults) {
-			if o.Policies[fs.Name] != nil {
+			if o.Policies[fsmod.Name] != nil {
 				return errors.New("there are Mounts and a policy of fs: leave one of them out")
 			}
 		}
@@ -138,9 +138,9 @@ func (e *Env) open(ctx context.Context, options Options) error {
 		if defaults.Policies == nil {
 			defaults.Policies = map[string]any{}
 		}
-		defaults.Policies[fs.Name] = e.empty.policy
-		if !slices.ContainsFunc(granted, func(m passthrough.Module) bool { return m.Name == fs.Name }) {
-			granted = append(granted, fs.New())
+		defaults.Policies[fsmod.Name] = e.empty.policy
+		if !slices.ContainsFunc(granted, func(m passthrough.Module) bool { return m.Name == fsmod.Name }) {
+			granted = append(granted, fsmod.New())
 		}
 	}
 	if !options.Fence {
@@ -366,7 +366,7 @@ func (e *Env) RunContext(ctx context.Context, a Activity) *Run {
 	}
 	var usage sandbox.Usage
 	task.Usage = &usage
-	files, err := e.mounts.with(a.Files, e.start, func(folders *fs.Folders) {
+	files, err := e.mounts.with(a.Files, e.start, func(folders *fsmod.Folders) {
 		task.Folders = folders
 		output, err := e.box.Run(context.WithValue(ctx, runningKey{}, r), task)
 		r.ended(output, err, &usage)

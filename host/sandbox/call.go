@@ -17,7 +17,7 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/passthrough"
-	"github.com/wasmworker/wasmworker/host/passthrough/fs"
+	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
 )
 
@@ -83,9 +83,9 @@ type Task struct {
 	RefuseMemory int
 	// Folders are for tests: what is mounted in place of the module's own folders, at the same paths. A module that has none does not
 	// get these. Run does not close them. Nil: the module's.
-	Folders *fs.Folders
+	Folders *fsmod.Folders
 	// FilesChanged is for tests: it is told of each change of a file or a folder, from the guest's goroutine, with a context for [Units], if the
-	// policy of the folders was told [fs.Policy.StartAt]. Nil: nobody wants to know.
+	// policy of the folders was told [fsmod.Policy.StartAt]. Nil: nobody wants to know.
 	FilesChanged func(context.Context)
 	// Flags returns what has been asked of the guest so far. It is called often,
 	// from the guest's goroutine, with a context for [Units]. Nil: nothing ever is.
@@ -166,7 +166,7 @@ type call struct {
 	handle      uint32 // the last one given out
 	lastError   string
 	resources   passthrough.Resources // what the guest has open beyond a call
-	files       *fs.Files             // likewise of WASI; nil: the module has no folders
+	files       *fsmod.Files          // likewise of WASI; nil: the module has no folders
 	streams     *stdio                // of the instance
 	clock       *wasi.Virtual         // nil: the real one
 	used        func() int64          // units so far

@@ -3,7 +3,7 @@ package sandbox
 import (
 	"encoding/binary"
 	"errors"
-	iofs "io/fs"
+	"io/fs"
 	"math"
 	"slices"
 	"strings"
@@ -14,13 +14,13 @@ import (
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/passthrough"
-	"github.com/wasmworker/wasmworker/host/passthrough/fs"
+	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 )
 
 // openFolders opens the folders that the module was granted, if there are any.
 func (m *Module) openFolders() (err error) {
-	policy, ok := m.Options.Policies[fs.Name].(*fs.Policy)
-	if !ok || len(policy.Mounts) == 0 || !slices.Contains(m.Options.Passthrough, fs.Name) {
+	policy, ok := m.Options.Policies[fsmod.Name].(*fsmod.Policy)
+	if !ok || len(policy.Mounts) == 0 || !slices.Contains(m.Options.Passthrough, fsmod.Name) {
 		return nil
 	}
 	m.folders, err = policy.Open()
@@ -57,16 +57,16 @@ var fileFuncs = map[string]struct {
 	"fd_sync":                 {"(i32) -> i32", onFile(fdSync), nil},
 	"fd_tell":                 {"(i32, i32) -> i32", fdTell, abi.ESPIPE},
 	"fd_write":                {"(i32, i32, i32, i32) -> i32", fdWrite, errOwn},
-	"path_create_directory":   {"(i32, i32, i32) -> i32", onPath((*fs.Files).Mkdir), abi.ENOTDIR},
+	"path_create_directory":   {"(i32, i32, i32) -> i32", onPath((*fsmod.Files).Mkdir), abi.ENOTDIR},
 	"path_filestat_get":       {"(i32, i32, i32, i32, i32) -> i32", pathFilestat, abi.ENOTDIR},
 	"path_filestat_set_times": {"(i32, i32, i32, i32, i64, i64, i32) -> i32", pathSetTimes, abi.ENOTDIR},
 	"path_link":               {"(i32, i32, i32, i32, i32, i32, i32) -> i32", noLinks, abi.ENOTDIR},
 	"path_open":               {"(i32, i32, i32, i32, i32, i64, i64, i32, i32) -> i32", pathOpen, abi.ENOTDIR},
 	"path_readlink":           {"(i32, i32, i32, i32, i32, i32) -> i32", pathReadlink, abi.ENOTDIR},
-	"path_remove_directory":   {"(i32, i32, i32) -> i32", onPath((*fs.Files).Rmdir), abi.ENOTDIR},
+	"path_remove_directory":   {"(i32, i32, i32) -> i32", onPath((*fsmod.Files).Rmdir), abi.ENOTDIR},
 	"path_rename":             {"(i32, i32, i32, i32, i32, i32) -> i32", pathRename, abi.ENOTDIR},
 	"path_symlink":            {"(i32, i32, i32, i32, i32) -> i32", noLinks, errOwn},
-	"path_unlink_file":        {"(i32, i32, i32) -> i32", onPath((*fs.Files).Unlink), abi.ENOTDIR},
+	"path_unlink_file":        {"(i32, i32, i32) -> i32", onPath((*fsmod.Files).Unlink), abi.ENOTDIR},
 }
 
 var errOwn = errors.New("the function answers about streams itself")
@@ -99,14 +99,14 @@ func (c *call) fileError(err error) abi.Errno {
 		return 0
 	}
 	if denial, ok := errors.AsType[*passthrough.Denial](err); ok {
-		c.denied(fs.Name, denial)
+		c.denied(fsmod.Name, denial)
 	}
 	errno, _ := abi.ErrnoOf(err)
 	return errno
 }
 
 // file returns the file of a descriptor.
-func (c *call) file(fd uint64) (*fs.File, error) { return c.files.Get(uint32(fd)) }
+func (c *call) file(fd uint64) (*fsmod.File, error) { return c.files.Get(uint32(fd)) }
 
 // path copies a path of the guest's.
 func (c *call) path(mod api.Module, ptr, length uint64) (string, error) {
@@ -114,14 +114,14 @@ func (c *call) path(mod api.Module, ptr, length uint64) (string, error) {
 	if !ok {
 		return "", abi.EFAULT
 	}
-	if len(data) > fs.MaxPath {
+	if len(data) > fsmod.MaxPath {
 		return "", abi.ENAMETOOLONG
 	}
 	return string(data), nil
 }
 
 // at returns the folder and the path of a function that looks something up.
-func (c *call) at(mod api.Module, fd, ptr, length uint64) (*fs.File, string, error) {
+func (c *call) at(mod api.Module, fd, ptr, length uint64) (*fsmod.File, string, error) {
 	dir, err := c.file(fd)
 	if err != nil {
 		return nil, "", err
@@ -247,7 +247,7 @@ func fdRenumber(c *call, _ api.Module, p []uint64) error {
 }
 
 // onFile makes a function of WASI of one that needs no more than the file of its descriptor, and its parameters.
-func onFile(f func(f *fs.File, p []uint64) error) func(*call, api.Module, []uint64) error {
+func onFile(f func(f *fsmod.File, p []uint64) error) func(*call, api.Module, []uint64) error {
 	return func(c *call, _ api.Module, p []uint64) error {
 		file, err := c.file(p[0])
 		if err != nil {
@@ -257,18 +257,18 @@ func onFile(f func(f *fs.File, p []uint64) error) func(*call, api.Module, []uint
 	}
 }
 
-func fdAdvise(_ *fs.File, p []uint64) error {
+func fdAdvise(_ *fsmod.File, p []uint64) error {
 	if uint32(p[3]) > 5 {
 		return abi.EINVAL
 	}
 	return nil // it is advice
 }
 
-func fdAllocate(f *fs.File, p []uint64) error { return f.Allocate(int64(p[1]), int64(p[2])) }
+func fdAllocate(f *fsmod.File, p []uint64) error { return f.Allocate(int64(p[1]), int64(p[2])) }
 
-func fdSetSize(f *fs.File, p []uint64) error { return f.Truncate(int64(p[1])) }
+func fdSetSize(f *fsmod.File, p []uint64) error { return f.Truncate(int64(p[1])) }
 
-func fdSync(f *fs.File, _ []uint64) error { return f.Sync() }
+func fdSync(f *fsmod.File, _ []uint64) error { return f.Sync() }
 
 func fdSeek(c *call, mod api.Module, p []uint64) error {
 	f, err := c.file(p[0])
@@ -370,7 +370,7 @@ const (
 )
 
 // rights are what may be done with a file, and with what is opened below it.
-func rights(f *fs.File) (base, inheriting uint64) {
+func rights(f *fsmod.File) (base, inheriting uint64) {
 	base = rightsFile
 	if f.IsDir() {
 		base = rightsFolder
@@ -419,19 +419,19 @@ const (
 	kindStream = kindBlockDevice
 )
 
-func kindOf(mode iofs.FileMode) byte {
+func kindOf(mode fs.FileMode) byte {
 	switch {
 	case mode.IsRegular():
 		return kindRegular
 	case mode.IsDir():
 		return kindDirectory
-	case mode&iofs.ModeSymlink != 0:
+	case mode&fs.ModeSymlink != 0:
 		return kindSymlink
-	case mode&iofs.ModeCharDevice != 0:
+	case mode&fs.ModeCharDevice != 0:
 		return kindCharacterDevice
-	case mode&iofs.ModeDevice != 0:
+	case mode&fs.ModeDevice != 0:
 		return kindBlockDevice
-	case mode&iofs.ModeSocket != 0:
+	case mode&fs.ModeSocket != 0:
 		return kindSocket
 	}
 	return kindUnknown
@@ -472,7 +472,7 @@ func fdStat(c *call, mod api.Module, p []uint64) error {
 	return nil
 }
 
-func fdSetFlags(f *fs.File, p []uint64) error {
+func fdSetFlags(f *fsmod.File, p []uint64) error {
 	flags := uint32(p[1])
 	if flags > flagsAll {
 		return abi.EINVAL
@@ -484,7 +484,7 @@ func fdSetFlags(f *fs.File, p []uint64) error {
 }
 
 // putFilestat stores what WASI says about a file. The host's other two times are those of programs that the guest has nothing to do with.
-func putFilestat(mod api.Module, ptr uint64, info fs.Info) error {
+func putFilestat(mod api.Module, ptr uint64, info fsmod.Info) error {
 	out, ok := bytesOf(mod, ptr, 64)
 	if !ok {
 		return abi.EFAULT
@@ -505,7 +505,7 @@ func putFilestat(mod api.Module, ptr uint64, info fs.Info) error {
 
 func fdFilestat(c *call, mod api.Module, p []uint64) error {
 	if uint32(p[0]) <= lastStream {
-		return putFilestat(mod, p[1], fs.Info{Mode: iofs.ModeDevice, Links: 1})
+		return putFilestat(mod, p[1], fsmod.Info{Mode: fs.ModeDevice, Links: 1})
 	}
 	f, err := c.file(p[0])
 	if err != nil {
@@ -644,7 +644,7 @@ func pathOpen(c *call, mod api.Module, p []uint64) error {
 		return abi.EINVAL
 	}
 	// Of the rights, guests ask for all that they know. These two say what for.
-	fd, err := c.files.Open(dir, name, fs.How{
+	fd, err := c.files.Open(dir, name, fsmod.How{
 		Read:      want&rightRead != 0,
 		Write:     want&rightWrite != 0,
 		Append:    flags&flagAppend != 0,
@@ -663,7 +663,7 @@ func pathOpen(c *call, mod api.Module, p []uint64) error {
 }
 
 // onPath makes a function of WASI of one that needs no more than a folder and a path in it.
-func onPath(f func(files *fs.Files, dir *fs.File, name string) error) func(*call, api.Module, []uint64) error {
+func onPath(f func(files *fsmod.Files, dir *fsmod.File, name string) error) func(*call, api.Module, []uint64) error {
 	return func(c *call, mod api.Module, p []uint64) error {
 		dir, name, err := c.at(mod, p[0], p[1], p[2])
 		if err != nil {

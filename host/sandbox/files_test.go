@@ -19,7 +19,7 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/catalog"
 	"github.com/wasmworker/wasmworker/host/passthrough"
-	"github.com/wasmworker/wasmworker/host/passthrough/fs"
+	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
@@ -48,7 +48,7 @@ func filesGuest(t *testing.T) *catalog.Module {
 // wasiModules are the passthrough modules that govern a part of WASI.
 func wasiModules(t *testing.T) passthrough.Set {
 	t.Helper()
-	set, err := passthrough.NewSet(fs.New(), wasi.NewClock(), wasi.NewRandom())
+	set, err := passthrough.NewSet(fsmod.New(), wasi.NewClock(), wasi.NewRandom())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,9 +62,9 @@ func startWASI(t *testing.T, m *catalog.Module, cfg sandbox.Config, policies ...
 	cfg.Defaults.Policies = map[string]any{}
 	for _, policy := range policies {
 		switch policy.(type) {
-		case *fs.Policy:
-			cfg.Defaults.Passthrough = []string{fs.Name}
-			cfg.Defaults.Policies[fs.Name] = policy
+		case *fsmod.Policy:
+			cfg.Defaults.Passthrough = []string{fsmod.Name}
+			cfg.Defaults.Policies[fsmod.Name] = policy
 		case *wasi.Clock:
 			cfg.Defaults.Policies[wasi.NameClock] = policy
 		case *wasi.Random:
@@ -125,7 +125,7 @@ func TestFiles(t *testing.T) {
 			write(t, filepath.Join(in, "sub", "b.txt"), "there")
 			logged := &recorder{}
 			s := startWASI(t, filesGuest(t), sandbox.Config{Defaults: sandbox.Options{Policy: policy}, Limit: 1, Logger: logged.logger()},
-				&fs.Policy{Mounts: map[string]fs.Mount{"/in": {Folder: in}, "/out": {Folder: out, Write: true}}, MaxFileBytes: 100 << 10, MaxWrittenBytes: 1 << 20, MaxOpen: 50})
+				&fsmod.Policy{Mounts: map[string]fsmod.Mount{"/in": {Folder: in}, "/out": {Folder: out, Write: true}}, MaxFileBytes: 100 << 10, MaxWrittenBytes: 1 << 20, MaxOpen: 50})
 			before := openDescriptors(t)
 			for range 2 {
 				got := steps(t, s,
@@ -186,7 +186,7 @@ func write(t *testing.T, path, text string) {
 func TestFilesAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	s := startWASI(t, filesGuest(t), sandbox.Config{Defaults: sandbox.Options{Policy: sandbox.PolicyPristine}, Limit: 2},
-		&fs.Policy{Mounts: map[string]fs.Mount{"/data": {Folder: dir, Write: true}}, MaxWrittenBytes: 64 << 10})
+		&fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Folder: dir, Write: true}}, MaxWrittenBytes: 64 << 10})
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
@@ -268,7 +268,7 @@ func TestFileFunctions(t *testing.T) {
 	dir, readOnly := t.TempDir(), t.TempDir()
 	write(t, filepath.Join(dir, "file"), "0123456789")
 	write(t, filepath.Join(dir, "sub", "x"), "")
-	s := startWASI(t, fixture(t, "wasicalls"), sandbox.Config{}, &fs.Policy{Mounts: map[string]fs.Mount{"/data": {Folder: dir, Write: true}, "/ro": {Folder: readOnly}}})
+	s := startWASI(t, fixture(t, "wasicalls"), sandbox.Config{}, &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Folder: dir, Write: true}, "/ro": {Folder: readOnly}}})
 
 	// What lies in memory: names, and lists of buffers.
 	names := "file\x00sub\x00new\x00..\x00" // at 0, 5, 9, 13
@@ -417,17 +417,17 @@ func TestFilesEarly(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "file.txt"), "x")
 	for _, policy := range allPolicies {
-		s := startWASI(t, fixture(t, "wasicalls"), sandbox.Config{Defaults: sandbox.Options{Policy: policy}}, &fs.Policy{Mounts: map[string]fs.Mount{"/data": {Folder: dir}}})
+		s := startWASI(t, fixture(t, "wasicalls"), sandbox.Config{Defaults: sandbox.Options{Policy: policy}}, &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Folder: dir}}})
 		equal(t, "early results", results(t, run(t, s, "WasiEarly"))[:3], []int64{0, 0, int64(abi.ENOTCAPABLE)})
 		equal(t, "early name", string(run(t, s, "WasiEarly").Data[48:53]), "/data")
 		errnos, _ := mustCall(t, s, "file.txt", wasiCall{"path_open", []uint64{3, 1, base, 8, 0, 2, 0, 0, base}})
 		equal(t, "opened in an activity", errnos[0], abi.Errno(0))
 	}
 	// Without the grant, or with nothing mounted, there is nothing.
-	for _, grants := range [][]string{nil, {fs.Name}} {
+	for _, grants := range [][]string{nil, {fsmod.Name}} {
 		cfg := sandbox.Config{Modules: modules(t, "wasicalls"), Passthrough: wasiModules(t), Defaults: sandbox.Options{Passthrough: grants}}
 		if grants == nil {
-			cfg.Defaults.Policies = map[string]any{fs.Name: &fs.Policy{Mounts: map[string]fs.Mount{"/data": {Folder: dir}}}}
+			cfg.Defaults.Policies = map[string]any{fsmod.Name: &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Folder: dir}}}}
 		}
 		s := start(t, cfg)
 		equal(t, "early results", results(t, run(t, s, "WasiEarly"))[:3], []int64{int64(abi.EBADF), int64(abi.EBADF), int64(abi.EBADF)})
@@ -443,7 +443,7 @@ func TestFolderGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := sandbox.New(sandbox.Config{Modules: modules(t, "wasicalls"), Passthrough: wasiModules(t), Defaults: sandbox.Options{
-		Passthrough: []string{fs.Name}, Policies: map[string]any{fs.Name: &fs.Policy{Mounts: map[string]fs.Mount{"/data": {Folder: dir}}}},
+		Passthrough: []string{fsmod.Name}, Policies: map[string]any{fsmod.Name: &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Folder: dir}}}},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -466,7 +466,7 @@ func TestFilesInterrupted(t *testing.T) {
 	if err := os.Truncate(filepath.Join(dir, "large"), 1<<40); err != nil { // it has holes alone
 		t.Skip(err)
 	}
-	s := startWASI(t, fixture(t, "wasicalls"), sandbox.Config{Limit: 1}, &fs.Policy{Mounts: map[string]fs.Mount{"/data": {Folder: dir}}})
+	s := startWASI(t, fixture(t, "wasicalls"), sandbox.Config{Limit: 1}, &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Folder: dir}}})
 	// 200 lists of 1,600 buffers, each nearly all of the memory: more than a hundred gigabytes
 	memory := []byte("large\x00\x00\x00")
 	for range 1600 {

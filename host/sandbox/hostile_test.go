@@ -15,7 +15,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/catalog"
 	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/passthrough"
-	"github.com/wasmworker/wasmworker/host/passthrough/fs"
+	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -115,14 +115,14 @@ func hostileSandbox(t *testing.T, path string, policy sandbox.Policy) (*sandbox.
 	if err != nil {
 		return nil, err
 	}
-	set, err := passthrough.NewSet(fs.New())
+	set, err := passthrough.NewSet(fsmod.New())
 	if err != nil {
 		return nil, err
 	}
 	defaults := sandbox.Options{Policy: policy}
 	if strings.HasPrefix(filepath.Base(path), "files-") {
-		defaults.Passthrough = []string{fs.Name}
-		defaults.Policies = map[string]any{fs.Name: &fs.Policy{Mounts: map[string]fs.Mount{"/data": {Folder: t.TempDir(), Write: true}}}}
+		defaults.Passthrough = []string{fsmod.Name}
+		defaults.Policies = map[string]any{fsmod.Name: &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Folder: t.TempDir(), Write: true}}}}
 	}
 	box, err := sandbox.New(sandbox.Config{Modules: modules, Passthrough: set, Limit: 1, Defaults: defaults})
 	if err != nil {

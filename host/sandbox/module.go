@@ -23,7 +23,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/internal/meter"
 	"github.com/wasmworker/wasmworker/host/passthrough"
-	"github.com/wasmworker/wasmworker/host/passthrough/fs"
+	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 )
 
 // Module is a module that passed the fence.
@@ -40,7 +40,7 @@ type Module struct {
 	budget      *memoryBudget // of all modules; nil: none
 	grants      []passthrough.Module
 	env         [][2]string
-	folders     *fs.Folders // of WASI; nil: none
+	folders     *fsmod.Folders // of WASI; nil: none
 
 	cached   bool // its code came from the cache folder
 	cache    wazero.CompilationCache
@@ -334,7 +334,7 @@ func (m *Module) link(ctx context.Context) error {
 	}
 	if imported[abi.ModuleWASI] {
 		if err := m.openFolders(); err != nil {
-			return fmt.Errorf("passthrough module %q: %w", fs.Name, err)
+			return fmt.Errorf("passthrough module %q: %w", fsmod.Name, err)
 		}
 		if err := m.linkWASI(ctx); err != nil {
 			return err

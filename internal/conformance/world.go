@@ -15,13 +15,13 @@ import (
 	"sync"
 
 	"github.com/wasmworker/wasmworker/host/passthrough"
-	"github.com/wasmworker/wasmworker/host/passthrough/blob"
-	"github.com/wasmworker/wasmworker/host/passthrough/config"
-	"github.com/wasmworker/wasmworker/host/passthrough/fs"
-	passthroughhttp "github.com/wasmworker/wasmworker/host/passthrough/http"
-	"github.com/wasmworker/wasmworker/host/passthrough/secret"
-	passthroughsql "github.com/wasmworker/wasmworker/host/passthrough/sql"
-	_ "github.com/wasmworker/wasmworker/host/passthrough/sql/sqlite" // the connection's
+	"github.com/wasmworker/wasmworker/host/passthrough/blobmod"
+	"github.com/wasmworker/wasmworker/host/passthrough/configmod"
+	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
+	"github.com/wasmworker/wasmworker/host/passthrough/httpmod"
+	"github.com/wasmworker/wasmworker/host/passthrough/secretmod"
+	"github.com/wasmworker/wasmworker/host/passthrough/sqlmod"
+	_ "github.com/wasmworker/wasmworker/host/passthrough/sqlmod/sqlite" // the connection's
 )
 
 // World is what the cases find outside of their modules: the passthrough modules, and what is behind them. The README
@@ -40,15 +40,15 @@ var secrets = map[string]string{"api-token": "t0ken-of-the-server", "signing-key
 
 // NewWorld makes a world that keeps its files in a folder, which must be there until it is closed.
 func NewWorld(dir string) (*World, error) {
-	sources := map[string]secret.Source{}
+	sources := map[string]secretmod.Source{}
 	for name, value := range secrets {
 		file := filepath.Join(dir, name)
 		if err := os.WriteFile(file, []byte(value+"\n"), 0o600); err != nil {
 			return nil, err
 		}
-		sources[name] = secret.Source{File: file}
+		sources[name] = secretmod.Source{File: file}
 	}
-	store, err := secret.Open(sources)
+	store, err := secretmod.Open(sources)
 	if err != nil {
 		return nil, err
 	}
@@ -56,11 +56,11 @@ func NewWorld(dir string) (*World, error) {
 	if err := fill(file); err != nil {
 		return nil, err
 	}
-	databases, err := passthroughsql.New(passthroughsql.Options{Connections: map[string]passthroughsql.Connection{"db": {URL: "sqlite:" + file}}})
+	databases, err := sqlmod.New(sqlmod.Options{Connections: map[string]sqlmod.Connection{"db": {URL: "sqlite:" + file}}})
 	if err != nil {
 		return nil, err
 	}
-	buckets, err := blob.New(blob.Options{Buckets: map[string]blob.Bucket{"box": {URL: "mem://"}}})
+	buckets, err := blobmod.New(blobmod.Options{Buckets: map[string]blobmod.Bucket{"box": {URL: "mem://"}}})
 	if err != nil {
 		return nil, err
 	}
@@ -70,12 +70,12 @@ func NewWorld(dir string) (*World, error) {
 	}
 	w := &World{modules: []passthrough.Module{
 		Passthrough(),
-		passthroughhttp.New(passthroughhttp.Options{Secrets: store}),
-		config.New(),
-		secret.New(store),
+		httpmod.New(httpmod.Options{Secrets: store}),
+		configmod.New(),
+		secretmod.New(store),
 		databases,
 		buckets,
-		fs.New(),
+		fsmod.New(),
 	}}
 	set, err := passthrough.NewSet(w.modules...)
 	if err != nil {
@@ -84,17 +84,17 @@ func NewWorld(dir string) (*World, error) {
 	w.Set = set.Wrap(watch)
 	w.server = httptest.NewServer(serve())
 	w.Policies = map[string]any{
-		"http": &passthroughhttp.Policy{
-			Allow:            []passthroughhttp.Rule{{Origin: w.server.URL, Methods: []string{"GET", "POST", "PUT", "DELETE"}, Secrets: []string{"api-token"}}},
+		"http": &httpmod.Policy{
+			Allow:            []httpmod.Rule{{Origin: w.server.URL, Methods: []string{"GET", "POST", "PUT", "DELETE"}, Secrets: []string{"api-token"}}},
 			PrivateAddresses: []string{"127.0.0.1"},
 			MaxRequestBytes:  1 << 20,
 			MaxResponseBytes: 1 << 20,
 		},
-		"config": &config.Policy{Values: map[string]string{"greeting": "Grüße, 世界 👩‍🚀", "empty": ""}},
-		"sql":    &passthroughsql.Policy{Connections: map[string]passthroughsql.Access{"db": {Write: true, Timeout: passthrough.Duration(Patience)}}},
-		"blob":   &blob.Policy{Buckets: map[string]blob.Access{"box": {Prefixes: []string{"out/"}, Write: true, Timeout: passthrough.Duration(Patience)}}},
-		"fs":     &fs.Policy{Mounts: map[string]fs.Mount{"/data": {Folder: data, Write: true}}},
-		"secret": &secret.Policy{Reveal: []string{"signing-key"}},
+		"config": &configmod.Policy{Values: map[string]string{"greeting": "Grüße, 世界 👩‍🚀", "empty": ""}},
+		"sql":    &sqlmod.Policy{Connections: map[string]sqlmod.Access{"db": {Write: true, Timeout: passthrough.Duration(Patience)}}},
+		"blob":   &blobmod.Policy{Buckets: map[string]blobmod.Access{"box": {Prefixes: []string{"out/"}, Write: true, Timeout: passthrough.Duration(Patience)}}},
+		"fs":     &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Folder: data, Write: true}}},
+		"secret": &secretmod.Policy{Reveal: []string{"signing-key"}},
 	}
 	return w, nil
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/catalog"
 	"github.com/wasmworker/wasmworker/host/hosttest"
 	"github.com/wasmworker/wasmworker/host/passthrough"
-	"github.com/wasmworker/wasmworker/host/passthrough/fs"
+	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 	"github.com/wasmworker/wasmworker/internal/nearest"
 )
@@ -216,9 +216,9 @@ func (d *decoder) mounts(root *node) hosttest.Mounts {
 		d.fail(root.at, "mounts are a map such as {/in: {}, /out: {write: true}}")
 		return nil
 	}
-	mounts, policy := hosttest.Mounts{}, &fs.Policy{Mounts: map[string]fs.Mount{}}
+	mounts, policy := hosttest.Mounts{}, &fsmod.Policy{Mounts: map[string]fsmod.Mount{}}
 	for i, name := range root.keys {
-		mounts[name], policy.Mounts[name] = false, fs.Mount{Folder: os.TempDir()} // the paths alone are checked
+		mounts[name], policy.Mounts[name] = false, fsmod.Mount{Folder: os.TempDir()} // the paths alone are checked
 		d.fields(root.items[i], "a mount", map[string]func(*node){"write": func(n *node) { mounts[name] = d.bool(n) }})
 	}
 	if err := policy.Validate(); err != nil {

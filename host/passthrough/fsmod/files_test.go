@@ -1,0 +1,666 @@
+package fsmod_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// descriptors returns how many the process has open, or 0 where that is not known.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		return 0
+	}
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+// begin opens a policy's folders, and closes them with the test, after which as many descriptors must be open as before.
+func begin(t *testing.T, policy *fsmod.Policy) *fsmod.Files {
+	t.Helper()
+	before := descriptors(t)
+	if err := policy.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	folders, err := policy.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := folders.Begin(func(int) bool { return false }, nil)
+	t.Cleanup(func() {
+		if err := errors.Join(files.Close(), folders.Close()); err != nil {
+			t.Error(err)
+		}
+		if after := descriptors(t); after != before {
+			t.Errorf("%d descriptors were open before, and %d are", before, after)
+		}
+	})
+	return files
+}
+
+// writable mounts a folder at /data.
+func writable(dir string) *fsmod.Policy {
+	return &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Folder: dir, Write: true}}}
+}
+
+func mount(t *testing.T, files *fsmod.Files) *fsmod.File { t.Helper(); return get(t, files, 3) }
+
+func get(t *testing.T, files *fsmod.Files, fd uint32) *fsmod.File {
+	t.Helper()
+	f, err := files.Get(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// put writes files, and folders where the name ends with a slash.
+func put(t *testing.T, dir string, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		err := os.MkdirAll(filepath.Dir(path), 0o755)
+		if strings.HasSuffix(name, "/") {
+			err = errors.Join(err, os.MkdirAll(path, 0o755))
+		} else {
+			err = errors.Join(err, os.WriteFile(path, []byte("content of "+name), 0o600))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func is(t *testing.T, what string, err error, want abi.Errno) {
+	t.Helper()
+	if errno, ok := errors.AsType[abi.Errno](err); !ok || errno != want {
+		t.Errorf("%s: %v, want %v", what, err, want)
+	}
+}
+
+// isDenied asserts an error that the operator is told of, without the host's paths.
+func isDenied(t *testing.T, what string, err error, want abi.Errno, target, reason string) {
+	t.Helper()
+	is(t, what, err, want)
+	if d, ok := errors.AsType[*passthrough.Denial](err); !ok || d.Target != target || !strings.Contains(d.Reason, reason) {
+		t.Errorf("%s: %v, want a denial of %q with %q", what, err, target, reason)
+	}
+}
+
+func TestReadAndWrite(t *testing.T) {
+	dir := t.TempDir()
+	files := begin(t, writable(dir))
+	fd, err := files.Open(mount(t, files), "a.txt", fsmod.How{Read: true, Write: true, Create: true, Exclusive: true})
+	if err != nil || fd != 4 {
+		t.Fatal(fd, err)
+	}
+	f := get(t, files, fd)
+	for _, text := range []string{"hello", ", ", "", "world"} {
+		if n, err := f.Write([]byte(text)); n != len(text) || err != nil {
+			t.Error(n, err)
+		}
+	}
+	if n, err := f.WriteAt([]byte("J"), 0); n != 1 || err != nil {
+		t.Error(n, err)
+	}
+	buf := make([]byte, 100)
+	for _, want := range []struct {
+		offset int64
+		whence int
+		at     int64
+		text   string
+	}{{0, io.SeekStart, 0, "Jello, world"}, {-5, io.SeekCurrent, 7, "world"}, {-2, io.SeekEnd, 10, "ld"}, {100, io.SeekEnd, 112, ""}} {
+		at, err := f.Seek(want.offset, want.whence)
+		n, readErr := f.Read(buf)
+		if at != want.at || string(buf[:n]) != want.text || err != nil || readErr != nil {
+			t.Errorf("%+v: %d, %q, %v, %v", want, at, buf[:n], err, readErr)
+		}
+	}
+	if n, err := f.ReadAt(buf[:3], 7); string(buf[:n]) != "wor" || err != nil {
+		t.Error(n, err)
+	}
+	if err := errors.Join(f.Truncate(5), f.Allocate(0, 3), f.Allocate(4, 4), f.Sync(), mount(t, files).Sync()); err != nil {
+		t.Error(err)
+	}
+	is(t, "read at a negative offset", second(f.ReadAt(buf, -1)), abi.EINVAL)
+	is(t, "write at a negative offset", second(f.WriteAt(buf, -1)), abi.EINVAL)
+	is(t, "seek before the start", second(f.Seek(-1, io.SeekStart)), abi.EINVAL)
+	is(t, "seek nowhere", second(f.Seek(0, 3)), abi.EINVAL)
+	f.Seek(1<<62, io.SeekStart)
+	is(t, "seek too far", second(f.Seek(1<<62, io.SeekCurrent)), abi.EOVERFLOW)
+	is(t, "negative size", f.Truncate(-1), abi.EINVAL)
+	is(t, "allocate nothing", f.Allocate(0, 0), abi.EINVAL)
+	is(t, "allocate everything", f.Allocate(1, 1<<63-1), abi.EFBIG)
+	if data, err := os.ReadFile(filepath.Join(dir, "a.txt")); string(data) != "Jello\x00\x00\x00" || err != nil {
+		t.Errorf("%q, %v", data, err)
+	}
+	if err := files.CloseFile(fd); err != nil {
+		t.Error(err)
+	}
+	is(t, "close again", files.CloseFile(fd), abi.EBADF)
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func third[T, U any](_ T, _ U, err error) error { return err }
+
+// How a file is opened decides what can be done with it.
+func TestOpen(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "file", "sub/inner", "empty/")
+	files := begin(t, writable(dir))
+	root := mount(t, files)
+	open := func(name string, how fsmod.How) (*fsmod.File, error) {
+		fd, err := files.Open(root, name, how)
+		if err != nil {
+			return nil, err
+		}
+		return get(t, files, fd), nil
+	}
+	for _, tt := range []struct {
+		name string
+		how  fsmod.How
+		want abi.Errno
+	}{
+		{"file", fsmod.How{}, 0},
+		{"./sub/../file", fsmod.How{Read: true}, 0},
+		{"sub/inner", fsmod.How{Read: true, Write: true}, 0},
+		{"sub", fsmod.How{Read: true}, 0},
+		{"sub", fsmod.How{Read: true, Directory: true}, 0},
+		{"sub/", fsmod.How{Read: true}, 0},
+		{".", fsmod.How{}, 0},
+		{"", fsmod.How{}, abi.ENOENT},
+		{"none", fsmod.How{}, abi.ENOENT},
+		{"none/none", fsmod.How{Create: true}, abi.ENOENT},
+		{"none", fsmod.How{Directory: true}, abi.ENOENT},
+		{"file", fsmod.How{Directory: true}, abi.ENOTDIR},
+		{"file/", fsmod.How{}, abi.ENOTDIR},
+		{"file/x", fsmod.How{}, abi.ENOTDIR},
+		{"sub", fsmod.How{Write: true}, abi.EISDIR},
+		{"sub", fsmod.How{Truncate: true}, abi.EISDIR},
+		{"sub", fsmod.How{Create: true}, abi.EISDIR},
+		{"file", fsmod.How{Create: true, Exclusive: true}, abi.EEXIST},
+		{"sub", fsmod.How{Create: true, Exclusive: true}, abi.EEXIST},
+		{"file", fsmod.How{Create: true, Directory: true}, abi.EINVAL},
+		{"a\x00b", fsmod.How{}, abi.EINVAL},
+		{strings.Repeat("x", 300), fsmod.How{}, abi.ENAMETOOLONG},
+		{strings.Repeat("x/", 3000), fsmod.How{}, abi.ENAMETOOLONG},
+		{strings.Repeat("x", 10<<20), fsmod.How{}, abi.ENAMETOOLONG},
+	} {
+		_, err := open(tt.name, tt.how)
+		if tt.want == 0 && err != nil || tt.want != 0 && !errors.Is(err, tt.want) {
+			t.Errorf("%.20q %+v: %v, want %v", tt.name, tt.how, err, tt.want)
+		}
+	}
+	f, err := open("file", fsmod.How{Write: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	is(t, "read what is written", second(f.Read(make([]byte, 1))), abi.EBADF)
+	if f, err = open("file", fsmod.How{Read: true, Truncate: true}); err != nil {
+		t.Fatal(err)
+	}
+	is(t, "write what is read", second(f.Write([]byte("x"))), abi.EBADF)
+	is(t, "resize what is read", f.Truncate(1), abi.EBADF)
+	is(t, "list a file", third(f.Entry(0)), abi.ENOTDIR)
+	_, err = files.Open(f, "x", fsmod.How{})
+	is(t, "look below a file", err, abi.ENOTDIR)
+	is(t, "read a folder", second(root.Read(make([]byte, 1))), abi.EISDIR)
+	is(t, "write a folder", second(root.Write(make([]byte, 1))), abi.EBADF)
+	is(t, "seek in a folder", second(root.Seek(0, 0)), abi.ESPIPE)
+	is(t, "resize a folder", root.Truncate(0), abi.EBADF)
+	if info, err := os.Stat(filepath.Join(dir, "file")); err != nil || info.Size() != 0 {
+		t.Error("it was not truncated", err)
+	}
+	// Each of two that append finds the end.
+	one, err1 := open("log", fsmod.How{Write: true, Append: true, Create: true})
+	two, err2 := open("log", fsmod.How{Read: true, Write: true, Append: true, Create: true, Sync: true})
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	for i, f := range []*fsmod.File{one, two, one} {
+		f.Seek(0, io.SeekStart)
+		if n, err := f.Write([]byte{'a' + byte(i)}); n != 1 || err != nil {
+			t.Error(n, err)
+		}
+	}
+	if at, err := one.Seek(0, io.SeekCurrent); at != 3 || err != nil {
+		t.Error(at, err)
+	}
+	if n, err := two.WriteAt([]byte("d"), 0); n != 1 || err != nil {
+		t.Error(n, err)
+	}
+	if data, _ := os.ReadFile(filepath.Join(dir, "log")); string(data) != "abcd" {
+		t.Errorf("%q", data)
+	}
+}
+
+// Nothing leads out of a folder, and nothing but regular files and folders can be opened. The operator is told.
+func TestOutside(t *testing.T) {
+	outer := t.TempDir()
+	dir := filepath.Join(outer, "data")
+	put(t, outer, "secret", "data/file", "data/sub/inner", "other/x")
+	for name, target := range map[string]string{
+		"absolute": filepath.Join(outer, "secret"), "up": "../secret", "folder": "..", "through": "sub/../../secret",
+		"loop": "loop", "inside": "sub/inner", "sub/back": "../file", "inwards": "sub", "etc": "/etc", "dangling": "sub/new",
+	} {
+		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files := begin(t, writable(dir))
+	root := mount(t, files)
+	fd, err := files.Open(root, "sub", fsmod.How{Directory: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub := get(t, files, fd)
+	leaving := []struct {
+		dir  *fsmod.File
+		name string
+	}{
+		{root, "../secret"}, {root, ".."}, {root, "sub/../../secret"}, {root, "/etc/passwd"}, {root, "/"}, {root, "/data/file"}, {root, "folder/secret"},
+		{root, "etc/passwd"}, {root, "folder/other/x"}, {root, "folder/data/file"},
+		{sub, "../file"}, {sub, ".."}, {sub, "../sub/inner"}, {sub, "/data/sub/inner"},
+	}
+	for _, at := range leaving {
+		reads, writes := "read "+at.name, "write "+at.name
+		if !strings.HasPrefix(at.name, "/") {
+			prefix := " /data/"
+			if at.dir == sub {
+				prefix += "sub/"
+			}
+			reads, writes = "read"+prefix+at.name, "write"+prefix+at.name
+		}
+		for what, do := range map[string]func() error{
+			"open":     func() error { return second(files.Open(at.dir, at.name, fsmod.How{Read: true, Follow: true})) },
+			"nofollow": func() error { return second(files.Open(at.dir, at.name, fsmod.How{Read: true})) },
+			"opendir":  func() error { return second(files.Open(at.dir, at.name, fsmod.How{Directory: true, Follow: true})) },
+			"stat":     func() error { return second(files.Stat(at.dir, at.name, true)) },
+			"lstat":    func() error { return second(files.Stat(at.dir, at.name, false)) },
+			"link":     func() error { return second(files.Readlink(at.dir, at.name)) },
+		} {
+			isDenied(t, what+" "+at.name, do(), abi.EACCES, reads, "leads out of the folder")
+		}
+		for what, do := range map[string]func() error{
+			"create": func() error {
+				return second(files.Open(at.dir, at.name, fsmod.How{Write: true, Create: true, Follow: true}))
+			},
+			"excl": func() error {
+				return second(files.Open(at.dir, at.name, fsmod.How{Write: true, Create: true, Exclusive: true}))
+			},
+			"chtimes": func() error { return files.Chtimes(at.dir, at.name, true, time.Time{}, time.Unix(1, 0)) },
+			"unlink":  func() error { return files.Unlink(at.dir, at.name) },
+			"rmdir":   func() error { return files.Rmdir(at.dir, at.name) },
+			"mkdir":   func() error { return files.Mkdir(at.dir, at.name+"/new") },
+		} {
+			target := writes
+			if what == "mkdir" {
+				target += "/new"
+			}
+			isDenied(t, what+" "+at.name, do(), abi.EACCES, target, "leads out of the folder")
+		}
+		is(t, "rename from "+at.name, files.Rename(at.dir, at.name, root, "x"), abi.EACCES)
+		is(t, "rename to "+at.name, files.Rename(root, "file", at.dir, at.name+"/y"), abi.EACCES)
+		is(t, "rename down from "+at.name, files.Rename(at.dir, at.name, sub, "x"), abi.EACCES)
+	}
+	for _, name := range []string{"absolute", "up", "through", "etc", "folder"} {
+		err := second(files.Open(root, name, fsmod.How{Read: true, Follow: true}))
+		isDenied(t, name, err, abi.EACCES, "read /data/"+name, "leads out of the folder")
+		is(t, name, second(files.Open(root, name, fsmod.How{Read: true})), abi.ELOOP)
+		err = second(files.Open(root, name, fsmod.How{Write: true, Create: true, Truncate: true, Follow: true}))
+		isDenied(t, name, err, abi.EACCES, "write /data/"+name, "leads out of the folder")
+		if info, err := files.Stat(root, name, false); err != nil || info.Mode&fs.ModeSymlink == 0 {
+			t.Error(name, info, err)
+		}
+	}
+	is(t, "a loop", second(files.Open(root, "loop", fsmod.How{Read: true, Follow: true})), abi.ELOOP)
+	isDenied(t, "an absolute link", second(files.Readlink(root, "absolute")), abi.EACCES, "read /data/absolute", "leads out")
+	if link, err := files.Readlink(root, "inside"); link != "sub/inner" || err != nil {
+		t.Error(link, err)
+	}
+	is(t, "a link that is none", second(files.Readlink(root, "file")), abi.EINVAL)
+	is(t, "times of a link", files.Chtimes(root, "inside", false, time.Time{}, time.Unix(1, 0)), abi.ENOTSUP)
+	// Within, links lead where they should.
+	for name, want := range map[string]string{"inside": "content of data/sub/inner", "inwards/inner": "content of data/sub/inner", "sub/back": "content of data/file"} {
+		fd, err := files.Open(root, name, fsmod.How{Read: true, Follow: true})
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		buf := make([]byte, 100)
+		if n, err := get(t, files, fd).Read(buf); string(buf[:n]) != want || err != nil {
+			t.Errorf("%s: %q, %v", name, buf[:n], err)
+		}
+	}
+	if _, err := files.Open(root, "dangling", fsmod.How{Write: true, Create: true, Follow: true}); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "sub", "new")); err != nil {
+		t.Error(err)
+	}
+	if data, err := os.ReadFile(filepath.Join(outer, "secret")); string(data) != "content of secret" || err != nil {
+		t.Errorf("%q, %v", data, err)
+	}
+}
+
+// A mount without write is only read, by each of its functions.
+func TestReadOnly(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "file", "sub/", "old")
+	files := begin(t, &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Folder: dir}}})
+	root := mount(t, files)
+	before, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, do := range map[string]func() error{
+		"write":          func() error { return second(files.Open(root, "file", fsmod.How{Write: true})) },
+		"read and write": func() error { return second(files.Open(root, "file", fsmod.How{Read: true, Write: true})) },
+		"truncate":       func() error { return second(files.Open(root, "file", fsmod.How{Read: true, Truncate: true})) },
+		"create":         func() error { return second(files.Open(root, "file", fsmod.How{Read: true, Create: true})) },
+		"times":          func() error { return files.Chtimes(root, "file", true, time.Time{}, time.Unix(1, 0)) },
+		"unlink":         func() error { return files.Unlink(root, "file") },
+		"rename":         func() error { return files.Rename(root, "file", root, "new") },
+	} {
+		isDenied(t, what, do(), abi.EROFS, "write /data/file", "would allow it with write: true")
+	}
+	is(t, "mkdir", files.Mkdir(root, "new"), abi.EROFS)
+	is(t, "rmdir", files.Rmdir(root, "sub"), abi.EROFS)
+	fd, err := files.Open(root, "file", fsmod.How{Read: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := get(t, files, fd)
+	is(t, "write what is open", second(f.Write([]byte("x"))), abi.EBADF)
+	is(t, "resize what is open", f.Truncate(0), abi.EBADF)
+	is(t, "allocate", f.Allocate(0, 100), abi.EBADF)
+	is(t, "times of what is open", f.Chtimes(time.Time{}, time.Unix(1, 0)), abi.EROFS)
+	is(t, "times of the mount", root.Chtimes(time.Time{}, time.Unix(1, 0)), abi.EROFS)
+	after, err := os.ReadDir(dir)
+	if err != nil || len(before) != len(after) || root.MayWrite() {
+		t.Error(before, after, err)
+	}
+	if data, _ := os.ReadFile(filepath.Join(dir, "file")); string(data) != "content of file" {
+		t.Errorf("%q", data)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	dir := t.TempDir()
+	policy := writable(dir)
+	policy.MaxFileBytes, policy.MaxWrittenBytes, policy.MaxOpen = 10<<10, 40<<10, 3
+	files := begin(t, policy)
+	root := mount(t, files)
+	fd, err := files.Open(root, "a", fsmod.How{Read: true, Write: true, Create: true}) // 4 KiB
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := get(t, files, fd)
+	data := make([]byte, 12<<10)
+	if n, err := f.Write(data); n != 10<<10 || err != nil { // 14
+		t.Error(n, err)
+	}
+	tooLarge := "larger than the 10KiB that max_file_bytes"
+	isDenied(t, "one byte more", second(f.Write(data[:1])), abi.EFBIG, "write /data/a", tooLarge)
+	isDenied(t, "far behind", second(f.WriteAt(data[:1], 1<<40)), abi.EFBIG, "write /data/a", tooLarge)
+	isDenied(t, "resize", f.Truncate(10<<10+1), abi.EFBIG, "write /data/a", tooLarge)
+	isDenied(t, "allocate", f.Allocate(10<<10, 1), abi.EFBIG, "write /data/a", tooLarge)
+	if err := f.Truncate(0); err != nil {
+		t.Error(err)
+	}
+	if err := f.Truncate(10 << 10); err != nil { // 24
+		t.Error(err)
+	}
+	if n, err := f.WriteAt(data, 0); n != 10<<10 || err != nil { // 34: it was overwritten
+		t.Error(n, err)
+	}
+	if err := files.Mkdir(root, "sub"); err != nil { // 38
+		t.Error(err)
+	}
+	if n, err := f.WriteAt(data, 0); n != 2<<10 || err != nil { // 40
+		t.Error(n, err)
+	}
+	spent := "more than the 40KiB that max_written_bytes"
+	isDenied(t, "write", second(f.WriteAt(data, 0)), abi.EDQUOT, "write /data/a", spent)
+	isDenied(t, "folder", files.Mkdir(root, "more"), abi.EDQUOT, "write /data/more", spent)
+	isDenied(t, "file", second(files.Open(root, "more", fsmod.How{Create: true})), abi.EDQUOT, "write /data/more", spent)
+	is(t, "folder that is there", files.Mkdir(root, "sub"), abi.EEXIST)
+	// What is there can still be opened, and made smaller.
+	if err := f.Truncate(5); err != nil {
+		t.Error(err)
+	}
+	isDenied(t, "grow", f.Truncate(6), abi.EDQUOT, "write /data/a", spent)
+	for _, name := range []string{"a", "sub"} {
+		if _, err := files.Open(root, name, fsmod.How{Create: name == "a"}); err != nil {
+			t.Error(err)
+		}
+	}
+	isDenied(t, "a fourth", second(files.Open(root, "a", fsmod.How{})), abi.EMFILE, "read /data/a", "3 files and folders open, which is max_open")
+	if err := files.CloseFile(5); err != nil {
+		t.Error(err)
+	}
+	if fd, err := files.Open(root, "a", fsmod.How{}); fd != 5 || err != nil {
+		t.Error(fd, err)
+	}
+}
+
+// Each activity has limits and descriptors of its own.
+func TestBegin(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "x")
+	policy := &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/b": {Folder: dir}, "/a": {Folder: dir}, "/c": {Folder: dir}}}
+	folders, err := policy.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer folders.Close()
+	for range 2 {
+		before := descriptors(t)
+		files := folders.Begin(func(int) bool { return false }, nil)
+		var names []string
+		for fd := uint32(3); ; fd++ {
+			f, err := files.Get(fd)
+			if err != nil {
+				is(t, "one beyond", err, abi.EBADF)
+				break
+			}
+			name, ok := f.Mount()
+			if !ok || !f.IsDir() {
+				t.Error(fd, "is no mount")
+			}
+			names = append(names, name)
+		}
+		if !slices.Equal(names, []string{"/a", "/b", "/c"}) {
+			t.Error(names)
+		}
+		for range 20 {
+			fd, err := files.Open(mount(t, files), ".", fsmod.How{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := get(t, files, fd).Entry(2); err != nil {
+				t.Error(err)
+			}
+		}
+		// A mount can be closed, renumbered and replaced, for this activity.
+		if err := errors.Join(files.CloseFile(4), files.Renumber(10, 3), files.Renumber(3, 3)); err != nil {
+			t.Error(err)
+		}
+		if _, ok := mount(t, files).Mount(); ok {
+			t.Error("3 is a mount still")
+		}
+		is(t, "to nothing", files.Renumber(3, 4), abi.EBADF)
+		is(t, "to a number that is none", files.Renumber(3, 1<<31), abi.EBADF)
+		is(t, "from nothing", files.Renumber(4, 3), abi.EBADF)
+		if err := files.Close(); err != nil {
+			t.Error(err)
+		}
+		if after := descriptors(t); after != before {
+			t.Errorf("%d descriptors were open before, and %d are", before, after)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	dir, second := t.TempDir(), t.TempDir()
+	put(t, dir, "a", "sub/x", "full/y")
+	policy := writable(dir)
+	policy.Mounts["/two"] = fsmod.Mount{Folder: second, Write: true}
+	files := begin(t, policy)
+	root, two := mount(t, files), get(t, files, 4)
+	fd, err := files.Open(root, "sub", fsmod.How{Directory: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub := get(t, files, fd)
+	is(t, "unlink a folder", files.Unlink(root, "sub"), abi.EISDIR)
+	is(t, "rmdir a file", files.Rmdir(root, "a"), abi.ENOTDIR)
+	is(t, "rmdir what is full", files.Rmdir(root, "full"), abi.ENOTEMPTY)
+	is(t, "unlink nothing", files.Unlink(root, "none"), abi.ENOENT)
+	is(t, "rename nothing", files.Rename(root, "none", root, "b"), abi.ENOENT)
+	is(t, "rename to another mount", files.Rename(root, "a", two, "a"), abi.EXDEV)
+	if err := errors.Join(
+		files.Mkdir(root, "new"), files.Rename(root, "a", root, "new/a"), files.Rename(root, "new/a", sub, "b"), files.Rename(sub, "b", sub, "c"),
+		files.Rename(sub, "c", root, "d"), files.Rmdir(root, "new"), files.Unlink(sub, "x"),
+	); err != nil {
+		t.Error(err)
+	}
+	when := time.Unix(1_000_000_000, 123456789)
+	fd, err = files.Open(root, "d", fsmod.How{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := get(t, files, fd)
+	for what, set := range map[string]func() error{
+		"by name": func() error { return files.Chtimes(root, "d", true, time.Time{}, when) },
+		"by file": func() error { return d.Chtimes(time.Time{}, when) },
+	} {
+		put(t, dir, "d")
+		err := set()
+		info, statErr := d.Stat()
+		if err != nil || statErr != nil || info.Modified.Unix() != when.Unix() {
+			t.Error(what, info, err, statErr)
+		}
+	}
+	info, err := files.Stat(root, "d", false)
+	if own, ownErr := d.Stat(); err != nil || ownErr != nil || own != info || info.Size != int64(len("content of d")) || !info.Mode.IsRegular() || info.Device != 1 || info.Links != 1 {
+		t.Error(info, own, err, ownErr)
+	}
+	if err := errors.Join(root.Chtimes(when, time.Time{}), files.Rename(root, "d", root, "e")); err != nil {
+		t.Error(err)
+	}
+	is(t, "times under another name", d.Chtimes(time.Time{}, when), abi.ENOTSUP)
+}
+
+// A folder is listed in pieces, from anywhere.
+func TestEntries(t *testing.T) {
+	dir := t.TempDir()
+	want := []string{".", ".."}
+	for i := range 1000 {
+		name := fmt.Sprintf("f%04d", i)
+		put(t, dir, name)
+		want = append(want, name)
+	}
+	interrupted := false
+	folders, err := writable(dir).Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer folders.Close()
+	files := folders.Begin(func(int) bool { return interrupted }, nil)
+	defer files.Close()
+	root := mount(t, files)
+	all := func() (names []string) {
+		for i := uint64(0); ; i++ {
+			e, ok, err := root.Entry(i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !ok {
+				return names
+			}
+			if e.Mode.IsDir() != (i < 2) {
+				t.Errorf("%+v", e)
+			}
+			names = append(names, e.Name)
+		}
+	}
+	listed := all()
+	sorted := slices.Sorted(slices.Values(listed))
+	if !slices.Equal(sorted, want) {
+		t.Errorf("%d entries", len(listed))
+	}
+	for _, i := range []uint64{5, 4, 900, 2, 300, 299, 1001} {
+		if e, ok, err := root.Entry(i); e.Name != listed[i] || !ok || err != nil {
+			t.Errorf("%d: %+v, %v, %v; want %s", i, e, ok, err, listed[i])
+		}
+	}
+	for _, i := range []uint64{1002, 1 << 40, 1<<64 - 1} {
+		if e, ok, err := root.Entry(i); ok || err != nil {
+			t.Errorf("%d: %+v, %v", i, e, err)
+		}
+	}
+	put(t, dir, "new")
+	if n := len(all()); n != 1003 { // beginning anew finds what is new
+		t.Errorf("%d entries", n)
+	}
+	interrupted = true
+	root.Entry(0)
+	is(t, "interrupted", third(root.Entry(900)), abi.EINTR)
+}
+
+// No path reaches what is beside the folder.
+func FuzzPath(f *testing.F) {
+	for _, name := range []string{"file", "..", "../outside", "sub/../../outside", "/etc/passwd", "", ".", "a\x00b", "//", "sub//../file/", "./././", "up/outside", "\\..\\outside", "C:\\x", "\xff"} {
+		f.Add(name, "sub/x")
+	}
+	f.Fuzz(func(t *testing.T, name, other string) {
+		outer := t.TempDir()
+		put(t, outer, "outside", "data/file", "data/sub/inner")
+		dir := filepath.Join(outer, "data")
+		if err := os.Symlink("..", filepath.Join(dir, "up")); err != nil {
+			t.Fatal(err)
+		}
+		files := begin(t, writable(dir))
+		root := mount(t, files)
+		for _, how := range []fsmod.How{{Follow: true}, {Write: true, Create: true, Follow: true}, {Create: true, Exclusive: true}, {Directory: true}} {
+			fd, err := files.Open(root, name, how)
+			if err != nil {
+				continue
+			}
+			file := get(t, files, fd)
+			if _, err := file.Write([]byte("x")); err == nil && file.IsDir() {
+				t.Error("a folder was written")
+			}
+			files.Stat(file, other, true) //nolint:errcheck // none of these need succeed
+		}
+		files.Mkdir(root, name)               //nolint:errcheck
+		files.Rename(root, name, root, other) //nolint:errcheck
+		files.Unlink(root, name)              //nolint:errcheck
+		files.Rmdir(root, other)              //nolint:errcheck
+		left, err := os.ReadDir(outer)
+		if data, readErr := os.ReadFile(filepath.Join(outer, "outside")); err != nil || len(left) != 2 || string(data) != "content of outside" || readErr != nil {
+			t.Errorf("%q, %q: %v, %q, %v, %v", name, other, left, data, err, readErr)
+		}
+	})
+}

@@ -1,0 +1,406 @@
+// Package httpmod is the passthrough module http: guests send HTTP requests, to the origins that the
+// operator's policy allows and to no others. abi/SPEC.md describes it as a guest sees it.
+//
+// What keeps a guest within its policy:
+//
+//   - Deny by default: a request needs a [Rule] that has its origin, method and path.
+//   - A request is made of the parts that the rules were compared with, so that nobody after us can
+//     read the URL differently. What programs disagree about is refused, not put right.
+//   - The address of every connection is checked when the socket is connected, after all look-ups of
+//     names. Only public addresses are allowed, and the listed ones. Connections are shared by the
+//     modules that may reach the same addresses, and by no others.
+//   - Redirects are requests of their own, compared with the rules again.
+//   - No proxy, cookie or credential comes from the worker's environment.
+package httpmod
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/passthrough/secretmod"
+)
+
+// Options are for programs that embed the module. The zero value is what wasmworker itself uses.
+type Options struct {
+	// Secrets are what rules can put into headers. Default: none.
+	Secrets *secretmod.Store
+	// Dialer makes the connections, and its Resolver looks up names. Its Control functions run after
+	// the policy's. Default: the zero net.Dialer.
+	Dialer net.Dialer
+	// TLS has what servers are verified with, such as root certificates, and what they may ask for.
+	// Default: those of the system.
+	TLS *tls.Config
+	// MaxConnsPerHost is the most connections to one host, of all activities whose modules may reach
+	// the same addresses; further requests wait. Default 0: no limit but that of activities.
+	MaxConnsPerHost int
+	// Wrap is put around the transport, to trace or count requests. It sees each of them after the
+	// rules did, redirects too. It must not change where they go. Default: none.
+	Wrap func(http.RoundTripper) http.RoundTripper
+}
+
+// New makes the passthrough module. Its policy is a [*Policy].
+func New(options Options) passthrough.Module {
+	m := &module{options: options, pools: map[string]pool{}}
+	return passthrough.Module{
+		Name:      "http",
+		Functions: map[string]passthrough.Func{"send": m.send},
+		Policy:    &Policy{},
+		Check:     func(policy any) error { return policy.(*Policy).checkSecrets(options.Secrets) },
+		Close:     m.close,
+	}
+}
+
+type module struct {
+	options Options
+
+	mu    sync.Mutex
+	pools map[string]pool // by the private addresses that their connections may have
+}
+
+// pool keeps the connections that modules share.
+type pool struct {
+	transport *http.Transport
+	wrapped   http.RoundTripper
+}
+
+const (
+	maxHead        = 64 << 10 // bytes of JSON: URL and headers of a request
+	maxHeaderBytes = 64 << 10 // of a response
+)
+
+// requestHead is what comes before a request's body.
+type requestHead struct {
+	Method  string              `json:"method"`
+	URL     string              `json:"url"`
+	Headers map[string][]string `json:"headers"`
+	Timeout abi.Milliseconds    `json:"timeout_ms"`
+}
+
+// responseHead is what comes before a response's body.
+type responseHead struct {
+	Status  int         `json:"status"`
+	Headers http.Header `json:"headers"`
+}
+
+// request is a request that is well-formed. Nothing is known about whether it is allowed.
+type request struct {
+	method  string
+	target  target
+	headers http.Header
+	body    []byte
+	timeout abi.Milliseconds
+}
+
+// send is wasmworker:http/v1 send.
+func (m *module) send(ctx context.Context, frame []byte) ([]byte, error) {
+	policy := passthrough.PolicyOf[Policy](ctx)
+	req, err := parseRequest(frame)
+	if err != nil {
+		return nil, err
+	}
+	if size, most := int64(len(req.body)), policy.maxRequest(); size > most {
+		return nil, fmt.Errorf("%w: the request's body has %d bytes, and max_request_bytes of the http policy is %d", abi.EMSGSIZE, size, most)
+	}
+	timeout := policy.timeout(req.timeout)
+	limited, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	what := req.method + " " + req.target.String()
+	response, err := m.exchange(limited, policy, req)
+	if err == nil {
+		return response, nil
+	}
+	if _, known := errors.AsType[abi.Errno](err); known {
+		return nil, err
+	}
+	timedOut, ok := errors.AsType[net.Error](err)
+	switch {
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("%w: %s was aborted with its activity", abi.ECANCELED, what)
+	case limited.Err() != nil:
+		return nil, fmt.Errorf("%w: %s took more than its %s", abi.ETIMEDOUT, what, timeout)
+	case ok && timedOut.Timeout():
+		return nil, fmt.Errorf("%w: %s: %s", abi.ETIMEDOUT, what, reason(err))
+	}
+	return nil, fmt.Errorf("%w: %s: %s", abi.EIO, what, reason(err))
+}
+
+// reason says why a request failed, without the addresses of the worker and of its name servers.
+func reason(err error) string {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return "the name of the host cannot be resolved: " + dns.Err
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Op + ": " + op.Err.Error()
+	}
+	return err.Error()
+}
+
+// exchange sends a request, follows redirects as far as the policy says, and reads the response.
+func (m *module) exchange(ctx context.Context, policy *Policy, req *request) ([]byte, error) {
+	for hop := 0; ; hop++ {
+		response, err := m.roundTrip(ctx, policy, req)
+		if err != nil {
+			return nil, err
+		}
+		location := response.Header.Get("Location")
+		if hop == policy.MaxRedirects || location == "" || !slices.Contains([]int{301, 302, 303, 307, 308}, response.StatusCode) {
+			defer response.Body.Close()
+			return readResponse(response, policy.maxResponse())
+		}
+		io.CopyN(io.Discard, response.Body, 4<<10) //nolint:errcheck // so that the connection can be used again, most often
+		response.Body.Close()
+		if err := req.redirect(response.StatusCode, location); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// roundTrip sends one request, if the policy allows it.
+func (m *module) roundTrip(ctx context.Context, policy *Policy, req *request) (*http.Response, error) {
+	allowed, why := policy.check(req.method, req.target)
+	if why != nil {
+		return nil, req.deny(why)
+	}
+	r, err := http.NewRequestWithContext(ctx, req.method, "", bytes.NewReader(req.body))
+	if err != nil {
+		return nil, err
+	}
+	r.URL = req.target.url()
+	if r.Header, err = m.headers(req, allowed); err != nil {
+		return nil, err
+	}
+	response, err := m.pool(policy).RoundTrip(r)
+	if why, denied := errors.AsType[*denial](err); denied {
+		return nil, req.deny(why)
+	}
+	if err == nil && response.StatusCode == http.StatusSwitchingProtocols {
+		response.Body.Close()
+		return nil, errors.New("the server switched to another protocol, unasked")
+	}
+	return response, err
+}
+
+// portable are the headers that go along when a redirect leads to another origin. Any other could be a credential.
+var portable = []string{"Accept", "Accept-Encoding", "Accept-Language", "Content-Encoding", "Content-Type", "Range", "User-Agent"}
+
+// redirect makes the request that a redirect asks for, as the Fetch standard has it.
+func (r *request) redirect(status int, location string) error {
+	const prefix = "the server's redirect cannot be followed"
+	u, err := r.target.url().Parse(location)
+	if err != nil {
+		return errors.New(prefix + ": its URL is malformed")
+	}
+	u.Fragment, u.RawFragment = "", ""
+	next, err := parseTarget(u.String())
+	if err != nil {
+		return fmt.Errorf("%s: %w", prefix, err)
+	}
+	if next.origin() != r.target.origin() {
+		maps.DeleteFunc(r.headers, func(name string, _ []string) bool { return !slices.Contains(portable, name) })
+	}
+	r.target = next
+	if status == 303 && r.method != "HEAD" || (status == 301 || status == 302) && r.method == "POST" {
+		r.method, r.body = "GET", nil
+		maps.DeleteFunc(r.headers, func(name string, _ []string) bool { return strings.HasPrefix(name, "Content-") })
+	}
+	return nil
+}
+
+// deny makes the error of a request that is not allowed.
+func (r *request) deny(why *denial) error {
+	return passthrough.Deny(r.method+" "+r.target.String(), "%s", why)
+}
+
+// headers are what is sent: the guest's, with the secrets that it may use, and the rule's own. The request itself keeps
+// the names, so that a redirect is asked about them again.
+func (m *module) headers(req *request, allowed *rule) (http.Header, error) {
+	headers := req.headers.Clone()
+	for name, values := range headers {
+		for i, value := range values {
+			for _, mentioned := range secretmod.Mentioned(value) {
+				if !slices.Contains(allowed.secrets, mentioned) {
+					return nil, req.deny(&denial{
+						why: fmt.Sprintf("the secret %s may not be used there", shorten(strconv.QuoteToASCII(mentioned))),
+						fix: "its name under secrets of the rule that allows the request",
+					})
+				}
+			}
+			expanded, err := m.expand(name, value)
+			if err != nil {
+				return nil, err
+			}
+			values[i] = expanded
+		}
+	}
+	for name, value := range allowed.headers {
+		expanded, err := m.expand(name, value)
+		if err != nil {
+			return nil, err
+		}
+		headers[name] = []string{expanded}
+	}
+	return headers, nil
+}
+
+// expand puts secrets into the value of a header.
+func (m *module) expand(name, value string) (string, error) {
+	expanded, err := m.options.Secrets.Expand(value)
+	if err == nil && expanded != value {
+		err = checkHeader(name, []string{expanded})
+	}
+	if err != nil { // the operator's to repair, and no business of the guest's
+		return "", fmt.Errorf("%w: a secret of header %s cannot be used: %w", abi.EIO, shorten(name), err)
+	}
+	return expanded, nil
+}
+
+// pool returns the transport for a policy. A connection that one module was allowed to make must not be
+// found by another one that is not, so each set of private addresses has connections of its own.
+func (m *module) pool(policy *Policy) http.RoundTripper {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p, ok := m.pools[policy.reach]
+	if !ok {
+		p.transport = &http.Transport{
+			Proxy:                  nil, // it would be connected to in place of what was checked
+			DialContext:            guard(m.options.Dialer, policy.private).DialContext,
+			TLSClientConfig:        m.options.TLS.Clone(),
+			TLSHandshakeTimeout:    10 * time.Second,
+			DisableCompression:     true, // what comes is what is counted, and what the guest gets
+			MaxIdleConns:           100,
+			MaxIdleConnsPerHost:    16,
+			MaxConnsPerHost:        m.options.MaxConnsPerHost,
+			IdleConnTimeout:        90 * time.Second,
+			MaxResponseHeaderBytes: maxHeaderBytes,
+			ForceAttemptHTTP2:      true,
+			// A server that vanished would let one request after another time out on the same connection.
+			HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second},
+		}
+		if p.wrapped = p.transport; m.options.Wrap != nil {
+			p.wrapped = m.options.Wrap(p.transport)
+		}
+		m.pools[policy.reach] = p
+	}
+	return p.wrapped
+}
+
+// close closes the connections, none of which is in use any more.
+func (m *module) close(context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range m.pools {
+		p.transport.CloseIdleConnections()
+	}
+	return nil
+}
+
+// parseRequest decodes what a guest sends and checks its form.
+func parseRequest(frame []byte) (*request, error) {
+	var head requestHead
+	body, err := passthrough.DecodeFrame(frame, &head)
+	if err != nil {
+		return nil, err
+	}
+	if size := len(frame) - 4 - len(body); size > maxHead { // servers take hardly more
+		return nil, fmt.Errorf("%w: the request's head has %d bytes, and at most %d are allowed", abi.EMSGSIZE, size, maxHead)
+	}
+	r := &request{method: cmp.Or(head.Method, "GET"), body: body, timeout: head.Timeout}
+	if r.target, err = parseTarget(head.URL); err != nil {
+		return nil, fmt.Errorf("%w: %w", abi.EINVAL, err)
+	}
+	if err := checkMethod(r.method); err != nil {
+		return nil, fmt.Errorf("%w: %w", abi.EINVAL, err)
+	}
+	if head.Timeout < 0 {
+		return nil, fmt.Errorf("%w: timeout_ms is negative", abi.EINVAL)
+	}
+	r.headers = http.Header{"User-Agent": {"wasmworker"}}
+	for _, name := range slices.Sorted(maps.Keys(head.Headers)) { // in some order that is always the same
+		if err := checkHeader(name, head.Headers[name]); err != nil {
+			return nil, fmt.Errorf("%w: %w", abi.EINVAL, err)
+		}
+		key := http.CanonicalHeaderKey(name)
+		if key == "User-Agent" {
+			delete(r.headers, key)
+		}
+		r.headers[key] = append(r.headers[key], head.Headers[name]...)
+	}
+	return r, nil
+}
+
+// checkMethod checks the form of a method, and refuses those that are not about a resource.
+func checkMethod(method string) error {
+	switch {
+	case !isToken(method) || len(method) > 32:
+		return errors.New("the method is not an HTTP method")
+	case slices.Contains([]string{"CONNECT", "TRACE"}, strings.ToUpper(method)):
+		return fmt.Errorf("the method %s is not available", method)
+	}
+	return nil
+}
+
+// owned are the headers that belong to the connection or are derived from URL and body: whoever sets
+// them can make client and server, or proxies between them, see different requests.
+var owned = []string{"Connection", "Content-Length", "Expect", "Host", "Http2-Settings", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
+
+func checkHeader(name string, values []string) error {
+	if !isToken(name) {
+		return errors.New("a header's name is not valid")
+	}
+	if key := http.CanonicalHeaderKey(name); slices.Contains(owned, key) || strings.HasPrefix(key, "Proxy-") {
+		return fmt.Errorf("the header %s is the host's to set", shorten(name))
+	}
+	for _, value := range values {
+		if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+			return fmt.Errorf("the value of header %s has a line break or another control character", shorten(name))
+		}
+	}
+	return nil
+}
+
+// isToken reports whether a text is a token as RFC 9110 has it, as methods and names of headers are.
+func isToken(text string) bool {
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool {
+		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
+	})
+}
+
+// readResponse reads a response and encodes it for the guest.
+func readResponse(response *http.Response, most int64) ([]byte, error) {
+	frame, err := passthrough.EncodeFrame(responseHead{response.StatusCode, response.Header}, nil)
+	if err != nil {
+		return nil, err
+	}
+	tooLarge := fmt.Errorf("%w: the response's body is larger than max_response_bytes of the http policy, %d", abi.EMSGSIZE, most)
+	announced := response.ContentLength
+	if response.Body == http.NoBody { // the length in the answer to HEAD is another's
+		announced = 0
+	}
+	if announced > most {
+		return nil, tooLarge
+	}
+	buffer := bytes.NewBuffer(slices.Grow(frame, int(max(announced, 0))+bytes.MinRead))
+	n, err := buffer.ReadFrom(io.LimitReader(response.Body, most+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case n > most:
+		return nil, tooLarge
+	}
+	return buffer.Bytes(), nil
+}
