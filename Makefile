@@ -126,9 +126,9 @@ hostile: ## a thousand rounds of the hostile modules, and no growth
 languages: ## measure the languages and write docs/languages.md
 	$(GO) test ./internal/conformance -count=1 -run '^TestConformance$$' -languages
 
-.PHONY: units
-units: ## run every conformance case the same way again and again, and write what each costs to testdata/conformance/units.json
-	$(GO) test ./internal/conformance -count=1 -run '^TestDeterministic$$' -units
+.PHONY: fuel
+fuel: ## run every conformance case the same way again and again, and write what each costs to testdata/conformance/fuel.json
+	$(GO) test ./internal/conformance -count=1 -run '^TestDeterministic$$' -fuel
 
 .PHONY: deterministic
 deterministic: build modules ## a hundred runs of each conformance case in both engines of wazero and of the examples' cases, and no difference

@@ -349,7 +349,7 @@ const (
 	TypeWasmTrap         = "WasmTrap"         // the guest trapped
 	TypeStackOverflow    = "StackOverflow"    // its calls were nested too deeply
 	TypeOutOfMemory      = "OutOfMemory"      // it ended after it was refused more memory
-	TypeOutOfUnits       = "OutOfUnits"       // it used up the units of computation that it may use
+	TypeOutOfFuel       = "OutOfFuel"       // it used up the units of computation that it may use
 	TypeExitCode         = "ExitCode"         // it exited
 	TypeProtocolError    = "ProtocolError"    // it broke the contract
 	TypeOutputTooLarge   = "OutputTooLarge"   // its output is above the limit

@@ -30,9 +30,9 @@ func BenchmarkCall(b *testing.B) {
 		{"order", guest(b, "go"), task("Price", abi.EncodingJSON, input)},
 		{"c", "testdata/onepage.wasm", task("Translate", abi.EncodingBinary, make([]byte, 64))},
 	} {
-		for _, policy := range []sandbox.Policy{sandbox.PolicyPristine, sandbox.PolicyReuse, sandbox.PolicyFresh} {
+		for _, policy := range []sandbox.Isolation{sandbox.IsolationPristine, sandbox.IsolationReuse, sandbox.IsolationFresh} {
 			b.Run(g.name+"/"+string(policy), func(b *testing.B) {
-				s := newSandbox(b, sandbox.Config{Defaults: sandbox.Options{Policy: policy}}, g.file)
+				s := newSandbox(b, sandbox.Config{Defaults: sandbox.Options{Isolation: policy}}, g.file)
 				requirePolicy(b, s, policy)
 				call(b, s, g.task) // the first one makes the instance
 				b.ReportAllocs()
@@ -53,11 +53,11 @@ func call(b *testing.B, s *sandbox.Sandbox, task sandbox.Task) *sandbox.Payload 
 }
 
 // requirePolicy makes sure that no module has fallen back to another policy.
-func requirePolicy(b *testing.B, s *sandbox.Sandbox, policy sandbox.Policy) {
+func requirePolicy(b *testing.B, s *sandbox.Sandbox, policy sandbox.Isolation) {
 	b.Helper()
 	for _, m := range s.Modules() {
-		if m.Options.Policy != policy {
-			b.Fatalf("module %s has policy %s: %s", m.File.Name, m.Options.Policy, m.Fallback())
+		if m.Options.Isolation != policy {
+			b.Fatalf("module %s has policy %s: %s", m.File.Name, m.Options.Isolation, m.Fallback())
 		}
 	}
 }
@@ -71,7 +71,7 @@ func BenchmarkEcho(b *testing.B) {
 		{"go", guest(b, "go"), guest(b, "extism")},
 	} {
 		s := newSandbox(b, sandbox.Config{}, g.ours)
-		requirePolicy(b, s, sandbox.PolicyPristine)
+		requirePolicy(b, s, sandbox.IsolationPristine)
 		plugin, err := extism.NewPlugin(b.Context(),
 			extism.Manifest{Wasm: []extism.Wasm{extism.WasmFile{Path: g.extism}}}, extism.PluginConfig{EnableWasi: true}, nil)
 		if err != nil {

@@ -19,7 +19,7 @@ import (
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/bench/order"
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -41,7 +41,7 @@ func BenchmarkIdle(b *testing.B) {
 		b.Skip("reads /proc/self/smaps_rollup")
 	}
 	module := guest(b, "go")
-	for name, policy := range map[string]sandbox.Policy{"pristine": sandbox.PolicyPristine, "fresh": sandbox.PolicyReuse} {
+	for name, policy := range map[string]sandbox.Isolation{"pristine": sandbox.IsolationPristine, "fresh": sandbox.IsolationReuse} {
 		b.Run(name, func(b *testing.B) {
 			if b.N == 1 {
 				return // the testing package only tries; a try takes as long as a measurement
@@ -68,7 +68,7 @@ func BenchmarkIdle(b *testing.B) {
 type idleMemory struct{ Soon, Later float64 }
 
 // idleChild makes the instances, prints what they hold, and returns the exit code.
-func idleChild(policy sandbox.Policy) int {
+func idleChild(policy sandbox.Isolation) int {
 	n, err := strconv.Atoi(os.Getenv(countVariable))
 	var result idleMemory
 	if err == nil {
@@ -84,13 +84,13 @@ func idleChild(policy sandbox.Policy) int {
 	return 0
 }
 
-func idle(policy sandbox.Policy, n int) (held idleMemory, err error) {
-	module, err := catalog.Read(filepath.Join(scratch, "go.wasm"))
+func idle(policy sandbox.Isolation, n int) (held idleMemory, err error) {
+	module, err := modules.Read(filepath.Join(scratch, "go.wasm"))
 	if err != nil {
 		return held, err
 	}
 	s, err := sandbox.New(sandbox.Config{
-		Modules: []*catalog.Module{module}, Defaults: sandbox.Options{Policy: policy},
+		Modules: []*modules.File{module}, Defaults: sandbox.Options{Isolation: policy},
 		Limit: n, CacheDir: filepath.Join(scratch, "cache"),
 	})
 	if err != nil {
@@ -115,7 +115,7 @@ func idle(policy sandbox.Policy, n int) (held idleMemory, err error) {
 	if err != nil {
 		return held, err
 	}
-	if policy == sandbox.PolicyPristine { // others have nothing that they could give back
+	if policy == sandbox.IsolationPristine { // others have nothing that they could give back
 		time.Sleep(idleFor)
 	}
 	later, err := memory()

@@ -10,12 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
-// scratchVariable names a folder for what the benchmarks build and compile. Several runs can
+// scratchVariable names a directory for what the benchmarks build and compile. Several runs can
 // share it, as those of one report do. Without it, each run has its own.
 const scratchVariable = "BENCH_SCRATCH"
 
@@ -23,7 +23,7 @@ var scratch = os.Getenv(scratchVariable)
 
 func TestMain(m *testing.M) {
 	if policy := os.Getenv(idleVariable); policy != "" {
-		os.Exit(idleChild(sandbox.Policy(policy)))
+		os.Exit(idleChild(sandbox.Isolation(policy)))
 	}
 	os.Exit(testbed.Main(func() int {
 		if scratch == "" {
@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// build builds a package of a folder of this module, once for each scratch folder.
+// build builds a package of a directory of this module, once for each scratch directory.
 func build(b *testing.B, output, dir string, env []string, args ...string) string {
 	b.Helper()
 	path := filepath.Join(scratch, output)
@@ -64,7 +64,7 @@ func guest(b *testing.B, name string) string {
 func newSandbox(b *testing.B, cfg sandbox.Config, files ...string) *sandbox.Sandbox {
 	b.Helper()
 	for _, file := range files {
-		m, err := catalog.Read(file)
+		m, err := modules.Read(file)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -25,7 +25,7 @@ func BenchmarkPassthrough(b *testing.B) {
 		s := newSandbox(b, sandbox.Config{Passthrough: set, Defaults: sandbox.Options{
 			Passthrough: []string{"bench"}, Policies: map[string]any{"bench": granted},
 		}}, "testdata/calls.wasm")
-		requirePolicy(b, s, sandbox.PolicyPristine)
+		requirePolicy(b, s, sandbox.IsolationPristine)
 		call(b, s, sandbox.Task{Activity: "Calls"})
 		b.ReportAllocs()
 		for b.Loop() {

@@ -45,7 +45,7 @@ func BenchmarkInterrupt(b *testing.B) {
 					if !interrupted(err) {
 						b.Fatal("not interrupted, but: ", err)
 					}
-					if ran = usage.Units > 0; ran {
+					if ran = usage.Fuel > 0; ran {
 						late = append(late, returned)
 					}
 				}

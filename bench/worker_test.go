@@ -163,8 +163,8 @@ func cpuTime(b *testing.B, pid int) time.Duration {
 	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
-// modules is how many BenchmarkStart serves.
-const modules = 10
+// served is how many BenchmarkStart serves.
+const served = 10
 
 // BenchmarkStart measures the time from the start of a worker's process until an activity has
 // been executed that has waited for it: so it contains the first poll. All that is compiled is in
@@ -227,7 +227,7 @@ func manyModules(b *testing.B) string {
 		Modules   []string          `json:"modules"`
 		PerModule map[string]module `json:"per_module"`
 	}{PerModule: map[string]module{}}
-	for i := range modules {
+	for i := range served {
 		name := fmt.Sprintf("m%d", i)
 		file := filepath.Join(dir, name+".wasm")
 		custom := "\x00\x05\x03own" + string(rune('0'+i)) // wazero wants one that is not empty at the end

@@ -16,7 +16,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
@@ -24,13 +24,13 @@ import (
 // idleHeartbeat is how often the host heartbeats for a guest that does not, at most.
 const idleHeartbeat = 5 * time.Second
 
-// MetricUnits is a counter of the Temporal client's metrics handler: the units of
+// MetricFuel is a counter of the Temporal client's metrics handler: the units of
 // computation that guests have used, by activity type; see [sandbox.Usage].
-const MetricUnits = "wasmworker_activity_units"
+const MetricFuel = "wasmworker_activity_fuel"
 
 // MetricInstances is a counter of the Temporal client's metrics handler: activities that got
 // an instance, with the tag "instance" saying which, see [sandbox.Origin]. Activities of
-// modules that cannot be set back, which cost more, count as "fallback".
+// modules that cannot be reset, which cost more, count as "fallback".
 const MetricInstances = "wasmworker_activity_instances"
 
 // MetricInstanceWait is a timer of the Temporal client's metrics handler: how long activities waited for their
@@ -141,7 +141,7 @@ func (a *attempt) run(ctx context.Context, info activity.Info, args []sandbox.Pa
 		defer cancel()
 	}
 	grace := a.plugin.options.CancelGrace
-	if act, ok := a.plugin.sandbox.Lookup(info.ActivityType.Name); ok && act.Module.File.Kind != catalog.KindNative {
+	if act, ok := a.plugin.sandbox.Lookup(info.ActivityType.Name); ok && act.Module.File.Kind != modules.KindNative {
 		grace = 0 // it cannot be told
 	}
 
@@ -206,14 +206,14 @@ func (a *attempt) run(ctx context.Context, info activity.Info, args []sandbox.Pa
 		}
 	}
 	result, err := run(guest, task)
-	metrics.Counter(MetricUnits).Inc(usage.Units)
+	metrics.Counter(MetricFuel).Inc(usage.Fuel)
 	if usage.Wait > 0 { // otherwise it asked for none
 		metrics.Timer(MetricInstanceWait).Record(usage.Wait)
 	}
 	if usage.Instance != "" {
 		metrics.WithTags(map[string]string{"instance": string(usage.Instance)}).Counter(MetricInstances).Inc(1)
 	}
-	activity.GetLogger(ctx).Debug("The guest has returned.", "Units", usage.Units, "Instance", string(usage.Instance))
+	activity.GetLogger(ctx).Debug("The guest has returned.", "Units", usage.Fuel, "Instance", string(usage.Instance))
 	return result, err
 }
 
@@ -254,7 +254,7 @@ func (a *attempt) watch(ctx context.Context, grace time.Duration, interrupt cont
 }
 
 // beat heartbeats for a guest, now and at intervals, until it does so itself: that is how Temporal
-// says that the activity was cancelled, paused or reset. It repeats the details of the last
+// says that the activity was canceled, paused or reset. It repeats the details of the last
 // attempt, which would otherwise be lost if this one is cut off early.
 func (a *attempt) beat(ctx context.Context, interval time.Duration, done <-chan struct{}) {
 	ticker := time.NewTicker(interval)
@@ -304,7 +304,7 @@ func (a *attempt) temporalError(ctx context.Context, info activity.Info, err err
 	activityType := info.ActivityType.Name
 	var (
 		failure     *abi.Failure
-		cancelled   *sandbox.CancelledError
+		canceled    *sandbox.CanceledError
 		interrupted *sandbox.InterruptedError
 		unknown     *sandbox.UnknownActivityError
 	)
@@ -314,8 +314,8 @@ func (a *attempt) temporalError(ctx context.Context, info activity.Info, err err
 			failure.NextRetryDelay = abi.Milliseconds(handOver)
 		}
 		return applicationError(failure)
-	case errors.As(err, &cancelled):
-		return a.cancelled(ctx, activityType, cancelled.Details)
+	case errors.As(err, &canceled):
+		return a.canceled(ctx, activityType, canceled.Details)
 	case errors.As(err, &interrupted):
 		if errors.Is(interrupted.Cause, worker.ErrWorkerShutdown) {
 			return a.plugin.interruptedError(info, a.lastDetails()...)
@@ -323,15 +323,15 @@ func (a *attempt) temporalError(ctx context.Context, info activity.Info, err err
 		if errors.Is(interrupted.Cause, context.DeadlineExceeded) {
 			return interrupted.Cause // the server has timed the attempt out, and the SDK reports nothing
 		}
-		return a.cancelled(ctx, activityType, nil)
+		return a.canceled(ctx, activityType, nil)
 	case errors.As(err, &unknown):
 		return temporal.NewApplicationError(unknown.Error(), "ActivityNotRegisteredError")
 	}
 	return err
 }
 
-// cancelled is how an attempt ends that stopped, or was stopped, because it was asked to.
-func (a *attempt) cancelled(ctx context.Context, activityType string, details *sandbox.Payload) error {
+// canceled is how an attempt ends that stopped, or was stopped, because it was asked to.
+func (a *attempt) canceled(ctx context.Context, activityType string, details *sandbox.Payload) error {
 	var values []any
 	if details != nil {
 		values = []any{rawValue(*details)}

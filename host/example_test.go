@@ -22,17 +22,17 @@ import (
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
-// In your program these are where your Temporal server is, and your folder of modules.
+// In your program these are where your Temporal server is, and your directory of modules.
 var (
-	address = func() string { return testbed.Shared(testbed.ForExample).Address }
-	folder  = func() string { return testbed.Root(testbed.ForExample) + "/testdata/wat/echo.wasm" }
+	address   = func() string { return testbed.Shared(testbed.ForExample).Address }
+	directory = func() string { return testbed.Root(testbed.ForExample) + "/testdata/wat/echo.wasm" }
 )
 
 // A worker in daemon mode: Start returns once it polls.
 func Example() {
 	h, err := host.New(host.Options{
 		PluginOptions: host.PluginOptions{
-			Modules:                 []string{folder()},
+			Modules:                 []string{directory()},
 			MaxConcurrentActivities: 8,
 			GracefulShutdownTimeout: 30 * time.Second,
 		},
@@ -71,7 +71,7 @@ func Example() {
 // Any Temporal worker gets the activities of modules with one line, beside its own
 // workflows, which call them by name.
 func ExamplePlugin() {
-	wasm, err := host.NewPlugin(host.PluginOptions{Modules: []string{folder()}})
+	wasm, err := host.NewPlugin(host.PluginOptions{Modules: []string{directory()}})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func ExamplePassthroughModule() {
 		Policy:    &GreeterPolicy{},
 	}
 	h, err := host.New(host.Options{PluginOptions: host.PluginOptions{
-		Modules:     []string{folder()},
+		Modules:     []string{directory()},
 		Passthrough: []host.PassthroughModule{greeter},
 		PerModule: map[string]host.ModuleOptions{"echo": {
 			Passthrough: []string{"greeter"},

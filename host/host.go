@@ -1,7 +1,7 @@
 // Package host is a Temporal worker whose activities are WebAssembly modules.
 //
 // Its core is [Plugin], which gives any worker of the Temporal Go SDK the activities of
-// a folder of modules, with one line in worker.Options.Plugins. [Host] is a whole
+// a directory of modules, with one line in worker.Options.Plugins. [Host] is a whole
 // worker around that plugin: client, worker, signals-free start and stop.
 //
 //	h, err := host.New(host.Options{PluginOptions: host.PluginOptions{Modules: []string{"./acts"}}})

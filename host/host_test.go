@@ -653,7 +653,7 @@ func TestBadOptionsAreReportedTogether(t *testing.T) {
 	_, err := host.New(host.Options{PluginOptions: host.PluginOptions{
 		Modules:                 []string{wat(t, "echo"), filepath.Join(t.TempDir(), "missing")},
 		MaxConcurrentActivities: -3,
-		Defaults:                host.ModuleOptions{Policy: "sometimes", Passthrough: []string{"htpp"}},
+		Defaults:                host.ModuleOptions{Isolation: "sometimes", Passthrough: []string{"htpp"}},
 		PerModule:               map[string]host.ModuleOptions{"ecko": {}},
 	}})
 	if err == nil {

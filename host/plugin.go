@@ -20,7 +20,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
@@ -54,7 +54,7 @@ type PassthroughModule = passthrough.Module
 
 // PluginOptions say which modules are served, and how. The zero value of a field means its default.
 type PluginOptions struct {
-	// Modules are .wasm files and folders with such files. Required.
+	// Modules are .wasm files and directories with such files. Required.
 	Modules []string
 	// Defaults are the options of every module: grants, limits, policy.
 	Defaults ModuleOptions
@@ -64,7 +64,7 @@ type PluginOptions struct {
 	// Passthrough are host modules of your own, which can then be granted.
 	Passthrough []PassthroughModule
 	// SkipRefused serves what can be served when some modules are refused, rather
-	// than nothing: for folders that several teams write to.
+	// than nothing: for directories that several teams write to.
 	SkipRefused bool
 	// MaxConcurrentActivities caps the activities that run at once, and with them
 	// the instances that exist: memory is at most this times the memory limit.
@@ -82,14 +82,14 @@ type PluginOptions struct {
 	// interrupts at once. Default 30 s.
 	GracefulShutdownTimeout time.Duration
 	// CancelGrace is how long a guest may go on after it was told that its activity
-	// was cancelled, paused, reset or is gone, before it is interrupted. A command,
+	// was canceled, paused, reset or is gone, before it is interrupted. A command,
 	// which cannot be told, is interrupted at once. Immediately gives none. Default 10 s.
 	CancelGrace time.Duration
 	// CacheDir is where compiled code is kept between starts: a start with it takes
 	// a twentieth of the time. Only trusted users may be able to write to it, since
 	// what lies there is run. One that cannot be made or written to is told to the
 	// Logger and read alone, as far as it can be. "none" keeps nothing. Default: wasmworker below the
-	// user's cache folder, or nothing where there is none.
+	// user's cache directory, or nothing where there is none.
 	CacheDir string
 	// Interceptor stands around activities and calls of passthrough modules, to record or trace them. Default: none.
 	Interceptor Interceptor
@@ -172,11 +172,11 @@ func NewPlugin(options PluginOptions) (*Plugin, error) {
 	p.options.CancelGrace = duration(options.CancelGrace, DefaultCancelGrace)
 	p.options.CacheDir = sandbox.CacheDir(options.CacheDir)
 	if len(options.Modules) == 0 {
-		errs = append(errs, errors.New("no modules are named; name a folder with .wasm files, or files"))
+		errs = append(errs, errors.New("no modules are named; name a directory with .wasm files, or files"))
 	}
 	set, err := passthrough.NewSet(options.Passthrough...)
 	errs = append(errs, err)
-	modules, unreadable := catalog.Open(options.Modules...)
+	modules, unreadable := modules.Open(options.Modules...)
 	if unreadable != nil && (!options.SkipRefused || len(modules) == 0) {
 		errs = append(errs, unreadable)
 	}

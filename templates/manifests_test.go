@@ -54,9 +54,9 @@ func TestManifests(t *testing.T) {
 // What `wasmworker new` writes is so, too, with a copy of the SDK and with a checkout's.
 func TestManifestsOfNew(t *testing.T) {
 	for _, l := range templates.Languages {
-		for _, folder := range []string{"", sdk(t, l)} {
+		for _, directory := range []string{"", sdk(t, l)} {
 			dir := filepath.Join(t.TempDir(), "price-list")
-			if _, err := l.Write(dir, folder); err != nil {
+			if _, err := l.Write(dir, directory); err != nil {
 				t.Fatal(err)
 			}
 			found := 0
@@ -68,7 +68,7 @@ func TestManifestsOfNew(t *testing.T) {
 				found++
 				m := manifest{dir: filepath.Dir(filepath.Join(dir, path)), text: []byte(text), pathsExist: true}
 				for _, problem := range m.problems(t, kind) {
-					t.Errorf("%s, with --sdk %q: %s: %s", l.Name, folder, path, problem)
+					t.Errorf("%s, with --sdk %q: %s: %s", l.Name, directory, path, problem)
 				}
 			}
 			if found == 0 && l.Name != "c" && l.Name != "cpp" {
@@ -151,7 +151,7 @@ func manifestKind(path string) string {
 type manifest struct {
 	dir        string // that of the file
 	text       []byte
-	pathsExist bool // the folders that it refers to are there
+	pathsExist bool // the directories that it refers to are there
 }
 
 // ours says whether a package has a name such as ours have.
@@ -173,8 +173,8 @@ func (m manifest) problems(t *testing.T, kind string) []string {
 	return problems
 }
 
-// folder says what is wrong with a folder that has to have a package with a manifest.
-func (m manifest) folder(path, file string) []string {
+// directory says what is wrong with a directory that has to have a package with a manifest.
+func (m manifest) directory(path, file string) []string {
 	if !m.pathsExist {
 		return nil
 	}
@@ -219,7 +219,7 @@ func (m manifest) cargo() (problems []string, err error) {
 				case dependency["version"] != nil || dependency["git"] != nil || dependency["registry"] != nil:
 					problems = append(problems, fmt.Sprintf("%s.%s has more than a path", key, name))
 				default:
-					problems = append(problems, m.folder(path, "Cargo.toml")...)
+					problems = append(problems, m.directory(path, "Cargo.toml")...)
 				}
 			}
 		}
@@ -270,9 +270,9 @@ func (m manifest) npm() (problems []string, err error) {
 			switch {
 			case !ours(name) && !ours(strings.TrimPrefix(version, "npm:")):
 			case !local:
-				problems = append(problems, fmt.Sprintf("%s.%s is %s, and not a folder", key, name, value))
+				problems = append(problems, fmt.Sprintf("%s.%s is %s, and not a directory", key, name, value))
 			default:
-				problems = append(problems, m.folder(path, "package.json")...)
+				problems = append(problems, m.directory(path, "package.json")...)
 			}
 		}
 	}
@@ -354,15 +354,15 @@ func (m manifest) maven() (problems []string, err error) {
 		}
 	}
 	for _, module := range project.all("module") {
-		problems = append(problems, m.folder(strings.TrimSpace(module.Text), "pom.xml")...)
+		problems = append(problems, m.directory(strings.TrimSpace(module.Text), "pom.xml")...)
 	}
 	if depends && m.pathsExist && !m.builtWithSDK() {
-		problems = append(problems, "the pom.xml of the folder above does not build it together with the SDK")
+		problems = append(problems, "the pom.xml of the directory above does not build it together with the SDK")
 	}
 	return problems, nil
 }
 
-// builtWithSDK says whether the folder above has a POM with two modules: this one, and the SDK.
+// builtWithSDK says whether the directory above has a POM with two modules: this one, and the SDK.
 func (m manifest) builtWithSDK() bool {
 	above := filepath.Dir(m.dir)
 	this, sdk := false, false
@@ -372,9 +372,9 @@ func (m manifest) builtWithSDK() bool {
 		return false
 	}
 	for _, module := range project.all("module") {
-		folder := filepath.Join(above, strings.TrimSpace(module.Text))
-		this = this || folder == m.dir
-		if data, err := os.ReadFile(filepath.Join(folder, "pom.xml")); err == nil {
+		directory := filepath.Join(above, strings.TrimSpace(module.Text))
+		this = this || directory == m.dir
+		if data, err := os.ReadFile(filepath.Join(directory, "pom.xml")); err == nil {
 			sdk = sdk || bytes.Contains(data, []byte("<artifactId>wasmworker-java</artifactId>"))
 		}
 	}
@@ -388,7 +388,7 @@ func (m manifest) zig() (problems []string, err error) {
 		if p := path.FindStringSubmatch(d[2]); p == nil {
 			problems = append(problems, fmt.Sprintf("%s is not a path alone", d[1]))
 		} else {
-			problems = append(problems, m.folder(p[1], "build.zig.zon")...)
+			problems = append(problems, m.directory(p[1], "build.zig.zon")...)
 		}
 	}
 	return problems, nil
@@ -426,11 +426,11 @@ func (m manifest) golang() (problems []string, err error) {
 		for _, r := range file.Replace {
 			if r.Old.Path == required.Path && r.Old.Version == "" && r.New.Version == "" {
 				replaced = true
-				problems = append(problems, m.folder(r.New.Path, "go.mod")...)
+				problems = append(problems, m.directory(r.New.Path, "go.mod")...)
 			}
 		}
 		if !replaced {
-			problems = append(problems, fmt.Sprintf("%s is not replaced by a folder", required.Path))
+			problems = append(problems, fmt.Sprintf("%s is not replaced by a directory", required.Path))
 		}
 	}
 	return problems, nil
@@ -441,7 +441,7 @@ func (m manifest) python() (problems []string, err error) {
 	requirement := regexp.MustCompile(`(?m)^[\s"']*(wasmworker[\w.-]*)([^"'\n]*)`)
 	for _, r := range requirement.FindAllStringSubmatch(string(m.text), -1) {
 		if !strings.Contains(r[2], "@ file:") && !strings.HasPrefix(strings.TrimSpace(r[2]), "= {") {
-			problems = append(problems, fmt.Sprintf("%s is not a folder", r[1]))
+			problems = append(problems, fmt.Sprintf("%s is not a directory", r[1]))
 		}
 	}
 	return problems, nil

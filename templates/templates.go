@@ -15,7 +15,7 @@ import (
 	guestsdk "github.com/wasmworker/wasmworker/guest-sdk"
 )
 
-// Files that building leaves behind in these folders are not to be embedded: so each pattern names what is.
+// Files that building leaves behind in these directories are not to be embedded: so each pattern names what is.
 //
 //go:embed go/*.tmpl go/README.md go/.gitignore
 //go:embed rust/Cargo.toml rust/README.md rust/.gitignore rust/.cargo/config.toml rust/src
@@ -34,17 +34,17 @@ var caseFile string
 
 // Language is a language that there is a project for.
 type Language struct {
-	Name  string   // also that of its folder here
+	Name  string   // also that of its directory here
 	Title string   // as people write it
 	Also  []string // other names that are understood
 
 	cases []string // what the case file says, and what it says in this language, in turns
-	// sdk is the folder in the project that gets a copy of the SDK.
+	// sdk is the directory in the project that gets a copy of the SDK.
 	sdk string
-	// references are what files of the project say of that folder. Another folder can take its place, except where
+	// references are what files of the project say of that directory. Another directory can take its place, except where
 	// there are none.
 	references map[string]string
-	relative   bool // the language's tools want the path of another folder to be relative
+	relative   bool // the language's tools want the path of another directory to be relative
 }
 
 // Languages are all of them, in the order in which they are listed.
@@ -74,8 +74,8 @@ const placeholder = "my-activity"
 
 var validName = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 
-// Write writes the project of a language into a folder that does not exist yet or is empty. The
-// folder's name becomes the project's. sdk is the folder of the SDK of that language in a
+// Write writes the project of a language into a directory that does not exist yet or is empty. The
+// directory's name becomes the project's. sdk is the directory of the SDK of that language in a
 // checkout, or "" for a copy of it in the project; C and C++ always get a copy. It returns the commands of the project's README.
 func (l Language) Write(dir, sdk string) (commands []string, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
@@ -89,7 +89,7 @@ func (l Language) Write(dir, sdk string) (commands []string, err error) {
 		sdk = ""
 	}
 	if sdk != "" {
-		if sdk, err = l.folder(dir, sdk); err != nil {
+		if sdk, err = l.directory(dir, sdk); err != nil {
 			return nil, err
 		}
 	}
@@ -130,8 +130,8 @@ func (l Language) Write(dir, sdk string) (commands []string, err error) {
 	return commands, err
 }
 
-// folder is the folder of an SDK as the files of a project in dir name it.
-func (l Language) folder(dir, sdk string) (string, error) {
+// directory is the directory of an SDK as the files of a project in dir name it.
+func (l Language) directory(dir, sdk string) (string, error) {
 	sdk, err := filepath.Abs(sdk)
 	if err != nil {
 		return "", err

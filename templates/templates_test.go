@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testbed.Main(m.Run)) }
 
-// sdk is the folder of a language's SDK in this checkout.
+// sdk is the directory of a language's SDK in this checkout.
 func sdk(t *testing.T, l templates.Language) string {
 	switch l.Name {
 	case "c", "cpp":
@@ -79,7 +79,7 @@ func TestWrite(t *testing.T) {
 				t.Errorf("the README's commands do not invoke the activity: %q", commands)
 			}
 			if _, err := l.Write(dir, ""); err == nil || !strings.Contains(err.Error(), "is not empty") {
-				t.Errorf("a second project in the same folder: %v", err)
+				t.Errorf("a second project in the same directory: %v", err)
 			}
 		})
 	}
@@ -88,15 +88,15 @@ func TestWrite(t *testing.T) {
 // With a checkout, the project refers to it, and has no copy of the SDK. Everything else is the same.
 func TestWriteLocal(t *testing.T) {
 	for _, l := range templates.Languages {
-		folder := sdk(t, l)
-		if folder == "" {
+		directory := sdk(t, l)
+		if directory == "" {
 			continue
 		}
 		plain, local := filepath.Join(t.TempDir(), "plain"), filepath.Join(t.TempDir(), "plain")
 		if _, err := l.Write(plain, ""); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := l.Write(local, folder); err != nil {
+		if _, err := l.Write(local, directory); err != nil {
 			t.Fatal(err)
 		}
 		changed := 0
@@ -122,7 +122,7 @@ func TestWriteLocal(t *testing.T) {
 		if before["sdk/LICENSE"] == "" || before["sdk/README.md"] == "" {
 			t.Errorf("%s: the copy of the SDK has no licence or no README", l.Name)
 		}
-		if _, err := l.Write(filepath.Join(t.TempDir(), "plain"), filepath.Join(folder, "missing")); err == nil || !strings.Contains(err.Error(), "there is no SDK for") {
+		if _, err := l.Write(filepath.Join(t.TempDir(), "plain"), filepath.Join(directory, "missing")); err == nil || !strings.Contains(err.Error(), "there is no SDK for") {
 			t.Errorf("%s: a missing SDK: %v", l.Name, err)
 		}
 	}

@@ -1,6 +1,6 @@
 // Report runs the benchmarks in interleaved rounds, so that both sides of a ratio see the same
 // noise, prints the ratios beside what they are to reach, and writes docs/benchmarks.md. Run it in
-// the folder above:
+// the directory above:
 //
 //	go run ./report                     # everything, and docs/benchmarks.md is written
 //	go run ./report -quick              # a minute, for a look whether it all still works
@@ -29,7 +29,7 @@ import (
 // group is a group of benchmarks that are run together.
 type group struct {
 	name    string
-	pkg     string   // where they are, from this module's folder
+	pkg     string   // where they are, from this module's directory
 	benches []string // patterns for -bench, each run in a process of its own
 	rounds  int
 	time    string // -benchtime
@@ -79,7 +79,7 @@ func run(ctx context.Context, quick bool, only string, asJSON bool, rawFile stri
 		return err
 	}
 	if _, err := os.Stat(filepath.Join("report", "main.go")); err != nil {
-		return fmt.Errorf("this is to be run in the folder bench: %w", err)
+		return fmt.Errorf("this is to be run in the directory bench: %w", err)
 	}
 	raw := io.Discard
 	if rawFile != "" {

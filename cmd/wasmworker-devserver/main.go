@@ -131,7 +131,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 			&cli.StringFlag{Name: "ui-ip", DefaultText: "same as --ip", Usage: "IP address of the web UI"},
 			&cli.IntFlag{Name: "ui-port", DefaultText: "--port + 1000, or any free port with --port 0", Usage: "port of the web UI"},
 			&cli.StringFlag{Name: "ui-public-path", Usage: "base path of the web UI"},
-			&cli.StringFlag{Name: "ui-asset-path", Usage: "folder with UI assets to serve instead of the embedded ones"},
+			&cli.StringFlag{Name: "ui-asset-path", Usage: "directory with UI assets to serve instead of the embedded ones"},
 			&cli.StringFlag{Name: "ui-codec-endpoint", Usage: "URL of a remote codec for the web UI"},
 			&cli.BoolFlag{Name: "ui-disable-news-fetch", DisableDefaultText: true, Usage: "keep the web UI from fetching news"},
 			&cli.BoolFlag{Name: "headless", DisableDefaultText: true, Usage: "do not serve the web UI"},

@@ -26,8 +26,8 @@ import (
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host"
-	"github.com/wasmworker/wasmworker/host/catalog"
 	"github.com/wasmworker/wasmworker/host/hosttest"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 	"github.com/wasmworker/wasmworker/internal/nearest"
@@ -50,7 +50,7 @@ func invokeCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "invoke",
 		Usage:     "run one activity in the sandbox, without Temporal",
-		ArgsUsage: "MODULE-OR-FOLDER ACTIVITY [JSON | @FILE | -]…",
+		ArgsUsage: "MODULE-OR-DIRECTORY ACTIVITY [JSON | @FILE | -]…",
 		Description: `   wasmworker invoke ./acts Greet '{"name": "Ada"}'
    wasmworker invoke --binary ./acts/stats.wasm Stats @big.csv
    echo '"hello"' | wasmworker invoke ./acts Echo -
@@ -78,9 +78,9 @@ func invoke(c *cli.Context) error {
 		return err
 	}
 	if c.NArg() < 1 {
-		return usagef("name a module or folder, and an activity: wasmworker invoke ./acts Greet '{\"name\": \"Ada\"}'")
+		return usagef("name a module or directory, and an activity: wasmworker invoke ./acts Greet '{\"name\": \"Ada\"}'")
 	}
-	modules, err := catalog.Open(c.Args().First())
+	files, err := modules.Open(c.Args().First())
 	if err != nil {
 		return usageError{err}
 	}
@@ -98,12 +98,12 @@ func invoke(c *cli.Context) error {
 		return err
 	}
 	maps.DeleteFunc(perModule, func(name string, _ sandbox.Options) bool { // those that are not looked at now
-		return !slices.ContainsFunc(modules, func(m *catalog.Module) bool { return m.Name == name })
+		return !slices.ContainsFunc(files, func(m *modules.File) bool { return m.Name == name })
 	})
 	if path := c.String("record"); path != "" {
 		return record(c, path, file, hosttest.Options{Modules: []string{c.Args().First()}, Defaults: defaults, PerModule: perModule, Passthrough: granting})
 	}
-	config := sandbox.Config{Modules: modules, Defaults: defaults, PerModule: perModule, Passthrough: set, Limit: 1, Logger: logger, CacheDir: sandbox.CacheDir(c.String("cache-dir"))}
+	config := sandbox.Config{Modules: files, Defaults: defaults, PerModule: perModule, Passthrough: set, Limit: 1, Logger: logger, CacheDir: sandbox.CacheDir(c.String("cache-dir"))}
 	box, err := sandbox.New(config)
 	if err != nil {
 		return usageError{err}
@@ -158,7 +158,7 @@ func invoke(c *cli.Context) error {
 			return nil
 		},
 	})
-	logger.Debug("the guest has returned", "units", usage.Units)
+	logger.Debug("the guest has returned", "units", usage.Fuel)
 	return printOutcome(c, result, err)
 }
 

@@ -60,7 +60,7 @@ func limited(cmd *exec.Cmd) *exec.Cmd {
 
 // A cache that cannot be written costs time and nothing else, be it the default one or one that was named.
 func TestCacheCannotBeWritten(t *testing.T) {
-	notFolder := file(t, "file", "")
+	notDirectory := file(t, "file", "")
 	locked := t.TempDir()
 	if err := os.Chmod(locked, 0o500); err != nil {
 		t.Fatal(err)
@@ -72,11 +72,11 @@ func TestCacheCannotBeWritten(t *testing.T) {
 		home string
 		want []string
 	}{
-		"a file in the place of the cache": {dir: notFolder, want: []string{notFolder, "not a directory"}},
-		"a cache below a file":             {dir: filepath.Join(notFolder, "below"), want: []string{"below", "not a directory"}},
-		"a home that is none":              {home: notFolder, want: []string{filepath.Join(notFolder, ".cache", "wasmworker"), "not a directory"}},
-		"a home that cannot be written":    {home: locked, want: []string{locked, "permission denied"}},
-		"a folder that cannot be written":  {dir: locked, want: []string{locked, "permission denied"}},
+		"a file in the place of the cache":   {dir: notDirectory, want: []string{notDirectory, "not a directory"}},
+		"a cache below a file":               {dir: filepath.Join(notDirectory, "below"), want: []string{"below", "not a directory"}},
+		"a home that is none":                {home: notDirectory, want: []string{filepath.Join(notDirectory, ".cache", "wasmworker"), "not a directory"}},
+		"a home that cannot be written":      {home: locked, want: []string{locked, "permission denied"}},
+		"a directory that cannot be written": {dir: locked, want: []string{locked, "permission denied"}},
 		"a disk that is full": {dir: full, want: []string{full, "file too large"}, cmd: func(flags ...string) *exec.Cmd {
 			return limited(echoCommand(t, flags...))
 		}},
@@ -145,6 +145,6 @@ func TestServeWithoutCache(t *testing.T) {
 	w := server.Serve(t, "--modules", testbed.Guest(t, acts), "--task-queue", q, "--cache-dir", dir)
 	result[span](t, execute(t, c, client.StartActivityOptions{TaskQueue: q}, "Work", 1))
 	if n := strings.Count(w.Stderr(), "the cache of compiled modules cannot be written"); n != 1 || !strings.Contains(w.Stderr(), dir) {
-		t.Errorf("the worker says so %d times, want once, with the folder %s", n, dir)
+		t.Errorf("the worker says so %d times, want once, with the directory %s", n, dir)
 	}
 }

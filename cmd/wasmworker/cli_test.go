@@ -68,7 +68,7 @@ func TestBadInput(t *testing.T) {
 	if err := os.Truncate(huge, 300<<20); err != nil {
 		t.Fatal(err)
 	}
-	twice := testbed.Folder(t, echo)
+	twice := testbed.Directory(t, echo)
 	copied, err := os.ReadFile(echo)
 	if err != nil {
 		t.Fatal(err)
@@ -89,9 +89,9 @@ func TestBadInput(t *testing.T) {
 		code int
 		want []string
 	}{
-		"no modules":           {args: serve(), code: 2, want: []string{"--modules FOLDER"}},
-		"an empty folder":      {args: serve("-m", t.TempDir()), code: 2, want: []string{"no .wasm file in this folder"}},
-		"a missing folder":     {args: serve("-m", "./no-such-folder"), code: 2, want: []string{"no-such-folder: no such file or folder"}},
+		"no modules":           {args: serve(), code: 2, want: []string{"--modules DIRECTORY"}},
+		"an empty directory":   {args: serve("-m", t.TempDir()), code: 2, want: []string{"no .wasm file in this directory"}},
+		"a missing directory":  {args: serve("-m", "./no-such-directory"), code: 2, want: []string{"no-such-directory: no such file or directory"}},
 		"text":                 {args: serve("-m", file(t, "text.wasm", "hello, I am text")), code: 2, want: []string{"text.wasm: this is not a WebAssembly binary"}},
 		"truncated":            {args: serve("-m", truncated()), code: 2, want: []string{"cut.wasm", "truncated"}},
 		"a component":          {args: serve("-m", file(t, "component.wasm", "\x00asm\x0d\x00\x01\x00")), code: 2, want: []string{"component.wasm", "wasm32-wasip1"}},
@@ -104,11 +104,13 @@ func TestBadInput(t *testing.T) {
 		"grant by environment": {args: serve("-m", echo), env: []string{"PASSTHROUGH_MODULES=htpp,sql"}, code: 2, want: []string{`"htpp" does not exist`}},
 		"malformed YAML":       {args: serve("-c", file(t, "w.yaml", "modules: [")), code: 2, want: []string{"w.yaml:1:"}},
 		"unknown key":          {args: serve("-c", file(t, "w.yaml", "task_queue: q\nmax_concurent_activities: 3\n")), code: 2, want: []string{"w.yaml:2:1", `did you mean "max_concurrent_activities"`}},
-		"unknown module key":   {args: serve("-c", file(t, "w.yaml", "per_module:\n  echo:\n    polcy: reuse\n")), code: 2, want: []string{"w.yaml:3:5", `did you mean "policy"`}},
+		"unknown module key":   {args: serve("-c", file(t, "w.yaml", "per_module:\n  echo:\n    isolaton: reuse\n")), code: 2, want: []string{"w.yaml:3:5", `did you mean "isolation"`}},
+		"renamed module key":   {args: serve("-c", file(t, "w.yaml", "per_module:\n  echo:\n    policy: reuse\n")), code: 2, want: []string{"w.yaml:3:5", `no key "policy"`, `it is "isolation" now`}},
+		"renamed flag":         {args: serve("--max-units", "5"), code: 2, want: []string{"no flag --max-units", `it is "max-fuel" now`}},
 		"wrong type":           {args: serve("-c", file(t, "w.yaml", "skip_refused: maybe\n")), code: 2, want: []string{"w.yaml:1:15"}},
 		"bad value in file":    {args: serve("-c", file(t, "w.yaml", "max_concurrent_activities: ten\n")), code: 2, want: []string{"max_concurrent_activities", `"ten" is neither a positive number`}},
 		"bad module section":   {args: serve("-m", echo, "-c", file(t, "w.yaml", "per_module: {echo: {memory_limit: lots}}\n")), code: 2, want: []string{"w.yaml:1:35: per_module.echo.memory_limit", "8MiB"}},
-		"unknown module":       {args: serve("-m", echo, "-c", file(t, "w.yaml", "per_module: {ecko: {policy: reuse}}\n")), code: 2, want: []string{`module "ecko" is configured`, "echo"}},
+		"unknown module":       {args: serve("-m", echo, "-c", file(t, "w.yaml", "per_module: {ecko: {isolation: reuse}}\n")), code: 2, want: []string{`module "ecko" is configured`, "echo"}},
 		"missing file":         {args: serve("-c", "no.yaml"), code: 2, want: []string{"no.yaml"}},
 		"limit -3":             {args: serve("-m", echo), env: []string{"MAX_CONCURRENT_ACTIVITIES=-3"}, code: 2, want: []string{`"-3" is neither a positive number nor "none"`, "MAX_CONCURRENT_ACTIVITIES"}},
 		"limit ten":            {args: serve("-m", echo), env: []string{"MAX_CONCURRENT_ACTIVITIES=ten"}, code: 2, want: []string{`"ten" is neither`}},
@@ -117,7 +119,7 @@ func TestBadInput(t *testing.T) {
 		"bad mode":             {env: []string{"APPLICATION_MODE=TEST"}, code: 2, want: []string{`APPLICATION_MODE is "TEST"`, "LOCAL", "WORKER"}},
 		"mode worker":          {env: []string{"APPLICATION_MODE=WORKER"}, code: 2, want: []string{"no modules are named"}},
 		"mode local":           {env: []string{"APPLICATION_MODE=LOCAL"}, code: 2, want: []string{"no modules are named"}},
-		"policy":               {args: serve("-m", echo, "--policy", "sometimes"), code: 2, want: []string{`policy "sometimes"`, "fresh"}},
+		"policy":               {args: serve("-m", echo, "--isolation", "sometimes"), code: 2, want: []string{`policy "sometimes"`, "fresh"}},
 		"log level":            {args: serve("-m", echo, "--log-level", "loud"), code: 2, want: []string{"debug, info, warn, error"}},
 		"health address":       {args: serve("-m", echo, "--health-address", "nonsense"), code: 2, want: []string{"--health-address"}},
 		"unreachable server":   {args: serve("-m", echo), code: 1, want: []string{unreachable, "TEMPORAL_ADDRESS"}},
@@ -180,7 +182,7 @@ func TestInvoke(t *testing.T) {
 		"bytes":          {command: command{args: []string{"invoke", "--binary", echo, "Echo", "-"}, stdin: "\x00\xffraw"}, stdout: "\x00\xffraw"},
 		"no result":      {command: command{args: []string{"invoke", echo, "Echo"}}, stdout: "null\n"},
 		"arguments":      {command: command{args: []string{"invoke", guest, "Describe", "1", `"two"`}}, stdout: "[\"json/plain:1\",\"json/plain:\\\"two\\\"\"]\n"},
-		"a folder":       {command: command{args: []string{"invoke", filepath.Dir(echo), "Echo", "1"}}, code: 2, stderr: "greeter"},
+		"a directory":    {command: command{args: []string{"invoke", filepath.Dir(echo), "Echo", "1"}}, code: 2, stderr: "greeter"},
 		"failure":        {command: command{args: []string{"invoke", guest, "Fail", `"typed"`}}, code: 1, stderr: "(CardDeclined, retryable): declined\n  details: {\"code\":51}\n"},
 		"causes":         {command: command{args: []string{"invoke", guest, "Fail", `"final"`}}, code: 1, stderr: "Root: the root"},
 		"logs":           {command: command{args: []string{"invoke", guest, "Log", `"hear me"`}}, stdout: "null\n", stderr: `"msg":"hear me"`},

@@ -185,7 +185,7 @@ func TestCodecServer(t *testing.T) {
 	codec := startCodec(t)
 	profile(t, fmt.Sprintf("[profile.default.codec]\nendpoint = %q\nauth = %q\n", codec.endpoint(), codecAuth))
 	q := queue(t)
-	w := server.Serve(t, "--modules", testbed.Folder(t, testbed.Guest(t, acts), testbed.Command(t, "testdata/commands/tool")), "--task-queue", q, "--cancel-grace", "1s")
+	w := server.Serve(t, "--modules", testbed.Directory(t, testbed.Guest(t, acts), testbed.Command(t, "testdata/commands/tool")), "--task-queue", q, "--cancel-grace", "1s")
 	c, plain := codec.client(t, server), server.Client(t)
 	again := client.StartActivityOptions{TaskQueue: q, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1}}
 	onWire := func(handle client.ActivityHandle) *client.ActivityExecutionDescription {

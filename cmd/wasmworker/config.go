@@ -48,12 +48,12 @@ type configFile struct {
 	RecordLimit             *int                    `yaml:"record_limit"`
 	LogLevel                *string                 `yaml:"log_level"`
 	LogFormat               *string                 `yaml:"log_format"`
-	Policy                  *string                 `yaml:"policy"`
+	Isolation               *string                 `yaml:"isolation"`
 	MaxCalls                *int                    `yaml:"max_calls"`
 	MemoryLimit             *scalar                 `yaml:"memory_limit"`
 	TotalMemoryLimit        *scalar                 `yaml:"total_memory_limit"`
 	MaxOutput               *scalar                 `yaml:"max_output"`
-	MaxUnits                *int64                  `yaml:"max_units"`
+	MaxFuel                 *int64                  `yaml:"max_fuel"`
 	PerModule               map[string]moduleConfig `yaml:"per_module" jsonschema_description:"What is different for single modules, by the file's name without .wasm. Grants add to those for all modules; everything else replaces what is set for all."`
 	// What passthrough modules have for all activity modules; the policies name these.
 	Secrets     map[string]secretmod.Source  `yaml:"secrets" jsonschema_description:"Credentials that the host uses for guests, by the names by which policies, connections and buckets mention them."`
@@ -70,12 +70,12 @@ type moduleConfig struct {
 	Env          list              `yaml:"env"`
 	Prefix       string            `yaml:"prefix" jsonschema_description:"Put before the name of each export to make its activity type, so that two modules can export the same name."`
 	Rename       map[string]string `yaml:"rename" jsonschema_description:"Activity types by the names of exports, for exports that need another one. The prefix is not added to them."`
-	Policy       string            `yaml:"policy"`
+	Isolation    string            `yaml:"isolation"`
 	MaxCalls     int               `yaml:"max_calls"`
 	MaxInstances int               `yaml:"max_instances" jsonschema_description:"Most instances of this module, for one that is hungry for memory. Activities beyond it wait, each in one of the worker's slots. Default: max_concurrent_activities."`
 	MemoryLimit  *scalar           `yaml:"memory_limit"`
 	MaxOutput    *scalar           `yaml:"max_output"`
-	MaxUnits     int64             `yaml:"max_units"`
+	MaxFuel      int64             `yaml:"max_fuel"`
 }
 
 // list is a YAML list of strings, or a single string.
@@ -309,8 +309,8 @@ func (m moduleConfig) options() (host.ModuleOptions, error) {
 	output, outputErr := parseBytes(m.MaxOutput)
 	return host.ModuleOptions{
 		Passthrough: m.Passthrough.names, Env: m.Env, Prefix: m.Prefix, Rename: m.Rename,
-		Policy: sandbox.Policy(m.Policy), MaxCalls: m.MaxCalls, MaxInstances: m.MaxInstances,
-		MemoryLimit: memory, MaxOutput: int(output), MaxUnits: m.MaxUnits,
+		Isolation: sandbox.Isolation(m.Isolation), MaxCalls: m.MaxCalls, MaxInstances: m.MaxInstances,
+		MemoryLimit: memory, MaxOutput: int(output), MaxFuel: m.MaxFuel,
 	}, errors.Join(passthrough.At(memoryErr, "memory_limit"), passthrough.At(outputErr, "max_output"))
 }
 
@@ -444,8 +444,8 @@ func queueFlags() []cli.Flag {
 
 func instanceFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "policy", EnvVars: []string{"WASMWORKER_POLICY"}, Value: string(sandbox.PolicyPristine), Usage: "pristine: instances are set back after each activity; fresh: a new one for each; reuse: kept as they are, and state leaks between activities"},
-		&cli.IntFlag{Name: "max-calls", EnvVars: []string{"WASMWORKER_MAX_CALLS"}, Value: 1000, Usage: "calls of an instance before it is replaced, with --policy reuse"},
+		&cli.StringFlag{Name: "isolation", EnvVars: []string{"WASMWORKER_ISOLATION"}, Value: string(sandbox.IsolationPristine), Usage: "pristine: instances are reset after each activity; fresh: a new one for each; reuse: kept as they are, and state leaks between activities"},
+		&cli.IntFlag{Name: "max-calls", EnvVars: []string{"WASMWORKER_MAX_CALLS"}, Value: 1000, Usage: "calls of an instance before it is replaced, with --isolation reuse"},
 	}
 }
 
@@ -455,9 +455,9 @@ func moduleFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "env", EnvVars: []string{"WASMWORKER_ENV"}, Usage: "`NAME` of an environment variable that every guest may read; repeatable, or with commas"},
 		&cli.GenericFlag{Name: "memory-limit", EnvVars: []string{"WASMWORKER_MEMORY_LIMIT"}, Value: valueOf(bytesFlag(abi.DefaultMemoryLimit)), Usage: "most memory of an instance"},
 		&cli.GenericFlag{Name: "max-output", EnvVars: []string{"WASMWORKER_MAX_OUTPUT"}, Value: valueOf(bytesFlag(abi.DefaultMaxOutput)), Usage: "largest result of an activity with its metadata; the Temporal server's limit holds where it is lower"},
-		&cli.Int64Flag{Name: "max-units", EnvVars: []string{"WASMWORKER_MAX_UNITS"}, Usage: "most units of computation of an activity, about an instruction each; 0 means no limit"},
-		&cli.GenericFlag{Name: "cancel-grace", EnvVars: []string{"WASMWORKER_CANCEL_GRACE"}, Value: valueOf(durationFlag(host.DefaultCancelGrace)), Usage: "how long a cancelled activity may go on before it is interrupted"},
-		&cli.StringFlag{Name: "cache-dir", EnvVars: []string{"WASMWORKER_CACHE_DIR"}, Usage: "`FOLDER` for compiled modules, or none; only trusted users may write to it (default: wasmworker in the user's cache folder)"},
+		&cli.Int64Flag{Name: "max-fuel", EnvVars: []string{"WASMWORKER_MAX_FUEL"}, Usage: "most units of fuel of an activity, about an instruction each; 0 means no limit"},
+		&cli.GenericFlag{Name: "cancel-grace", EnvVars: []string{"WASMWORKER_CANCEL_GRACE"}, Value: valueOf(durationFlag(host.DefaultCancelGrace)), Usage: "how long a canceled activity may go on before it is interrupted"},
+		&cli.StringFlag{Name: "cache-dir", EnvVars: []string{"WASMWORKER_CACHE_DIR"}, Usage: "`DIRECTORY` for compiled modules, or none; only trusted users may write to it (default: wasmworker in the user's cache directory)"},
 	}
 }
 
@@ -470,12 +470,12 @@ func moduleDefaults(c *cli.Context) (host.ModuleOptions, error) {
 		err = fmt.Errorf("--max-calls %d is not positive", c.Int("max-calls"))
 	}
 	return host.ModuleOptions{
-		Policy:      sandbox.Policy(c.String("policy")), // of a command without these flags, the defaults
+		Isolation:   sandbox.Isolation(c.String("isolation")), // of a command without these flags, the defaults
 		MaxCalls:    c.Int("max-calls"),
 		Passthrough: c.StringSlice("passthrough"),
 		Env:         c.StringSlice("env"),
 		MemoryLimit: uint64(*c.Generic("memory-limit").(*bytesFlag)),
 		MaxOutput:   int(*c.Generic("max-output").(*bytesFlag)),
-		MaxUnits:    c.Int64("max-units"),
+		MaxFuel:     c.Int64("max-fuel"),
 	}, err
 }

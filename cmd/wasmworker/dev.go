@@ -227,7 +227,7 @@ func findServer() (program string, own bool) {
 	if runtime.GOOS == "windows" {
 		name += ".exe"
 	}
-	if beside := filepath.Join(programFolder(), name); isFile(beside) {
+	if beside := filepath.Join(programDirectory(), name); isFile(beside) {
 		return beside, true
 	}
 	if path, err := exec.LookPath("wasmworker-devserver"); err == nil {

@@ -81,12 +81,12 @@ record_dir: records
 record_limit: 9
 log_level: debug
 log_format: text
-policy: reuse
+isolation: reuse
 max_calls: 7
 memory_limit: 64MiB
 total_memory_limit: 2GiB
 max_output: 1024
-max_units: 5
+max_fuel: 5
 `
 	if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ max_units: 5
 		"modules": []string{"x", "y"}, "passthrough": []string{"p"}, "env": []string{"E", "F"}, "skip-refused": true,
 		"max-concurrent-activities": "none", "graceful-shutdown-timeout": "45s", "cancel-grace": "2m0s",
 		"health-address": ":1", "cache-dir": "none", "log-level": "debug", "log-format": "text",
-		"policy": "reuse", "max-calls": 7, "memory-limit": "64MiB", "total-memory-limit": "2GiB", "max-output": "1KiB", "max-units": int64(5),
+		"isolation": "reuse", "max-calls": 7, "memory-limit": "64MiB", "total-memory-limit": "2GiB", "max-output": "1KiB", "max-fuel": int64(5),
 		"record-dir": "records", "record-limit": 9,
 	}
 	app := &cli.App{

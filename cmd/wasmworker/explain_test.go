@@ -24,7 +24,7 @@ secrets:
 per_module:
   orders:
     prefix: orders.
-    max_units: 1000000
+    max_fuel: 1000000
     env: [TEST_ZONE]
     passthrough:
       http:
@@ -72,12 +72,12 @@ func TestExplain(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.stdout), &e); err != nil || e["allowed"] != true || !strings.HasSuffix(e["where"].(string), "wasmworker.yaml:24:33") {
 		t.Errorf("%+v, %v", got, err)
 	}
-	// Folders that only the file grants are not there when the flag names something else.
-	folders := file(t, "wasmworker.yaml", "passthrough: {fs: {mounts: {/data: {folder: "+t.TempDir()+"}}}}\n")
-	if got := (command{args: []string{"explain", "--config", folders, "x", "fs", "read", "/data/a"}}).run(t); got.code != 0 {
+	// Directories that only the file grants are not there when the flag names something else.
+	directories := file(t, "wasmworker.yaml", "passthrough: {fs: {mounts: {/data: {directory: "+t.TempDir()+"}}}}\n")
+	if got := (command{args: []string{"explain", "--config", directories, "x", "fs", "read", "/data/a"}}).run(t); got.code != 0 {
 		t.Errorf("%+v", got)
 	}
-	if got := (command{args: []string{"explain", "--config", folders, "--passthrough", "http", "x", "fs", "read", "/data/a"}}).run(t); got.code != 1 || !strings.Contains(got.stdout, "fs is not granted to x") {
+	if got := (command{args: []string{"explain", "--config", directories, "--passthrough", "http", "x", "fs", "read", "/data/a"}}).run(t); got.code != 1 || !strings.Contains(got.stdout, "fs is not granted to x") {
 		t.Errorf("%+v", got)
 	}
 	if got := (command{args: []string{"explain", "x", "clock"}}).run(t); got.code == 1 {
@@ -118,7 +118,7 @@ func TestInspectConfig(t *testing.T) {
 			Activities  []string
 			Passthrough map[string]map[string]any
 			Env         []string
-			MaxUnits    int64 `json:"max_units"`
+			MaxFuel     int64 `json:"max_fuel"`
 		}
 	}
 	got := inspect("--json", dir+"/orders.wasm")
@@ -126,11 +126,11 @@ func TestInspectConfig(t *testing.T) {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	e := reports[0].Effective
-	if e.Refused != "" || e.MaxUnits != 1_000_000 || !reflect.DeepEqual(e.Env, []string{"TEST_ZONE"}) || len(e.Passthrough) != 3 || e.Passthrough["http"]["timeout"] != "20s" || !strings.HasPrefix(e.Activities[0], "orders.") {
+	if e.Refused != "" || e.MaxFuel != 1_000_000 || !reflect.DeepEqual(e.Env, []string{"TEST_ZONE"}) || len(e.Passthrough) != 3 || e.Passthrough["http"]["timeout"] != "20s" || !strings.HasPrefix(e.Activities[0], "orders.") {
 		t.Errorf("%+v", e)
 	}
 	// A mistake is told as it is by serve.
-	broken := file(t, "wasmworker.yaml", "per_module: {none: {max_units: 1}}\n")
+	broken := file(t, "wasmworker.yaml", "per_module: {none: {max_fuel: 1}}\n")
 	if got := (command{args: []string{"inspect", "--config", broken, "-m", dir}}).run(t); got.code != 2 || !strings.Contains(got.stderr, `module "none" is configured, but there is no such module`) {
 		t.Errorf("%+v", got)
 	}

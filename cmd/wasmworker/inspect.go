@@ -13,7 +13,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
@@ -22,14 +22,14 @@ import (
 type moduleReport struct {
 	Name       string             `json:"name"`
 	Path       string             `json:"path"`
-	Kind       catalog.Kind       `json:"kind"`
+	Kind       modules.Kind       `json:"kind"`
 	Digest     string             `json:"digest"`
 	Size       int                `json:"size_bytes"`
 	MemoryMin  uint64             `json:"memory_min_bytes"`
 	MemoryMax  uint64             `json:"memory_max_bytes,omitempty"`
 	Activities []string           `json:"activities"`
 	Imports    []passthrough.Need `json:"imports"`
-	Instances  sandbox.Policy     `json:"instances"`
+	Instances  sandbox.Isolation  `json:"instances"`
 	Fallback   string             `json:"fallback,omitempty"`
 	Effective  *effectiveOptions  `json:"effective,omitempty"` // with --config
 }
@@ -42,20 +42,20 @@ type effectiveOptions struct {
 	Env         []string       `json:"env"`
 	MemoryLimit uint64         `json:"memory_limit_bytes"`
 	MaxOutput   int            `json:"max_output_bytes"`
-	MaxUnits    int64          `json:"max_units"` // 0: no limit
+	MaxFuel     int64          `json:"max_fuel"` // 0: no limit
 }
 
 func inspectCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "inspect",
 		Usage:     "say what modules are, offer and ask for, and what a configuration grants them; nothing is run",
-		ArgsUsage: "[FILE-OR-FOLDER…]",
+		ArgsUsage: "[FILE-OR-DIRECTORY…]",
 		Description: `   wasmworker inspect ./acts
    wasmworker inspect --json ./acts/greet.wasm | jq '.[].imports'
    wasmworker inspect --config wasmworker.yaml         # the modules of the file, with their effective grants`,
 		Flags: slices.Concat([]cli.Flag{
 			configFlag(),
-			&cli.StringSliceFlag{Name: "modules", Aliases: []string{"m"}, EnvVars: []string{"WASMWORKER_MODULES"}, Usage: "`FOLDER` with .wasm files, or a file, as for serve; repeatable", TakesFile: true},
+			&cli.StringSliceFlag{Name: "modules", Aliases: []string{"m"}, EnvVars: []string{"WASMWORKER_MODULES"}, Usage: "`DIRECTORY` with .wasm files, or a file, as for serve; repeatable", TakesFile: true},
 			&cli.BoolFlag{Name: "json", EnvVars: []string{"WASMWORKER_JSON"}, Usage: "print JSON"},
 		}, instanceFlags(), moduleFlags()),
 		Action: inspect,
@@ -72,9 +72,9 @@ func inspect(c *cli.Context) error {
 		paths = c.StringSlice("modules")
 	}
 	if len(paths) == 0 {
-		return usagef("name .wasm files or folders to inspect")
+		return usagef("name .wasm files or directories to inspect")
 	}
-	modules, unreadable := catalog.Open(paths...)
+	modules, unreadable := modules.Open(paths...)
 	granting, err := passthroughModules(file)
 	if err != nil {
 		return err
@@ -92,14 +92,14 @@ func inspect(c *cli.Context) error {
 	}
 	reports := []moduleReport{}
 	for _, m := range modules {
-		instances := sandbox.PolicyPristine
-		fallback, err := sandbox.CannotBeSetBack(m)
+		instances := sandbox.IsolationPristine
+		fallback, err := sandbox.NotResettable(m)
 		switch {
 		case err != nil:
 			unreadable = errors.Join(unreadable, fmt.Errorf("%s: the module is not valid: %w", m.Path, err))
 			continue
 		case fallback != "":
-			instances = sandbox.PolicyFresh
+			instances = sandbox.IsolationFresh
 		}
 		reports = append(reports, moduleReport{
 			Name: m.Name, Path: m.Path, Kind: m.Kind, Digest: "sha256:" + m.Digest, Size: len(m.Binary),
@@ -122,8 +122,8 @@ func inspect(c *cli.Context) error {
 }
 
 // effectiveGrants are what the configuration makes of each module, by the rules of the sandbox itself.
-func effectiveGrants(c *cli.Context, file *configFile, set passthrough.Set, modules []*catalog.Module) (map[string]*effectiveOptions, error) {
-	if len(modules) == 0 {
+func effectiveGrants(c *cli.Context, file *configFile, set passthrough.Set, files []*modules.File) (map[string]*effectiveOptions, error) {
+	if len(files) == 0 {
 		return nil, nil
 	}
 	defaults, perModule, err := moduleOptions(c, file, set)
@@ -132,11 +132,11 @@ func effectiveGrants(c *cli.Context, file *configFile, set passthrough.Set, modu
 	}
 	if c.Args().Present() { // a part of what the file is about
 		maps.DeleteFunc(perModule, func(name string, _ sandbox.Options) bool {
-			return !slices.ContainsFunc(modules, func(m *catalog.Module) bool { return m.Name == name })
+			return !slices.ContainsFunc(files, func(m *modules.File) bool { return m.Name == name })
 		})
 	}
 	effective := map[string]*effectiveOptions{}
-	box, err := sandbox.New(sandbox.Config{Modules: modules, Defaults: defaults, PerModule: perModule, Passthrough: set, SkipRefused: true})
+	box, err := sandbox.New(sandbox.Config{Modules: files, Defaults: defaults, PerModule: perModule, Passthrough: set, SkipRefused: true})
 	var refusals []error
 	if box != nil {
 		defer box.Close(c.Context) //nolint:errcheck // nothing was compiled
@@ -152,11 +152,11 @@ func effectiveGrants(c *cli.Context, file *configFile, set passthrough.Set, modu
 		refusals = flatten(err)
 	}
 	for _, refused := range refusals {
-		refusal, ok := errors.AsType[*passthrough.Refusal](refused)
+		refusal, ok := errors.AsType[*passthrough.AdmissionError](refused)
 		if !ok {
 			return nil, usageError{err}
 		}
-		effective[refusal.Module.Name] = &effectiveOptions{Refused: refusal.Error()}
+		effective[refusal.File.Name] = &effectiveOptions{Refused: refusal.Error()}
 	}
 	return effective, nil
 }
@@ -164,7 +164,7 @@ func effectiveGrants(c *cli.Context, file *configFile, set passthrough.Set, modu
 func effectiveOf(m *sandbox.Module) *effectiveOptions {
 	e := &effectiveOptions{
 		Activities: []string{}, Passthrough: map[string]any{}, Env: append([]string{}, m.Options.Env...),
-		MemoryLimit: m.Options.MemoryLimit, MaxOutput: m.Options.MaxOutput, MaxUnits: m.Options.MaxUnits,
+		MemoryLimit: m.Options.MemoryLimit, MaxOutput: m.Options.MaxOutput, MaxFuel: m.Options.MaxFuel,
 	}
 	for _, name := range m.Options.Passthrough {
 		e.Passthrough[name] = m.Options.Policies[name]
@@ -188,7 +188,7 @@ func printReports(w io.Writer, reports []moduleReport) error {
 		fmt.Fprintf(table, "size\t%s\n", humanize.IBytes(uint64(r.Size)))
 		fmt.Fprintf(table, "memory\t%s\n", memory)
 		if r.Fallback == "" {
-			fmt.Fprintf(table, "instances\tset back after each activity (pristine)\n")
+			fmt.Fprintf(table, "instances\treset after each activity (pristine)\n")
 		} else {
 			fmt.Fprintf(table, "instances\ta new one for each activity (fresh): %s\n", r.Fallback)
 		}
@@ -223,8 +223,8 @@ func printEffective(table io.Writer, e *effectiveOptions) {
 	}
 	fmt.Fprintf(table, "served as\t%s\n", strings.Join(e.Activities, ", "))
 	units := "no limit of units"
-	if e.MaxUnits > 0 {
-		units = fmt.Sprintf("%d units", e.MaxUnits)
+	if e.MaxFuel > 0 {
+		units = fmt.Sprintf("%d units", e.MaxFuel)
 	}
 	fmt.Fprintf(table, "limits\tmemory %s, output %s, %s\n", humanize.IBytes(e.MemoryLimit), humanize.IBytes(uint64(e.MaxOutput)), units)
 	env := strings.Join(e.Env, ", ")

@@ -98,7 +98,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		// Errors are printed, and exit codes chosen, by run alone.
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageErrorOf,
-		Description: `Copy .wasm files into a folder and serve them:
+		Description: `Copy .wasm files into a directory and serve them:
 
    wasmworker dev --modules ./acts                          # with a Temporal server of its own
    wasmworker serve --modules ./acts --address temporal:7233

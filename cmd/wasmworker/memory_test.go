@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -36,7 +36,7 @@ func TestAutoLeavesRoom(t *testing.T) {
 
 func TestMostMemory(t *testing.T) {
 	module := func(limit, declared uint64, instances int) *sandbox.Module {
-		return &sandbox.Module{File: &catalog.Module{MemoryMax: declared}, Options: sandbox.Options{MemoryLimit: limit, MaxInstances: instances}}
+		return &sandbox.Module{File: &modules.File{MemoryMax: declared}, Options: sandbox.Options{MemoryLimit: limit, MaxInstances: instances}}
 	}
 	small, large, few := module(10, 0, 0), module(1000, 100, 0), module(500, 0, 2)
 	for _, tt := range []struct {

@@ -9,7 +9,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
@@ -20,12 +20,12 @@ func TestActivitiesWaitForMemory(t *testing.T) {
 	c := server.Client(t)
 	guest := testbed.Guest(t, acts)
 	memory := memoryOf(t, guest)
-	for policy, images := range map[sandbox.Policy]uint64{sandbox.PolicyPristine: 1, sandbox.PolicyFresh: 0} {
+	for policy, images := range map[sandbox.Isolation]uint64{sandbox.IsolationPristine: 1, sandbox.IsolationFresh: 0} {
 		t.Run(string(policy), func(t *testing.T) {
 			q := queue(t)
 			// A fresh instance takes memory while it is initialised, too: more than it declares.
 			total := images*memory + 2*memory + memory/2
-			server.Serve(t, "--modules", guest, "--task-queue", q, "--policy", string(policy), "--total-memory-limit", fmt.Sprint(total))
+			server.Serve(t, "--modules", guest, "--task-queue", q, "--isolation", string(policy), "--total-memory-limit", fmt.Sprint(total))
 			var handles []client.ActivityHandle
 			for range 6 {
 				handles = append(handles, execute(t, c, client.StartActivityOptions{TaskQueue: q}, "Work", 1000))
@@ -51,11 +51,11 @@ func TestActivitiesWaitForMemory(t *testing.T) {
 // memoryOf is how much memory an instance of the guest has after an activity.
 func memoryOf(t *testing.T, guest string) uint64 {
 	t.Helper()
-	module, err := catalog.Read(guest)
+	module, err := modules.Read(guest)
 	if err != nil {
 		t.Fatal(err)
 	}
-	box, err := sandbox.New(sandbox.Config{Modules: []*catalog.Module{module}})
+	box, err := sandbox.New(sandbox.Config{Modules: []*modules.File{module}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,20 +20,20 @@ func newCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "new",
 		Usage:     "write a project with an activity to begin with",
-		ArgsUsage: "FOLDER",
+		ArgsUsage: "DIRECTORY",
 		Description: `   wasmworker new --lang rust my-activity
    wasmworker new --lang typescript --sdk ~/wasmworker/guest-sdk acts/pricing
 
-The folder's name becomes the project's and the module's. The README in it tells how to
+The directory's name becomes the project's and the module's. The README in it tells how to
 build, run and test it with the language's own tools. A copy of the SDK is in it, too: no
 package of wasmworker is in a registry.`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "lang", Aliases: []string{"l"}, Usage: "`LANGUAGE`: " + known},
-			&cli.StringFlag{Name: "sdk", EnvVars: []string{"WASMWORKER_SDK"}, Usage: "`FOLDER` guest-sdk of a checkout of wasmworker, whose SDK the project uses, instead of a copy (C and C++ have a copy in any case)", TakesFile: true},
+			&cli.StringFlag{Name: "sdk", EnvVars: []string{"WASMWORKER_SDK"}, Usage: "`DIRECTORY` guest-sdk of a checkout of wasmworker, whose SDK the project uses, instead of a copy (C and C++ have a copy in any case)", TakesFile: true},
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 1 {
-				return usagef("name one folder: wasmworker new --lang rust my-activity")
+				return usagef("name one directory: wasmworker new --lang rust my-activity")
 			}
 			if c.String("lang") == "" {
 				return usagef("name a language with --lang: %s", known)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -45,9 +46,9 @@ func TestReportsOutliveAnOutage(t *testing.T) {
 			c, q := server.Client(t), queue(t)
 			w := server.Serve(t, "--modules", testbed.Guest(t, acts), "--task-queue", q, "--cancel-grace", "60s", "--graceful-shutdown-timeout", "120s")
 			o := client.StartActivityOptions{TaskQueue: q, StartToCloseTimeout: 5 * time.Minute}
-			cancelled := execute(t, c, o, "Farewell", 5000)
-			waitHeartbeat(t, cancelled)
-			if err := cancelled.Cancel(t.Context(), client.CancelActivityOptions{}); err != nil {
+			canceled := execute(t, c, o, "Farewell", 5000)
+			waitHeartbeat(t, canceled)
+			if err := canceled.Cancel(t.Context(), client.CancelActivityOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			testbed.Eventually(t, "the guest is cleaning up", func() error {
@@ -82,10 +83,10 @@ func TestReportsOutliveAnOutage(t *testing.T) {
 				t.Errorf("the failed activity ended with %v", err)
 			}
 			var farewell *temporal.CanceledError
-			if err := failure(t, cancelled); !errors.As(err, &farewell) || !farewell.HasDetails() {
-				t.Errorf("the cancelled activity ended with %v", err)
+			if err := failure(t, canceled); !errors.As(err, &farewell) || !farewell.HasDetails() {
+				t.Errorf("the canceled activity ended with %v", err)
 			}
-			for _, h := range []client.ActivityHandle{completed, failed, cancelled} {
+			for _, h := range []client.ActivityHandle{completed, failed, canceled} {
 				if d := describe(t, h); d.Attempt != 1 {
 					t.Errorf("%s took %d attempts", h.GetID(), d.Attempt)
 				}
@@ -210,10 +211,13 @@ func TestDevWithClosedOutput(t *testing.T) {
 
 // A closed terminal sends SIGHUP, and often twice. It drains, and it is never the second signal that interrupts.
 func TestHangupDrains(t *testing.T) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP) // children would inherit that it is ignored, if the test runs under nohup
+	defer signal.Stop(c)
 	server := testbed.Shared(t)
-	c, q := server.Client(t), queue(t)
+	q := queue(t)
 	w := server.Serve(t, "--modules", testbed.Guest(t, acts), "--task-queue", q)
-	handle := execute(t, c, client.StartActivityOptions{TaskQueue: q}, "Work", 2000)
+	handle := execute(t, server.Client(t), client.StartActivityOptions{TaskQueue: q}, "Work", 2000)
 	waitHeartbeat(t, handle)
 	w.Signal(syscall.SIGHUP)
 	waitDraining(t, w)

@@ -107,7 +107,7 @@ func TestDocumentationHasThePolicies(t *testing.T) {
 		"http.allow", "origin", "methods", "path_prefixes", "headers", "secrets", "http.private_addresses", "http.max_request_bytes", "http.max_response_bytes", "http.timeout", "http.max_redirects",
 		"connections.NAME.url", "connections.NAME.password", "connections.NAME.max_open", "sql.connections", "write", "timeout", "max_rows", "max_row_bytes",
 		"buckets.NAME.url", "buckets.NAME.credentials", "blob.buckets", "prefixes", "max_object_bytes",
-		"fs.mounts", "folder", "fs.max_file_bytes", "fs.max_written_bytes", "fs.max_open", "clock.start", "random.seed", "config.values", "config.from_env", "secrets.NAME.env", "secrets.NAME.file", "secret.reveal",
+		"fs.mounts", "directory", "fs.max_file_bytes", "fs.max_written_bytes", "fs.max_open", "clock.start", "random.seed", "config.values", "config.from_env", "secrets.NAME.env", "secrets.NAME.file", "secret.reveal",
 	} {
 		if !strings.Contains(doc, "| `"+key+"` |") {
 			t.Errorf("docs/passthrough.md has no %s", key)
@@ -116,8 +116,8 @@ func TestDocumentationHasThePolicies(t *testing.T) {
 	_, example, _ := strings.Cut(doc, "```yaml\n")
 	example, _, _ = strings.Cut(example, "```")
 	dir := t.TempDir()
-	for _, folder := range []string{"acts", "srv", "archive"} {
-		if err := os.Mkdir(dir+"/"+folder, 0o700); err != nil {
+	for _, directory := range []string{"acts", "srv", "archive"} {
+		if err := os.Mkdir(dir+"/"+directory, 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}

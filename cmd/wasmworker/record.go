@@ -62,7 +62,7 @@ func record(c *cli.Context, path string, file *configFile, options hosttest.Opti
 		return usageError{err}
 	}
 	defer env.Close() //nolint:errcheck // the process ends
-	a := hosttest.Activity{Type: c.Args().Get(1), Patience: cmp.Or(c.Duration("timeout"), hosttest.DefaultPatience)}
+	a := hosttest.Activity{Type: c.Args().Get(1), Timeout: cmp.Or(c.Duration("timeout"), hosttest.DefaultTimeout)}
 	activity, err := findActivity(a.Type, env.Activities())
 	if err != nil {
 		return err
@@ -102,7 +102,7 @@ func known(store *secretmod.Store) (values cases.Secrets, err error) {
 }
 
 // keep appends an attempt to the file at f.Path, which has a clock and a seed, and gets from the module what else belongs to it. With exact false,
-// the case wants no units: the attempt had another clock.
+// the case wants no fuel: the attempt had another clock.
 func keep(f *cases.File, name string, exact bool, secrets cases.Secrets, activity sandbox.Activity, a hosttest.Activity, run *hosttest.Run) error {
 	module := activity.Module
 	f.Module, f.Digest = module.File.Path, module.File.Digest
@@ -112,11 +112,11 @@ func keep(f *cases.File, name string, exact bool, secrets cases.Secrets, activit
 	if n := module.Options.MaxOutput; n != abi.DefaultMaxOutput {
 		f.Limits.Output = n
 	}
-	switch n := module.Options.MaxUnits; {
-	case n == 0 && run.Units > hosttest.DefaultMaxUnits/2: // a worker has no limit by default, and a case has one
-		f.Limits.Units = 2 * run.Units
-	case n != hosttest.DefaultMaxUnits:
-		f.Limits.Units = n
+	switch n := module.Options.MaxFuel; {
+	case n == 0 && run.Fuel > hosttest.DefaultMaxFuel/2: // a worker has no limit by default, and a case has one
+		f.Limits.Fuel = 2 * run.Fuel
+	case n != hosttest.DefaultMaxFuel:
+		f.Limits.Fuel = n
 	}
 	f.Env = module.Env()
 	for name, value := range f.Env {
@@ -125,7 +125,7 @@ func keep(f *cases.File, name string, exact bool, secrets cases.Secrets, activit
 	a.Type = activity.Export // a case has neither prefixes nor other names; the info has the activity type
 	c := cases.Record(name, a, run, secrets)
 	if !exact {
-		c.Want.Units = 0
+		c.Want.Fuel = 0
 	}
 	return f.Append(c)
 }
@@ -133,7 +133,7 @@ func keep(f *cases.File, name string, exact bool, secrets cases.Secrets, activit
 // recorder keeps a sample of a worker's attempts: the first of each way in which each activity ends.
 type recorder struct {
 	secrets    *secretmod.Store
-	folder     string
+	directory  string
 	limit      int // of each
 	logger     *slog.Logger
 	activities []sandbox.Activity
@@ -150,8 +150,8 @@ const (
 	maxKinds = 20
 )
 
-// newRecorder makes the folder, if there is none, and sees that files can be made in it.
-func newRecorder(folder string, limit int, config *configFile, logger *slog.Logger) (*recorder, error) {
+// newRecorder makes the directory, if there is none, and sees that files can be made in it.
+func newRecorder(directory string, limit int, config *configFile, logger *slog.Logger) (*recorder, error) {
 	if limit < 1 {
 		return nil, usagef("--record-limit %d: it has to be 1 or more", limit)
 	}
@@ -159,17 +159,17 @@ func newRecorder(folder string, limit int, config *configFile, logger *slog.Logg
 	if err != nil {
 		return nil, usageError{err}
 	}
-	err = os.MkdirAll(folder, 0o700)
+	err = os.MkdirAll(directory, 0o700)
 	if err == nil {
 		var probe *os.File
-		if probe, err = os.CreateTemp(folder, ".probe-*"); err == nil {
+		if probe, err = os.CreateTemp(directory, ".probe-*"); err == nil {
 			err = cmp.Or(probe.Close(), os.Remove(probe.Name()))
 		}
 	}
 	if err != nil {
 		return nil, usagef("--record: no files can be made there: %w", err)
 	}
-	return &recorder{secrets: store, folder: folder, limit: limit, logger: logger, kinds: map[string]map[string]int{}}, nil
+	return &recorder{secrets: store, directory: directory, limit: limit, logger: logger, kinds: map[string]map[string]int{}}, nil
 }
 
 // ended is told of each attempt.
@@ -224,7 +224,7 @@ func (r *recorder) write(activity sandbox.Activity, kind string, number int, a h
 	}
 	safe := func(text string) string { return fmt.Sprintf("%.80s", unsafeInNames.ReplaceAllString(text, "_")) } // both are a guest's
 	name := fmt.Sprintf("%s.%s.%.8s.%d", safe(a.Type), safe(secrets.Redact(kind)), activity.Module.File.Digest, number)
-	f := &cases.File{Path: filepath.Join(r.folder, name+cases.Suffix), Start: a.Info.StartedTime}
+	f := &cases.File{Path: filepath.Join(r.directory, name+cases.Suffix), Start: a.Info.StartedTime}
 	if _, err := os.Lstat(f.Path); err == nil {
 		return "", nil
 	}

@@ -167,7 +167,7 @@ record_limit: 2
 		"shop_Fetch.completed.2.test.yaml",
 		"shop_Sign.Error.1.test.yaml",
 		"shop_Sign.completed.1.test.yaml",
-		"shop_Wait.cancelled.1.test.yaml",
+		"shop_Wait.canceled.1.test.yaml",
 	}
 	if got := names(); !slices.Equal(got, want) {
 		t.Errorf("records: %q", got)

@@ -27,14 +27,14 @@ import (
 func serveFlags() []cli.Flag {
 	return slices.Concat([]cli.Flag{
 		configFlag(),
-		&cli.StringSliceFlag{Name: "modules", Aliases: []string{"m"}, EnvVars: []string{"WASMWORKER_MODULES"}, Usage: "`FOLDER` with .wasm files, or a file; repeatable", TakesFile: true},
+		&cli.StringSliceFlag{Name: "modules", Aliases: []string{"m"}, EnvVars: []string{"WASMWORKER_MODULES"}, Usage: "`DIRECTORY` with .wasm files, or a file; repeatable", TakesFile: true},
 	}, queueFlags(), []cli.Flag{
 		&cli.GenericFlag{Name: "max-concurrent-activities", EnvVars: []string{"MAX_CONCURRENT_ACTIVITIES"}, Value: valueOf(limitFlag(host.DefaultMaxConcurrentActivities)), Usage: "most activities that run, and instances that live, at once: a `NUMBER` or none"},
 		&cli.GenericFlag{Name: "total-memory-limit", EnvVars: []string{"WASMWORKER_TOTAL_MEMORY_LIMIT"}, Value: new(totalBytesFlag), Usage: "most memory of all instances together: a `SIZE`, none, or auto: what the container may have, or the machine has, less a quarter for the worker itself, and 256 MiB at least"},
 		&cli.GenericFlag{Name: "graceful-shutdown-timeout", EnvVars: []string{"GRACEFUL_SHUTDOWN_TIMEOUT_SECONDS"}, Value: valueOf(durationFlag(host.DefaultGracefulShutdownTimeout)), Usage: "how long activities may go on after the first signal: `SECONDS`, or with a unit"},
 		&cli.BoolFlag{Name: "skip-refused", EnvVars: []string{"WASMWORKER_SKIP_REFUSED"}, Usage: "serve the rest when modules are refused, instead of nothing"},
 		&cli.StringFlag{Name: "health-address", EnvVars: []string{"WASMWORKER_HEALTH_ADDRESS"}, Usage: "`HOST:PORT` for /healthz and /readyz, such as :8080 (default: none)"},
-		&cli.StringFlag{Name: "record-dir", Aliases: []string{"record"}, EnvVars: []string{"WASMWORKER_RECORD_DIR"}, Usage: "write a sample of the activities to `FOLDER`, as cases that wasmworker test replays, with their inputs and what they were answered, but without secrets (default: none)", TakesFile: true},
+		&cli.StringFlag{Name: "record-dir", Aliases: []string{"record"}, EnvVars: []string{"WASMWORKER_RECORD_DIR"}, Usage: "write a sample of the activities to `DIRECTORY`, as cases that wasmworker test replays, with their inputs and what they were answered, but without secrets (default: none)", TakesFile: true},
 		&cli.IntFlag{Name: "record-limit", EnvVars: []string{"WASMWORKER_RECORD_LIMIT"}, Value: 3, Usage: "most cases that --record-dir gets of each activity and way in which it ends"},
 	}, instanceFlags(), moduleFlags(), logFlags())
 }
@@ -94,7 +94,7 @@ func newServer(c *cli.Context) (*server, error) {
 		return nil, err
 	}
 	if len(c.StringSlice("modules")) == 0 {
-		return nil, usagef("no modules are named; use --modules FOLDER, WASMWORKER_MODULES, or modules: in the file of --config")
+		return nil, usagef("no modules are named; use --modules DIRECTORY, WASMWORKER_MODULES, or modules: in the file of --config")
 	}
 	modules, err := passthroughModules(config)
 	if err != nil {
@@ -130,8 +130,8 @@ func newServer(c *cli.Context) (*server, error) {
 		TaskQueue:      c.String("task-queue"),
 		DeploymentName: c.String("deployment-name"),
 	}
-	if folder := c.String("record-dir"); folder != "" {
-		if s.recorder, err = newRecorder(folder, c.Int("record-limit"), config, logger); err != nil {
+	if directory := c.String("record-dir"); directory != "" {
+		if s.recorder, err = newRecorder(directory, c.Int("record-limit"), config, logger); err != nil {
 			return nil, err
 		}
 		s.options.Interceptor = &hosttest.Recorder{MaxSize: maxRecord, Ended: s.recorder.ended}
@@ -277,8 +277,8 @@ func serveHealth(address string, h *host.Host) (shut func(), err error) {
 	return func() { server.Close() }, nil
 }
 
-// programFolder is where this program lies.
-func programFolder() string {
+// programDirectory is where this program lies.
+func programDirectory() string {
 	path, err := os.Executable()
 	if err != nil {
 		return ""

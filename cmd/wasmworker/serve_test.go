@@ -358,13 +358,13 @@ func TestCancellation(t *testing.T) {
 				t.Fatal(err)
 			}
 			err := failure(t, handle)
-			var cancelled *temporal.CanceledError
-			if !errors.As(err, &cancelled) {
+			var canceled *temporal.CanceledError
+			if !errors.As(err, &canceled) {
 				t.Fatalf("got %v, want a cancellation", err)
 			}
 			var got string
-			if cancelled.HasDetails() {
-				if err := cancelled.Details(&got); err != nil {
+			if canceled.HasDetails() {
+				if err := canceled.Details(&got); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -395,7 +395,7 @@ func TestReusePolicyAndEnvironment(t *testing.T) {
 	yaml := fmt.Sprintf(`
 modules: %s
 task_queue: from-file
-policy: reuse
+isolation: reuse
 max_concurrent_activities: 1
 per_module:
   acts:
@@ -424,7 +424,7 @@ per_module:
 func TestSkipRefusedServesTheRest(t *testing.T) {
 	server := testbed.Shared(t)
 	c, q := server.Client(t), queue(t)
-	dir := testbed.Folder(t, testbed.Guest(t, acts), filepath.Join(testbed.Root(t), "testdata/wat/passthrough.wasm"))
+	dir := testbed.Directory(t, testbed.Guest(t, acts), filepath.Join(testbed.Root(t), "testdata/wat/passthrough.wasm"))
 	if err := os.WriteFile(filepath.Join(dir, "text.wasm"), []byte("not wasm at all"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -124,13 +124,13 @@ func TestCancellationDetailsAtTheLimit(t *testing.T) {
 		if err := handle.Cancel(t.Context(), client.CancelActivityOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		var cancelled *temporal.CanceledError
-		if err := failure(t, handle); !errors.As(err, &cancelled) {
+		var canceled *temporal.CanceledError
+		if err := failure(t, handle); !errors.As(err, &canceled) {
 			t.Fatalf("%d bytes: got %v, want a cancellation", size, err)
 		}
 		var got []byte
-		if cancelled.HasDetails() {
-			if err := cancelled.Details(&got); err != nil {
+		if canceled.HasDetails() {
+			if err := canceled.Details(&got); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -30,7 +30,7 @@ func testCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "test",
 		Usage:     "run the cases of *.test.yaml files: activities without Temporal, the same way on every machine",
-		ArgsUsage: "[FILE-OR-FOLDER…]",
+		ArgsUsage: "[FILE-OR-DIRECTORY…]",
 		Description: `   wasmworker test                      # all case files here and below
    wasmworker test -v acts/greet.test.yaml
    wasmworker test --run 'greet.*/no name' --runs 10 acts
@@ -49,7 +49,7 @@ Exit codes: 0 all passed, 1 some failed, 2 wrong usage or case files that cannot
 			&cli.StringFlag{Name: "junit", Usage: "write the results as JUnit's XML to `FILE` as well, for CI systems", TakesFile: true},
 			&cli.BoolFlag{Name: "json", EnvVars: []string{"WASMWORKER_JSON"}, Usage: "print a line of JSON for each case"},
 			&cli.BoolFlag{Name: "watch", Usage: "run again whenever a case file or a module changes, until interrupted"},
-			&cli.StringFlag{Name: "cache-dir", EnvVars: []string{"WASMWORKER_CACHE_DIR"}, Usage: "`FOLDER` for compiled modules, or none; only trusted users may write to it (default: wasmworker in the user's cache folder)"},
+			&cli.StringFlag{Name: "cache-dir", EnvVars: []string{"WASMWORKER_CACHE_DIR"}, Usage: "`DIRECTORY` for compiled modules, or none; only trusted users may write to it (default: wasmworker in the user's cache directory)"},
 		},
 		Action: func(c *cli.Context) error {
 			t, err := newTesting(c)
@@ -129,13 +129,13 @@ func newTesting(c *cli.Context) (*tester, error) {
 	return t, nil
 }
 
-// caseFiles are the case files of the paths, each once. Folders are searched, but for hidden ones and for what npm installs.
+// caseFiles are the case files of the paths, each once. Directories are searched, but for hidden ones and for what npm installs.
 func (t *tester) caseFiles() ([]string, error) {
 	var files []string
 	for _, path := range t.paths {
 		stat, err := os.Stat(path)
 		if err != nil {
-			return nil, usagef("%s: no such file or folder", path)
+			return nil, usagef("%s: no such file or directory", path)
 		}
 		if !stat.IsDir() {
 			if !strings.HasSuffix(path, cases.Suffix) {
@@ -146,7 +146,7 @@ func (t *tester) caseFiles() ([]string, error) {
 		}
 		err = filepath.WalkDir(path, func(p string, entry fs.DirEntry, err error) error {
 			switch {
-			case errors.Is(err, fs.ErrNotExist) && p != path: // compilers make folders for themselves, and remove them
+			case errors.Is(err, fs.ErrNotExist) && p != path: // compilers make directories for themselves, and remove them
 				return nil
 			case err != nil:
 				return err
@@ -381,7 +381,7 @@ type testLine struct {
 	Name        string             `json:"name"`
 	Passed      bool               `json:"passed"`
 	Seconds     float64            `json:"seconds"`
-	Units       int64              `json:"units"`
+	Units       int64              `json:"fuel"`
 	Memory      uint64             `json:"memory_bytes"`
 	Digest      string             `json:"digest"`
 	Differences []cases.Difference `json:"differences,omitempty"`
@@ -409,7 +409,7 @@ func (r *testReport) add(result *cases.Result) {
 		encoder := json.NewEncoder(r.w)
 		encoder.SetEscapeHTML(false)
 		encoder.Encode(testLine{ //nolint:errcheck // as of all output
-			r.suite.Name, result.Case.Name, result.Passed(), seconds, result.Run.Units, result.Run.Memory, result.Run.Digest(), result.Differences, result.Notes, result.Points,
+			r.suite.Name, result.Case.Name, result.Passed(), seconds, result.Run.Fuel, result.Run.Memory, result.Run.Digest(), result.Differences, result.Notes, result.Points,
 		})
 	case !result.Passed():
 		fmt.Fprintf(r.w, "%s (%.2fs)\n", r.paint(red, "--- FAIL: "+name), seconds)
@@ -423,7 +423,7 @@ func (r *testReport) add(result *cases.Result) {
 			fmt.Fprintf(r.w, "    %s\n", line)
 		}
 	case r.verbose:
-		fmt.Fprintf(r.w, "--- PASS: %s (%.2fs)  %s%s\n", name, seconds, plural(int(result.Run.Units), "unit"), explored(result.Points))
+		fmt.Fprintf(r.w, "--- PASS: %s (%.2fs)  %s%s\n", name, seconds, plural(int(result.Run.Fuel), "unit"), explored(result.Points))
 	}
 	r.points += result.Points
 	if !r.json && (r.verbose || !result.Passed()) {

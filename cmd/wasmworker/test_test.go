@@ -18,10 +18,10 @@ import (
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
-// caseFolder is a folder with echo.wasm and misbehave.wasm and with case files.
-func caseFolder(t *testing.T, files map[string]string) string {
+// caseDirectory is a directory with echo.wasm and misbehave.wasm and with case files.
+func caseDirectory(t *testing.T, files map[string]string) string {
 	t.Helper()
-	dir := testbed.Folder(t, wat(t, "echo"), wat(t, "misbehave"))
+	dir := testbed.Directory(t, wat(t, "echo"), wat(t, "misbehave"))
 	for name, text := range files {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -36,13 +36,13 @@ func caseFolder(t *testing.T, files map[string]string) string {
 
 var caseFiles = map[string]string{
 	"echo.test.yaml": `cases:
-  - {name: echoes, activity: Echo, args: [{a: 1, b: [1, 2]}], want: {output: {b: [1, 2], a: 1}, units: 99}}
+  - {name: echoes, activity: Echo, args: [{a: 1, b: [1, 2]}], want: {output: {b: [1, 2], a: 1}, fuel: 99}}
   - name: is wrong
     activity: Echo
     args: [{"<name>": Ada, count: 2, list: [1, 2, 3]}]
     want:
       output: {"<name>": Bob, count: 2, list: [1, 2, 3]}
-      units: 1
+      fuel: 1
 `,
 	"sub/other.test.yaml": `module: ../misbehave.wasm
 cases:
@@ -61,7 +61,7 @@ var (
 )
 
 func TestTest(t *testing.T) {
-	dir := caseFolder(t, caseFiles)
+	dir := caseDirectory(t, caseFiles)
 	test := func(args ...string) ran {
 		t.Helper()
 		got := command{args: append([]string{"test"}, args...)}.run(t)
@@ -76,7 +76,7 @@ func TestTest(t *testing.T) {
           "count": 2,
           "list": [1,2,3]
         }
-    units:
+    fuel:
       - 1
       + 99
 FAIL  echo.test.yaml  1 of 2 cases failed  0.00s
@@ -102,7 +102,7 @@ ok    sub/other.test.yaml  1 case  0.00s
 ` {
 		t.Errorf("%+v", got)
 	}
-	// A file and its folder: each case once.
+	// A file and its directory: each case once.
 	if got := test("--run", "nothing", dir+"/sub/ok.test.yaml", dir+"/sub"); got.code != 0 || strings.Count(got.stdout, "\n") != 1 {
 		t.Errorf("%+v", got)
 	}
@@ -115,7 +115,7 @@ ok    sub/other.test.yaml  1 case  0.00s
 		}
 		lines = append(lines, one)
 	}
-	if len(lines) != 5 || lines[0]["passed"] != true || lines[0]["units"] != 99.0 || lines[1]["passed"] != false || lines[1]["name"] != "is wrong" || len(lines[1]["differences"].([]any)) != 2 {
+	if len(lines) != 5 || lines[0]["passed"] != true || lines[0]["fuel"] != 99.0 || lines[1]["passed"] != false || lines[1]["name"] != "is wrong" || len(lines[1]["differences"].([]any)) != 2 {
 		t.Errorf("%s", total.ReplaceAllString(got.stdout, ""))
 	}
 	// After an update everything passes, as often as one likes, and what nobody expects can be explored.
@@ -132,13 +132,13 @@ ok    sub/other.test.yaml  2 cases  0.00s
 	}
 }
 
-// A case that cannot be run is told, also behind one of its file that can: it has folders, which the other one has not.
+// A case that cannot be run is told, also behind one of its file that can: it has directories, which the other one has not.
 func TestTestUnusable(t *testing.T) {
 	dir := t.TempDir()
 	copyFile(t, filepath.Join(testbed.Root(t), "host/hosttest/cases/testdata/files.wasm"), dir+"/files.wasm")
 	for name, text := range map[string]string{
-		"files": "cases:\n  - {name: without, activity: %[1]s, want: {max_units: 1}}\n  - {name: one, activity: %[1]s, files: {/a: b}}\n  - {name: two, activity: %[1]s, files: {/a: b}}\n",
-		"later": "module: files.wasm\ncases: [{name: without, activity: %[1]s, want: {max_units: 1}}]\n",
+		"files": "cases:\n  - {name: without, activity: %[1]s, want: {max_fuel: 1}}\n  - {name: one, activity: %[1]s, files: {/a: b}}\n  - {name: two, activity: %[1]s, files: {/a: b}}\n",
+		"later": "module: files.wasm\ncases: [{name: without, activity: %[1]s, want: {max_fuel: 1}}]\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name+".test.yaml"), fmt.Appendf(nil, text, "Careful"), 0o600); err != nil {
 			t.Fatal(err)
@@ -155,9 +155,9 @@ func TestTestUnusable(t *testing.T) {
 	}
 }
 
-// Folders that a compiler makes for itself and removes while case files are looked for are no reason to fail.
+// Directories that a compiler makes for itself and removes while case files are looked for are no reason to fail.
 func TestTestBesideACompiler(t *testing.T) {
-	dir := caseFolder(t, map[string]string{"echo.test.yaml": "cases: [{name: a, activity: Echo}]"})
+	dir := caseDirectory(t, map[string]string{"echo.test.yaml": "cases: [{name: a, activity: Echo}]"})
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	t.Cleanup(func() {
 		close(stop)
@@ -217,14 +217,14 @@ func checkJUnit(t *testing.T, path string) {
 }
 
 func TestTestMistakes(t *testing.T) {
-	bad := caseFolder(t, map[string]string{"a.test.yaml": "module: echo.wasm\ncases:\n  - name: a\n    activity: Ecko\n", "b.test.yaml": "caes: []", "echo.test.yaml": "cases: [{name: a, activity: Echo}]"})
-	small := caseFolder(t, map[string]string{"echo.test.yaml": "limits: {memory: 64KiB}\ncases: [{name: a, activity: Echo}]"})
+	bad := caseDirectory(t, map[string]string{"a.test.yaml": "module: echo.wasm\ncases:\n  - name: a\n    activity: Ecko\n", "b.test.yaml": "caes: []", "echo.test.yaml": "cases: [{name: a, activity: Echo}]"})
+	small := caseDirectory(t, map[string]string{"echo.test.yaml": "limits: {memory: 64KiB}\ncases: [{name: a, activity: Echo}]"})
 	for name, test := range map[string]struct {
 		args []string
 		want []string
 	}{
 		"no files":       {[]string{t.TempDir()}, []string{"there is no case file in", ".test.yaml"}},
-		"no folder":      {[]string{"no-such-folder"}, []string{"no such file or folder"}},
+		"no directory":   {[]string{"no-such-directory"}, []string{"no such file or directory"}},
 		"another file":   {[]string{wat(t, "echo")}, []string{"is not the name of a case file"}},
 		"bad files":      {[]string{bad}, []string{"a.test.yaml:4:15: echo.wasm has no activity", `b.test.yaml:1:1: a case file has no key "caes"`}},
 		"nothing to run": {[]string{"--run", "zzz", bad + "/echo.test.yaml"}, []string{`no case matches "zzz"`}},
@@ -233,7 +233,7 @@ func TestTestMistakes(t *testing.T) {
 		"explore":        {[]string{"--explore=x", bad}, []string{"number of points"}},
 		"both":           {[]string{"--explore", "--runs", "2", bad}, []string{"do not go together"}},
 		"watch":          {[]string{"--watch", "--update", bad}, []string{"do not go together"}},
-		"junit":          {[]string{"--junit", "/no/such/folder/x", bad + "/echo.test.yaml"}, []string{"--junit"}},
+		"junit":          {[]string{"--junit", "/no/such/directory/x", bad + "/echo.test.yaml"}, []string{"--junit"}},
 		"limits":         {[]string{small}, []string{"echo.test.yaml: ", "needs 4 MiB of memory at the start"}},
 	} {
 		got := command{args: append([]string{"test"}, test.args...)}.run(t)
@@ -250,7 +250,7 @@ func TestTestMistakes(t *testing.T) {
 
 // --watch runs again after a change, and ends when it is asked to.
 func TestTestWatch(t *testing.T) {
-	dir := caseFolder(t, map[string]string{"echo.test.yaml": "cases: [{name: a, activity: Echo, args: [1], want: {output: 2}}]"})
+	dir := caseDirectory(t, map[string]string{"echo.test.yaml": "cases: [{name: a, activity: Echo, args: [1], want: {output: 2}}]"})
 	cmd := exec.Command(testbed.Program(t), "test", "--watch", dir)
 	cmd.Env = append(testbed.CleanEnv(), "WASMWORKER_CACHE_DIR=none")
 	p := testbed.Start(t, cmd)

@@ -1,5 +1,5 @@
 // APIStats reads one of the lists of exported identifiers that the Go project keeps
-// in its folder api, 1.7 MB of text for Go 1, and counts what is in it. It shows
+// in its directory api, 1.7 MB of text for Go 1, and counts what is in it. It shows
 // bytes as an argument, progress by heartbeats, and an attempt that goes on where
 // the one before has stopped.
 package main

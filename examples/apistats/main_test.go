@@ -29,7 +29,7 @@ func goAPI(t *testing.T) []byte {
 	}
 	api, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), "api", "go1.txt"))
 	if errors.Is(err, os.ErrNotExist) {
-		t.Skip("this Go toolchain comes without the folder api: ", err)
+		t.Skip("this Go toolchain comes without the directory api: ", err)
 	}
 	if err != nil {
 		t.Fatal(err)

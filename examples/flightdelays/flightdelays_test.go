@@ -34,7 +34,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testbed.Main(m.Run)) }
 
-// modules makes the folder that is served: the guests in Go are built, the others are the committed ones.
+// modules makes the directory that is served: the guests in Go are built, the others are the committed ones.
 func modules(t *testing.T) string {
 	t.Helper()
 	files, err := filepath.Glob("activities/*/*.wasm")
@@ -44,35 +44,35 @@ func modules(t *testing.T) string {
 	for _, guest := range []string{"split", "report"} {
 		files = append(files, testbed.Guest(t, "examples/flightdelays/activities/go/"+guest))
 	}
-	return testbed.Folder(t, files...)
+	return testbed.Directory(t, files...)
 }
 
-// data returns the folder of vega-datasets.
+// data returns the directory of vega-datasets.
 func data(t *testing.T) string {
 	t.Helper()
 	prefix := filepath.Join(testbed.Root(t), ".toolchains", "vega-datasets")
-	folder := filepath.Join(prefix, "node_modules", "vega-datasets", "data")
-	if _, err := os.Stat(folder); err != nil {
+	directory := filepath.Join(prefix, "node_modules", "vega-datasets", "data")
+	if _, err := os.Stat(directory); err != nil {
 		t.Fatalf("the data is not there; get it with: npm install --prefix %s --no-save --no-package-lock vega-datasets@3.2.1", prefix)
 	}
-	return folder
+	return directory
 }
 
 // The program, with real data, computes what the code below computes in other ways.
 func TestReport(t *testing.T) {
-	folder := data(t)
+	directory := data(t)
 	t.Setenv("TEMPORAL_ADDRESS", testbed.Shared(t).Address)
 	report := filepath.Join(t.TempDir(), "report.html")
 	var stdout, stderr bytes.Buffer
 	acts := modules(t)
-	if err := run(t.Context(), []string{"--modules", acts, "--json", "--report", report, folder}, &stdout, &stderr); err != nil {
+	if err := run(t.Context(), []string{"--modules", acts, "--json", "--report", report, directory}, &stdout, &stderr); err != nil {
 		t.Fatalf("%v\n%s", err, stderr.String())
 	}
 	var got Result
 	if err := json.Unmarshal(stdout.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}
-	want := expect(t, folder)
+	want := expect(t, directory)
 
 	// What the workflow's comment promises about its history.
 	var id string
@@ -129,8 +129,8 @@ func TestReport(t *testing.T) {
 
 // An attempt that fails in the middle of a file is not lost: the next one reads on from its last heartbeat.
 func TestResumes(t *testing.T) {
-	folder := data(t)
-	files := openFiles(t, folder)
+	directory := data(t)
+	files := openFiles(t, directory)
 	read := files.Functions["read"]
 	var (
 		mu      sync.Mutex
@@ -190,19 +190,19 @@ func TestBadData(t *testing.T) {
 		"several shapes": {"[" + flight(0) + `, {"delay": 0, "distance": 1452, "origin": "LAX", "date": "2001/01/01 06:55"}]`, TypeTooManyBadRecords},
 	} {
 		t.Run(name, func(t *testing.T) {
-			folder := t.TempDir()
+			directory := t.TempDir()
 			for file, text := range map[string]string{"flights.json": c.flights, "airports.csv": "iata,name,city,state,country,latitude,longitude\nLAX,\"Los, Angeles\",,,,33.94,-118.4\n"} {
 				if text == "" {
 					continue
 				}
-				if err := os.WriteFile(filepath.Join(folder, file), []byte(text), 0o600); err != nil {
+				if err := os.WriteFile(filepath.Join(directory, file), []byte(text), 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
 			request := request
 			request.Flights = []string{"flights.json"}
 			start := time.Now()
-			result, err := workflowRun(t, openFiles(t, folder), request)
+			result, err := workflowRun(t, openFiles(t, directory), request)
 			var failure *temporal.ApplicationError
 			switch {
 			case err == nil:
@@ -217,9 +217,9 @@ func TestBadData(t *testing.T) {
 	}
 }
 
-func openFiles(t *testing.T, folder string) host.PassthroughModule {
+func openFiles(t *testing.T, directory string) host.PassthroughModule {
 	t.Helper()
-	root, err := os.OpenRoot(folder)
+	root, err := os.OpenRoot(directory)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,11 +252,11 @@ func digest(data []byte) Digest {
 
 // expect computes the result, except for the report, with all flights in memory: sorted, not counted; in exact
 // fractions, not in floating point; and with nothing that the guests or the workflow use.
-func expect(t *testing.T, folder string) Result {
+func expect(t *testing.T, directory string) Result {
 	t.Helper()
 	want := Result{Bad: []BadRecord{}}
 	read := func(name string) []byte {
-		data, err := os.ReadFile(filepath.Join(folder, name))
+		data, err := os.ReadFile(filepath.Join(directory, name))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -37,9 +37,9 @@ func main() {
 	}
 }
 
-const usage = `Usage: flightdelays [flags] FOLDER
+const usage = `Usage: flightdelays [flags] DIRECTORY
 
-Makes a report of the flights in FOLDER, which has flights-200k.json, flights-20k.json and airports.csv of the
+Makes a report of the flights in DIRECTORY, which has flights-200k.json, flights-20k.json and airports.csv of the
 npm package vega-datasets. TEMPORAL_ADDRESS and its like say where Temporal is.
 
 `
@@ -61,7 +61,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		fmt.Fprint(stderr, usage)
 		flags.PrintDefaults()
 	}
-	modules := flags.String("modules", "acts", "the `folder` with the modules")
+	modules := flags.String("modules", "acts", "the `directory` with the modules")
 	report := flags.String("report", "", "write the report to this HTML `file`")
 	asJSON := flags.Bool("json", false, "print the result as JSON")
 	if err := flags.Parse(args); err != nil {
@@ -71,17 +71,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		flags.Usage()
 		return flag.ErrHelp
 	}
-	folder, err := os.OpenRoot(flags.Arg(0))
+	directory, err := os.OpenRoot(flags.Arg(0))
 	if err != nil {
 		return err
 	}
-	defer folder.Close()
+	defer directory.Close()
 	options, err := envconfig.LoadDefaultClientOptions()
 	if err != nil {
 		return err
 	}
 
-	h, err := newHost(filesModule(folder), *modules, options, slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	h, err := newHost(filesModule(directory), *modules, options, slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return table(stdout, result)
 }
 
-// newHost returns a worker with the workflow and the modules of a folder. Only what has to do with files may
+// newHost returns a worker with the workflow and the modules of a directory. Only what has to do with files may
 // read them: those who measure, price and render cannot, whatever their code tries.
 func newHost(files host.PassthroughModule, modules string, options client.Options, logger *slog.Logger) (*host.Host, error) {
 	mayRead := host.ModuleOptions{Passthrough: []string{files.Name}}
@@ -146,7 +146,7 @@ func execute(ctx context.Context, h *host.Host, request Request, progress io.Wri
 		select {
 		case err := <-done:
 			if ctx.Err() != nil {
-				// The worker goes away too, so there would be nobody to see that the workflow is to be cancelled.
+				// The worker goes away too, so there would be nobody to see that the workflow is to be canceled.
 				err = errors.Join(context.Cause(ctx), h.Client().TerminateWorkflow(context.WithoutCancel(ctx), run.GetID(), run.GetRunID(), "interrupted"))
 			}
 			return &result, err

@@ -7,7 +7,7 @@ root=$(cd ../.. && pwd)
 go=${GO:-go}
 
 data=$root/.toolchains/vega-datasets/node_modules/vega-datasets/data
-# A folder of its own, since npm removes what it was not asked for.
+# A directory of its own, since npm removes what it was not asked for.
 [ -d "$data" ] || npm install --prefix "$root/.toolchains/vega-datasets" --no-save --no-package-lock --no-audit --no-fund --loglevel=error vega-datasets@3.2.1 >&2
 
 sh build.sh

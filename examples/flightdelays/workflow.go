@@ -10,7 +10,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// Request is the workflow's input. Files are named as they are in the folder that the workers have.
+// Request is the workflow's input. Files are named as they are in the directory that the workers have.
 type Request struct {
 	Flights   []string `json:"flights"`    // JSON arrays of flights
 	Airports  string   `json:"airports"`   // a CSV file
@@ -130,7 +130,7 @@ const TypeTooManyBadRecords = "TooManyBadRecords"
 //	SummariseDelays, TotalClaims             once                Zig, Java
 //	DrawChart, RenderReport, DigestText      once                AssemblyScript, Go, C
 //
-// Files stay in the folder. What travels through Temporal is ranges, columns of numbers and sums. Nothing of
+// Files stay in the directory. What travels through Temporal is ranges, columns of numbers and sums. Nothing of
 // that comes near the 2 MiB that a payload may have, and the history stays below its 10 MiB.
 func DelayReport(ctx workflow.Context, request Request) (*Result, error) {
 	var progress Progress

@@ -37,17 +37,17 @@ const perPart = 250 // the program's default
 // password is known to the database and to the worker, and to nobody else.
 const password = "not-to-be-seen"
 
-// modules makes the folder that is served: the guest in Go is built, the one in Rust is the committed one.
+// modules makes the directory that is served: the guest in Go is built, the one in Rust is the committed one.
 func modules(t *testing.T) string {
 	t.Helper()
-	return testbed.Folder(t, testbed.Guest(t, "examples/metadata/activities/go/extract"), filepath.Join("activities", "rust", "enrich.wasm"))
+	return testbed.Directory(t, testbed.Guest(t, "examples/metadata/activities/go/extract"), filepath.Join("activities", "rust", "enrich.wasm"))
 }
 
-// newExample makes a folder with wasmworker.yaml, which differs in its places alone, with the modules and with empty buckets, and a database
+// newExample makes a directory with wasmworker.yaml, which differs in its places alone, with the modules and with empty buckets, and a database
 // for it. The worker's environment has the password.
-func newExample(t *testing.T) (folder string, admin *pgx.Conn) {
+func newExample(t *testing.T) (directory string, admin *pgx.Conn) {
 	t.Helper()
-	folder = t.TempDir()
+	directory = t.TempDir()
 	acts := modules(t)
 	postgres := testbed.SharedPostgres(t)
 	setup := postgres.Admin(t, "postgres")
@@ -66,7 +66,7 @@ func newExample(t *testing.T) (folder string, admin *pgx.Conn) {
 	config := string(text)
 	for from, to := range map[string]string{
 		"./acts":        acts,
-		"/tmp/metadata": folder,
+		"/tmp/metadata": directory,
 		"postgres://cataloger@127.0.0.1:5432/warehouse?sslmode=disable": postgres.URL("cataloger", name),
 	} {
 		if !strings.Contains(config, from) {
@@ -74,16 +74,16 @@ func newExample(t *testing.T) (folder string, admin *pgx.Conn) {
 		}
 		config = strings.ReplaceAll(config, from, to)
 	}
-	if err := os.WriteFile(filepath.Join(folder, "wasmworker.yaml"), []byte(config), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(directory, "wasmworker.yaml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, bucket := range []string{"raw", "catalog"} {
-		if err := os.Mkdir(filepath.Join(folder, bucket), 0o700); err != nil {
+		if err := os.Mkdir(filepath.Join(directory, bucket), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
 	t.Setenv("WAREHOUSE_PASSWORD", password)
-	return folder, postgres.Admin(t, name)
+	return directory, postgres.Admin(t, name)
 }
 
 // line is a line of an object: of raw, or of catalog with more in it.
@@ -269,7 +269,7 @@ func objects(t *testing.T, bucket string) []string {
 		keys = append(keys, path)
 		return nil
 	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a folder that changes meanwhile
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a directory that changes meanwhile
 		t.Fatal(err)
 	}
 	return keys
@@ -322,8 +322,8 @@ type position struct {
 func TestKill(t *testing.T) {
 
 	server := testbed.Shared(t)
-	folder, admin := newExample(t)
-	raw, catalog := filepath.Join(folder, "raw"), filepath.Join(folder, "catalog")
+	directory, admin := newExample(t)
+	raw, catalog := filepath.Join(directory, "raw"), filepath.Join(directory, "catalog")
 	generate(t, admin)
 	before := expect(t, admin)
 	if len(before) < 2500 {
@@ -346,7 +346,7 @@ func TestKill(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	worker := server.Serve(t, "--config", filepath.Join(folder, "wasmworker.yaml"))
+	worker := server.Serve(t, "--config", filepath.Join(directory, "wasmworker.yaml"))
 	interrupted, interrupt := context.WithCancel(limit)
 	first := make(chan error, 1)
 	go func() {
@@ -408,7 +408,7 @@ func TestKill(t *testing.T) {
 	want := append(slices.Clone(before[:at.Part*perPart]), slices.DeleteFunc(expect(t, admin), func(l line) bool { return less(l, before[at.Part*perPart-1]) <= 0 })...)
 	kept := stats(t, raw, objects(t, raw)[:at.Part])
 
-	worker = server.Serve(t, "--config", filepath.Join(folder, "wasmworker.yaml"))
+	worker = server.Serve(t, "--config", filepath.Join(directory, "wasmworker.yaml"))
 	result, err := run(limit, nil, io.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -522,7 +522,7 @@ func stats(t *testing.T, bucket string, keys []string) map[string]time.Time {
 
 // What the policies do not allow is refused at once, by the guest's own account too, and the commands of the README say so before.
 func TestDenied(t *testing.T) {
-	folder, _ := newExample(t)
+	directory, _ := newExample(t)
 	server := testbed.Shared(t)
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
@@ -536,7 +536,7 @@ func TestDenied(t *testing.T) {
 		}
 		commands++
 		cmd := exec.Command(testbed.Program(t), strings.Fields(line)[1:]...)
-		cmd.Dir, cmd.Env = folder, testbed.CleanEnv()
+		cmd.Dir, cmd.Env = directory, testbed.CleanEnv()
 		p := testbed.Start(t, cmd)
 		code, denied := p.Wait(t), strings.Contains(comment, "denied")
 		if code != map[bool]int{true: 1}[denied] || strings.HasPrefix(line, "wasmworker explain") && strings.HasPrefix(p.Stdout(), "denied") != denied {
@@ -550,7 +550,7 @@ func TestDenied(t *testing.T) {
 		t.Errorf("the README has %d commands", commands)
 	}
 
-	worker := server.Serve(t, "--config", filepath.Join(folder, "wasmworker.yaml"))
+	worker := server.Serve(t, "--config", filepath.Join(directory, "wasmworker.yaml"))
 	t.Setenv("TEMPORAL_ADDRESS", server.Address)
 	limit, cancel := context.WithTimeout(t.Context(), testbed.Patience)
 	defer cancel()

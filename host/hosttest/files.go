@@ -16,14 +16,14 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 )
 
-// Mounts are folders of guests: paths, and whether the guest may write there.
+// Mounts are directories of guests: paths, and whether the guest may write there.
 type Mounts map[string]bool
 
 // Check returns what is wrong with files, see [Activity.Files], by their paths.
 func (m Mounts) Check(files map[string][]byte) map[string]error {
 	wrong := map[string]error{}
 	for name, content := range files {
-		folder, clean := strings.HasSuffix(name, "/"), path.Clean(name)
+		directory, clean := strings.HasSuffix(name, "/"), path.Clean(name)
 		switch mount, ok := m.of(clean); {
 		case !path.IsAbs(name):
 			wrong[name] = fmt.Errorf("%q is not an absolute path such as /in/orders.csv", name)
@@ -34,13 +34,13 @@ func (m Mounts) Check(files map[string][]byte) map[string]error {
 		case !ok:
 			wrong[name] = fmt.Errorf("%s is in none of the mounts, which are %s", name, strings.Join(slices.Sorted(maps.Keys(m)), ", "))
 		case mount == clean:
-			wrong[name] = fmt.Errorf("%s is a mount, and its folder is there: name what is in it", name)
-		case folder && len(content) > 0:
-			wrong[name] = fmt.Errorf("%s ends with a slash, which makes it a folder, and has content", name)
+			wrong[name] = fmt.Errorf("%s is a mount, and its directory is there: name what is in it", name)
+		case directory && len(content) > 0:
+			wrong[name] = fmt.Errorf("%s ends with a slash, which makes it a directory, and has content", name)
 		default:
 			for above := clean; above != mount; above = path.Dir(above) {
-				if _, ok := files[above]; ok && (above != clean || folder) {
-					wrong[name] = fmt.Errorf("%s would be a folder, and is a file too", above)
+				if _, ok := files[above]; ok && (above != clean || directory) {
+					wrong[name] = fmt.Errorf("%s would be a directory, and is a file too", above)
 				}
 			}
 		}
@@ -58,39 +58,41 @@ func (m Mounts) of(name string) (mount string, ok bool) {
 	return "", false
 }
 
-// folders are mounts in a temporary folder. They have to be removed.
-type folders struct {
+// directories are mounts in a temporary directory. They have to be removed.
+type directories struct {
 	temporary string
-	mounts    []string // in the order of their folders there
+	mounts    []string // in the order of their directories there
 	policy    *fsmod.Policy
 }
 
-func (m Mounts) make(start time.Time) (*folders, error) {
+func (m Mounts) make(start time.Time) (*directories, error) {
 	temporary, err := os.MkdirTemp("", "hosttest-")
 	if err != nil {
 		return nil, err
 	}
-	f := &folders{temporary, slices.Sorted(maps.Keys(m)), &fsmod.Policy{Mounts: map[string]fsmod.Mount{}}}
+	f := &directories{temporary, slices.Sorted(maps.Keys(m)), &fsmod.Policy{Mounts: map[string]fsmod.Mount{}}}
 	f.policy.StartAt(start)
 	for i, mount := range f.mounts {
-		if err := os.Mkdir(f.folder(i), 0o700); err != nil {
+		if err := os.Mkdir(f.directory(i), 0o700); err != nil {
 			return nil, errors.Join(err, f.remove())
 		}
-		f.policy.Mounts[mount] = fsmod.Mount{Folder: f.folder(i), Write: m[mount]}
+		f.policy.Mounts[mount] = fsmod.Mount{Directory: f.directory(i), Write: m[mount]}
 	}
 	return f, nil
 }
 
-func (f *folders) remove() error { return os.RemoveAll(f.temporary) }
+func (f *directories) remove() error { return os.RemoveAll(f.temporary) }
 
-// folder is that of a mount.
-func (f *folders) folder(mount int) string { return filepath.Join(f.temporary, strconv.Itoa(mount)) }
+// directory is that of a mount.
+func (f *directories) directory(mount int) string {
+	return filepath.Join(f.temporary, strconv.Itoa(mount))
+}
 
-// write puts files into the folders, which were checked.
-func (m Mounts) write(f *folders, files map[string][]byte) error {
+// write puts files into the directories, which were checked.
+func (m Mounts) write(f *directories, files map[string][]byte) error {
 	for name, content := range files {
 		mount, _ := m.of(path.Clean(name))
-		target := filepath.Join(f.policy.Mounts[mount].Folder, filepath.FromSlash(strings.TrimPrefix(name, mount)))
+		target := filepath.Join(f.policy.Mounts[mount].Directory, filepath.FromSlash(strings.TrimPrefix(name, mount)))
 		var err error
 		if strings.HasSuffix(name, "/") {
 			err = os.MkdirAll(target, 0o700)
@@ -104,11 +106,11 @@ func (m Mounts) write(f *folders, files map[string][]byte) error {
 	return nil
 }
 
-// read returns what is in the folders.
-func (f *folders) read() (map[string][]byte, error) {
+// read returns what is in the directories.
+func (f *directories) read() (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for i, mount := range f.mounts {
-		root := f.folder(i)
+		root := f.directory(i)
 		err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 			if err != nil || name == root {
 				return err
@@ -128,14 +130,14 @@ func (f *folders) read() (map[string][]byte, error) {
 	return files, nil
 }
 
-// with calls a function with folders that have the files, and returns what they have afterwards. Without mounts there are none.
-func (m Mounts) with(files map[string][]byte, start time.Time, run func(*fsmod.Folders)) (after map[string][]byte, err error) {
+// with calls a function with directories that have the files, and returns what they have afterwards. Without mounts there are none.
+func (m Mounts) with(files map[string][]byte, start time.Time, run func(*fsmod.Mounts)) (after map[string][]byte, err error) {
 	if len(m) == 0 && files == nil {
 		run(nil)
 		return nil, nil
 	}
 	if len(m) == 0 {
-		return nil, errors.New("the activity has files, and there are no folders for them: name some with Mounts of the options")
+		return nil, errors.New("the activity has files, and there are no directories for them: name some with Mounts of the options")
 	}
 	if wrong := m.Check(files); len(wrong) > 0 {
 		return nil, fmt.Errorf("the files of the activity cannot be used: %w", errors.Join(slices.Collect(maps.Values(wrong))...))

@@ -25,7 +25,7 @@ func steps(list ...string) []any {
 	return []any{all}
 }
 
-// temporary builds the guest, and makes an empty folder for temporary files from then on, of which nothing may be left or open when the test ends.
+// temporary builds the guest, and makes an empty directory for temporary files from then on, of which nothing may be left or open when the test ends.
 func temporary(t *testing.T) (module string) {
 	module = guest(t, "guests/files")
 	dir := t.TempDir()
@@ -34,7 +34,7 @@ func temporary(t *testing.T) (module string) {
 		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 			t.Errorf("this is left: %v, %v", left, err)
 		}
-		descriptors, _ := os.ReadDir("/proc/self/fd") // where there is such a folder
+		descriptors, _ := os.ReadDir("/proc/self/fd") // where there is such a directory
 		for _, d := range descriptors {
 			if target, err := os.Readlink("/proc/self/fd/" + d.Name()); err == nil && strings.HasPrefix(target, dir) {
 				t.Errorf("%s is open", target)
@@ -64,7 +64,7 @@ func TestFilesSameEveryTime(t *testing.T) {
 	var digest string
 	var units int64
 	for _, options := range []hosttest.Options{
-		{}, {Interpreter: true}, {Defaults: sandbox.Options{Policy: sandbox.PolicyFresh}}, {Defaults: sandbox.Options{Policy: sandbox.PolicyReuse}},
+		{}, {Interpreter: true}, {Defaults: sandbox.Options{Isolation: sandbox.IsolationFresh}}, {Defaults: sandbox.Options{Isolation: sandbox.IsolationReuse}},
 	} {
 		options.Modules, options.Mounts = []string{module}, hosttest.Mounts{"/data": true, "/in": false}
 		env := hosttest.New(t, options)
@@ -75,10 +75,10 @@ func TestFilesSameEveryTime(t *testing.T) {
 				t.Fatal(err)
 			}
 			if digest == "" {
-				digest, units = run.Digest(), run.Units
+				digest, units = run.Digest(), run.Fuel
 			}
-			if run.Digest() != digest || run.Units != units {
-				t.Errorf("with %s, interpreter %v, it is another one, with %d units instead of %d:\n%s", options.Defaults.Policy, options.Interpreter, run.Units, units, strings.Join(got, "\n"))
+			if run.Digest() != digest || run.Fuel != units {
+				t.Errorf("with %s, interpreter %v, it is another one, with %d units instead of %d:\n%s", options.Defaults.Isolation, options.Interpreter, run.Fuel, units, strings.Join(got, "\n"))
 			}
 			if !slices.Equal(got[:len(want)], want) || got[7] != "error: open /in/fixed: Read-only file system" {
 				t.Errorf("%q", got)
@@ -87,7 +87,7 @@ func TestFilesSameEveryTime(t *testing.T) {
 				t.Errorf("%q", names)
 			}
 			if strings.Contains(got[12], start) {
-				t.Errorf("a folder in which something was made and removed was not modified: %s", got[12])
+				t.Errorf("a directory in which something was made and removed was not modified: %s", got[12])
 			}
 			if strings.Contains(got[10], start) || !strings.Contains(got[10], "modified 2026-01-01T00:00:0") {
 				t.Errorf("a file that the guest wrote was not modified by its clock: %s", got[10])
@@ -112,12 +112,12 @@ func TestFiles(t *testing.T) {
 			text := fmt.Sprint(i)
 			changes := 0
 			run := env.Run(hosttest.Activity{
-				Type: "Files", Files: map[string][]byte{"/in/a": []byte(text), "/folder/": nil},
-				Args:    steps("tree /", "read /in/a", "append /in/a !", "mkdir /out/deep", "write /out/b "+text, "remove /folder"),
+				Type: "Files", Files: map[string][]byte{"/in/a": []byte(text), "/directory/": nil},
+				Args:    steps("tree /", "read /in/a", "append /in/a !", "mkdir /out/deep", "write /out/b "+text, "remove /directory"),
 				Changed: func(ctx context.Context) { changes++ },
 			})
 			var got []string
-			if err := run.Result(&got); err != nil || !reflect.DeepEqual(got, []string{"/ /folder /in /in/a", text, "", "", "", ""}) || changes < 5 {
+			if err := run.Result(&got); err != nil || !reflect.DeepEqual(got, []string{"/ /directory /in /in/a", text, "", "", "", ""}) || changes < 5 {
 				t.Errorf("%q, %v, %d changes", got, err, changes)
 			}
 			want := map[string][]byte{"/in/": {}, "/in/a": []byte(text + "!"), "/out/": {}, "/out/deep/": {}, "/out/b": []byte(text)}
@@ -129,15 +129,15 @@ func TestFiles(t *testing.T) {
 	group.Wait()
 	// An attempt that died leaves what it had written.
 	run := env.Run(hosttest.Activity{Type: "Files", Args: steps("write /a 1")})
-	dead := env.Run(hosttest.Activity{Type: "Files", Args: steps("write /a 1", "tree /", "write /b 2"), Kill: run.Units})
+	dead := env.Run(hosttest.Activity{Type: "Files", Args: steps("write /a 1", "tree /", "write /b 2"), Kill: run.Fuel})
 	if dead.Failure() == nil || string(dead.Files["/a"]) != "1" || dead.Files["/b"] != nil {
 		t.Errorf("%+v", dead)
 	}
 	// What differs in files alone differs.
-	if other := env.Run(hosttest.Activity{Type: "Files", Args: steps("write /a 2")}); other.Digest() == run.Digest() || other.Units != run.Units {
+	if other := env.Run(hosttest.Activity{Type: "Files", Args: steps("write /a 2")}); other.Digest() == run.Digest() || other.Fuel != run.Fuel {
 		t.Errorf("%+v", other)
 	}
-	for name, want := range map[string]string{"a": "not an absolute path", "/a/../b": "write it as /b", "/": "is a mount", "/a\x00": "zero byte", "/f/": "has content", "/file/x": "/file would be a folder"} {
+	for name, want := range map[string]string{"a": "not an absolute path", "/a/../b": "write it as /b", "/": "is a mount", "/a\x00": "zero byte", "/f/": "has content", "/file/x": "/file would be a directory"} {
 		run := env.Run(hosttest.Activity{Type: "Files", Args: steps(), Files: map[string][]byte{name: []byte("x"), "/file": nil}})
 		if run.Err == nil || !strings.Contains(run.Err.Error(), want) {
 			t.Errorf("%s: %v", name, run.Err)

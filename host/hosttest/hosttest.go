@@ -5,7 +5,7 @@
 //
 // A guest sees nothing but its imports, and here all of them are the test's: the clock begins at a given time, and advances by
 // what the guest computes and sleeps; random numbers come from a seed; files are those that the test gives; passthrough modules are fakes; NaNs are canonical. So
-// output, failure, logs, heartbeats, calls, files and units of computation are a function of the module, the activity, its input and files, the
+// output, failure, logs, heartbeats, calls, files and units of fuel are a function of the module, the activity, its input and files, the
 // seed and the answers, and of nothing else: [Run.Digest] is the same on every machine, in either engine of wazero, however often it is run.
 // docs/testing.md tells what is left to the machine.
 //
@@ -28,7 +28,7 @@ import (
 	"time"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
@@ -37,10 +37,10 @@ import (
 
 // Defaults of [Options] and [Activity].
 const (
-	// DefaultMaxUnits ends an activity that goes on for good, by the same instruction every time.
-	DefaultMaxUnits = 20_000_000_000
+	// DefaultMaxFuel ends an activity that goes on for good, by the same instruction every time.
+	DefaultMaxFuel = 20_000_000_000
 	// DefaultPatience ends one that does so without computing, by the machine's clock.
-	DefaultPatience = time.Minute
+	DefaultTimeout = time.Minute
 )
 
 // DefaultStart is when the clock begins.
@@ -48,7 +48,7 @@ var DefaultStart = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Options say what is tested, and in which surroundings. The zero value of a field means its default.
 type Options struct {
-	// Modules are .wasm files and folders with such files. Required.
+	// Modules are .wasm files and directories with such files. Required.
 	Modules []string
 	// Defaults are the options of every module, and PerModule those of single ones, by the file's name without .wasm. Instances
 	// are never reused. A policy of clock or random takes the place of Start or Seed.
@@ -59,7 +59,7 @@ type Options struct {
 	Passthrough []passthrough.Module
 	// Fence grants the modules what Defaults and PerModule say, and no more, as a worker does.
 	Fence bool
-	// Mounts are folders that the guests have: by the paths at which they find them, such as / or /data, none of them inside of another one. Each activity
+	// Mounts are directories that the guests have: by the paths at which they find them, such as / or /data, none of them inside of another one. Each activity
 	// finds its [Activity.Files] there and nothing else. The modules are granted fs for it, the policy of which must not be among Defaults and PerModule
 	// then. Default: none.
 	Mounts Mounts
@@ -78,7 +78,7 @@ type Env struct {
 	box    *sandbox.Sandbox
 	start  time.Time
 	mounts Mounts
-	empty  *folders // what is mounted while instances are made; nil: nothing is
+	empty  *directories // what is mounted while instances are made; nil: nothing is
 }
 
 // TB is what the package needs of a test: *testing.T, *testing.B and *testing.F have it.
@@ -118,9 +118,9 @@ func Open(ctx context.Context, options Options) (*Env, error) {
 
 func (e *Env) open(ctx context.Context, options Options) error {
 	if len(options.Modules) == 0 {
-		return errors.New("no modules are named; name .wasm files or folders")
+		return errors.New("no modules are named; name .wasm files or directories")
 	}
-	modules, err := catalog.Open(options.Modules...)
+	modules, err := modules.Open(options.Modules...)
 	if err != nil {
 		return err
 	}
@@ -154,8 +154,8 @@ func (e *Env) open(ctx context.Context, options Options) error {
 		return err
 	}
 	defaults, perModule := deterministic(defaults, options.PerModule, e.start, options.Seed)
-	if defaults.MaxUnits == 0 {
-		defaults.MaxUnits = DefaultMaxUnits
+	if defaults.MaxFuel == 0 {
+		defaults.MaxFuel = DefaultMaxFuel
 	}
 	e.box, err = sandbox.New(sandbox.Config{
 		Modules: modules, Defaults: defaults, PerModule: perModule, Passthrough: set.Wrap(record),
@@ -171,8 +171,8 @@ func (e *Env) open(ctx context.Context, options Options) error {
 // the defaults, so that the clock and the random numbers are among these alone.
 func deterministic(defaults sandbox.Options, perModule map[string]sandbox.Options, start time.Time, seed int64) (sandbox.Options, map[string]sandbox.Options) {
 	neverReused := func(o sandbox.Options) sandbox.Options {
-		if o.Policy == sandbox.PolicyReuse {
-			o.Policy = sandbox.PolicyPristine
+		if o.Isolation == sandbox.IsolationReuse {
+			o.Isolation = sandbox.IsolationPristine
 		}
 		return o
 	}
@@ -187,11 +187,11 @@ func deterministic(defaults sandbox.Options, perModule map[string]sandbox.Option
 }
 
 // stubs stand for what modules import and nothing answers.
-func stubs(modules []*catalog.Module, have []passthrough.Module) []passthrough.Module {
+func stubs(modules []*modules.File, have []passthrough.Module) []passthrough.Module {
 	missing := map[string]passthrough.Module{}
 	for _, file := range modules {
 		for _, imp := range file.Imports {
-			name, function := passthrough.Answering(imp)
+			name, function := passthrough.Resolve(imp)
 			if name == "" || slices.ContainsFunc(have, func(m passthrough.Module) bool { return m.ImportName() == name }) {
 				continue
 			}
@@ -242,35 +242,35 @@ type Activity struct {
 	Info *abi.Info
 	// Details are those of the last heartbeat of the attempt before. Forms as of Args.
 	Details []any
-	// Files are what the guest finds in the folders of [Options.Mounts]: contents by absolute paths. A path that ends with a slash is a folder, and has no
-	// content; folders of files need not be named. They are copies in temporary folders, which this attempt has for itself. Default: none.
+	// Files are what the guest finds in the directories of [Options.Mounts]: contents by absolute paths. A path that ends with a slash is a directory, and has no
+	// content; directories of files need not be named. They are copies in temporary directories, which this attempt has for itself. Default: none.
 	Files map[string][]byte
 	// Answer answers a call of a passthrough module, in place of those in Options. An error is the guest's, as that of a
 	// [passthrough.Func]. Returning [ErrUnanswered] leaves the call to the module. Default: none.
 	Answer func(ctx context.Context, call Call) ([]byte, error)
 	// Cancel says when the guest is asked to end, and Flags how. It is told by its next look at the flags.
-	Cancel When
+	Cancel Trigger
 	// Flags is what the guest is asked. Default [abi.FlagCancelRequested].
 	Flags abi.Flags
-	// Kill ends the instance after so many units of computation, as the death of the worker would. 0: not.
+	// Kill ends the instance after so many units of fuel, as the death of the worker would. 0: not.
 	Kill int64
 	// RefuseMemory is from which request for more memory on the guest gets none, as if the machine had none left. 0: it gets what it may have.
 	RefuseMemory int
-	// Heartbeat is told of each heartbeat while it is made: [sandbox.Units] says where the activity is, and [sandbox.Advance] lets time
+	// Heartbeat is told of each heartbeat while it is made: [sandbox.FuelUsed] says where the activity is, and [sandbox.Advance] lets time
 	// pass. Its error is the guest's. Default: none.
 	Heartbeat func(ctx context.Context, details []sandbox.Payload) error
-	// Changed is told of each change of a file or a folder, as Heartbeat is of heartbeats. Default: none.
+	// Changed is told of each change of a file or a directory, as Heartbeat is of heartbeats. Default: none.
 	Changed func(context.Context)
 	// Faults befall calls of passthrough modules.
 	Faults []Fault
 	// Patience is how long the activity may go on, by the machine's clock. Default [DefaultPatience].
-	Patience time.Duration
+	Timeout time.Duration
 }
 
 // When is a moment in an activity's life: whichever of its fields that are set comes first.
-type When struct {
+type Trigger struct {
 	Heartbeats int   // after so many heartbeats
-	Units      int64 // after so many units of computation
+	Fuel       int64 // after so many units of fuel
 	Calls      int   // after so many calls of passthrough modules
 }
 
@@ -325,10 +325,10 @@ type Run struct {
 	Heartbeats [][]sandbox.Payload
 	Logs       []Record
 	Calls      []Call
-	// Files are what was in the folders of [Options.Mounts] in the end, in the form of [Activity.Files], with every folder but the mounts
+	// Files are what was in the directories of [Options.Mounts] in the end, in the form of [Activity.Files], with every directory but the mounts
 	// themselves. nil: there are no mounts.
 	Files  map[string][]byte `json:",omitempty"`
-	Units  int64             // of computation
+	Fuel   int64             // of computation
 	Memory uint64            // bytes, at the end, when it is largest
 }
 
@@ -349,9 +349,9 @@ func (e *Env) Run(a Activity) *Run { return e.RunContext(context.Background(), a
 
 // RunContext is Run under a context, whose end interrupts the guest.
 func (e *Env) RunContext(ctx context.Context, a Activity) *Run {
-	patience := a.Patience
+	patience := a.Timeout
 	if patience == 0 {
-		patience = DefaultPatience
+		patience = DefaultTimeout
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it did not end within %s", patience))
 	defer cancel()
@@ -362,12 +362,12 @@ func (e *Env) RunContext(ctx context.Context, a Activity) *Run {
 	}
 	task := sandbox.Task{
 		Activity: a.Type, Args: payloads(a.Args), Details: payloads(a.Details), Info: info,
-		MaxUnits: a.Kill, RefuseMemory: a.RefuseMemory, Heartbeat: r.heartbeat, Flags: r.flags, Log: r.log, FilesChanged: a.Changed,
+		MaxFuel: a.Kill, RefuseMemory: a.RefuseMemory, Heartbeat: r.heartbeat, Flags: r.flags, Log: r.log, FilesChanged: a.Changed,
 	}
 	var usage sandbox.Usage
 	task.Usage = &usage
-	files, err := e.mounts.with(a.Files, e.start, func(folders *fsmod.Folders) {
-		task.Folders = folders
+	files, err := e.mounts.with(a.Files, e.start, func(directories *fsmod.Mounts) {
+		task.Mounts = directories
 		output, err := e.box.Run(context.WithValue(ctx, runningKey{}, r), task)
 		r.ended(output, err, &usage)
 	})
@@ -387,11 +387,11 @@ type running struct {
 type runningKey struct{}
 
 func (r *running) ended(output *sandbox.Payload, err error, usage *sandbox.Usage) {
-	if cancelled, ok := errors.AsType[*sandbox.CancelledError](err); ok {
-		output = cancelled.Details
+	if canceled, ok := errors.AsType[*sandbox.CanceledError](err); ok {
+		output = canceled.Details
 	}
 	r.seen.Output, r.seen.Err = output, err
-	r.seen.Units, r.seen.Memory = usage.Units, usage.Memory
+	r.seen.Fuel, r.seen.Memory = usage.Fuel, usage.Memory
 }
 
 func (r *running) heartbeat(ctx context.Context, details []sandbox.Payload) error {
@@ -404,7 +404,7 @@ func (r *running) heartbeat(ctx context.Context, details []sandbox.Payload) erro
 
 func (r *running) flags(ctx context.Context) abi.Flags {
 	w := r.Cancel
-	if w.Heartbeats > 0 && len(r.seen.Heartbeats) >= w.Heartbeats || w.Calls > 0 && len(r.seen.Calls) >= w.Calls || w.Units > 0 && sandbox.Units(ctx) >= w.Units {
+	if w.Heartbeats > 0 && len(r.seen.Heartbeats) >= w.Heartbeats || w.Calls > 0 && len(r.seen.Calls) >= w.Calls || w.Fuel > 0 && sandbox.FuelUsed(ctx) >= w.Fuel {
 		if r.Flags == 0 {
 			return abi.FlagCancelRequested
 		}
@@ -517,7 +517,7 @@ type Outcome string
 const (
 	Completed   Outcome = "completed"
 	Failed      Outcome = "failed"
-	Cancelled   Outcome = "cancelled"
+	Canceled    Outcome = "canceled"
 	Interrupted Outcome = "interrupted" // the context or the patience ended first
 )
 
@@ -526,8 +526,8 @@ func (r *Run) Outcome() Outcome {
 	if r.Err == nil {
 		return Completed
 	}
-	if _, ok := errors.AsType[*sandbox.CancelledError](r.Err); ok {
-		return Cancelled
+	if _, ok := errors.AsType[*sandbox.CanceledError](r.Err); ok {
+		return Canceled
 	}
 	if _, ok := errors.AsType[*sandbox.InterruptedError](r.Err); ok {
 		return Interrupted

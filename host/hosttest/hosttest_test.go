@@ -34,13 +34,13 @@ func TestSameEveryTime(t *testing.T) {
 		{Type: "crash"},
 		{Type: "steps", Args: []any{5}, Details: []any{2}},
 		{Type: "logs", Args: []any{"a message"}},
-		{Type: "cancel", Cancel: hosttest.When{Heartbeats: 3}},
+		{Type: "cancel", Cancel: hosttest.Trigger{Heartbeats: 3}},
 		{Type: "greet", Args: []any{map[string]string{"name": "Ada"}}, Kill: 1000},
 		{Type: "spin", Kill: 10_000_000},
 	}
 	want := make([]string, len(activities))
 	for _, options := range []hosttest.Options{
-		{}, {Interpreter: true}, {Defaults: sandbox.Options{Policy: sandbox.PolicyFresh}}, {Defaults: sandbox.Options{Policy: sandbox.PolicyReuse}},
+		{}, {Interpreter: true}, {Defaults: sandbox.Options{Isolation: sandbox.IsolationFresh}}, {Defaults: sandbox.Options{Isolation: sandbox.IsolationReuse}},
 	} {
 		options.Modules = []string{guest(t, "conformance/go")}
 		env := hosttest.New(t, options)
@@ -50,7 +50,7 @@ func TestSameEveryTime(t *testing.T) {
 				if got := run.Digest(); want[i] == "" {
 					want[i] = got
 				} else if got != want[i] {
-					t.Errorf("%s %v with %s, interpreter %v, is another one: %d units, %v", a.Type, a.Args, options.Defaults.Policy, options.Interpreter, run.Units, run.Err)
+					t.Errorf("%s %v with %s, interpreter %v, is another one: %d units, %v", a.Type, a.Args, options.Defaults.Isolation, options.Interpreter, run.Fuel, run.Err)
 				}
 			}
 		}
@@ -69,7 +69,7 @@ func TestRun(t *testing.T) {
 	env := hosttest.New(t, hosttest.Options{Modules: []string{guest(t, "conformance/go")}})
 	var greeting struct{ Greeting string }
 	run := env.Run(hosttest.Activity{Type: "greet", Args: []any{map[string]string{"name": "Ada"}}})
-	if err := run.Result(&greeting); err != nil || greeting.Greeting != "Hello, Ada!" || run.Outcome() != hosttest.Completed || run.Units < 1000 || run.Memory < 1<<20 {
+	if err := run.Result(&greeting); err != nil || greeting.Greeting != "Hello, Ada!" || run.Outcome() != hosttest.Completed || run.Fuel < 1000 || run.Memory < 1<<20 {
 		t.Errorf("%+v, %v", run, err)
 	}
 	run = env.Run(hosttest.Activity{Type: "greet", Args: []any{map[string]string{"name": ""}}})
@@ -85,23 +85,23 @@ func TestRun(t *testing.T) {
 	if want := []hosttest.Record{{Level: "WARN", Message: "a message", Attrs: map[string]any{"answer": int64(42)}}, {Level: "DEBUG", Message: "the end"}}; !reflect.DeepEqual(run.Logs, want) {
 		t.Errorf("%+v", run.Logs)
 	}
-	for _, when := range []hosttest.When{{Heartbeats: 3}, {Units: 1_000_000}} {
+	for _, when := range []hosttest.Trigger{{Heartbeats: 3}, {Fuel: 1_000_000}} {
 		run = env.Run(hosttest.Activity{Type: "cancel", Cancel: when})
-		if run.Outcome() != hosttest.Cancelled || string(run.Output.Data) != `"cleaned up"` || when.Heartbeats > 0 && len(run.Heartbeats) != when.Heartbeats || run.Units < when.Units {
+		if run.Outcome() != hosttest.Canceled || string(run.Output.Data) != `"cleaned up"` || when.Heartbeats > 0 && len(run.Heartbeats) != when.Heartbeats || run.Fuel < when.Fuel {
 			t.Errorf("%+v: %+v", when, run)
 		}
 	}
-	run = env.Run(hosttest.Activity{Type: "stopping", Cancel: hosttest.When{Heartbeats: 1}, Flags: abi.FlagWorkerStopping})
+	run = env.Run(hosttest.Activity{Type: "stopping", Cancel: hosttest.Trigger{Heartbeats: 1}, Flags: abi.FlagWorkerStopping})
 	var text string
 	if err := run.Result(&text); err != nil || text != "stopping" {
 		t.Errorf("%+v", run)
 	}
-	run = env.Run(hosttest.Activity{Type: "spin", Patience: 50 * time.Millisecond})
+	run = env.Run(hosttest.Activity{Type: "spin", Timeout: 50 * time.Millisecond})
 	if run.Outcome() != hosttest.Interrupted || !strings.Contains(run.Err.Error(), "did not end within 50ms") {
 		t.Errorf("%+v", run)
 	}
 	run = env.Run(hosttest.Activity{Type: "spin", Kill: 1_000_000})
-	if f := run.Failure(); f == nil || f.Type != abi.TypeOutOfUnits || run.Units > 1_000_000 {
+	if f := run.Failure(); f == nil || f.Type != abi.TypeOutOfFuel || run.Fuel > 1_000_000 {
 		t.Errorf("%+v", run)
 	}
 	if _, ok := errors.AsType[*sandbox.UnknownActivityError](env.Run(hosttest.Activity{Type: "none"}).Err); !ok {
@@ -186,12 +186,12 @@ func TestMoments(t *testing.T) {
 	var at []int64
 	env := hosttest.New(t, hosttest.Options{Modules: []string{guest(t, "conformance/go")}})
 	see := func(ctx context.Context, _ hosttest.Call) ([]byte, error) {
-		at = append(at, sandbox.Units(ctx))
+		at = append(at, sandbox.FuelUsed(ctx))
 		return []byte("x"), nil
 	}
 	run := env.Run(hosttest.Activity{Type: "upper", Args: []any{"abc"}, Answer: see})
-	if len(at) != 1 || at[0] <= 0 || at[0] >= run.Units {
-		t.Errorf("the call came after %v of %d units", at, run.Units)
+	if len(at) != 1 || at[0] <= 0 || at[0] >= run.Fuel {
+		t.Errorf("the call came after %v of %d units", at, run.Fuel)
 	}
 	var slow, fast struct{ Start, End int64 }
 	acts := hosttest.New(t, hosttest.Options{Modules: []string{wat(t, "slowcall")}})

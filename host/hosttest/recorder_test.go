@@ -7,8 +7,8 @@ import (
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host"
-	"github.com/wasmworker/wasmworker/host/catalog"
 	"github.com/wasmworker/wasmworker/host/hosttest"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
@@ -20,7 +20,7 @@ func TestRecorder(t *testing.T) {
 	var seen []hosttest.Activity
 	var runs []*hosttest.Run
 	recorder := &hosttest.Recorder{MaxSize: 10_000, Ended: func(a hosttest.Activity, run *hosttest.Run) { seen, runs = append(seen, a), append(runs, run) }}
-	modules, err := catalog.Open(wat(t, "misbehave"), wat(t, "passthrough"))
+	modules, err := modules.Open(wat(t, "misbehave"), wat(t, "passthrough"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,10 +55,10 @@ func TestRecorder(t *testing.T) {
 	if len(runs) != 2 || seen[0].Type != "WaitForFlags" || seen[1].Type != "Ask" {
 		t.Fatalf("recorded: %+v", seen)
 	}
-	if a := seen[0]; a.Flags != abi.FlagPaused || a.Cancel.Units == 0 || a.Cancel.Heartbeats != 0 {
+	if a := seen[0]; a.Flags != abi.FlagPaused || a.Cancel.Fuel == 0 || a.Cancel.Heartbeats != 0 {
 		t.Errorf("%+v", a)
 	}
-	if call := runs[1].Calls; len(call) != 1 || string(call[0].Request) != `"you"` || string(call[0].Response) != `hello "you"` || seen[1].Cancel != (hosttest.When{}) {
+	if call := runs[1].Calls; len(call) != 1 || string(call[0].Request) != `"you"` || string(call[0].Response) != `hello "you"` || seen[1].Cancel != (hosttest.Trigger{}) {
 		t.Errorf("%+v", runs[1])
 	}
 	env := hosttest.New(t, hosttest.Options{Modules: []string{wat(t, "misbehave"), wat(t, "passthrough")}})

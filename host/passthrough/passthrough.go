@@ -18,7 +18,7 @@ import (
 	"strings"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 )
 
 // Func is one function of a passthrough module. It gets the request that the
@@ -294,7 +294,7 @@ var extismFunctions = map[string]struct{ module, function string }{
 
 // Answering returns which passthrough function answers an import: the import name of its module, and its own. They are the import's
 // own names, but for Extism's functions. Both are empty for what needs no grant, and for what is no passthrough module's.
-func Answering(imp catalog.Import) (importName, function string) {
+func Resolve(imp modules.Import) (importName, function string) {
 	extism, ok := extismFunctions[imp.Name]
 	switch {
 	case imp.Module == abi.ModuleExtism && ok:
@@ -310,11 +310,11 @@ const callType = "(i32, i32) -> i64"
 // Always returns the functions, with their types, of a host module that every guest
 // may import, or nil for any other module. Of Extism's, some functions need a grant. WASI is always available too, but its
 // functions are those of preview 1 and not listed here. The map is the caller's.
-func Always(importModule string) map[string]string { return maps.Clone(always[importModule]) }
+func Builtin(importModule string) map[string]string { return maps.Clone(always[importModule]) }
 
 // Needs lists what a module imports, one entry for each import module and grant, in the order
 // of the file.
-func (s Set) Needs(m *catalog.Module) []Need {
+func (s Set) Needs(m *modules.File) []Need {
 	var needs []Need
 	index := map[[2]string]int{}
 	for _, imp := range m.Imports {
@@ -408,7 +408,7 @@ func (s Set) nearest(importModule string) string {
 	return strings.Join(found, ", ")
 }
 
-func (s Set) importProblem(imp catalog.Import) string {
+func (s Set) importProblem(imp modules.Import) string {
 	if imp.Kind != "func" {
 		return fmt.Sprintf(`%s "%s" is imported, and only functions can be`, imp.Kind, printable(imp.Name))
 	}
@@ -436,9 +436,9 @@ func (s Set) importProblem(imp catalog.Import) string {
 }
 
 // Refusal is why a module may not be loaded: every import beyond its grant.
-type Refusal struct {
+type AdmissionError struct {
 	// Module is the refused module.
-	Module *catalog.Module
+	File *modules.File
 	// Needs are the imports that were not granted or cannot be.
 	Needs []Need
 }
@@ -447,9 +447,9 @@ type Refusal struct {
 const maxShown = 20
 
 // Error names the file, each import, and what would grant it.
-func (r *Refusal) Error() string {
+func (r *AdmissionError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: refused, because it imports more than it was granted:", r.Module.Path)
+	fmt.Fprintf(&b, "%s: refused, because it imports more than it was granted:", r.File.Path)
 	for i, n := range r.Needs {
 		if i == maxShown {
 			fmt.Fprintf(&b, "\n  and %d more", len(r.Needs)-i)
@@ -460,7 +460,7 @@ func (r *Refusal) Error() string {
 			fmt.Fprintf(&b, ": %s", n.Problem)
 			continue
 		}
-		fmt.Fprintf(&b, ": to grant it, add --passthrough %s, or to the configuration file:\n      per_module: {%s: {passthrough: [%s]}}", n.Grant, r.Module.Name, n.Grant)
+		fmt.Fprintf(&b, ": to grant it, add --passthrough %s, or to the configuration file:\n      per_module: {%s: {passthrough: [%s]}}", n.Grant, r.File.Name, n.Grant)
 	}
 	return b.String()
 }
@@ -477,7 +477,7 @@ func printable(name string) string {
 
 // Check compares what a module imports with the names that it was granted. It
 // returns nil or a *Refusal.
-func (s Set) Check(m *catalog.Module, granted []string) error {
+func (s Set) Check(m *modules.File, granted []string) error {
 	var refused []Need
 	for _, n := range s.Needs(m) {
 		if n.Problem != "" || n.Grant != "" && !slices.Contains(granted, n.Grant) {
@@ -485,7 +485,7 @@ func (s Set) Check(m *catalog.Module, granted []string) error {
 		}
 	}
 	if refused != nil {
-		return &Refusal{Module: m, Needs: refused}
+		return &AdmissionError{File: m, Needs: refused}
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
 
@@ -41,10 +41,10 @@ func TestSpecFunctions(t *testing.T) {
 		if len(want) == 0 {
 			t.Fatalf("SPEC.md lists no functions of %s", module)
 		}
-		equal(t, module, passthrough.Always(module), want)
+		equal(t, module, passthrough.Builtin(module), want)
 	}
-	equal(t, "functions of WASI", len(passthrough.Always(abi.ModuleWASI)), 0)
-	equal(t, "functions of an unknown module", len(passthrough.Always("wasmworker:greeter/v1")), 0)
+	equal(t, "functions of WASI", len(passthrough.Builtin(abi.ModuleWASI)), 0)
+	equal(t, "functions of an unknown module", len(passthrough.Builtin("wasmworker:greeter/v1")), 0)
 }
 
 func echo(_ context.Context, req []byte) ([]byte, error) { return req, nil }
@@ -65,34 +65,34 @@ func newSet(t *testing.T) passthrough.Set {
 const call = "(i32, i32) -> i64"
 
 // module makes what the catalog reads of a file, with the given imports: module, name and type.
-func module(imports ...[3]string) *catalog.Module {
-	m := &catalog.Module{Name: "orders", Path: "acts/orders.wasm", Kind: catalog.KindNative, Exports: []string{"Charge"}}
+func module(imports ...[3]string) *modules.File {
+	m := &modules.File{Name: "orders", Path: "acts/orders.wasm", Kind: modules.KindNative, Exports: []string{"Charge"}}
 	for _, imp := range imports {
 		kind := "func"
 		if !strings.HasPrefix(imp[2], "(") {
 			kind, imp[2] = imp[2], ""
 		}
-		m.Imports = append(m.Imports, catalog.Import{Module: imp[0], Name: imp[1], Kind: kind, Type: imp[2]})
+		m.Imports = append(m.Imports, modules.Import{Module: imp[0], Name: imp[1], Kind: kind, Type: imp[2]})
 	}
 	return m
 }
 
 func TestCheckGrants(t *testing.T) {
 	set := newSet(t)
-	guest, err := catalog.Read("../../testdata/wat/passthrough.wasm")
+	guest, err := modules.Read("../../testdata/wat/passthrough.wasm")
 	if err != nil {
 		t.Fatal(err)
 	}
 	// Denied by default, and with a grant of anything else.
 	for _, granted := range [][]string{nil, {}, {"sql"}, {"wasmworker:greeter/v1"}, {"Greeter"}, {""}, {"activity", "log"}} {
 		err := set.Check(guest, granted)
-		refusal, ok := errors.AsType[*passthrough.Refusal](err)
+		refusal, ok := errors.AsType[*passthrough.AdmissionError](err)
 		if !ok {
 			t.Errorf("granted %q: error %v, want a refusal", granted, err)
 			continue
 		}
 		equal(t, "needs", refusal.Needs, []passthrough.Need{{Import: "wasmworker:greeter/v1", Grant: "greeter", Functions: []string{"hello"}}})
-		equal(t, "module", refusal.Module, guest)
+		equal(t, "module", refusal.File, guest)
 	}
 	for _, granted := range [][]string{{"greeter"}, {"sql", "greeter"}, {"greeter", "greeter"}} {
 		if err := set.Check(guest, granted); err != nil {
@@ -110,12 +110,12 @@ func TestCheckGrants(t *testing.T) {
 
 // What every guest may import needs no grant, and one grant is for all versions.
 func TestCheckWithoutGrant(t *testing.T) {
-	for name, guest := range map[string]*catalog.Module{
+	for name, guest := range map[string]*modules.File{
 		"nothing": module(),
-		"everything of the harmless modules": func() *catalog.Module {
+		"everything of the harmless modules": func() *modules.File {
 			var imports [][3]string
 			for _, name := range []string{abi.ModuleActivity, abi.ModuleLog} {
-				for fn, typ := range passthrough.Always(name) {
+				for fn, typ := range passthrough.Builtin(name) {
 					imports = append(imports, [3]string{name, fn, typ})
 				}
 			}
@@ -164,7 +164,7 @@ func TestCheckProblems(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			guest := module([3]string{abi.ModuleActivity, "status", "() -> i32"}, tt.imp)
-			refusal, ok := errors.AsType[*passthrough.Refusal](newSet(t).Check(guest, everything))
+			refusal, ok := errors.AsType[*passthrough.AdmissionError](newSet(t).Check(guest, everything))
 			if !ok || len(refusal.Needs) != 1 {
 				t.Fatalf("got %v, want a refusal of one import", refusal)
 			}
@@ -230,7 +230,7 @@ func TestRefusalOfHostileNames(t *testing.T) {
 	for i := range many {
 		many[i] = [3]string{fmt.Sprintf("host%d", i), "f", call}
 	}
-	for name, guest := range map[string]*catalog.Module{
+	for name, guest := range map[string]*modules.File{
 		"module":                         module([3]string{mega, "f", call}),
 		"function":                       module([3]string{"wasmworker:greeter/v1", mega, call}),
 		"function of an unknown module":  module([3]string{"x", mega, call}),

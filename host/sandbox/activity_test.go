@@ -43,11 +43,11 @@ var misbehaviours = []misbehave{
 // The next activity works. Count tells whether it got the same instance.
 func TestMisbehaviour(t *testing.T) {
 	options := sandbox.Options{MemoryLimit: 8 << 20, MaxOutput: 1_000_000}
-	for _, policy := range []sandbox.Policy{sandbox.PolicyFresh, sandbox.PolicyReuse} {
+	for _, policy := range []sandbox.Isolation{sandbox.IsolationFresh, sandbox.IsolationReuse} {
 		for _, tt := range misbehaviours {
 			t.Run(fmt.Sprintf("%s/%s", policy, tt.activity), func(t *testing.T) {
 				options := options
-				options.Policy = policy
+				options.Isolation = policy
 				s := startOne(t, "misbehave", options)
 				equal(t, "first count", text(run(t, s, "Count")), "0")
 
@@ -64,7 +64,7 @@ func TestMisbehaviour(t *testing.T) {
 					t.Errorf("details %s do not contain %q", details, tt.details)
 				}
 
-				kept := policy == sandbox.PolicyReuse && !tt.broken
+				kept := policy == sandbox.IsolationReuse && !tt.broken
 				wantCount, wantLive := "0", 0
 				if kept {
 					wantCount, wantLive = "1", 1
@@ -125,7 +125,7 @@ func TestPolicyFreshNeverLeaks(t *testing.T) {
 
 // Under the policy reuse state stays, until the instance's calls are used up.
 func TestPolicyReuse(t *testing.T) {
-	s := startOne(t, "misbehave", sandbox.Options{Policy: sandbox.PolicyReuse, MaxCalls: 3})
+	s := startOne(t, "misbehave", sandbox.Options{Isolation: sandbox.IsolationReuse, MaxCalls: 3})
 	for _, want := range []string{"0", "1", "2", "0", "1", "2", "0"} {
 		equal(t, "count", text(run(t, s, "Count")), want)
 		wantLive := 1
@@ -275,7 +275,7 @@ func TestSize(t *testing.T) {
 // A limit is what may be reached, and not what must be stayed below. Metadata count.
 func TestOutputLimit(t *testing.T) {
 	const limit = 100_000
-	s := start(t, sandbox.Config{Modules: modules(t, "echo", "probe"), Defaults: sandbox.Options{MaxOutput: limit}})
+	s := start(t, sandbox.Config{Modules: files(t, "echo", "probe"), Defaults: sandbox.Options{MaxOutput: limit}})
 	described := sandbox.Payload{Metadata: map[string][]byte{"encoding": []byte("acme/x"), "key": bytes.Repeat([]byte("k"), 50_000)}}
 	for what, p := range map[string]sandbox.Payload{"bytes": raw(""), "many metadata": described, "no metadata": {}} {
 		exactly := filled(p, limit)
@@ -320,7 +320,7 @@ func TestMemoryLimit(t *testing.T) {
 		equal(t, fmt.Sprintf("pages of %d bytes", limit), run(t, s, "Pages").Data, []byte{pages, 0, 0, 0})
 		run(t, s, "Touch")
 	}
-	_, err := sandbox.New(sandbox.Config{Modules: modules(t, "memory"), Defaults: sandbox.Options{MemoryLimit: 2*page - 1}})
+	_, err := sandbox.New(sandbox.Config{Modules: files(t, "memory"), Defaults: sandbox.Options{MemoryLimit: 2*page - 1}})
 	if err == nil || !strings.Contains(err.Error(), "needs 0.125 MiB of memory") {
 		t.Errorf("a module that needs more than it may have: error %v", err)
 	}
@@ -328,7 +328,7 @@ func TestMemoryLimit(t *testing.T) {
 
 // Only who dies after it was refused memory dies of that, and a call before does not count.
 func TestOutOfMemoryIsOfOneCall(t *testing.T) {
-	s := startOne(t, "memory", sandbox.Options{MemoryLimit: 1 << 20, Policy: sandbox.PolicyReuse})
+	s := startOne(t, "memory", sandbox.Options{MemoryLimit: 1 << 20, Isolation: sandbox.IsolationReuse})
 	run(t, s, "Pages")
 	_, err := s.Run(t.Context(), sandbox.Task{Activity: "Trap"})
 	failure(t, err, abi.TypeWasmTrap)
@@ -337,7 +337,7 @@ func TestOutOfMemoryIsOfOneCall(t *testing.T) {
 }
 
 func TestFail(t *testing.T) {
-	s := startOne(t, "probe", sandbox.Options{Policy: sandbox.PolicyReuse})
+	s := startOne(t, "probe", sandbox.Options{Isolation: sandbox.IsolationReuse})
 	_, err := s.Run(t.Context(), sandbox.Task{Activity: "Fail", Args: []sandbox.Payload{
 		raw(`{"type": "CardDeclined", "message": "no", "non_retryable": true, "details": [{"code": 51}], "cause": {"message": "limit"}}`)}})
 	f := failure(t, err, "CardDeclined")
@@ -351,8 +351,8 @@ func TestFail(t *testing.T) {
 	equal(t, "live instances", live(s), 1) // failing is not misbehaving
 }
 
-func TestCancelled(t *testing.T) {
-	s := startOne(t, "misbehave", sandbox.Options{Policy: sandbox.PolicyReuse})
+func TestCanceled(t *testing.T) {
+	s := startOne(t, "misbehave", sandbox.Options{Isolation: sandbox.IsolationReuse})
 	for _, flag := range []abi.Flags{abi.FlagCancelRequested, abi.FlagWorkerStopping, abi.FlagPaused, abi.FlagReset, abi.FlagGone} {
 		asked := 0
 		p, err := s.Run(t.Context(), sandbox.Task{Activity: "WaitForFlags", Flags: func(context.Context) abi.Flags {
@@ -361,7 +361,7 @@ func TestCancelled(t *testing.T) {
 			}
 			return flag
 		}})
-		if cancelled, ok := errors.AsType[*sandbox.CancelledError](err); !ok || p != nil || cancelled.Details != nil {
+		if canceled, ok := errors.AsType[*sandbox.CanceledError](err); !ok || p != nil || canceled.Details != nil {
 			t.Errorf("flag %d: got %v, error %v", flag, p, err)
 		}
 	}
@@ -369,7 +369,7 @@ func TestCancelled(t *testing.T) {
 	// Output of a guest that gives up becomes details.
 	s = startOne(t, "probe", sandbox.Options{})
 	_, err := s.Run(t.Context(), sandbox.Task{Activity: "GiveUp", Args: []sandbox.Payload{raw("so far")}, Flags: func(context.Context) abi.Flags { return abi.FlagPaused }})
-	if cancelled, ok := errors.AsType[*sandbox.CancelledError](err); !ok || text(cancelled.Details) != "so far" {
+	if canceled, ok := errors.AsType[*sandbox.CanceledError](err); !ok || text(canceled.Details) != "so far" {
 		t.Errorf("error %#v, want a cancellation with details", err)
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/wasmworker/wasmworker/host/internal/meter"
 )
 
-// codeCache is the folder of [Config.CacheDir]. Each module has a folder of its own in it, with what it was rewritten to and, in
-// a folder that wazero makes, its machine code. A nil cache keeps nothing. Trouble with the cache costs time and nothing else.
+// codeCache is the directory of [Config.CacheDir]. Each module has a directory of its own in it, with what it was rewritten to and, in
+// a directory that wazero makes, its machine code. A nil cache keeps nothing. Trouble with the cache costs time and nothing else.
 //
 // wazero has a checksum over the machine code alone. A file whose table of functions is damaged would crash the process, so each
 // of wazero's files has a file with a checksum over all of it beside it, against accidents: who can write there can do anything.
@@ -31,7 +31,7 @@ const (
 	sumSuffix     = ".crc32c"
 )
 
-// openCache makes the folder. It returns nil if there can be none.
+// openCache makes the directory. It returns nil if there can be none.
 func openCache(dir string, logger *slog.Logger) *codeCache {
 	if dir == "" {
 		return nil
@@ -48,12 +48,12 @@ func openCache(dir string, logger *slog.Logger) *codeCache {
 func (c *codeCache) cannotBeWritten(err error) {
 	if c.readOnly.CompareAndSwap(false, true) {
 		c.logger.Warn("the cache of compiled modules cannot be written, so modules that it does not have are compiled at each start; "+
-			"name a folder that can be written with --cache-dir (WASMWORKER_CACHE_DIR), or none to keep nothing", "directory", c.dir, "error", err)
+			"name a directory that can be written with --cache-dir (WASMWORKER_CACHE_DIR), or none to keep nothing", "directory", c.dir, "error", err)
 	}
 }
 
-// folder returns a module's folder. Everything that the code depends on is in its name, but for what wazero takes care of.
-func (c *codeCache) folder(m *Module) string {
+// directory returns a module's directory. Everything that the code depends on is in its name, but for what wazero takes care of.
+func (c *codeCache) directory(m *Module) string {
 	kind := ""
 	if m.Options.CanonicalNaN {
 		kind = "-nan"
@@ -61,14 +61,14 @@ func (c *codeCache) folder(m *Module) string {
 	return filepath.Join(c.dir, fmt.Sprintf("%s-%d%s-%s", meter.Version(), maxTable, kind, m.File.Digest))
 }
 
-// open returns the folder with the module's machine code for wazero, and how many whole files it has of that. What is damaged was
-// deleted before. The folder is "" if it is of no use.
-func (c *codeCache) open(m *Module) (folder string, whole int) {
+// open returns the directory with the module's machine code for wazero, and how many whole files it has of that. What is damaged was
+// deleted before. The directory is "" if it is of no use.
+func (c *codeCache) open(m *Module) (directory string, whole int) {
 	if c == nil {
 		return "", 0
 	}
-	folder = c.folder(m)
-	err := eachCode(folder, func(file string) error {
+	directory = c.directory(m)
+	err := eachCode(directory, func(file string) error {
 		err := checkSum(file)
 		if err == nil {
 			whole++
@@ -88,7 +88,7 @@ func (c *codeCache) open(m *Module) (folder string, whole int) {
 	case whole == 0 && c.readOnly.Load():
 		return "", 0
 	}
-	return folder, whole
+	return directory, whole
 }
 
 // damaged tells that a file is made again.
@@ -96,9 +96,9 @@ func (c *codeCache) damaged(m *Module, file string, err error) {
 	m.logger.Warn("what the cache directory has of the module is damaged, so it is made again", "file", file, "error", err)
 }
 
-// seal writes the checksums of the files that wazero has added to a module's folder, and returns how many they were.
-func (c *codeCache) seal(folder string) (added int) {
-	err := eachCode(folder, func(file string) error {
+// seal writes the checksums of the files that wazero has added to a module's directory, and returns how many they were.
+func (c *codeCache) seal(directory string) (added int) {
+	err := eachCode(directory, func(file string) error {
 		if _, err := os.Stat(file + sumSuffix); err == nil {
 			return nil
 		}
@@ -115,9 +115,9 @@ func (c *codeCache) seal(folder string) (added int) {
 	return added
 }
 
-// eachCode calls f for each file with machine code in a module's folder, which need not exist.
-func eachCode(folder string, f func(file string) error) error {
-	versions, err := os.ReadDir(folder)
+// eachCode calls f for each file with machine code in a module's directory, which need not exist.
+func eachCode(directory string, f func(file string) error) error {
+	versions, err := os.ReadDir(directory)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -125,7 +125,7 @@ func eachCode(folder string, f func(file string) error) error {
 		if !strings.HasPrefix(version.Name(), "wazero-") {
 			continue
 		}
-		files, err := os.ReadDir(filepath.Join(folder, version.Name()))
+		files, err := os.ReadDir(filepath.Join(directory, version.Name()))
 		if err != nil {
 			return err
 		}
@@ -133,7 +133,7 @@ func eachCode(folder string, f func(file string) error) error {
 			if strings.Contains(file.Name(), ".") { // a checksum, or what is about to be written
 				continue
 			}
-			if err := f(filepath.Join(folder, version.Name(), file.Name())); err != nil {
+			if err := f(filepath.Join(directory, version.Name(), file.Name())); err != nil {
 				return err
 			}
 		}
@@ -167,7 +167,7 @@ func sumOf(file string) (string, error) {
 	return fmt.Sprintf("%08x\n", sum.Sum32()), nil
 }
 
-// replaceFile writes a file so that others who share the folder see all of it or nothing.
+// replaceFile writes a file so that others who share the directory see all of it or nothing.
 func replaceFile(path string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// files lists the files below a folder.
-func files(t *testing.T, dir string) map[string]os.FileInfo {
+// entries lists the files below a directory.
+func entries(t *testing.T, dir string) map[string]os.FileInfo {
 	t.Helper()
 	found := map[string]os.FileInfo{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -30,10 +30,10 @@ func files(t *testing.T, dir string) map[string]os.FileInfo {
 	return found
 }
 
-// unchanged asserts that no file below a folder was written again, and that there are no others.
+// unchanged asserts that no file below a directory was written again, and that there are no others.
 func unchanged(t *testing.T, before map[string]os.FileInfo, dir string) {
 	t.Helper()
-	after := files(t, dir)
+	after := entries(t, dir)
 	equal(t, "number of files", len(after), len(before))
 	for path, info := range after {
 		if b := before[path]; b == nil || !os.SameFile(b, info) || !b.ModTime().Equal(info.ModTime()) {
@@ -45,12 +45,12 @@ func unchanged(t *testing.T, before map[string]os.FileInfo, dir string) {
 // What was compiled once is not compiled again: its file is used, and stays the same.
 func TestCacheDir(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "deep", "cache")
-	cfg := sandbox.Config{Modules: modules(t, "echo", "misbehave"), CacheDir: dir}
+	cfg := sandbox.Config{Modules: files(t, "echo", "misbehave"), CacheDir: dir}
 	start(t, cfg)
 	if stat, err := os.Stat(dir); err != nil || stat.Mode().Perm() != 0o700 {
-		t.Errorf("the folder is %v (error %v): what lies in it is run, so others must not write there", stat.Mode(), err)
+		t.Errorf("the directory is %v (error %v): what lies in it is run, so others must not write there", stat.Mode(), err)
 	}
-	before := files(t, dir)
+	before := entries(t, dir)
 	equal(t, "number of files", len(before), 6) // rewritten, compiled and a checksum, of each
 
 	var logged recorder
@@ -87,7 +87,7 @@ func warnings(r *recorder) (found []record) {
 // of functions would crash the process.
 func TestCacheIsRepaired(t *testing.T) {
 	dir := t.TempDir()
-	cfg := sandbox.Config{Modules: modules(t, "echo"), CacheDir: dir}
+	cfg := sandbox.Config{Modules: files(t, "echo"), CacheDir: dir}
 	start(t, cfg)
 	damages := map[string]func(data []byte) []byte{
 		"it is empty":         func([]byte) []byte { return nil },
@@ -110,7 +110,7 @@ func TestCacheIsRepaired(t *testing.T) {
 			return data
 		}
 	}
-	for path := range files(t, dir) {
+	for path := range entries(t, dir) {
 		whole, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -131,7 +131,7 @@ func TestCacheIsRepaired(t *testing.T) {
 		if err := os.MkdirAll(filepath.Join(path, "below"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		repaired(t, filepath.Base(path)+", a folder in its place", cfg)
+		repaired(t, filepath.Base(path)+", a directory in its place", cfg)
 	}
 }
 
@@ -145,7 +145,7 @@ func repaired(t *testing.T, name string, cfg sandbox.Config) {
 		t.Errorf("%s: warnings %v", name, w)
 	}
 	equal(t, name+": result", text(run(t, s, "Echo", raw("x"))), "x")
-	before := files(t, cfg.CacheDir)
+	before := entries(t, cfg.CacheDir)
 	logged = recorder{}
 	s = start(t, cfg)
 	if w := warnings(&logged); len(w) != 0 {
@@ -158,9 +158,9 @@ func repaired(t *testing.T, name string, cfg sandbox.Config) {
 
 // A process that ends before it has written the checksum leaves a file that nobody can vouch for. The next start makes it again.
 func TestCacheWithoutChecksum(t *testing.T) {
-	cfg := sandbox.Config{Modules: modules(t, "echo"), CacheDir: t.TempDir()}
+	cfg := sandbox.Config{Modules: files(t, "echo"), CacheDir: t.TempDir()}
 	start(t, cfg)
-	for path := range files(t, cfg.CacheDir) {
+	for path := range entries(t, cfg.CacheDir) {
 		if strings.HasSuffix(path, ".crc32c") {
 			if err := os.Remove(path); err != nil {
 				t.Fatal(err)
@@ -184,7 +184,7 @@ func TestCacheDirCannotBeMade(t *testing.T) {
 	}
 	for _, dir := range []string{file, filepath.Join(file, "below")} {
 		var logged recorder
-		s := start(t, sandbox.Config{Modules: modules(t, "echo", "misbehave"), CacheDir: dir, Logger: logged.logger()})
+		s := start(t, sandbox.Config{Modules: files(t, "echo", "misbehave"), CacheDir: dir, Logger: logged.logger()})
 		w := warnings(&logged)
 		if len(w) != 1 || !strings.Contains(w[0].message, "--cache-dir (WASMWORKER_CACHE_DIR), or none") || !strings.Contains(w[0].attrs, "directory="+dir) || !strings.Contains(w[0].attrs, "not a directory") {
 			t.Errorf("%s: warnings %v", dir, w)
@@ -201,10 +201,10 @@ func TestCacheDirSetting(t *testing.T) {
 		t.Errorf("got %s", dir)
 	}
 	equal(t, "none", sandbox.CacheDir("none"), "")
-	equal(t, "a folder", sandbox.CacheDir("some/folder"), "some/folder")
+	equal(t, "a directory", sandbox.CacheDir("some/directory"), "some/directory")
 	t.Setenv("XDG_CACHE_HOME", "not/absolute")
 	t.Setenv("HOME", "")
 	if _, err := os.UserCacheDir(); err != nil {
-		equal(t, "folder where there is none", sandbox.CacheDir(""), "")
+		equal(t, "directory where there is none", sandbox.CacheDir(""), "")
 	}
 }

@@ -75,20 +75,20 @@ type Task struct {
 	// Heartbeat sends a heartbeat. The slice is the callee's. It may block, but not
 	// for long after the context that Run was given ended. Nil: heartbeats go nowhere.
 	Heartbeat func(ctx context.Context, details []Payload) error
-	// MaxUnits is the most units of computation that this attempt may use, where it is to be less or more than the module's
-	// [Options.MaxUnits]. 0: the module's.
-	MaxUnits int64
+	// MaxFuel is the most units of fuel that this attempt may use, where it is to be less or more than the module's
+	// [Options.MaxFuel]. 0: the module's.
+	MaxFuel int64
 	// RefuseMemory is for tests: from which request of the guest for more memory on it gets none, as if the machine had none left.
 	// 0: it gets what it may have.
 	RefuseMemory int
-	// Folders are for tests: what is mounted in place of the module's own folders, at the same paths. A module that has none does not
+	// Directories are for tests: what is mounted in place of the module's own directories, at the same paths. A module that has none does not
 	// get these. Run does not close them. Nil: the module's.
-	Folders *fsmod.Folders
-	// FilesChanged is for tests: it is told of each change of a file or a folder, from the guest's goroutine, with a context for [Units], if the
-	// policy of the folders was told [fsmod.Policy.StartAt]. Nil: nobody wants to know.
+	Mounts *fsmod.Mounts
+	// FilesChanged is for tests: it is told of each change of a file or a directory, from the guest's goroutine, with a context for [FuelUsed], if the
+	// policy of the directories was told [fsmod.Policy.StartAt]. Nil: nobody wants to know.
 	FilesChanged func(context.Context)
 	// Flags returns what has been asked of the guest so far. It is called often,
-	// from the guest's goroutine, with a context for [Units]. Nil: nothing ever is.
+	// from the guest's goroutine, with a context for [FuelUsed]. Nil: nothing ever is.
 	Flags func(context.Context) abi.Flags
 	// PayloadLimit is the most bytes that the Temporal server takes of a result or a heartbeat's details, as [Size] counts them. It
 	// counts where it is less than the module's [Options.MaxOutput]. 0: that alone counts.
@@ -105,7 +105,7 @@ type Task struct {
 type Usage struct {
 	// Units of computation, about an instruction each: the same work takes the same number on every
 	// machine. What the host does for the guest is not counted.
-	Units int64
+	Fuel int64
 	// Memory in bytes that the instance had in the end, which is when it has most.
 	Memory uint64
 	// Instance is where the instance came from. Empty if there was none.
@@ -121,14 +121,14 @@ func logTo(logger *slog.Logger) func(context.Context, slog.Level, string, []slog
 	}
 }
 
-// CancelledError is returned by [Sandbox.Run] when a guest stopped because it was asked to.
-type CancelledError struct {
+// CanceledError is returned by [Sandbox.Run] when a guest stopped because it was asked to.
+type CanceledError struct {
 	// Details is what the guest had written as output, nil for nothing.
 	Details *Payload
 }
 
 // Error implements error.
-func (e *CancelledError) Error() string { return "the activity was cancelled" }
+func (e *CanceledError) Error() string { return "the activity was canceled" }
 
 // InterruptedError is returned by [Sandbox.Run] when its context ended before the guest did.
 type InterruptedError struct {
@@ -166,9 +166,9 @@ type call struct {
 	handle      uint32 // the last one given out
 	lastError   string
 	resources   passthrough.Resources // what the guest has open beyond a call
-	files       *fsmod.Files          // likewise of WASI; nil: the module has no folders
+	files       *fsmod.FDTable        // likewise of WASI; nil: the module has no directories
 	streams     *stdio                // of the instance
-	clock       *wasi.Virtual         // nil: the real one
+	clock       *wasi.VirtualClock    // nil: the real one
 	used        func() int64          // units so far
 	random      *rand.ChaCha8         // nil: real random numbers
 
@@ -232,13 +232,13 @@ func (c *call) outcome(status abi.Status) (*Payload, error) {
 			return nil, &abi.Failure{Type: abi.TypeUnexpectedCancel, Message: fmt.Sprintf("activity %s reported a cancellation that nobody requested", c.activity.Type)}
 		}
 		if c.tooLarge > 0 { // what there is may be a part of it, or under another encoding
-			return nil, &CancelledError{}
+			return nil, &CanceledError{}
 		}
-		return nil, &CancelledError{Details: c.result()}
+		return nil, &CanceledError{Details: c.result()}
 	}
 	return nil, &abi.Failure{
 		Type:         abi.TypeProtocolError,
-		Message:      fmt.Sprintf("export %s of module %s returned %d; a status is 0 (completed), 1 (failed) or 2 (cancelled)", c.activity.Export, c.module.File.Name, status),
+		Message:      fmt.Sprintf("export %s of module %s returned %d; a status is 0 (completed), 1 (failed) or 2 (canceled)", c.activity.Export, c.module.File.Name, status),
 		NonRetryable: true,
 	}
 }
@@ -341,7 +341,7 @@ func (c *call) instantiationError(err error) error {
 	if !exited && !faulted && !strings.Contains(err.Error(), "wasm stack trace:") { // not the guest's doing
 		return &abi.Failure{Type: abi.TypeNoInstance, Message: "no instance could be made: " + err.Error()}
 	}
-	f := c.abnormalEnd(err, image.NotRefused)
+	f := c.abnormalEnd(err, image.NoGrowFailure)
 	f.Message = "no instance could be made: " + f.Message
 	return f
 }
@@ -402,7 +402,7 @@ func (c *call) unknownEncoding(index int, encoding string) *abi.Failure {
 }
 
 // commandOutcome says what the end of a command means.
-func (c *call) commandOutcome(err error, refused image.Refusal) (*Payload, error) {
+func (c *call) commandOutcome(err error, refused image.GrowFailure) (*Payload, error) {
 	if c.tooLarge > 0 { // whatever the program made of an error from its standard output
 		return nil, c.outputTooLarge()
 	}
@@ -436,9 +436,9 @@ func details(value any) []json.RawMessage {
 	return []json.RawMessage{data}
 }
 
-// Units returns how many units of computation the activity has used so far, from the context of a function of its [Task] or of a
+// Units returns how many units of fuel the activity has used so far, from the context of a function of its [Task] or of a
 // passthrough module, while that runs.
-func Units(ctx context.Context) int64 {
+func FuelUsed(ctx context.Context) int64 {
 	c, ok := ctx.Value(callKey{}).(*call)
 	if !ok || c.used == nil {
 		return 0
@@ -446,7 +446,7 @@ func Units(ctx context.Context) int64 {
 	return c.used()
 }
 
-// Advance advances the activity's clock, if it is a virtual one, as if the function had taken so long. The context is as for [Units].
+// Advance advances the activity's clock, if it is a virtual one, as if the function had taken so long. The context is as for [FuelUsed].
 func Advance(ctx context.Context, d time.Duration) {
 	if c, ok := ctx.Value(callKey{}).(*call); ok && c.clock != nil {
 		c.clock.Sleep(d)

@@ -9,14 +9,14 @@ import (
 	"testing"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
 // startTool makes a sandbox of testdata/commands/tool.
 func startTool(t *testing.T, options sandbox.Options) *sandbox.Sandbox {
 	t.Helper()
-	return start(t, sandbox.Config{Modules: []*catalog.Module{tool(t)}, Defaults: options})
+	return start(t, sandbox.Config{Modules: []*modules.File{tool(t)}, Defaults: options})
 }
 
 func TestCommandInput(t *testing.T) {
@@ -75,7 +75,7 @@ func TestCommandInvalidInput(t *testing.T) {
 
 // What is encrypted or compressed for want of a codec would be nonsense to the program, and its output a success.
 func TestUnknownEncodings(t *testing.T) {
-	s := start(t, sandbox.Config{Modules: []*catalog.Module{tool(t), fixture(t, "plugin")}})
+	s := start(t, sandbox.Config{Modules: []*modules.File{tool(t), fixture(t, "plugin")}})
 	for _, activity := range []string{"tool", "Silent"} {
 		for _, encoding := range []string{"binary/encrypted", "binary/zlib", "json/plain;v=2", "JSON/PLAIN", "acme/csv"} {
 			for at, args := range [][]sandbox.Payload{
@@ -228,15 +228,15 @@ func TestCommandIsInterrupted(t *testing.T) {
 
 // A command ends with its run: nobody can want it to be reused, but a default may say so.
 func TestCommandIsNeverReused(t *testing.T) {
-	s := startTool(t, sandbox.Options{Policy: sandbox.PolicyReuse})
+	s := startTool(t, sandbox.Options{Isolation: sandbox.IsolationReuse})
 	for range 3 {
 		equal(t, "output", text(run(t, s, "tool", raw("ada"))), "ADA")
 		equal(t, "live instances", live(s), 0)
 	}
-	equal(t, "policy", s.Modules()[0].Options.Policy, sandbox.PolicyFresh)
+	equal(t, "policy", s.Modules()[0].Options.Isolation, sandbox.IsolationFresh)
 	_, err := sandbox.New(sandbox.Config{
-		Modules:   []*catalog.Module{tool(t)},
-		PerModule: map[string]sandbox.Options{"tool": {Policy: sandbox.PolicyReuse}},
+		Modules:   []*modules.File{tool(t)},
+		PerModule: map[string]sandbox.Options{"tool": {Isolation: sandbox.IsolationReuse}},
 	})
 	if err == nil || !strings.Contains(err.Error(), "cannot be reused") {
 		t.Errorf("error %v", err)

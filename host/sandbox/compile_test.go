@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -33,7 +33,7 @@ func newSandbox(t *testing.T, cfg sandbox.Config) *sandbox.Sandbox {
 
 // withoutCode is a fixture whose sections end before its code: its imports and exports
 // can be read, and it is no valid module.
-func withoutCode(t *testing.T, name string) *catalog.Module {
+func withoutCode(t *testing.T, name string) *modules.File {
 	t.Helper()
 	data := fixture(t, name).Binary
 	pos := 8
@@ -41,7 +41,7 @@ func withoutCode(t *testing.T, name string) *catalog.Module {
 		size, n := binary.Uvarint(data[pos+1:])
 		pos += 1 + n + int(size)
 	}
-	m, err := catalog.Parse("withoutcode", bytes.Clone(data[:pos]))
+	m, err := modules.Parse("withoutcode", bytes.Clone(data[:pos]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,14 +50,14 @@ func withoutCode(t *testing.T, name string) *catalog.Module {
 
 // Modules that do not work show it when they are compiled, each in its own way.
 func TestCompileRefuses(t *testing.T) {
-	broken := append(modules(t, "inittrap", "nofunction"), withoutCode(t, "memory"))
+	broken := append(files(t, "inittrap", "nofunction"), withoutCode(t, "memory"))
 	wants := []string{
 		"inittrap.wasm: the module cannot be instantiated: _initialize: wasm error: unreachable",
 		`nofunction.wasm: the module cannot be instantiated: "telepathy" is not exported in module "wasi_snapshot_preview1"`,
 		"withoutcode: the module is not valid: section 10: there are 4 functions, but 0 bodies",
 	}
 	prefixes := map[string]sandbox.Options{"nofunction": {Prefix: "n."}, "withoutcode": {Prefix: "w."}}
-	cfg := sandbox.Config{Modules: append(modules(t, "echo"), broken...), PerModule: prefixes}
+	cfg := sandbox.Config{Modules: append(files(t, "echo"), broken...), PerModule: prefixes}
 	s := newSandbox(t, cfg)
 	err := s.Compile(t.Context())
 	if err == nil {
@@ -98,7 +98,7 @@ func TestCompileRefuses(t *testing.T) {
 
 func TestCompileGivesUpOnStartFunctions(t *testing.T) {
 	sandbox.SetTrialTimeout(t, 10*time.Millisecond)
-	s := newSandbox(t, sandbox.Config{Modules: modules(t, "startloop")})
+	s := newSandbox(t, sandbox.Config{Modules: files(t, "startloop")})
 	err := s.Compile(t.Context())
 	if want := "startloop.wasm: the module cannot be instantiated: its start function or _initialize did not return within 10ms"; err == nil || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("error %v, want %s", err, want)
@@ -108,7 +108,7 @@ func TestCompileGivesUpOnStartFunctions(t *testing.T) {
 
 // The context ends while modules are compiled: here in the moment when one of them, a
 // start function that never returns, has begun to run.
-func TestCompileIsCancelled(t *testing.T) {
+func TestCompileIsCanceled(t *testing.T) {
 	for _, skip := range []bool{false, true} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		defer cancel(nil)
@@ -117,7 +117,7 @@ func TestCompileIsCancelled(t *testing.T) {
 				cancel(errStop)
 			}
 		}}
-		s := newSandbox(t, sandbox.Config{Modules: modules(t, "startlog", "echo", "misbehave"), Logger: logged.logger(), SkipRefused: skip})
+		s := newSandbox(t, sandbox.Config{Modules: files(t, "startlog", "echo", "misbehave"), Logger: logged.logger(), SkipRefused: skip})
 		if err := s.Compile(ctx); !errors.Is(err, errStop) || !strings.Contains(err.Error(), "interrupted while modules were being compiled") {
 			t.Errorf("error %v, want the context's cause", err)
 		}
@@ -167,15 +167,15 @@ func TestCompileConcurrently(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	before := files(t, dir)
+	before := entries(t, dir)
 	equal(t, "number of files for one content", len(before), 3) // rewritten, compiled, and a checksum
 	unchanged(t, before, dir)
-	start(t, sandbox.Config{Modules: modules(t, "misbehave"), CacheDir: dir})
+	start(t, sandbox.Config{Modules: files(t, "misbehave"), CacheDir: dir})
 	unchanged(t, before, dir)
 }
 
 func TestWithoutCacheDir(t *testing.T) {
-	s := newSandbox(t, sandbox.Config{Modules: modules(t, "echo")})
+	s := newSandbox(t, sandbox.Config{Modules: files(t, "echo")})
 	if err := s.Compile(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestWithoutCacheDir(t *testing.T) {
 // The sandbox can be asked what it has while it is being compiled.
 func TestAskingWhileCompiling(t *testing.T) {
 	cfg := copies(t, "echo", sandbox.Options{}, "a", "b", "c")
-	cfg.Modules = append(cfg.Modules, modules(t, "inittrap")...)
+	cfg.Modules = append(cfg.Modules, files(t, "inittrap")...)
 	cfg.SkipRefused = true
 	s := newSandbox(t, cfg)
 	done := make(chan error)

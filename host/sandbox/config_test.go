@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
@@ -57,11 +57,11 @@ func TestActivities(t *testing.T) {
 // The module says, where it says something, and the default says the rest. Grants add up.
 func TestOptions(t *testing.T) {
 	defaults := sandbox.Options{
-		Env: []string{"A"}, Prefix: "d.", Policy: sandbox.PolicyReuse,
+		Env: []string{"A"}, Prefix: "d.", Isolation: sandbox.IsolationReuse,
 		MaxCalls: 5, MaxInstances: 3, MemoryLimit: 8 << 20, MaxOutput: 1000, Passthrough: []string{"greeter"},
 	}
 	own := sandbox.Options{
-		Env: []string{"B"}, Prefix: "o.", Policy: sandbox.PolicyFresh,
+		Env: []string{"B"}, Prefix: "o.", Isolation: sandbox.IsolationFresh,
 		MaxCalls: 7, MaxInstances: 2, MemoryLimit: 16 << 20, MaxOutput: 2000, Passthrough: []string{"greeter"},
 		Rename: map[string]string{"Echo": "E"},
 	}
@@ -72,7 +72,7 @@ func TestOptions(t *testing.T) {
 		defaults, own, want sandbox.Options
 	}{
 		{"nothing said", sandbox.Options{}, sandbox.Options{},
-			sandbox.Options{Policy: sandbox.PolicyPristine, MaxCalls: 1000, MemoryLimit: abi.DefaultMemoryLimit, MaxOutput: abi.DefaultMaxOutput}},
+			sandbox.Options{Isolation: sandbox.IsolationPristine, MaxCalls: 1000, MemoryLimit: abi.DefaultMemoryLimit, MaxOutput: abi.DefaultMaxOutput}},
 		{"defaults", defaults, sandbox.Options{}, defaults},
 		{"the module's", sandbox.Options{}, own, own},
 		{"both", defaults, own, both},
@@ -80,7 +80,7 @@ func TestOptions(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s, err := sandbox.New(sandbox.Config{
-				Modules: modules(t, "echo"), Defaults: tt.defaults, PerModule: map[string]sandbox.Options{"echo": tt.own},
+				Modules: files(t, "echo"), Defaults: tt.defaults, PerModule: map[string]sandbox.Options{"echo": tt.own},
 				Passthrough: greeter(t, silent),
 			})
 			if err != nil {
@@ -96,7 +96,7 @@ func TestOptions(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	echo := func() []*catalog.Module { return modules(t, "echo") }
+	echo := func() []*modules.File { return files(t, "echo") }
 	path := filepath.Join("../../testdata/wat", "echo.wasm")
 	two := copies(t, "echo", sandbox.Options{}, "a", "b")
 	two.PerModule = nil
@@ -125,7 +125,7 @@ func TestNewRefuses(t *testing.T) {
 			[]string{`module "ehco" is configured, but there is no such module (there are: echo)`, `module "echo.wasm" is configured`}},
 		{"bad defaults", sandbox.Config{Modules: echo(), Defaults: bad}, badWords("defaults")},
 		{"bad options", sandbox.Config{Modules: echo(), PerModule: map[string]sandbox.Options{"echo": bad}}, badWords(`module "echo"`)},
-		{"all at once", sandbox.Config{Modules: append(echo(), modules(t, "passthrough", "bigtable")...), Defaults: sandbox.Options{MaxCalls: -1}, PerModule: map[string]sandbox.Options{
+		{"all at once", sandbox.Config{Modules: append(echo(), files(t, "passthrough", "bigtable")...), Defaults: sandbox.Options{MaxCalls: -1}, PerModule: map[string]sandbox.Options{
 			"nobody": {}, "echo": {Rename: map[string]string{"Nothing": "X"}},
 		}}, []string{"max_calls -1", `module "nobody"`, `it has no activity "Nothing"`, "passthrough.wasm: refused", "bigtable.wasm: refused"}},
 	}
@@ -146,7 +146,7 @@ func TestNewRefuses(t *testing.T) {
 
 // bad has each option as it must not be.
 var bad = sandbox.Options{
-	Passthrough: []string{"sql"}, Env: []string{"=B"}, Policy: "sometimes",
+	Passthrough: []string{"sql"}, Env: []string{"=B"}, Isolation: "sometimes",
 	MaxCalls: -1, MaxInstances: -2, MemoryLimit: 4<<30 + 1, MaxOutput: -3,
 }
 
@@ -161,7 +161,7 @@ func badWords(where string) []string {
 // Modules that ask for more than they may have are left out, or nothing is served.
 func TestRefusedModules(t *testing.T) {
 	cfg := sandbox.Config{
-		Modules:     modules(t, "passthrough", "echo", "bigtable", "memory"),
+		Modules:     files(t, "passthrough", "echo", "bigtable", "memory"),
 		PerModule:   map[string]sandbox.Options{"memory": {MemoryLimit: 64 << 10}},
 		Passthrough: greeter(t, silent),
 	}
@@ -169,8 +169,8 @@ func TestRefusedModules(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	refusal, ok := errors.AsType[*passthrough.Refusal](err)
-	if !ok || refusal.Module.Name != "passthrough" {
+	refusal, ok := errors.AsType[*passthrough.AdmissionError](err)
+	if !ok || refusal.File.Name != "passthrough" {
 		t.Errorf("error %v does not contain the refusal", err)
 	}
 	for _, want := range []string{"passthrough.wasm: refused", "--passthrough greeter", "1048577 elements", "needs 0.125 MiB of memory at the start and may have 0.0625 MiB"} {
@@ -190,14 +190,14 @@ func TestRefusedModules(t *testing.T) {
 	equal(t, "result", text(run(t, s, "Echo", raw("x"))), "x")
 
 	// With nothing left there is nothing to serve, and every reason is told.
-	cfg.Modules = modules(t, "passthrough", "bigtable")
+	cfg.Modules = files(t, "passthrough", "bigtable")
 	cfg.PerModule = nil
 	_, err = sandbox.New(cfg)
 	if err == nil || !strings.Contains(err.Error(), "passthrough.wasm: refused") || !strings.Contains(err.Error(), "bigtable.wasm: refused") {
 		t.Errorf("error %v", err)
 	}
 	// Mistakes in the configuration are not skipped.
-	cfg.Modules = modules(t, "echo")
+	cfg.Modules = files(t, "echo")
 	cfg.PerModule = map[string]sandbox.Options{"eco": {}}
 	if _, err = sandbox.New(cfg); err == nil {
 		t.Error("a misspelt module is skipped")

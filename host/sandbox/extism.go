@@ -126,7 +126,7 @@ var extismFuncs = map[string]extismFunc{
 
 // linkExtism links extism:host/env.
 func (m *Module) linkExtism(ctx context.Context) error {
-	types := passthrough.Always(abi.ModuleExtism)
+	types := passthrough.Builtin(abi.ModuleExtism)
 	builder := m.runtime.NewHostModuleBuilder(abi.ModuleExtism)
 	for name, fn := range extismFuncs {
 		params, results := parseSignature(types[name])
@@ -382,7 +382,7 @@ func (c *call) prepareExtism() error {
 	}
 	offset, fault := c.allocate(uint64(len(input)))
 	if fault != nil {
-		return c.abnormalEnd(fault, image.NotRefused)
+		return c.abnormalEnd(fault, image.NoGrowFailure)
 	}
 	copy(c.kernel.memory[offset:], input)
 	c.kernel.input = [2]uint64{offset, uint64(len(input))}
@@ -410,7 +410,7 @@ func (c *call) growKernel(size uint64) *guestFault {
 	}
 	memory := mapped.Reallocate(size)
 	if memory == nil {
-		refusal := mapped.TakeRefusal()
+		refusal := mapped.TakeGrowFailure()
 		if k.mapped == nil {
 			mapped.Close()
 		}

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
@@ -17,7 +17,7 @@ import (
 // What a plugin may do with the memory that it shares with the host, and what it may not. That
 // plugins built with Extism's own kits work is tested in internal/conformance.
 func TestExtismOffsets(t *testing.T) {
-	s := startOne(t, "plugin", sandbox.Options{Policy: sandbox.PolicyPristine, MemoryLimit: 4 << 20})
+	s := startOne(t, "plugin", sandbox.Options{Isolation: sandbox.IsolationPristine, MemoryLimit: 4 << 20})
 	const (
 		alloc = iota
 		free
@@ -89,7 +89,7 @@ func TestExtismOffsets(t *testing.T) {
 
 // Blocks that are given back are used again, and those that are not meet the limit.
 func TestExtismMemory(t *testing.T) {
-	s := startOne(t, "plugin", sandbox.Options{Policy: sandbox.PolicyPristine, MemoryLimit: 4 << 20})
+	s := startOne(t, "plugin", sandbox.Options{Isolation: sandbox.IsolationPristine, MemoryLimit: 4 << 20})
 	run(t, s, "Alloc", raw("\x00"))
 	equal(t, "live instances", live(s), 1)
 	_, err := s.Run(t.Context(), sandbox.Task{Activity: "Alloc", Args: []sandbox.Payload{raw("\x01")}})
@@ -158,7 +158,7 @@ func TestExtismHandsOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	module, err := catalog.Parse("handing", binary)
+	module, err := modules.Parse("handing", binary)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,8 +171,8 @@ func TestExtismHandsOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := start(t, sandbox.Config{
-		Modules: []*catalog.Module{module}, Passthrough: set,
-		Defaults: sandbox.Options{Policy: sandbox.PolicyPristine, MemoryLimit: 1 << 20, Passthrough: set.Names()},
+		Modules: []*modules.File{module}, Passthrough: set,
+		Defaults: sandbox.Options{Isolation: sandbox.IsolationPristine, MemoryLimit: 1 << 20, Passthrough: set.Names()},
 	})
 	_, err = s.Run(t.Context(), sandbox.Task{Activity: "Zero"})
 	equal(t, "an error and status 0", failure(t, err, abi.TypeActivityFailed).Message, "out of\nink")
@@ -189,9 +189,9 @@ func TestExtismInputBeyondTheLimits(t *testing.T) {
 	for name, cfg := range map[string]sandbox.Config{
 		"memory_limit": {Defaults: sandbox.Options{MemoryLimit: 65_540}},
 		// Room for the image and one instance of 64 KiB each, and for the small input.
-		"total_memory_limit": {MemoryLimit: 3 * 64 << 10, Defaults: sandbox.Options{Policy: sandbox.PolicyPristine}},
+		"total_memory_limit": {MemoryLimit: 3 * 64 << 10, Defaults: sandbox.Options{Isolation: sandbox.IsolationPristine}},
 	} {
-		cfg.Modules = modules(t, "plugin")
+		cfg.Modules = files(t, "plugin")
 		s := start(t, cfg)
 		for range 2 {
 			_, err := s.Run(t.Context(), sandbox.Task{Activity: "Call", Args: input})

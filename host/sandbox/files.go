@@ -17,20 +17,20 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 )
 
-// openFolders opens the folders that the module was granted, if there are any.
-func (m *Module) openFolders() (err error) {
+// openDirectories opens the directories that the module was granted, if there are any.
+func (m *Module) openDirectories() (err error) {
 	policy, ok := m.Options.Policies[fsmod.Name].(*fsmod.Policy)
 	if !ok || len(policy.Mounts) == 0 || !slices.Contains(m.Options.Passthrough, fsmod.Name) {
 		return nil
 	}
-	m.folders, err = policy.Open()
+	m.directories, err = policy.Open()
 	return err
 }
 
 // lastStream is the descriptor of standard error. Those up to it are streams, which are the instance's and not files.
 const lastStream = 2
 
-// fileFuncs are the functions of WASI that a module with folders gets in place of those without. What the descriptors are of belongs to the
+// fileFuncs are the functions of WASI that a module with directories gets in place of those without. What the descriptors are of belongs to the
 // call, so that each activity finds the mounts and nothing else, whatever became of the instance before.
 var fileFuncs = map[string]struct {
 	signature string
@@ -57,16 +57,16 @@ var fileFuncs = map[string]struct {
 	"fd_sync":                 {"(i32) -> i32", onFile(fdSync), nil},
 	"fd_tell":                 {"(i32, i32) -> i32", fdTell, abi.ESPIPE},
 	"fd_write":                {"(i32, i32, i32, i32) -> i32", fdWrite, errOwn},
-	"path_create_directory":   {"(i32, i32, i32) -> i32", onPath((*fsmod.Files).Mkdir), abi.ENOTDIR},
+	"path_create_directory":   {"(i32, i32, i32) -> i32", onPath((*fsmod.FDTable).Mkdir), abi.ENOTDIR},
 	"path_filestat_get":       {"(i32, i32, i32, i32, i32) -> i32", pathFilestat, abi.ENOTDIR},
 	"path_filestat_set_times": {"(i32, i32, i32, i32, i64, i64, i32) -> i32", pathSetTimes, abi.ENOTDIR},
 	"path_link":               {"(i32, i32, i32, i32, i32, i32, i32) -> i32", noLinks, abi.ENOTDIR},
 	"path_open":               {"(i32, i32, i32, i32, i32, i64, i64, i32, i32) -> i32", pathOpen, abi.ENOTDIR},
 	"path_readlink":           {"(i32, i32, i32, i32, i32, i32) -> i32", pathReadlink, abi.ENOTDIR},
-	"path_remove_directory":   {"(i32, i32, i32) -> i32", onPath((*fsmod.Files).Rmdir), abi.ENOTDIR},
+	"path_remove_directory":   {"(i32, i32, i32) -> i32", onPath((*fsmod.FDTable).Rmdir), abi.ENOTDIR},
 	"path_rename":             {"(i32, i32, i32, i32, i32, i32) -> i32", pathRename, abi.ENOTDIR},
 	"path_symlink":            {"(i32, i32, i32, i32, i32) -> i32", noLinks, errOwn},
-	"path_unlink_file":        {"(i32, i32, i32) -> i32", onPath((*fsmod.Files).Unlink), abi.ENOTDIR},
+	"path_unlink_file":        {"(i32, i32, i32) -> i32", onPath((*fsmod.FDTable).Unlink), abi.ENOTDIR},
 }
 
 var errOwn = errors.New("the function answers about streams itself")
@@ -120,7 +120,7 @@ func (c *call) path(mod api.Module, ptr, length uint64) (string, error) {
 	return string(data), nil
 }
 
-// at returns the folder and the path of a function that looks something up.
+// at returns the directory and the path of a function that looks something up.
 func (c *call) at(mod api.Module, fd, ptr, length uint64) (*fsmod.File, string, error) {
 	dir, err := c.file(fd)
 	if err != nil {
@@ -300,7 +300,7 @@ func fdPrestat(c *call, mod api.Module, p []uint64) error {
 	if !ok {
 		return abi.EFAULT
 	}
-	binary.LittleEndian.PutUint64(result, uint64(len(name))<<32) // of the kind 0: a folder
+	binary.LittleEndian.PutUint64(result, uint64(len(name))<<32) // of the kind 0: a directory
 	return nil
 }
 
@@ -363,18 +363,18 @@ const (
 	rightUnlink
 	rightPoll
 
-	rightsFile    = rightDatasync | rightSync | rightSeek | rightTell | rightSetFlags | rightAdvise | rightFilestat | rightPoll
-	rightsWrite   = rightWrite | rightAllocate | rightSetSize
-	rightsFolder  = rightDatasync | rightSync | rightSetFlags | rightOpen | rightReaddir | rightReadlink | rightPathFilestat | rightFilestat
-	rightsChanges = rightCreateDirectory | rightCreateFile | rightRenameSource | rightRenameTarget | rightPathSetSize | rightPathSetTimes | rightSetTimes | rightRemoveDirectory | rightUnlink
+	rightsFile      = rightDatasync | rightSync | rightSeek | rightTell | rightSetFlags | rightAdvise | rightFilestat | rightPoll
+	rightsWrite     = rightWrite | rightAllocate | rightSetSize
+	rightsDirectory = rightDatasync | rightSync | rightSetFlags | rightOpen | rightReaddir | rightReadlink | rightPathFilestat | rightFilestat
+	rightsChanges   = rightCreateDirectory | rightCreateFile | rightRenameSource | rightRenameTarget | rightPathSetSize | rightPathSetTimes | rightSetTimes | rightRemoveDirectory | rightUnlink
 )
 
 // rights are what may be done with a file, and with what is opened below it.
 func rights(f *fsmod.File) (base, inheriting uint64) {
 	base = rightsFile
 	if f.IsDir() {
-		base = rightsFolder
-		inheriting = rightsFolder | rightsFile | rightRead
+		base = rightsDirectory
+		inheriting = rightsDirectory | rightsFile | rightRead
 		if f.MayWrite() {
 			base |= rightsChanges
 			inheriting |= rightsChanges | rightsWrite
@@ -644,7 +644,7 @@ func pathOpen(c *call, mod api.Module, p []uint64) error {
 		return abi.EINVAL
 	}
 	// Of the rights, guests ask for all that they know. These two say what for.
-	fd, err := c.files.Open(dir, name, fsmod.How{
+	fd, err := c.files.Open(dir, name, fsmod.OpenFlags{
 		Read:      want&rightRead != 0,
 		Write:     want&rightWrite != 0,
 		Append:    flags&flagAppend != 0,
@@ -662,8 +662,8 @@ func pathOpen(c *call, mod api.Module, p []uint64) error {
 	return nil
 }
 
-// onPath makes a function of WASI of one that needs no more than a folder and a path in it.
-func onPath(f func(files *fsmod.Files, dir *fsmod.File, name string) error) func(*call, api.Module, []uint64) error {
+// onPath makes a function of WASI of one that needs no more than a directory and a path in it.
+func onPath(f func(files *fsmod.FDTable, dir *fsmod.File, name string) error) func(*call, api.Module, []uint64) error {
 	return func(c *call, mod api.Module, p []uint64) error {
 		dir, name, err := c.at(mod, p[0], p[1], p[2])
 		if err != nil {
@@ -727,5 +727,5 @@ func pathReadlink(c *call, mod api.Module, p []uint64) error {
 	return nil
 }
 
-// noLinks answers path_link and path_symlink, as a file system without links does: a guest must not lay a trail for others who use the folder.
+// noLinks answers path_link and path_symlink, as a file system without links does: a guest must not lay a trail for others who use the directory.
 func noLinks(*call, api.Module, []uint64) error { return abi.EPERM }

@@ -17,14 +17,14 @@ import (
 	"time"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-var buildFilesGuest = sync.OnceValues(func() (*catalog.Module, error) {
+var buildFilesGuest = sync.OnceValues(func() (*modules.File, error) {
 	path := filepath.Join(scratch, "files.wasm")
 	build := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", path, ".")
 	build.Dir = filepath.Join("..", "..", "testdata", "guests", "files")
@@ -32,11 +32,11 @@ var buildFilesGuest = sync.OnceValues(func() (*catalog.Module, error) {
 	if output, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, output)
 	}
-	return catalog.Read(path)
+	return modules.Read(path)
 })
 
 // filesGuest builds the guest of testdata/guests/files.
-func filesGuest(t *testing.T) *catalog.Module {
+func filesGuest(t *testing.T) *modules.File {
 	t.Helper()
 	m, err := buildFilesGuest()
 	if err != nil {
@@ -56,9 +56,9 @@ func wasiModules(t *testing.T) passthrough.Set {
 }
 
 // startWASI makes a sandbox of one module, with policies of those modules. What has mounts is granted.
-func startWASI(t *testing.T, m *catalog.Module, cfg sandbox.Config, policies ...any) *sandbox.Sandbox {
+func startWASI(t *testing.T, m *modules.File, cfg sandbox.Config, policies ...any) *sandbox.Sandbox {
 	t.Helper()
-	cfg.Modules, cfg.Passthrough = []*catalog.Module{m}, wasiModules(t)
+	cfg.Modules, cfg.Passthrough = []*modules.File{m}, wasiModules(t)
 	cfg.Defaults.Policies = map[string]any{}
 	for _, policy := range policies {
 		switch policy.(type) {
@@ -80,7 +80,7 @@ func startWASI(t *testing.T, m *catalog.Module, cfg sandbox.Config, policies ...
 	return start(t, cfg)
 }
 
-// openDescriptors returns how many the process has open in temporary folders, or 0 where that is not known: the tests' own. There are others that
+// openDescriptors returns how many the process has open in temporary directories, or 0 where that is not known: the tests' own. There are others that
 // the process opens once.
 func openDescriptors(t *testing.T) int {
 	t.Helper()
@@ -100,7 +100,7 @@ func openDescriptors(t *testing.T) int {
 	return n
 }
 
-var allPolicies = []sandbox.Policy{sandbox.PolicyFresh, sandbox.PolicyPristine, sandbox.PolicyReuse}
+var allPolicies = []sandbox.Isolation{sandbox.IsolationFresh, sandbox.IsolationPristine, sandbox.IsolationReuse}
 
 // steps runs the activity Files.
 func steps(t *testing.T, s *sandbox.Sandbox, list ...[]string) []string {
@@ -116,7 +116,7 @@ func steps(t *testing.T, s *sandbox.Sandbox, list ...[]string) []string {
 	return results
 }
 
-// A Go program reads and writes its folders as any other, under each policy for instances, and has nothing open afterwards.
+// A Go program reads and writes its directories as any other, under each policy for instances, and has nothing open afterwards.
 func TestFiles(t *testing.T) {
 	for _, policy := range allPolicies {
 		t.Run(string(policy), func(t *testing.T) {
@@ -124,8 +124,8 @@ func TestFiles(t *testing.T) {
 			write(t, filepath.Join(in, "a.txt"), "hello")
 			write(t, filepath.Join(in, "sub", "b.txt"), "there")
 			logged := &recorder{}
-			s := startWASI(t, filesGuest(t), sandbox.Config{Defaults: sandbox.Options{Policy: policy}, Limit: 1, Logger: logged.logger()},
-				&fsmod.Policy{Mounts: map[string]fsmod.Mount{"/in": {Folder: in}, "/out": {Folder: out, Write: true}}, MaxFileBytes: 100 << 10, MaxWrittenBytes: 1 << 20, MaxOpen: 50})
+			s := startWASI(t, filesGuest(t), sandbox.Config{Defaults: sandbox.Options{Isolation: policy}, Limit: 1, Logger: logged.logger()},
+				&fsmod.Policy{Mounts: map[string]fsmod.Mount{"/in": {Directory: in}, "/out": {Directory: out, Write: true}}, MaxFileBytes: 100 << 10, MaxWrittenBytes: 1 << 20, MaxOpen: 50})
 			before := openDescriptors(t)
 			for range 2 {
 				got := steps(t, s,
@@ -151,7 +151,7 @@ func TestFiles(t *testing.T) {
 				}
 				// Nothing is open any more, whether the guest remembers it or not.
 				equal(t, "descriptors", openDescriptors(t), before)
-				if got := steps(t, s, []string{"held"})[0]; policy == sandbox.PolicyReuse && !strings.Contains(got, "Bad file number") || policy != sandbox.PolicyReuse && got != "error: nothing is held" {
+				if got := steps(t, s, []string{"held"})[0]; policy == sandbox.IsolationReuse && !strings.Contains(got, "Bad file number") || policy != sandbox.IsolationReuse && got != "error: nothing is held" {
 					t.Errorf("held: %s", got)
 				}
 				os.Remove(filepath.Join(out, "big"))
@@ -182,11 +182,11 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// Activities that run at once share the folder and nothing else: each has a quota and descriptors of its own.
+// Activities that run at once share the directory and nothing else: each has a quota and descriptors of its own.
 func TestFilesAtOnce(t *testing.T) {
 	dir := t.TempDir()
-	s := startWASI(t, filesGuest(t), sandbox.Config{Defaults: sandbox.Options{Policy: sandbox.PolicyPristine}, Limit: 2},
-		&fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Folder: dir, Write: true}}, MaxWrittenBytes: 64 << 10})
+	s := startWASI(t, filesGuest(t), sandbox.Config{Defaults: sandbox.Options{Isolation: sandbox.IsolationPristine}, Limit: 2},
+		&fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Directory: dir, Write: true}}, MaxWrittenBytes: 64 << 10})
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
@@ -268,7 +268,7 @@ func TestFileFunctions(t *testing.T) {
 	dir, readOnly := t.TempDir(), t.TempDir()
 	write(t, filepath.Join(dir, "file"), "0123456789")
 	write(t, filepath.Join(dir, "sub", "x"), "")
-	s := startWASI(t, fixture(t, "wasicalls"), sandbox.Config{}, &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Folder: dir, Write: true}, "/ro": {Folder: readOnly}}})
+	s := startWASI(t, fixture(t, "wasicalls"), sandbox.Config{}, &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Directory: dir, Write: true}, "/ro": {Directory: readOnly}}})
 
 	// What lies in memory: names, and lists of buffers.
 	names := "file\x00sub\x00new\x00..\x00" // at 0, 5, 9, 13
@@ -317,8 +317,8 @@ func TestFileFunctions(t *testing.T) {
 		has, hasNot      uint64 // of base
 	}{
 		{"file", 512, 4, 0x8e001ff, 0, read | write, 1 << 13},
-		{"folder", 536, 3, 0x6bfe619&^0x1000&^0x800&^0x400000 | 0x400000, 0, 1<<13 | 1<<14 | 1<<9 | 1<<26, read | write | 1<<11 | 1<<24},
-		{"folder that is read", 560, 3, 0, 0, 1<<13 | 1<<14, write | 1<<9 | 1<<10 | 1<<26 | 1<<25 | 1<<16},
+		{"directory", 536, 3, 0x6bfe619&^0x1000&^0x800&^0x400000 | 0x400000, 0, 1<<13 | 1<<14 | 1<<9 | 1<<26, read | write | 1<<11 | 1<<24},
+		{"directory that is read", 560, 3, 0, 0, 1<<13 | 1<<14, write | 1<<9 | 1<<10 | 1<<26 | 1<<25 | 1<<16},
 		{"stream", 584, 1, 0, 0, write, read | 1<<2},
 	} {
 		kind, base, inheriting := rights(tt.at)
@@ -417,7 +417,7 @@ func TestFilesEarly(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "file.txt"), "x")
 	for _, policy := range allPolicies {
-		s := startWASI(t, fixture(t, "wasicalls"), sandbox.Config{Defaults: sandbox.Options{Policy: policy}}, &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Folder: dir}}})
+		s := startWASI(t, fixture(t, "wasicalls"), sandbox.Config{Defaults: sandbox.Options{Isolation: policy}}, &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Directory: dir}}})
 		equal(t, "early results", results(t, run(t, s, "WasiEarly"))[:3], []int64{0, 0, int64(abi.ENOTCAPABLE)})
 		equal(t, "early name", string(run(t, s, "WasiEarly").Data[48:53]), "/data")
 		errnos, _ := mustCall(t, s, "file.txt", wasiCall{"path_open", []uint64{3, 1, base, 8, 0, 2, 0, 0, base}})
@@ -425,9 +425,9 @@ func TestFilesEarly(t *testing.T) {
 	}
 	// Without the grant, or with nothing mounted, there is nothing.
 	for _, grants := range [][]string{nil, {fsmod.Name}} {
-		cfg := sandbox.Config{Modules: modules(t, "wasicalls"), Passthrough: wasiModules(t), Defaults: sandbox.Options{Passthrough: grants}}
+		cfg := sandbox.Config{Modules: files(t, "wasicalls"), Passthrough: wasiModules(t), Defaults: sandbox.Options{Passthrough: grants}}
 		if grants == nil {
-			cfg.Defaults.Policies = map[string]any{fsmod.Name: &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Folder: dir}}}}
+			cfg.Defaults.Policies = map[string]any{fsmod.Name: &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Directory: dir}}}}
 		}
 		s := start(t, cfg)
 		equal(t, "early results", results(t, run(t, s, "WasiEarly"))[:3], []int64{int64(abi.EBADF), int64(abi.EBADF), int64(abi.EBADF)})
@@ -436,14 +436,14 @@ func TestFilesEarly(t *testing.T) {
 	}
 }
 
-// A folder that is gone when the module is loaded is an error that names it.
-func TestFolderGone(t *testing.T) {
+// A directory that is gone when the module is loaded is an error that names it.
+func TestDirectoryGone(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s, err := sandbox.New(sandbox.Config{Modules: modules(t, "wasicalls"), Passthrough: wasiModules(t), Defaults: sandbox.Options{
-		Passthrough: []string{fsmod.Name}, Policies: map[string]any{fsmod.Name: &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Folder: dir}}}},
+	s, err := sandbox.New(sandbox.Config{Modules: files(t, "wasicalls"), Passthrough: wasiModules(t), Defaults: sandbox.Options{
+		Passthrough: []string{fsmod.Name}, Policies: map[string]any{fsmod.Name: &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Directory: dir}}}},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -452,7 +452,7 @@ func TestFolderGone(t *testing.T) {
 	if err := os.Remove(dir); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Compile(t.Context()); err == nil || !strings.Contains(err.Error(), "mounts./data.folder: the folder cannot be opened") {
+	if err := s.Compile(t.Context()); err == nil || !strings.Contains(err.Error(), "mounts./data.directory: the directory cannot be opened") {
 		t.Error(err)
 	}
 }
@@ -466,7 +466,7 @@ func TestFilesInterrupted(t *testing.T) {
 	if err := os.Truncate(filepath.Join(dir, "large"), 1<<40); err != nil { // it has holes alone
 		t.Skip(err)
 	}
-	s := startWASI(t, fixture(t, "wasicalls"), sandbox.Config{Limit: 1}, &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Folder: dir}}})
+	s := startWASI(t, fixture(t, "wasicalls"), sandbox.Config{Limit: 1}, &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Directory: dir}}})
 	// 200 lists of 1,600 buffers, each nearly all of the memory: more than a hundred gigabytes
 	memory := []byte("large\x00\x00\x00")
 	for range 1600 {

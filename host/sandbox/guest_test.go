@@ -7,14 +7,14 @@ import (
 	"testing"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
 // Before the activity a guest can log, under the name of its module, and ask for nothing.
 func TestInitialize(t *testing.T) {
 	logged := &recorder{}
-	s := start(t, sandbox.Config{Modules: modules(t, "initialize"), Logger: logged.logger()})
+	s := start(t, sandbox.Config{Modules: files(t, "initialize"), Logger: logged.logger()})
 	made := record{slog.LevelInfo, "made", "[module=initialize guest=[n=1]]"}
 	count := func() (n int) {
 		for _, r := range logged.all() {
@@ -78,7 +78,7 @@ func TestLog(t *testing.T) {
 
 // What a native guest prints goes to the log, a record a line. There is nothing to read.
 func TestStandardStreams(t *testing.T) {
-	s := startOne(t, "probe", sandbox.Options{Policy: sandbox.PolicyReuse})
+	s := startOne(t, "probe", sandbox.Options{Isolation: sandbox.IsolationReuse})
 	long := strings.Repeat("x", abi.MaxLogText)
 	out := func(lines ...string) (list []record) {
 		for _, line := range lines {
@@ -145,7 +145,7 @@ func TestEnvironment(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := start(t, sandbox.Config{
-				Modules:   modules(t, "environ"),
+				Modules:   files(t, "environ"),
 				Defaults:  sandbox.Options{Env: tt.defaults},
 				PerModule: map[string]sandbox.Options{"environ": {Env: tt.module}},
 			})
@@ -156,7 +156,7 @@ func TestEnvironment(t *testing.T) {
 		})
 	}
 	for _, name := range []string{"", "=B", "A\x00", "A=\x00"} {
-		_, err := sandbox.New(sandbox.Config{Modules: []*catalog.Module{fixture(t, "environ")}, Defaults: sandbox.Options{Env: []string{name}}})
+		_, err := sandbox.New(sandbox.Config{Modules: []*modules.File{fixture(t, "environ")}, Defaults: sandbox.Options{Env: []string{name}}})
 		if err == nil || !strings.Contains(err.Error(), "neither the name of an environment variable nor NAME=VALUE") {
 			t.Errorf("%q: error %v", name, err)
 		}
@@ -165,7 +165,7 @@ func TestEnvironment(t *testing.T) {
 
 // An activity may log so many records, and is told off once for more. The next one logs again.
 func TestLogLimit(t *testing.T) {
-	s := startOne(t, "probe", sandbox.Options{Policy: sandbox.PolicyReuse})
+	s := startOne(t, "probe", sandbox.Options{Isolation: sandbox.IsolationReuse})
 	for _, tt := range []struct{ lines, want int }{
 		{abi.MaxLogRecords, abi.MaxLogRecords},
 		{abi.MaxLogRecords + 1, abi.MaxLogRecords + 1},

@@ -8,7 +8,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 )
 
 // Some hostile modules are built here: from what the host has at the moment, or of names and
@@ -84,9 +84,9 @@ func funcType(params, results []byte) []byte {
 }
 
 // parsed reads a built module, which the catalog must accept.
-func parsed(t *testing.T, name string, binary []byte) *catalog.Module {
+func parsed(t *testing.T, name string, binary []byte) *modules.File {
 	t.Helper()
-	m, err := catalog.Parse(name, binary)
+	m, err := modules.Parse(name, binary)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,13 +114,13 @@ const (
 // reads calls from its argument, makes one after the other, and writes them back with their
 // results; an Extism plugin writes nothing. Fill fills the memory with a pattern, and Check
 // traps if it is not there.
-func scriptModule(kind catalog.Kind, functions []hostFunction) []byte {
+func scriptModule(kind modules.Kind, functions []hostFunction) []byte {
 	const opEnd, opDrop, opLocalGet, opLocalSet, opI32Const, opI32Add = 0x0b, 0x1a, 0x20, 0x21, 0x41, 0x6a
 	types, imports := slices.Clone(builtTypes), [][]byte{
 		hostImport(abi.ModuleActivity, "arg_read", typeRead),
 		hostImport(abi.ModuleActivity, "output_write", typeWrite),
 	}
-	if kind == catalog.KindExtism {
+	if kind == modules.KindExtism {
 		imports = [][]byte{
 			hostImport(abi.ModuleExtism, "input_length", typeSize),
 			hostImport(abi.ModuleExtism, "input_load_u64", typeLoad),
@@ -159,7 +159,7 @@ func scriptModule(kind catalog.Kind, functions []hostFunction) []byte {
 	begin := slices.Concat([]byte{opI32Const, 0, opI32Const, 0, opI32Const}, sleb(scriptRoom), []byte{0x10, 0, 0xa7, opLocalSet, 0})
 	end := []byte{opI32Const, 0, opLocalGet, 0, 0x10, 1, opDrop, opI32Const, 0}
 	whileLess := []byte{0x22, 1, opLocalGet, 0, 0x49, 0x0d, 0, opEnd} // local.tee, i32.lt_u, br_if, end
-	if kind == catalog.KindExtism {
+	if kind == modules.KindExtism {
 		begin = slices.Concat([]byte{0x10, 0, 0xa7, opLocalSet, 0, 0x03, 0x40}, // loop
 			[]byte{opLocalGet, 1, opLocalGet, 1, 0xad, 0x10, 1, 0x37, 0, 0}, // i64.store of input_load_u64
 			[]byte{opLocalGet, 1, opI32Const, 8, opI32Add}, whileLess, []byte{opI32Const, 0, opLocalSet, 1})

@@ -20,7 +20,7 @@ const (
 // A handle is good from the call that made it until it is closed or its activity ends, and no
 // other number is.
 func TestHostileHandles(t *testing.T) {
-	for _, policy := range []sandbox.Policy{sandbox.PolicyFresh, sandbox.PolicyPristine, sandbox.PolicyReuse} {
+	for _, policy := range []sandbox.Isolation{sandbox.IsolationFresh, sandbox.IsolationPristine, sandbox.IsolationReuse} {
 		t.Run(string(policy), func(t *testing.T) {
 			s := startScripted(t, policy, scriptedGreeter(t))
 			hello := s.call(helloName, room, 1)
@@ -90,7 +90,7 @@ func TestHostileHandles(t *testing.T) {
 
 // The handles of an activity that is running are no other's, not even by their numbers.
 func TestHostileHandlesOfAnother(t *testing.T) {
-	for _, policy := range []sandbox.Policy{sandbox.PolicyFresh, sandbox.PolicyPristine, sandbox.PolicyReuse} {
+	for _, policy := range []sandbox.Isolation{sandbox.IsolationFresh, sandbox.IsolationPristine, sandbox.IsolationReuse} {
 		holding, release := make(chan struct{}), make(chan struct{})
 		s := startScripted(t, policy, greeter(t, func(_ context.Context, request []byte) ([]byte, error) {
 			if len(request) == 2 {

@@ -146,8 +146,8 @@ func TestHostileFrames(t *testing.T) {
 		section(sectionExport, vec(export("A", 0, 1))),
 		section(sectionCode, vec(sized([]byte{0}, call, []byte{0x0b}), sized(slices.Concat(deep...), []byte{0x0b}))),
 	)
-	for _, policy := range []sandbox.Policy{sandbox.PolicyFresh, sandbox.PolicyPristine, sandbox.PolicyReuse} {
-		box, err := load(t, "module", binary, sandbox.Config{Defaults: sandbox.Options{Policy: policy}})
+	for _, policy := range []sandbox.Isolation{sandbox.IsolationFresh, sandbox.IsolationPristine, sandbox.IsolationReuse} {
+		box, err := load(t, "module", binary, sandbox.Config{Defaults: sandbox.Options{Isolation: policy}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
 
@@ -17,14 +17,14 @@ import (
 // is and was granted everything of a set, by host module and name.
 func LinkedFunctions(t *testing.T, set passthrough.Set) map[string]map[string]api.FunctionDefinition {
 	ctx := context.Background()
-	m := &Module{File: &catalog.Module{}, logger: slog.New(slog.DiscardHandler), runtime: wazero.NewRuntime(ctx)}
+	m := &Module{File: &modules.File{}, logger: slog.New(slog.DiscardHandler), runtime: wazero.NewRuntime(ctx)}
 	defer m.runtime.Close(ctx)
 	for _, name := range []string{abi.ModuleActivity, abi.ModuleLog, abi.ModuleWASI, abi.ModuleExtism} {
-		m.File.Imports = append(m.File.Imports, catalog.Import{Module: name})
+		m.File.Imports = append(m.File.Imports, modules.Import{Module: name})
 	}
 	for _, granted := range set {
 		m.grants = append(m.grants, granted)
-		m.File.Imports = append(m.File.Imports, catalog.Import{Module: granted.ImportName()})
+		m.File.Imports = append(m.File.Imports, modules.Import{Module: granted.ImportName()})
 	}
 	if err := m.link(ctx); err != nil {
 		t.Fatal(err)

@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
 	"github.com/wasmworker/wasmworker/host/internal/image"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
@@ -26,8 +26,8 @@ import (
 func seeds(t *testing.T) map[string][]byte {
 	t.Helper()
 	list := map[string][]byte{}
-	for _, folder := range []string{"wat", "hostile"} {
-		paths, err := filepath.Glob(filepath.Join("..", "..", "testdata", folder, "*.wasm"))
+	for _, directory := range []string{"wat", "hostile"} {
+		paths, err := filepath.Glob(filepath.Join("..", "..", "testdata", directory, "*.wasm"))
 		if err != nil || len(paths) < 10 {
 			t.Fatalf("%d modules, %v", len(paths), err)
 		}
@@ -115,7 +115,7 @@ func TestHostileMutants(t *testing.T) {
 				r := rand.New(rand.NewPCG(1, uint64(n)))
 				name := names[r.IntN(len(names))]
 				m := &mutant{name: name, number: n, binary: mutate(r, modules[name], modules[names[r.IntN(len(names))]])}
-				m.policy = []sandbox.Policy{sandbox.PolicyFresh, sandbox.PolicyPristine, sandbox.PolicyReuse}[n%3]
+				m.policy = []sandbox.Isolation{sandbox.IsolationFresh, sandbox.IsolationPristine, sandbox.IsolationReuse}[n%3]
 				ok := m.live(t)
 				mu.Lock()
 				if ok {
@@ -145,7 +145,7 @@ type mutant struct {
 	name   string // of the module that it was made of
 	number int
 	binary []byte
-	policy sandbox.Policy
+	policy sandbox.Isolation
 	ends   []string
 }
 
@@ -157,7 +157,7 @@ func (m *mutant) live(t *testing.T) bool {
 			t.Errorf("mutant %d, of %s, took %v", m.number, m.name, took)
 		}
 	}()
-	file, err := catalog.Parse("mutant", m.binary)
+	file, err := modules.Parse("mutant", m.binary)
 	if err != nil {
 		m.check(t, err.Error())
 		return false
@@ -169,10 +169,10 @@ func (m *mutant) live(t *testing.T) bool {
 		return false
 	}
 	box, err := sandbox.New(sandbox.Config{
-		Modules: []*catalog.Module{file}, Passthrough: set, Limit: 1,
-		Defaults: sandbox.Options{Policy: m.policy, Passthrough: []string{"greeter"}, MemoryLimit: 24 << 20},
+		Modules: []*modules.File{file}, Passthrough: set, Limit: 1,
+		Defaults: sandbox.Options{Isolation: m.policy, Passthrough: []string{"greeter"}, MemoryLimit: 24 << 20},
 	})
-	if err != nil && file.Kind == catalog.KindCommand && m.policy == sandbox.PolicyReuse {
+	if err != nil && file.Kind == modules.KindCommand && m.policy == sandbox.IsolationReuse {
 		return false
 	}
 	if err != nil {
@@ -200,7 +200,7 @@ func (m *mutant) live(t *testing.T) bool {
 		cancel()
 		var failed *abi.Failure
 		var interrupted *sandbox.InterruptedError
-		var cancelled *sandbox.CancelledError
+		var canceled *sandbox.CanceledError
 		switch {
 		case errors.Is(err, errHostPanic):
 			m.ends = append(m.ends, errHostPanic.Error())
@@ -212,7 +212,7 @@ func (m *mutant) live(t *testing.T) bool {
 			m.check(t, failed.Message)
 		case errors.As(err, &interrupted):
 			m.ends = append(m.ends, "an interruption")
-		case errors.As(err, &cancelled):
+		case errors.As(err, &canceled):
 			m.ends = append(m.ends, "a cancellation")
 		default:
 			t.Errorf("mutant %d, of %s: %T %v", m.number, m.name, err, err)

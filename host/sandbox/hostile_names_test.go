@@ -11,7 +11,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -27,7 +27,7 @@ func load(t *testing.T, name string, binary []byte, cfg sandbox.Config) (*sandbo
 }
 
 func loadQuietly(name string, binary []byte, cfg sandbox.Config) (*sandbox.Sandbox, error) {
-	m, err := catalog.Parse(name, binary)
+	m, err := modules.Parse(name, binary)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ import (
 	"unicode"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
@@ -207,22 +207,22 @@ func linkedTo(t *testing.T, set passthrough.Set, modules ...string) []hostFuncti
 }
 
 // startScripted makes a sandbox of victim, with the policy, and before and after, of policy reuse.
-func startScripted(t *testing.T, policy sandbox.Policy, set passthrough.Set) *scripted {
+func startScripted(t *testing.T, policy sandbox.Isolation, set passthrough.Set) *scripted {
 	t.Helper()
 	s := &scripted{functions: allHostFunctions(t, set), index: map[string]int{}}
 	for i, f := range s.functions {
 		s.index[f.String()] = i
 	}
-	binary := scriptModule(catalog.KindNative, s.functions)
+	binary := scriptModule(modules.KindNative, s.functions)
 	cfg := sandbox.Config{
 		Passthrough: set,
-		Defaults:    sandbox.Options{Policy: policy, Passthrough: []string{"greeter"}},
+		Defaults:    sandbox.Options{Isolation: policy, Passthrough: []string{"greeter"}},
 		PerModule:   map[string]sandbox.Options{"victim": {Prefix: "victim."}},
 	}
 	for _, name := range []string{"before", "victim", "after"} {
 		cfg.Modules = append(cfg.Modules, parsed(t, name, binary))
 		if name != "victim" {
-			cfg.PerModule[name] = sandbox.Options{Prefix: name + ".", Policy: sandbox.PolicyReuse}
+			cfg.PerModule[name] = sandbox.Options{Prefix: name + ".", Isolation: sandbox.IsolationReuse}
 		}
 	}
 	s.Sandbox = start(t, cfg)
@@ -284,7 +284,7 @@ func TestHostilePointersCoverEveryFunction(t *testing.T) {
 		t.Errorf("the case %s is of no function", name)
 	}
 	for _, module := range []string{abi.ModuleActivity, abi.ModuleLog} {
-		for name := range passthrough.Always(module) {
+		for name := range passthrough.Builtin(module) {
 			if _, ok := hostFunctionCases()[module+" "+name]; !ok {
 				t.Errorf("guests may import %s %s, which has no case", module, name)
 			}
@@ -295,7 +295,7 @@ func TestHostilePointersCoverEveryFunction(t *testing.T) {
 // Bad pointers and lengths, at both ends of the memory and beyond 32 bits, into every host function:
 // ours trap the guest, WASI's answer an error, nothing else is harmed.
 func TestHostilePointers(t *testing.T) {
-	for _, policy := range []sandbox.Policy{sandbox.PolicyFresh, sandbox.PolicyPristine, sandbox.PolicyReuse} {
+	for _, policy := range []sandbox.Isolation{sandbox.IsolationFresh, sandbox.IsolationPristine, sandbox.IsolationReuse} {
 		t.Run(string(policy), func(t *testing.T) {
 			s := startScripted(t, policy, scriptedGreeter(t))
 			run(t, s.Sandbox, "before.Fill")
@@ -420,19 +420,19 @@ func TestHostilePointersOfExtism(t *testing.T) {
 		t.Fatal(err)
 	}
 	functions := linkedTo(t, set, abi.ModuleExtism)
-	if len(functions) < len(passthrough.Always(abi.ModuleExtism)) {
-		t.Fatalf("%d functions are linked, guests may import %d", len(functions), len(passthrough.Always(abi.ModuleExtism)))
+	if len(functions) < len(passthrough.Builtin(abi.ModuleExtism)) {
+		t.Fatalf("%d functions are linked, guests may import %d", len(functions), len(passthrough.Builtin(abi.ModuleExtism)))
 	}
 	index := func(name string) int {
 		return slices.IndexFunc(functions, func(f hostFunction) bool { return f.name == name })
 	}
-	binary := scriptModule(catalog.KindExtism, functions)
+	binary := scriptModule(modules.KindExtism, functions)
 	values := []uint64{0, 1, 8, 16, 17, 95, 96, 1<<31 - 1, 1 << 31, 1<<32 - 1, 1 << 32, 1<<32 + 16, 1 << 63, 1<<64 - 16, 1<<64 - 8, 1<<64 - 1}
-	for _, policy := range []sandbox.Policy{sandbox.PolicyFresh, sandbox.PolicyPristine, sandbox.PolicyReuse} {
+	for _, policy := range []sandbox.Isolation{sandbox.IsolationFresh, sandbox.IsolationPristine, sandbox.IsolationReuse} {
 		s := start(t, sandbox.Config{
-			Passthrough: set, Modules: []*catalog.Module{parsed(t, "plugin", binary), parsed(t, "other", binary)},
-			Defaults:  sandbox.Options{Policy: policy, Passthrough: []string{"config", "http"}, MemoryLimit: 1 << 20},
-			PerModule: map[string]sandbox.Options{"other": {Prefix: "other.", Policy: sandbox.PolicyReuse}},
+			Passthrough: set, Modules: []*modules.File{parsed(t, "plugin", binary), parsed(t, "other", binary)},
+			Defaults:  sandbox.Options{Isolation: policy, Passthrough: []string{"config", "http"}, MemoryLimit: 1 << 20},
+			PerModule: map[string]sandbox.Options{"other": {Prefix: "other.", Isolation: sandbox.IsolationReuse}},
 		})
 		run(t, s, "other.Fill")
 		for i, f := range functions {

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/wasmworker/wasmworker/host/catalog"
 	"github.com/wasmworker/wasmworker/host/internal/image"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
@@ -42,12 +42,12 @@ type footprint struct {
 
 // Hostile modules on one worker, again and again, four at a time beside an honest one: nothing grows.
 func TestHostileRounds(t *testing.T) {
-	for _, policy := range []sandbox.Policy{sandbox.PolicyFresh, sandbox.PolicyPristine} {
+	for _, policy := range []sandbox.Isolation{sandbox.IsolationFresh, sandbox.IsolationPristine} {
 		t.Run(string(policy), func(t *testing.T) { hostileRound(t, policy) })
 	}
 }
 
-func hostileRound(t *testing.T, policy sandbox.Policy) {
+func hostileRound(t *testing.T, policy sandbox.Isolation) {
 	box, expected := hostileWorker(t, policy)
 	defer func() {
 		if err := box.Close(context.Background()); err != nil {
@@ -90,9 +90,9 @@ func hostileRound(t *testing.T, policy sandbox.Policy) {
 
 // hostileWorker makes a sandbox of every hostile module that loads, and echo. It returns what is to
 // come of the activity of each.
-func hostileWorker(t *testing.T, policy sandbox.Policy) (*sandbox.Sandbox, map[string]string) {
+func hostileWorker(t *testing.T, policy sandbox.Isolation) (*sandbox.Sandbox, map[string]string) {
 	t.Helper()
-	files, err := catalog.Open(filepath.Join("..", "..", "testdata", "hostile"), filepath.Join("..", "..", "testdata", "wat", "echo.wasm"))
+	files, err := modules.Open(filepath.Join("..", "..", "testdata", "hostile"), filepath.Join("..", "..", "testdata", "wat", "echo.wasm"))
 	if err != nil && !strings.Contains(err.Error(), "name-control.wasm") {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func hostileWorker(t *testing.T, policy sandbox.Policy) (*sandbox.Sandbox, map[s
 	}
 	cfg := sandbox.Config{
 		Passthrough: set, Limit: roundGoroutines, SkipRefused: true,
-		Defaults: sandbox.Options{Policy: policy}, PerModule: map[string]sandbox.Options{},
+		Defaults: sandbox.Options{Isolation: policy}, PerModule: map[string]sandbox.Options{},
 	}
 	refused, expected := 0, map[string]string{}
 	for _, file := range files {

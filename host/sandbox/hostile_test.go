@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
 	"github.com/wasmworker/wasmworker/host/internal/image"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 	"github.com/wasmworker/wasmworker/host/sandbox"
@@ -57,7 +57,7 @@ func TestHostileModules(t *testing.T) {
 	if err != nil || len(sources) < 20 {
 		t.Fatalf("%d hostile modules, %v", len(sources), err)
 	}
-	policies := []sandbox.Policy{sandbox.PolicyFresh, sandbox.PolicyPristine, sandbox.PolicyReuse}
+	policies := []sandbox.Isolation{sandbox.IsolationFresh, sandbox.IsolationPristine, sandbox.IsolationReuse}
 	for i := range len(policies) * len(sources) {
 		source, policy := sources[i/len(policies)], policies[i%len(policies)]
 		name := strings.TrimSuffix(filepath.Base(source), ".wat") + "/" + string(policy)
@@ -101,7 +101,7 @@ func TestHostileModules(t *testing.T) {
 				}
 			}
 			for _, m := range box.Modules() {
-				if m.Live() != 0 && (policy == sandbox.PolicyFresh || m.File.Name != "echo" && want != "completed") {
+				if m.Live() != 0 && (policy == sandbox.IsolationFresh || m.File.Name != "echo" && want != "completed") {
 					t.Errorf("%d instances of %s are left", m.Live(), m.File.Name)
 				}
 			}
@@ -109,9 +109,9 @@ func TestHostileModules(t *testing.T) {
 	}
 }
 
-// hostileSandbox makes a sandbox of a module and a harmless one. Those named files-… are granted a folder.
-func hostileSandbox(t *testing.T, path string, policy sandbox.Policy) (*sandbox.Sandbox, error) {
-	modules, err := catalog.Open(path, filepath.Join("..", "..", "testdata", "wat", "echo.wasm"))
+// hostileSandbox makes a sandbox of a module and a harmless one. Those named files-… are granted a directory.
+func hostileSandbox(t *testing.T, path string, policy sandbox.Isolation) (*sandbox.Sandbox, error) {
+	modules, err := modules.Open(path, filepath.Join("..", "..", "testdata", "wat", "echo.wasm"))
 	if err != nil {
 		return nil, err
 	}
@@ -119,10 +119,10 @@ func hostileSandbox(t *testing.T, path string, policy sandbox.Policy) (*sandbox.
 	if err != nil {
 		return nil, err
 	}
-	defaults := sandbox.Options{Policy: policy}
+	defaults := sandbox.Options{Isolation: policy}
 	if strings.HasPrefix(filepath.Base(path), "files-") {
 		defaults.Passthrough = []string{fsmod.Name}
-		defaults.Policies = map[string]any{fsmod.Name: &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Folder: t.TempDir(), Write: true}}}}
+		defaults.Policies = map[string]any{fsmod.Name: &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Directory: t.TempDir(), Write: true}}}}
 	}
 	box, err := sandbox.New(sandbox.Config{Modules: modules, Passthrough: set, Limit: 1, Defaults: defaults})
 	if err != nil {

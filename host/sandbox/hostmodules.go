@@ -159,7 +159,7 @@ func pick(payloads []Payload, what string, index uint64) (Payload, error) {
 }
 
 func linkActivity(ctx context.Context, r wazero.Runtime) error {
-	types := passthrough.Always(abi.ModuleActivity)
+	types := passthrough.Builtin(abi.ModuleActivity)
 	return build(ctx, r, abi.ModuleActivity, activityFuncs, func(name string) string { return types[name] })
 }
 
@@ -316,7 +316,7 @@ func (c *call) shortText(mod api.Module, what string, ptr, length uint64) ([]byt
 }
 
 func linkLog(ctx context.Context, r wazero.Runtime) error {
-	types := passthrough.Always(abi.ModuleLog)
+	types := passthrough.Builtin(abi.ModuleLog)
 	return build(ctx, r, abi.ModuleLog, map[string]hostFunc{
 		"write": func(c *call, mod api.Module, p []uint64) (int64, error) {
 			level := slog.Level(int32(uint32(p[0])))

@@ -14,9 +14,9 @@ import (
 	"github.com/tetratelabs/wazero/sys"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
 	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/internal/meter"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
 )
 
@@ -103,7 +103,7 @@ func (m *Module) instantiate(ctx context.Context, memory *image.Memory) (_ *Inst
 		if made {
 			return
 		}
-		if memory.TakeRefusal() == image.RefusedByBudget && ctx.Err() == nil {
+		if memory.TakeGrowFailure() == image.GrowOverBudget && ctx.Err() == nil {
 			err = fmt.Errorf("%w, and its initialisation ended for want of more (%s)", m.budget.exceeded(), shorten(err))
 		}
 		if i.wasm == nil {
@@ -154,16 +154,16 @@ func (i *Instance) begin(c *call, phase wasi.Phase, units func() int64) {
 	i.stdio.attach(c)
 	c.streams, c.used = i.stdio, units
 	if clock, ok := i.module.Options.Policies[wasi.NameClock].(*wasi.Clock); ok {
-		c.clock = clock.Virtual(phase, units)
+		c.clock = clock.VirtualClock(phase, units)
 	}
 	if random, ok := i.module.Options.Policies[wasi.NameRandom].(*wasi.Random); ok {
 		c.random = random.Stream(phase)
 	}
-	if folders := i.module.folders; folders != nil {
-		if c.task.Folders != nil {
-			folders = c.task.Folders
+	if directories := i.module.directories; directories != nil {
+		if c.task.Mounts != nil {
+			directories = c.task.Mounts
 		}
-		c.files = folders.Begin(c.interrupted, c.filesChanged)
+		c.files = directories.Begin(c.interrupted, c.filesChanged)
 	}
 }
 
@@ -185,7 +185,7 @@ type Origin string
 const (
 	OriginPristine Origin = "pristine" // it began with the module's image
 	OriginFresh    Origin = "fresh"    // it was made anew, as the policy says
-	OriginFallback Origin = "fallback" // it was made anew, since the module cannot be set back
+	OriginFallback Origin = "fallback" // it was made anew, since the module cannot be reset
 	OriginReused   Origin = "reused"   // it may have the state of earlier activities
 )
 
@@ -194,7 +194,7 @@ func (i *Instance) origin() Origin {
 	switch {
 	case i.module.fallback != "":
 		return OriginFallback
-	case i.module.Options.Policy == PolicyPristine:
+	case i.module.Options.Isolation == IsolationPristine:
 		return OriginPristine
 	case i.calls > 1:
 		return OriginReused
@@ -206,7 +206,7 @@ func (i *Instance) origin() Origin {
 // trim gives memory back that the idle instance does not share with others of its module, unless
 // its contents may not be lost.
 func (i *Instance) trim() {
-	if i.module.Options.Policy == PolicyPristine {
+	if i.module.Options.Isolation == IsolationPristine {
 		i.memory.Trim()
 	}
 }
@@ -215,12 +215,12 @@ func (i *Instance) trim() {
 func (i *Instance) Module() *Module { return i.module }
 
 // Reusable tells whether the instance may serve another call: the module's policy allows
-// it, nothing went wrong in it, and it has been set back or its calls are not used up.
+// it, nothing went wrong in it, and it has been reset or its calls are not used up.
 func (i *Instance) Reusable() bool {
-	switch i.module.Options.Policy {
-	case PolicyPristine:
+	switch i.module.Options.Isolation {
+	case IsolationPristine:
 		return !i.broken
-	case PolicyReuse:
+	case IsolationReuse:
 		return !i.broken && i.calls < i.module.Options.MaxCalls
 	}
 	return false
@@ -242,20 +242,20 @@ func (i *Instance) Close() {
 func (i *Instance) run(c *call) (*Payload, error) {
 	i.calls++
 	i.broken = true // until it has returned as it should
-	i.memory.TakeRefusal()
+	i.memory.TakeGrowFailure()
 	i.begin(c, wasi.Activity, i.meter.Used)
 	defer c.release()
 	name := c.activity.Export
 	var err error
 	switch i.module.File.Kind {
-	case catalog.KindCommand:
+	case modules.KindCommand:
 		name = abi.ExportStart
 		c.stdin, err = c.oneInput()
-	case catalog.KindExtism:
+	case modules.KindExtism:
 		err = c.prepareExtism()
 	}
 	if err != nil {
-		i.broken = i.module.File.Kind == catalog.KindCommand
+		i.broken = i.module.File.Kind == modules.KindCommand
 		return nil, err
 	}
 	fn := i.functions[name]
@@ -265,54 +265,54 @@ func (i *Instance) run(c *call) (*Payload, error) {
 	}
 	var stack [1]uint64
 	budget := int64(meter.Unlimited)
-	if limit := cmp.Or(c.task.MaxUnits, i.module.Options.MaxUnits); limit > 0 {
+	if limit := cmp.Or(c.task.MaxFuel, i.module.Options.MaxFuel); limit > 0 {
 		budget = limit
 	}
-	i.memory.RefuseFrom(c.task.RefuseMemory)
+	i.memory.FailGrowFrom(c.task.RefuseMemory)
 	var units int64
 	units, err = i.meter.Run(c.ctx, budget, func(ctx context.Context) error {
 		return fn.CallWithStack(ctx, stack[:])
 	})
 	if c.task.Usage != nil {
-		*c.task.Usage = Usage{Units: units, Instance: i.origin(), Wait: c.waited}
+		*c.task.Usage = Usage{Fuel: units, Instance: i.origin(), Wait: c.waited}
 		if mem := memoryOf(i.wasm); mem != nil {
 			c.task.Usage.Memory = uint64(mem.Size())
 		}
 	}
-	i.memory.RefuseFrom(0)
+	i.memory.FailGrowFrom(0)
 	i.stdio.flush()
 	if c.ctx.Err() != nil {
 		// Whatever it returned: a sleep or a request may have been cut short, and the
 		// guest may have taken that for the end of it.
 		return nil, &InterruptedError{Cause: context.Cause(c.ctx)}
 	}
-	if errors.Is(err, meter.ErrOutOfUnits) {
+	if errors.Is(err, meter.ErrOutOfFuel) {
 		return nil, &abi.Failure{
-			Type:         abi.TypeOutOfUnits,
-			Message:      fmt.Sprintf("activity %s has used up its %d units; raise max_units, or send it less", c.activity.Type, budget),
+			Type:         abi.TypeOutOfFuel,
+			Message:      fmt.Sprintf("activity %s has used up its %d units; raise max_fuel, or send it less", c.activity.Type, budget),
 			NonRetryable: true,
 		}
 	}
-	if i.module.File.Kind == catalog.KindCommand {
-		return c.commandOutcome(err, i.memory.TakeRefusal())
+	if i.module.File.Kind == modules.KindCommand {
+		return c.commandOutcome(err, i.memory.TakeGrowFailure())
 	}
-	if exit, ok := errors.AsType[*sys.ExitError](err); ok && exit.ExitCode() == 0 && i.module.File.Kind == catalog.KindExtism {
+	if exit, ok := errors.AsType[*sys.ExitError](err); ok && exit.ExitCode() == 0 && i.module.File.Kind == modules.KindExtism {
 		return c.extismOutcome(0) // as Extism's hosts have it; the instance is gone all the same
 	}
 	if err != nil {
-		return nil, c.abnormalEnd(err, i.memory.TakeRefusal())
+		return nil, c.abnormalEnd(err, i.memory.TakeGrowFailure())
 	}
 	var payload *Payload
-	if status := int32(uint32(stack[0])); i.module.File.Kind == catalog.KindExtism {
+	if status := int32(uint32(stack[0])); i.module.File.Kind == modules.KindExtism {
 		payload, err = c.extismOutcome(status)
 	} else {
 		payload, err = c.outcome(abi.Status(status))
 	}
 	f, failed := errors.AsType[*abi.Failure](err)
 	i.broken = failed && f.Type == abi.TypeProtocolError
-	if !i.broken && i.module.Options.Policy == PolicyPristine {
+	if !i.broken && i.module.Options.Isolation == IsolationPristine {
 		if err := i.reset(); err != nil {
-			i.module.logger.Debug("an instance could not be set back, and is replaced", "error", err)
+			i.module.logger.Debug("an instance could not be reset, and is replaced", "error", err)
 			i.broken = true
 		}
 	}
@@ -320,7 +320,7 @@ func (i *Instance) run(c *call) (*Payload, error) {
 }
 
 // abnormalEnd makes a failure of an error that the runtime returned.
-func (c *call) abnormalEnd(err error, refused image.Refusal) *abi.Failure {
+func (c *call) abnormalEnd(err error, refused image.GrowFailure) *abi.Failure {
 	f := &abi.Failure{}
 	message, trace := splitTrace(err.Error())
 	exit, exited := errors.AsType[*sys.ExitError](err)
@@ -349,7 +349,7 @@ func (c *call) abnormalEnd(err error, refused image.Refusal) *abi.Failure {
 			f.Message += ": " + first
 		}
 	}
-	if refused != image.NotRefused && f.Type != abi.TypeStackOverflow {
+	if refused != image.NoGrowFailure && f.Type != abi.TypeStackOverflow {
 		f.Type = abi.TypeOutOfMemory
 		f.Message = fmt.Sprintf("module %s ran out of memory: it ended after it was refused %s (%s)", c.module.File.Name, c.module.refusal(refused), f.Message)
 	}
@@ -360,11 +360,11 @@ func (c *call) abnormalEnd(err error, refused image.Refusal) *abi.Failure {
 }
 
 // refusal says what it was that a guest was refused.
-func (m *Module) refusal(r image.Refusal) string {
+func (m *Module) refusal(r image.GrowFailure) string {
 	switch limit := m.memoryLimit(); {
-	case r == image.RefusedByBudget:
+	case r == image.GrowOverBudget:
 		return "more, since all instances together have their total_memory_limit of " + mebibytes(m.budget.Limit())
-	case r == image.RefusedBySystem:
+	case r == image.GrowNoSystemMemory:
 		return "more by the operating system"
 	case limit == m.File.MemoryMax:
 		return "more than the maximum of " + mebibytes(limit) + " that it declares itself"

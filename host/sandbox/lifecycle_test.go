@@ -52,7 +52,7 @@ func TestInterrupt(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := startOne(t, tt.module, sandbox.Options{Policy: sandbox.PolicyReuse})
+				s := startOne(t, tt.module, sandbox.Options{Isolation: sandbox.IsolationReuse})
 				ctx, cancel := context.WithCancelCause(t.Context())
 				defer cancel(nil)
 				task := sandbox.Task{Activity: tt.activity}
@@ -99,8 +99,8 @@ func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{}) // one value lets one call go
 		s := start(t, sandbox.Config{
-			Modules:  modules(t, "passthrough", "misbehave"),
-			Defaults: sandbox.Options{Policy: sandbox.PolicyReuse},
+			Modules:  files(t, "passthrough", "misbehave"),
+			Defaults: sandbox.Options{Isolation: sandbox.IsolationReuse},
 			PerModule: map[string]sandbox.Options{
 				"passthrough": {Passthrough: []string{"greeter"}},
 			},
@@ -173,7 +173,7 @@ func TestClose(t *testing.T) {
 }
 
 func TestCloseWithoutCompile(t *testing.T) {
-	s, err := sandbox.New(sandbox.Config{Modules: modules(t, "echo")})
+	s, err := sandbox.New(sandbox.Config{Modules: files(t, "echo")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func TestCloseWithoutCompile(t *testing.T) {
 
 // What the embedder hands in may panic. The instance and its slot must not be lost with it.
 func TestPanicOfTask(t *testing.T) {
-	s := start(t, sandbox.Config{Modules: modules(t, "probe"), Defaults: sandbox.Options{Policy: sandbox.PolicyReuse}, Limit: 1})
+	s := start(t, sandbox.Config{Modules: files(t, "probe"), Defaults: sandbox.Options{Isolation: sandbox.IsolationReuse}, Limit: 1})
 	for _, task := range []sandbox.Task{
 		{Activity: "Busy", Flags: func(context.Context) abi.Flags { panic("flags") }},
 		{Activity: "Heartbeat", Args: []sandbox.Payload{raw("x")}, Heartbeat: func(context.Context, []sandbox.Payload) error { panic("heartbeat") }},
@@ -241,7 +241,7 @@ func (c *custom) Close(context.Context) error { c.closed++; return nil }
 
 func TestCustomExecutor(t *testing.T) {
 	executor := &custom{instances: map[*sandbox.Instance]bool{}}
-	s := start(t, sandbox.Config{Modules: modules(t, "misbehave", "echo"), Executor: executor, Defaults: sandbox.Options{Policy: sandbox.PolicyReuse}})
+	s := start(t, sandbox.Config{Modules: files(t, "misbehave", "echo"), Executor: executor, Defaults: sandbox.Options{Isolation: sandbox.IsolationReuse}})
 	if s.Executor() != sandbox.Executor(executor) {
 		t.Error("Executor returns another one")
 	}
@@ -275,9 +275,9 @@ func TestCustomExecutor(t *testing.T) {
 // An executor decides by what it is told about an instance.
 func TestInstance(t *testing.T) {
 	s := start(t, sandbox.Config{
-		Modules:   append(modules(t, "misbehave", "echo"), tool(t)),
-		Defaults:  sandbox.Options{Policy: sandbox.PolicyReuse},
-		PerModule: map[string]sandbox.Options{"echo": {Policy: sandbox.PolicyFresh}},
+		Modules:   append(files(t, "misbehave", "echo"), tool(t)),
+		Defaults:  sandbox.Options{Isolation: sandbox.IsolationReuse},
+		PerModule: map[string]sandbox.Options{"echo": {Isolation: sandbox.IsolationFresh}},
 	})
 	for activity, reusable := range map[string]bool{"Count": true, "Echo": false, "tool": false} {
 		a, ok := s.Lookup(activity)

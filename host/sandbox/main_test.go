@@ -18,7 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
@@ -39,27 +39,27 @@ func TestMain(m *testing.M) {
 }
 
 // fixture reads a module of testdata/wat.
-func fixture(t *testing.T, name string) *catalog.Module {
+func fixture(t *testing.T, name string) *modules.File {
 	t.Helper()
-	m, err := catalog.Read(filepath.Join("../../testdata/wat", name+".wasm"))
+	m, err := modules.Read(filepath.Join("../../testdata/wat", name+".wasm"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return m
 }
 
-var buildTool = sync.OnceValues(func() (*catalog.Module, error) {
+var buildTool = sync.OnceValues(func() (*modules.File, error) {
 	path := filepath.Join(scratch, "tool.wasm")
 	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "../../testdata/commands/tool")
 	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, output)
 	}
-	return catalog.Read(path)
+	return modules.Read(path)
 })
 
 // tool builds the command of testdata/commands/tool.
-func tool(t *testing.T) *catalog.Module {
+func tool(t *testing.T) *modules.File {
 	t.Helper()
 	m, err := buildTool()
 	if err != nil {
@@ -72,8 +72,8 @@ func tool(t *testing.T) *catalog.Module {
 // test does not say otherwise, instances are fresh, so that none is left behind.
 func start(t *testing.T, cfg sandbox.Config) *sandbox.Sandbox {
 	t.Helper()
-	if cfg.Defaults.Policy == "" {
-		cfg.Defaults.Policy = sandbox.PolicyFresh
+	if cfg.Defaults.Isolation == "" {
+		cfg.Defaults.Isolation = sandbox.IsolationFresh
 	}
 	if cfg.CacheDir == "" {
 		cfg.CacheDir = filepath.Join(scratch, "cache")
@@ -101,7 +101,7 @@ func start(t *testing.T, cfg sandbox.Config) *sandbox.Sandbox {
 // startOne makes a sandbox of one fixture.
 func startOne(t *testing.T, name string, options sandbox.Options) *sandbox.Sandbox {
 	t.Helper()
-	return start(t, sandbox.Config{Modules: []*catalog.Module{fixture(t, name)}, Defaults: options})
+	return start(t, sandbox.Config{Modules: []*modules.File{fixture(t, name)}, Defaults: options})
 }
 
 // run runs an activity that must succeed.
@@ -244,9 +244,9 @@ func sameMetadata(a, b map[string][]byte) bool {
 }
 
 // modules reads fixtures.
-func modules(t *testing.T, names ...string) []*catalog.Module {
+func files(t *testing.T, names ...string) []*modules.File {
 	t.Helper()
-	var list []*catalog.Module
+	var list []*modules.File
 	for _, name := range names {
 		list = append(list, fixture(t, name))
 	}

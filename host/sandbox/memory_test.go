@@ -23,8 +23,8 @@ func TestDataSegments(t *testing.T) {
 	copy(want[110:], "c\x00d")
 	copy(want[10:], "0123456789")
 	copy(want[300:], "e")
-	for _, policy := range []sandbox.Policy{sandbox.PolicyFresh, sandbox.PolicyPristine} {
-		s := startOne(t, "dirty", sandbox.Options{Policy: policy})
+	for _, policy := range []sandbox.Isolation{sandbox.IsolationFresh, sandbox.IsolationPristine} {
+		s := startOne(t, "dirty", sandbox.Options{Isolation: policy})
 		for range 3 {
 			equal(t, "data of policy "+string(policy), text(run(t, s, "Read")), string(want))
 			run(t, s, "Dirty")
@@ -32,9 +32,9 @@ func TestDataSegments(t *testing.T) {
 	}
 }
 
-// An instance that has grown to the maximum that its module declares is set back like any other.
+// An instance that has grown to the maximum that its module declares is reset like any other.
 func TestPristineAtTheMaximum(t *testing.T) {
-	s := startOne(t, "dirty", sandbox.Options{Policy: sandbox.PolicyPristine})
+	s := startOne(t, "dirty", sandbox.Options{Isolation: sandbox.IsolationPristine})
 	for range 3 {
 		equal(t, "pages before", text(run(t, s, "Grow")), string(rune(48+32)))
 		equal(t, "live instances", live(s), 1)
@@ -48,7 +48,7 @@ func TestPristineAtTheMaximum(t *testing.T) {
 // An idle instance gives back what it does not share, and then does its work as before.
 func TestIdleInstancesGiveMemoryBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		cfg := copies(t, "dirty", sandbox.Options{Policy: sandbox.PolicyPristine}, "a", "b")
+		cfg := copies(t, "dirty", sandbox.Options{Isolation: sandbox.IsolationPristine}, "a", "b")
 		s := start(t, cfg)
 		pool := s.Executor().(*sandbox.Pool)
 		before := text(run(t, s, "a.Read"))
@@ -75,7 +75,7 @@ func TestIdleInstancesGiveMemoryBack(t *testing.T) {
 // what is refused may be tried again later.
 func TestTotalMemoryLimit(t *testing.T) {
 	// Two modules of 2 MiB: an image of each, and instances of which one more fits at a time.
-	cfg := copies(t, "dirty", sandbox.Options{Policy: sandbox.PolicyPristine}, "a", "b")
+	cfg := copies(t, "dirty", sandbox.Options{Isolation: sandbox.IsolationPristine}, "a", "b")
 	cfg.MemoryLimit = 4<<20 + 2<<20 + 1<<20
 	s := start(t, cfg)
 	for range 2 {
@@ -108,7 +108,7 @@ func TestTotalMemoryLimitTooSmall(t *testing.T) {
 // tight makes modules of 2 MiB and one instance's images, and lets so many instances of them exist at a time.
 func tight(t *testing.T, instances int, options sandbox.Options, names ...string) *sandbox.Sandbox {
 	t.Helper()
-	options.Policy = sandbox.PolicyPristine
+	options.Isolation = sandbox.IsolationPristine
 	cfg := copies(t, "dirty", options, names...)
 	cfg.MemoryLimit = uint64(len(names)+instances)<<21 + 1<<20
 	return start(t, cfg)
@@ -172,7 +172,7 @@ func TestTotalMemoryLimitWakesAll(t *testing.T) {
 }
 
 // Who gives up leaves the others their places, be he the first or not, and also in the moment of his turn.
-func TestTotalMemoryLimitWaitIsCancelled(t *testing.T) {
+func TestTotalMemoryLimitWaitIsCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := tight(t, 1, sandbox.Options{}, "a", "b")
 		a, b := s.Modules()[0], s.Modules()[1]
@@ -255,15 +255,15 @@ func TestTotalMemoryLimitNeverFits(t *testing.T) {
 }
 
 // All of it at once: modules of each policy, with memory, slots and instances of their own limited, guests that break, and
-// activities that are cancelled. Nobody is lost, and nobody fails for want of memory.
+// activities that are canceled. Nobody is lost, and nobody fails for want of memory.
 func TestTotalMemoryLimitRaces(t *testing.T) {
 	const goroutines, rounds = 12, 60
 	cfg := copies(t, "dirty", sandbox.Options{}, "a", "b", "c", "d")
 	for name, change := range map[string]func(*sandbox.Options){
-		"a": func(o *sandbox.Options) { o.Policy = sandbox.PolicyPristine },
-		"b": func(o *sandbox.Options) { o.Policy = sandbox.PolicyFresh },
-		"c": func(o *sandbox.Options) { o.Policy, o.MaxCalls = sandbox.PolicyReuse, 3 },
-		"d": func(o *sandbox.Options) { o.Policy, o.MaxInstances = sandbox.PolicyPristine, 1 },
+		"a": func(o *sandbox.Options) { o.Isolation = sandbox.IsolationPristine },
+		"b": func(o *sandbox.Options) { o.Isolation = sandbox.IsolationFresh },
+		"c": func(o *sandbox.Options) { o.Isolation, o.MaxCalls = sandbox.IsolationReuse, 3 },
+		"d": func(o *sandbox.Options) { o.Isolation, o.MaxInstances = sandbox.IsolationPristine, 1 },
 	} {
 		o := cfg.PerModule[name]
 		change(&o)
@@ -304,7 +304,7 @@ func TestTotalMemoryLimitRaces(t *testing.T) {
 // and where that is not enough, one at a time is tried again.
 func TestTotalMemoryLimitDuringInitialisation(t *testing.T) {
 	for _, known := range []bool{true, false} {
-		s := start(t, sandbox.Config{Modules: modules(t, "growinit"), MemoryLimit: 2*17<<16 + 1<<18})
+		s := start(t, sandbox.Config{Modules: files(t, "growinit"), MemoryLimit: 2*17<<16 + 1<<18})
 		if !known {
 			s.Modules()[0].ForgetInitialised()
 		}
@@ -322,7 +322,7 @@ func TestTotalMemoryLimitDuringInitialisation(t *testing.T) {
 		equal(t, "stats", stats(s), sandbox.Stats{})
 	}
 	// It never fits: the one who takes the rest is not of the pool.
-	s := start(t, sandbox.Config{Modules: modules(t, "growinit"), MemoryLimit: 17<<16 + 1<<18})
+	s := start(t, sandbox.Config{Modules: files(t, "growinit"), MemoryLimit: 17<<16 + 1<<18})
 	s.Modules()[0].ForgetInitialised()
 	instance, err := s.Modules()[0].NewInstance(t.Context())
 	if err != nil {

@@ -19,9 +19,9 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
 	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/internal/meter"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 )
@@ -29,7 +29,7 @@ import (
 // Module is a module that passed the fence.
 type Module struct {
 	// File is what the catalog read.
-	File *catalog.Module
+	File *modules.File
 	// Options are the module's effective options: every default is filled in.
 	Options Options
 
@@ -40,9 +40,9 @@ type Module struct {
 	budget      *memoryBudget // of all modules; nil: none
 	grants      []passthrough.Module
 	env         [][2]string
-	folders     *fsmod.Folders // of WASI; nil: none
+	directories *fsmod.Mounts // of WASI; nil: none
 
-	cached   bool // its code came from the cache folder
+	cached   bool // its code came from the cache directory
 	cache    wazero.CompilationCache
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
@@ -67,10 +67,10 @@ type savedGlobal struct {
 // "". It is known once the module is compiled.
 func (m *Module) Fallback() string { return m.fallback }
 
-// CannotBeSetBack returns why instances of a module cannot be set back after a call, as far as its
+// NotResettable returns why instances of a module cannot be reset after a call, as far as its
 // file tells, or "". With PolicyPristine, such a module gets PolicyFresh.
-func CannotBeSetBack(file *catalog.Module) (string, error) {
-	if file.Kind == catalog.KindCommand {
+func NotResettable(file *modules.File) (string, error) {
+	if file.Kind == modules.KindCommand {
 		return "a command ends with its run", nil
 	}
 	exposed, err := meter.Expose(file.Binary, maxTable)
@@ -197,7 +197,7 @@ func (m *Module) compile(ctx context.Context, cache *codeCache) (err error) {
 	}
 	defer instance.Close()
 	m.initialised = instance.memory.Size()
-	if m.Options.Policy != PolicyPristine {
+	if m.Options.Isolation != IsolationPristine {
 		return nil
 	}
 	if err := m.snapshot(instance, exposed); err != nil {
@@ -206,7 +206,7 @@ func (m *Module) compile(ctx context.Context, cache *codeCache) (err error) {
 	return nil
 }
 
-// recovered makes an error of a panic. The compiler is fed with whatever lies in a folder. A
+// recovered makes an error of a panic. The compiler is fed with whatever lies in a directory. A
 // bug in it must cost one module.
 func (m *Module) recovered(err *error) {
 	if p := recover(); p != nil {
@@ -216,13 +216,13 @@ func (m *Module) recovered(err *error) {
 
 // build makes the runtime with the compiled module in it, by way of the cache if that works.
 func (m *Module) build(ctx context.Context, binary []byte, cache *codeCache) error {
-	folder, whole := cache.open(m)
-	if folder == "" {
+	directory, whole := cache.open(m)
+	if directory == "" {
 		return m.buildIn(ctx, binary, "")
 	}
-	failure := m.buildIn(ctx, binary, folder)
+	failure := m.buildIn(ctx, binary, directory)
 	if failure == nil {
-		m.cached = cache.seal(folder) == 0 && whole > 0
+		m.cached = cache.seal(directory) == 0 && whole > 0
 		return nil
 	}
 	if ctx.Err() != nil || !aboutCache(failure) {
@@ -238,7 +238,7 @@ func (m *Module) build(ctx context.Context, binary []byte, cache *codeCache) err
 	return nil
 }
 
-// buildIn is build with a folder for wazero's cache, or none.
+// buildIn is build with a directory for wazero's cache, or none.
 func (m *Module) buildIn(ctx context.Context, binary []byte, cacheDir string) (err error) {
 	defer m.recovered(&err)
 	if err := m.newRuntime(ctx, cacheDir); err != nil {
@@ -270,7 +270,7 @@ func (m *Module) newRuntime(ctx context.Context, cacheDir string) error {
 	config = config.WithCoreFeatures(api.CoreFeaturesV2)
 	if cacheDir != "" {
 		// A cache object for each runtime: in wazero 1.12 type ids differ between
-		// runtimes that share one. The folder can be shared.
+		// runtimes that share one. The directory can be shared.
 		cache, err := wazero.NewCompilationCacheWithDir(cacheDir)
 		if err != nil {
 			return &cacheError{err}
@@ -301,7 +301,7 @@ func (b *memoryBudget) exceeded() error {
 	return fmt.Errorf("%w: %s of %s are taken", ErrMemoryLimit, mebibytes(b.Used()), mebibytes(b.Limit()))
 }
 
-// snapshot makes the image that all further instances begin with and are set back to. A
+// snapshot makes the image that all further instances begin with and are reset to. A
 // module for which there can be none gets fresh instances.
 func (m *Module) snapshot(first *Instance, exposed *meter.Exposed) error {
 	if m.fallback = exposed.Irreversible; m.fallback == "" {
@@ -318,8 +318,8 @@ func (m *Module) snapshot(first *Instance, exposed *meter.Exposed) error {
 		}
 		m.fallback = err.Error()
 	}
-	m.Options.Policy = PolicyFresh
-	m.logger.Info("each activity of this module gets a fresh instance, since one cannot be set back", "reason", m.fallback)
+	m.Options.Isolation = IsolationFresh
+	m.logger.Info("each activity of this module gets a fresh instance, since one cannot be reset", "reason", m.fallback)
 	return nil
 }
 
@@ -333,7 +333,7 @@ func (m *Module) link(ctx context.Context) error {
 		imported[imp.Module] = true
 	}
 	if imported[abi.ModuleWASI] {
-		if err := m.openFolders(); err != nil {
+		if err := m.openDirectories(); err != nil {
 			return fmt.Errorf("passthrough module %q: %w", fsmod.Name, err)
 		}
 		if err := m.linkWASI(ctx); err != nil {
@@ -381,9 +381,9 @@ func (m *Module) close(ctx context.Context) error {
 	if m.cache != nil {
 		errs = append(errs, m.cache.Close(ctx))
 	}
-	if m.folders != nil {
-		errs = append(errs, m.folders.Close())
+	if m.directories != nil {
+		errs = append(errs, m.directories.Close())
 	}
-	m.image, m.compiled, m.runtime, m.cache, m.folders = nil, nil, nil, nil, nil
+	m.image, m.compiled, m.runtime, m.cache, m.directories = nil, nil, nil, nil, nil
 	return errors.Join(errs...)
 }

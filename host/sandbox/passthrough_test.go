@@ -16,7 +16,7 @@ import (
 func startGreeter(t *testing.T, name string, options sandbox.Options, hello passthrough.Func) *sandbox.Sandbox {
 	t.Helper()
 	options.Passthrough = []string{"greeter"}
-	return start(t, sandbox.Config{Modules: modules(t, name), Defaults: options, Passthrough: greeter(t, hello)})
+	return start(t, sandbox.Config{Modules: files(t, name), Defaults: options, Passthrough: greeter(t, hello)})
 }
 
 func TestPassthrough(t *testing.T) {
@@ -63,8 +63,8 @@ func TestPassthroughResults(t *testing.T) {
 	}
 	logged := &recorder{}
 	s := start(t, sandbox.Config{
-		Modules:     modules(t, "passthrough", "handles"),
-		Defaults:    sandbox.Options{Passthrough: []string{"greeter"}, Policy: sandbox.PolicyReuse},
+		Modules:     files(t, "passthrough", "handles"),
+		Defaults:    sandbox.Options{Passthrough: []string{"greeter"}, Isolation: sandbox.IsolationReuse},
 		Passthrough: greeter(t, hello),
 		Logger:      logged.logger(),
 	})
@@ -91,7 +91,7 @@ func TestPassthroughResults(t *testing.T) {
 // The function gets a copy of the request: it may keep it, and change it.
 func TestPassthroughRequestIsACopy(t *testing.T) {
 	var kept [][]byte
-	s := startGreeter(t, "passthrough", sandbox.Options{Policy: sandbox.PolicyReuse}, func(_ context.Context, req []byte) ([]byte, error) {
+	s := startGreeter(t, "passthrough", sandbox.Options{Isolation: sandbox.IsolationReuse}, func(_ context.Context, req []byte) ([]byte, error) {
 		kept = append(kept, req)
 		return []byte("RESPONSE IN THE SAME PLACE"), nil // to which the guest copies it
 	})
@@ -129,7 +129,7 @@ func TestPassthroughBeforeTheActivity(t *testing.T) {
 
 func TestHandles(t *testing.T) {
 	const ebadf = -int64(abi.EBADF)
-	s := startGreeter(t, "handles", sandbox.Options{Policy: sandbox.PolicyReuse}, func(context.Context, []byte) ([]byte, error) {
+	s := startGreeter(t, "handles", sandbox.Options{Isolation: sandbox.IsolationReuse}, func(context.Context, []byte) ([]byte, error) {
 		return []byte("12345"), nil
 	})
 	for range 2 { // numbers begin anew with each activity
@@ -169,7 +169,7 @@ func TestPassthroughModulesAreSeparate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := start(t, sandbox.Config{Modules: modules(t, "passthrough"), Passthrough: set, Defaults: sandbox.Options{Passthrough: []string{"greeter"}}})
+	s := start(t, sandbox.Config{Modules: files(t, "passthrough"), Passthrough: set, Defaults: sandbox.Options{Passthrough: []string{"greeter"}}})
 	equal(t, "response", text(run(t, s, "Ask", raw("x"))), "v1")
 	equal(t, "calls", calls, map[string]int{"v1": 1})
 }

@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -20,7 +20,7 @@ func copies(t *testing.T, name string, options sandbox.Options, names ...string)
 	t.Helper()
 	cfg := sandbox.Config{PerModule: map[string]sandbox.Options{}}
 	for _, n := range names {
-		m, err := catalog.Parse(n, fixture(t, name).Binary)
+		m, err := modules.Parse(n, fixture(t, name).Binary)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +40,7 @@ func TestPoolLimit(t *testing.T) {
 	cfg := copies(t, "passthrough", sandbox.Options{Passthrough: []string{"greeter"}}, "a", "b", "c")
 	for _, name := range []string{"b", "c"} {
 		o := cfg.PerModule[name]
-		o.Policy, o.MaxCalls = sandbox.PolicyReuse, 7
+		o.Isolation, o.MaxCalls = sandbox.IsolationReuse, 7
 		cfg.PerModule[name] = o
 	}
 	var s *sandbox.Sandbox
@@ -114,19 +114,19 @@ func (m *meeting) wait() {
 func TestPoolLimitOfOneModule(t *testing.T) {
 	const limit, goroutines, rounds = 3, 12, 60
 	for _, tt := range []struct {
-		policy             sandbox.Policy
+		policy             sandbox.Isolation
 		limit, ofTheModule int
 	}{
-		{sandbox.PolicyFresh, limit, 0},
-		{sandbox.PolicyReuse, limit, 0},
-		{sandbox.PolicyFresh, 10, limit},
-		{sandbox.PolicyReuse, 0, limit},
+		{sandbox.IsolationFresh, limit, 0},
+		{sandbox.IsolationReuse, limit, 0},
+		{sandbox.IsolationFresh, 10, limit},
+		{sandbox.IsolationReuse, 0, limit},
 	} {
 		var s *sandbox.Sandbox
 		var running atomic.Int64
 		s = start(t, sandbox.Config{
-			Modules:  modules(t, "passthrough"),
-			Defaults: sandbox.Options{Passthrough: []string{"greeter"}, Policy: tt.policy, MaxCalls: 5, MaxInstances: tt.ofTheModule},
+			Modules:  files(t, "passthrough"),
+			Defaults: sandbox.Options{Passthrough: []string{"greeter"}, Isolation: tt.policy, MaxCalls: 5, MaxInstances: tt.ofTheModule},
 			Limit:    tt.limit,
 			Passthrough: greeter(t, func(context.Context, []byte) ([]byte, error) {
 				if n, m := running.Add(1), int64(s.Modules()[0].Live()); n > limit || m > limit {
@@ -270,7 +270,7 @@ func TestPoolMaxInstances(t *testing.T) {
 func TestPoolEviction(t *testing.T) { synctest.Test(t, testPoolEviction) }
 
 func testPoolEviction(t *testing.T) {
-	cfg := copies(t, "misbehave", sandbox.Options{Policy: sandbox.PolicyReuse}, "a", "b", "c")
+	cfg := copies(t, "misbehave", sandbox.Options{Isolation: sandbox.IsolationReuse}, "a", "b", "c")
 	cfg.Limit = 2
 	s := start(t, cfg)
 	count := func(name, want string, liveWant ...int) {
@@ -295,7 +295,7 @@ func testPoolEviction(t *testing.T) {
 // Instances that wait for reuse do not keep a slot from who needs one.
 func TestPoolIdleInstancesAreNoLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := two(t, sandbox.Options{Policy: sandbox.PolicyReuse})
+		a, b := two(t, sandbox.Options{Isolation: sandbox.IsolationReuse})
 		q := newQueue(t, 2)
 		q.acquire(t.Context(), "a1", a)
 		q.acquire(t.Context(), "a2", a)
@@ -317,7 +317,7 @@ func TestPoolIdleInstancesAreNoLimit(t *testing.T) {
 	})
 }
 
-func TestPoolWaitIsCancelled(t *testing.T) {
+func TestPoolWaitIsCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := two(t, sandbox.Options{})
 		q := newQueue(t, 1)
@@ -342,7 +342,7 @@ func TestPoolWaitIsCancelled(t *testing.T) {
 
 // Cancellation and a free slot may come in the same moment, before the one who waits can
 // do anything. Whichever came first decides, and the slot is not lost.
-func TestPoolWaitIsCancelledAndServed(t *testing.T) {
+func TestPoolWaitIsCanceledAndServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, _ := two(t, sandbox.Options{})
 		q := newQueue(t, 1)
@@ -366,11 +366,11 @@ func TestPoolWaitIsCancelledAndServed(t *testing.T) {
 }
 
 // The same by way of Run, which says why.
-func TestRunIsCancelledWhileItWaits(t *testing.T) {
+func TestRunIsCanceledWhileItWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		s := start(t, sandbox.Config{
-			Modules: modules(t, "passthrough", "misbehave"), Limit: 1,
+			Modules: files(t, "passthrough", "misbehave"), Limit: 1,
 			PerModule:   map[string]sandbox.Options{"passthrough": {Passthrough: []string{"greeter"}}},
 			Passthrough: greeter(t, func(context.Context, []byte) ([]byte, error) { <-release; return nil, nil }),
 		})
@@ -427,7 +427,7 @@ func TestPoolFailedInstantiation(t *testing.T) { synctest.Test(t, testPoolFailed
 func testPoolFailedInstantiation(t *testing.T) {
 	var fail atomic.Bool
 	logged := &recorder{}
-	s := start(t, sandbox.Config{Modules: modules(t, "initialize"), Limit: 2, Logger: logged.logger()})
+	s := start(t, sandbox.Config{Modules: files(t, "initialize"), Limit: 2, Logger: logged.logger()})
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
 	for _, tt := range []struct {

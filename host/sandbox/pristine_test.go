@@ -6,13 +6,13 @@ import (
 	"testing"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
 // One instance serves all calls, and each finds it as it was after its initialisation.
 func TestPristine(t *testing.T) {
-	s := startOne(t, "misbehave", sandbox.Options{Policy: sandbox.PolicyPristine})
+	s := startOne(t, "misbehave", sandbox.Options{Isolation: sandbox.IsolationPristine})
 	m := s.Modules()[0]
 	equal(t, "fallback", m.Fallback(), "")
 	for range 20 {
@@ -32,7 +32,7 @@ func TestPristine(t *testing.T) {
 func TestPristineKeepsTheInitialisation(t *testing.T) {
 	var logged recorder
 	s := start(t, sandbox.Config{
-		Modules: modules(t, "initialize"), Defaults: sandbox.Options{Policy: sandbox.PolicyPristine}, Limit: 2, Logger: logged.logger(),
+		Modules: files(t, "initialize"), Defaults: sandbox.Options{Isolation: sandbox.IsolationPristine}, Limit: 2, Logger: logged.logger(),
 	})
 	for range 5 {
 		equal(t, "what _initialize found", text(run(t, s, "Check")), "1")
@@ -46,16 +46,16 @@ func TestPristineKeepsTheInitialisation(t *testing.T) {
 	equal(t, "initialisations", made, 1)
 }
 
-// A module whose state cannot be set back gets fresh instances, and says why.
+// A module whose state cannot be reset gets fresh instances, and says why.
 func TestPristineFallsBack(t *testing.T) {
-	modules, err := catalog.Open("../../testdata/hostile/table-bomb.wasm")
+	modules, err := modules.Open("../../testdata/hostile/table-bomb.wasm")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := start(t, sandbox.Config{Modules: modules, Defaults: sandbox.Options{Policy: sandbox.PolicyPristine}})
+	s := start(t, sandbox.Config{Modules: modules, Defaults: sandbox.Options{Isolation: sandbox.IsolationPristine}})
 	m := s.Modules()[0]
-	if !strings.Contains(m.Fallback(), "table.grow") || m.Options.Policy != sandbox.PolicyFresh {
-		t.Errorf("fallback %q, policy %s", m.Fallback(), m.Options.Policy)
+	if !strings.Contains(m.Fallback(), "table.grow") || m.Options.Isolation != sandbox.IsolationFresh {
+		t.Errorf("fallback %q, policy %s", m.Fallback(), m.Options.Isolation)
 	}
 	run(t, s, "A")
 	equal(t, "live instances", m.Live(), 0)
@@ -63,21 +63,21 @@ func TestPristineFallsBack(t *testing.T) {
 
 // The same work takes the same number of units, whatever the policy, and a limit of units is exact.
 func TestUnits(t *testing.T) {
-	units := func(policy sandbox.Policy, limit int64) (int64, error) {
-		s := startOne(t, "misbehave", sandbox.Options{Policy: policy, MaxUnits: limit})
+	units := func(policy sandbox.Isolation, limit int64) (int64, error) {
+		s := startOne(t, "misbehave", sandbox.Options{Isolation: policy, MaxFuel: limit})
 		var usage sandbox.Usage
 		_, err := s.Run(t.Context(), sandbox.Task{Activity: "Big", Usage: &usage})
-		return usage.Units, err
+		return usage.Fuel, err
 	}
-	want, err := units(sandbox.PolicyFresh, 0)
+	want, err := units(sandbox.IsolationFresh, 0)
 	if f, ok := errors.AsType[*abi.Failure](err); !ok || f.Type != abi.TypeOutputTooLarge || want <= 0 {
 		t.Fatalf("%d units, %v", want, err)
 	}
-	for _, policy := range []sandbox.Policy{sandbox.PolicyFresh, sandbox.PolicyPristine, sandbox.PolicyReuse} {
+	for _, policy := range []sandbox.Isolation{sandbox.IsolationFresh, sandbox.IsolationPristine, sandbox.IsolationReuse} {
 		got, err := units(policy, want)
 		failure(t, err, abi.TypeOutputTooLarge)
 		equal(t, "units", got, want)
 		_, err = units(policy, want-1)
-		failure(t, err, abi.TypeOutOfUnits)
+		failure(t, err, abi.TypeOutOfFuel)
 	}
 }

@@ -18,7 +18,7 @@ import (
 func (m *Module) rewrite(cache *codeCache) (*meter.Exposed, error) {
 	path := ""
 	if cache != nil {
-		path = filepath.Join(cache.folder(m), rewrittenName)
+		path = filepath.Join(cache.directory(m), rewrittenName)
 		kept, err := readRewritten(path)
 		if err == nil {
 			return kept, nil

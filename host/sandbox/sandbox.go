@@ -35,31 +35,31 @@ import (
 	"time"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
 	"github.com/wasmworker/wasmworker/host/internal/image"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
 
 // Policy says what becomes of an instance after a call.
-type Policy string
+type Isolation string
 
 // The policies.
 const (
-	// PolicyPristine keeps an instance, and after each call sets it back to what it
+	// PolicyPristine keeps an instance, and after each call reset it to what it
 	// was after its initialisation: its memory byte for byte, the size of that, and
 	// its globals. What the module computed while it was initialised is shared by all its
 	// instances, and with it whatever it drew from the random numbers then. A module
-	// that cannot be set back, since its code changes tables or drops segments, gets
+	// that cannot be reset, since its code changes tables or drops segments, gets
 	// PolicyFresh instead: see [Module.Fallback].
-	PolicyPristine Policy = "pristine"
+	IsolationPristine Isolation = "pristine"
 	// PolicyFresh makes a new instance for every activity, each initialised anew:
 	// 20 us for a C or Rust guest, milliseconds for standard Go. For modules that must
 	// not share what they drew from the random numbers when they were initialised.
-	PolicyFresh Policy = "fresh"
+	IsolationFresh Isolation = "fresh"
 	// PolicyReuse keeps an instance for more calls. Faster, and whatever a guest
 	// leaves in its globals and memory is there for the next activity: only for
 	// modules that you trust with the data of all their activities.
-	PolicyReuse Policy = "reuse"
+	IsolationReuse Isolation = "reuse"
 )
 
 // Options are the settings of a module. The zero value of a field means its default.
@@ -82,7 +82,7 @@ type Options struct {
 	// single modules only.
 	Rename map[string]string
 	// Policy is what becomes of an instance after a call. Default PolicyPristine.
-	Policy Policy
+	Isolation Isolation
 	// MaxCalls is how many calls an instance serves under PolicyReuse before it is
 	// replaced, which bounds what leaks in a guest can add up to. Default 1000.
 	MaxCalls int
@@ -92,10 +92,10 @@ type Options struct {
 	MaxInstances int
 	// MemoryLimit is the most memory in bytes that an instance may have. Default 256 MiB.
 	MemoryLimit uint64
-	// MaxUnits is the most units of computation that an activity may use, see
+	// MaxFuel is the most units of fuel that an activity may use, see
 	// [Usage]: for modules whose work has a known size, so that a bug or an attack
-	// costs little. An activity that needs more fails with the type OutOfUnits. 0: no limit.
-	MaxUnits int64
+	// costs little. An activity that needs more fails with the type OutOfFuel. 0: no limit.
+	MaxFuel int64
 	// CanonicalNaN makes each NaN that a guest computes the same one, on every processor, for results that can be compared bit by bit. Code with
 	// much floating-point arithmetic takes several times as long with it. For tests.
 	CanonicalNaN bool
@@ -126,8 +126,8 @@ func (o Options) over(def Options) Options {
 	if o.Prefix == "" {
 		o.Prefix = def.Prefix
 	}
-	if o.Policy == "" {
-		o.Policy = def.Policy
+	if o.Isolation == "" {
+		o.Isolation = def.Isolation
 	}
 	if o.MaxCalls == 0 {
 		o.MaxCalls = def.MaxCalls
@@ -138,8 +138,8 @@ func (o Options) over(def Options) Options {
 	if o.MemoryLimit == 0 {
 		o.MemoryLimit = def.MemoryLimit
 	}
-	if o.MaxUnits == 0 {
-		o.MaxUnits = def.MaxUnits
+	if o.MaxFuel == 0 {
+		o.MaxFuel = def.MaxFuel
 	}
 	if o.MaxOutput == 0 {
 		o.MaxOutput = def.MaxOutput
@@ -150,7 +150,7 @@ func (o Options) over(def Options) Options {
 
 // builtin are the defaults of the defaults.
 var builtin = Options{
-	Policy:      PolicyPristine,
+	Isolation:   IsolationPristine,
 	MaxCalls:    defaultMaxCalls,
 	MemoryLimit: abi.DefaultMemoryLimit,
 	MaxOutput:   abi.DefaultMaxOutput,
@@ -161,8 +161,8 @@ func (o Options) check(where string, set passthrough.Set) error {
 	complain := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf(where+": "+format, args...))
 	}
-	if o.Policy != PolicyPristine && o.Policy != PolicyFresh && o.Policy != PolicyReuse {
-		complain("policy %q is none of %q, %q and %q", o.Policy, PolicyPristine, PolicyFresh, PolicyReuse)
+	if o.Isolation != IsolationPristine && o.Isolation != IsolationFresh && o.Isolation != IsolationReuse {
+		complain("policy %q is none of %q, %q and %q", o.Isolation, IsolationPristine, IsolationFresh, IsolationReuse)
 	}
 	if o.MaxCalls < 0 {
 		complain("max_calls %d is negative", o.MaxCalls)
@@ -173,8 +173,8 @@ func (o Options) check(where string, set passthrough.Set) error {
 	if o.MemoryLimit > 4<<30 {
 		complain("memory_limit %d is more than the 4 GiB that a 32-bit memory can have", o.MemoryLimit)
 	}
-	if o.MaxUnits < 0 {
-		complain("max_units %d is negative", o.MaxUnits)
+	if o.MaxFuel < 0 {
+		complain("max_fuel %d is negative", o.MaxFuel)
 	}
 	if o.MaxOutput < 0 {
 		complain("max_output %d is negative", o.MaxOutput)
@@ -196,7 +196,7 @@ func (o Options) check(where string, set passthrough.Set) error {
 // Config is what a [Sandbox] is made from.
 type Config struct {
 	// Modules are the modules to serve.
-	Modules []*catalog.Module
+	Modules []*modules.File
 	// Defaults are the options of every module.
 	Defaults Options
 	// PerModule are options of single modules, by module name. What they say
@@ -222,7 +222,7 @@ type Config struct {
 	// Capped is told by the default executor when an activity begins (1) and ends (-1) to wait for an
 	// instance because its module has MaxInstances of them in use. It must not block, nor call the executor. Default: nobody is told.
 	Capped func(more int)
-	// CacheDir is where compiled code is kept between starts: a folder that only
+	// CacheDir is where compiled code is kept between starts: a directory that only
 	// trusted users may write to, since what lies there is run. It is made if need be. One that
 	// cannot be made or written to is told to the Logger and read alone, as far as it can
 	// be; what is damaged in it is made again. Empty: nothing is kept.
@@ -315,11 +315,11 @@ func New(cfg Config) (*Sandbox, error) {
 				m.logger.Info("granted by its name alone: its policy is the empty one, which allows nothing that needs one", "capability", granted.Name)
 			}
 		}
-		if file.Kind == catalog.KindCommand {
-			if configured && own.Policy == PolicyReuse {
+		if file.Kind == modules.KindCommand {
+			if configured && own.Isolation == IsolationReuse {
 				errs = append(errs, fmt.Errorf("%s: policy reuse: a command ends with its run and cannot be reused", where))
 			}
-			m.Options.Policy = PolicyFresh
+			m.Options.Isolation = IsolationFresh
 		}
 		if err := s.register(m); err != nil {
 			errs = append(errs, err)
@@ -355,7 +355,7 @@ func (s *Sandbox) register(m *Module) error {
 		if renamed, ok := m.Options.Rename[export]; ok {
 			name = renamed
 		}
-		if err := catalog.CheckActivityName(name); err != nil {
+		if err := modules.CheckActivityName(name); err != nil {
 			errs = append(errs, fmt.Errorf("module %q: activity %w", m.File.Name, err))
 			continue
 		}
@@ -491,7 +491,7 @@ func (e *UnknownActivityError) Error() string {
 // ends, the guest is interrupted. The error is one of
 //
 //   - *abi.Failure: the activity failed, by its own account or as the host saw it;
-//   - *CancelledError: the guest returned early because the task's flags asked it to;
+//   - *CanceledError: the guest returned early because the task's flags asked it to;
 //   - *InterruptedError: ctx ended first;
 //   - *UnknownActivityError or ErrClosed: nothing was run.
 func (s *Sandbox) Run(ctx context.Context, task Task) (*Payload, error) {
@@ -563,8 +563,8 @@ func (s *Sandbox) Close(ctx context.Context) error {
 	return s.freeErr
 }
 
-// CacheDir returns the [Config.CacheDir] that a setting stands for: "none" for nothing, and "" for the folder wasmworker below the
-// user's cache folder, or for nothing where there is none. Anything else is a folder.
+// CacheDir returns the [Config.CacheDir] that a setting stands for: "none" for nothing, and "" for the directory wasmworker below the
+// user's cache directory, or for nothing where there is none. Anything else is a directory.
 func CacheDir(setting string) string {
 	switch setting {
 	case "":

@@ -16,7 +16,7 @@ import (
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 )
 
 // stdio connects an instance's standard output and error to the call that it serves at the
@@ -37,8 +37,8 @@ func newStdio(c *call) *stdio {
 func (s *stdio) attach(c *call) { s.call = c }
 
 // linkWASI links WASI, of which nothing is reachable but clocks, random numbers, the
-// standard streams, and the folders that the module was granted. What would change the streams for the rest of
-// the instance's life succeeds and does nothing: nobody could set it back for the next call.
+// standard streams, and the directories that the module was granted. What would change the streams for the rest of
+// the instance's life succeeds and does nothing: nobody could reset it for the next call.
 //
 // Some of wazero's functions are replaced because they work for as long, or take as much of
 // the host's memory, as the guest says, and do not look at the context; or because they
@@ -87,9 +87,9 @@ func (m *Module) linkWASI(ctx context.Context) error {
 		"path_symlink":            "(i32, i32, i32, i32, i32) -> i32",
 		"path_unlink_file":        "(i32, i32, i32) -> i32",
 	} {
-		replace(name, signature, func(*call, api.Module, []uint64) abi.Errno { return abi.EBADF }) // no descriptor is a folder
+		replace(name, signature, func(*call, api.Module, []uint64) abi.Errno { return abi.EBADF }) // no descriptor is a directory
 	}
-	if m.folders != nil {
+	if m.directories != nil {
 		linkFiles(replace)
 	}
 	_, err := builder.Instantiate(ctx)
@@ -241,7 +241,7 @@ func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 func (s *stdio) out() io.Writer {
 	return s.writer(func(p []byte) error {
-		if s.call.module.File.Kind == catalog.KindCommand {
+		if s.call.module.File.Kind == modules.KindCommand {
 			return s.call.write(p)
 		}
 		s.stdout.write(s.call, p)

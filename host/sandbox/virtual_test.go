@@ -26,13 +26,13 @@ func TestDeterminism(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return fmt.Sprintf("%s, %d units", p.Data, usage.Units)
+		return fmt.Sprintf("%s, %d units", p.Data, usage.Fuel)
 	}
 	var first string
 	started := time.Now()
-	for _, policy := range []sandbox.Policy{sandbox.PolicyPristine, sandbox.PolicyFresh} {
+	for _, policy := range []sandbox.Isolation{sandbox.IsolationPristine, sandbox.IsolationFresh} {
 		for range 2 { // sandboxes
-			s := startWASI(t, filesGuest(t), sandbox.Config{Defaults: sandbox.Options{Policy: policy}}, &wasi.Clock{Start: newYear}, seed(42))
+			s := startWASI(t, filesGuest(t), sandbox.Config{Defaults: sandbox.Options{Isolation: policy}}, &wasi.Clock{Start: newYear}, seed(42))
 			for range 2 {
 				got := chance(s)
 				if first == "" {
@@ -74,7 +74,7 @@ func TestVirtualInEachPolicy(t *testing.T) {
 	}
 	var first string
 	for _, policy := range allPolicies {
-		s := startWASI(t, fixture(t, "wasicalls"), sandbox.Config{Limit: 1, Defaults: sandbox.Options{Policy: policy}}, &wasi.Clock{Start: newYear}, seed(0))
+		s := startWASI(t, fixture(t, "wasicalls"), sandbox.Config{Limit: 1, Defaults: sandbox.Options{Isolation: policy}}, &wasi.Clock{Start: newYear}, seed(0))
 		for range 3 {
 			early := run(t, s, "WasiEarly").Data
 			errnos, data := mustCall(t, s, string(subscription), list...)

@@ -46,7 +46,7 @@ type Step struct {
 	Args     []Value `json:"args"`
 	Want     struct {
 		Result      *Value         `json:"result"`
-		Cancelled   *Value         `json:"cancelled"`
+		Canceled    *Value         `json:"canceled"`
 		Interrupted bool           `json:"interrupted"`
 		Failure     *Failure       `json:"failure"`
 		Heartbeats  [][]Value      `json:"heartbeats"`
@@ -251,7 +251,7 @@ func describe(p *sandbox.Payload) string {
 	return fmt.Sprintf("%s %.200q (%d bytes)", p.Encoding(), p.Data, len(p.Data))
 }
 
-// For tells whether the case holds for a kind of module, and for the language of a folder.
+// For tells whether the case holds for a kind of module, and for the language of a directory.
 func (c Case) For(kind, language string) bool {
 	if c.Languages != nil && !slices.Contains(c.Languages, language) {
 		return false
@@ -341,15 +341,15 @@ func (c Case) run(ctx context.Context, s *sandbox.Sandbox, w *World, step Step) 
 func (s Step) outcome(result *sandbox.Payload, err error) error {
 	want := s.Want
 	var failure *abi.Failure
-	var cancelled *sandbox.CancelledError
+	var canceled *sandbox.CanceledError
 	var interrupted *sandbox.InterruptedError
 	switch {
 	case err == nil && want.Result != nil:
 		return want.Result.matches(result)
 	case err == nil:
 		return fmt.Errorf("it completed with %s", describe(result))
-	case errors.As(err, &cancelled) && want.Cancelled != nil:
-		return want.Cancelled.matches(cancelled.Details)
+	case errors.As(err, &canceled) && want.Canceled != nil:
+		return want.Canceled.matches(canceled.Details)
 	case errors.As(err, &interrupted) && want.Interrupted:
 		return nil
 	case errors.As(err, &failure) && want.Failure != nil:
@@ -440,9 +440,9 @@ func (c Case) Activities(w *World) []hosttest.Activity {
 				a.Details = append(a.Details, v.payload())
 			}
 			if c.FlagsAfter.Flags != 0 {
-				a.Flags, a.Cancel = c.FlagsAfter.Flags, hosttest.When{Heartbeats: c.FlagsAfter.Heartbeats}
+				a.Flags, a.Cancel = c.FlagsAfter.Flags, hosttest.Trigger{Heartbeats: c.FlagsAfter.Heartbeats}
 				if c.FlagsAfter.Heartbeats == 0 {
-					a.Cancel.Units = 1
+					a.Cancel.Fuel = 1
 				}
 			}
 		}

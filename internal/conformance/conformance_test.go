@@ -13,7 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 	"github.com/wasmworker/wasmworker/internal/conformance"
@@ -22,11 +22,11 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testbed.Main(m.Run)) }
 
-// folder is where the conformance modules are.
-const folder = "../../testdata/conformance"
+// directory is where the conformance modules are.
+const directory = "../../testdata/conformance"
 
 func cases(t testing.TB) (list []conformance.Case) {
-	data, err := os.ReadFile(filepath.Join(folder, "cases.json"))
+	data, err := os.ReadFile(filepath.Join(directory, "cases.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,8 +41,8 @@ func cases(t testing.TB) (list []conformance.Case) {
 // commands are the activities of which there is a command.
 var commands = []string{"greet", "nothing", "echo", "crash", "spin"}
 
-// modules returns the files of a folder; those that Go makes are built.
-func modules(t testing.TB, dir string) (list []*catalog.Module) {
+// load returns the files of a directory; those that Go makes are built.
+func load(t testing.TB, dir string) (list []*modules.File) {
 	t.Helper()
 	name := filepath.Base(dir)
 	source := filepath.Join("testdata/conformance", name)
@@ -52,7 +52,7 @@ func modules(t testing.TB, dir string) (list []*catalog.Module) {
 			t.Fatal(err)
 		}
 		for _, activity := range commands {
-			m, err := catalog.Parse(activity, binary)
+			m, err := modules.Parse(activity, binary)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -63,7 +63,7 @@ func modules(t testing.TB, dir string) (list []*catalog.Module) {
 	if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
 		dir = testbed.Guest(t, source)
 	}
-	list, err := catalog.Open(dir)
+	list, err := modules.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,12 +87,12 @@ func world(t testing.TB) *conformance.World {
 }
 
 // start makes a sandbox of modules, which have all passthrough modules of a set with the given policies.
-func start(t testing.TB, list []*catalog.Module, policy sandbox.Policy, set passthrough.Set, policies map[string]any) *sandbox.Sandbox {
+func start(t testing.TB, list []*modules.File, policy sandbox.Isolation, set passthrough.Set, policies map[string]any) *sandbox.Sandbox {
 	t.Helper()
 	s, err := sandbox.New(sandbox.Config{
 		Modules:     list,
 		Passthrough: set,
-		Defaults:    sandbox.Options{Passthrough: set.Names(), Policies: policies, Policy: policy},
+		Defaults:    sandbox.Options{Passthrough: set.Names(), Policies: policies, Isolation: policy},
 		CacheDir:    t.TempDir(),
 	})
 	if err != nil {
@@ -112,7 +112,7 @@ func start(t testing.TB, list []*catalog.Module, policy sandbox.Policy, set pass
 // eachLanguage runs a test for each language. The race detector looks at the host, which does the same for all of them, and takes
 // minutes for what the tests without it have seen: it gets a small guest, and commands.
 func eachLanguage(t *testing.T, test func(t *testing.T, l string)) {
-	entries, err := os.ReadDir(folder)
+	entries, err := os.ReadDir(directory)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func eachLanguage(t *testing.T, test func(t *testing.T, l string)) {
 	}
 }
 
-// TestConformance runs all cases that hold for a module's kind against the modules of every folder.
+// TestConformance runs all cases that hold for a module's kind against the modules of every directory.
 // What passed has to be what docs/languages.md says.
 func TestConformance(t *testing.T) {
 	all := cases(t)
@@ -132,9 +132,9 @@ func TestConformance(t *testing.T) {
 	eachLanguage(t, func(t *testing.T, l string) {
 		languages = append(languages, l)
 		ran[l], failed[l] = map[string]int{}, map[string]int{}
-		list := modules(t, filepath.Join(folder, l))
+		list := load(t, filepath.Join(directory, l))
 		w := world(t)
-		s := start(t, list, sandbox.PolicyPristine, w.Set, w.Policies)
+		s := start(t, list, sandbox.IsolationPristine, w.Set, w.Policies)
 		for _, c := range all {
 			if !c.For(string(list[0].Kind), l) {
 				continue
@@ -150,8 +150,8 @@ func TestConformance(t *testing.T) {
 			})
 		}
 		for _, m := range s.Modules() {
-			if m.Fallback() != "" && list[0].Kind != catalog.KindCommand {
-				t.Errorf("%s cannot be set back: %s", m.File.Name, m.Fallback())
+			if m.Fallback() != "" && list[0].Kind != modules.KindCommand {
+				t.Errorf("%s cannot be reset: %s", m.File.Name, m.Fallback())
 			}
 		}
 	})
@@ -168,11 +168,11 @@ func TestConformance(t *testing.T) {
 // activity gets the same ones: the SDK for Go does not mistake one for the other.
 func TestLeftOpenInReusedInstance(t *testing.T) {
 	w := world(t)
-	m, err := catalog.Open(testbed.Guest(t, "internal/conformance/testdata/stale"))
+	m, err := modules.Open(testbed.Guest(t, "internal/conformance/testdata/stale"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := start(t, m, sandbox.PolicyReuse, w.Set, w.Policies)
+	s := start(t, m, sandbox.IsolationReuse, w.Set, w.Policies)
 	for range 2 {
 		if _, err := s.Run(t.Context(), sandbox.Task{Activity: "leave"}); err != nil {
 			t.Fatal(err)

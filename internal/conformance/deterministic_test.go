@@ -24,20 +24,20 @@ import (
 )
 
 var (
-	runs       = flag.Int("runs", 3, "how often each case is run in each engine by TestDeterministic")
-	writeUnits = flag.Bool("units", false, "write testdata/conformance/units.json")
+	runs      = flag.Int("runs", 3, "how often each case is run in each engine by TestDeterministic")
+	writeFuel = flag.Bool("fuel", false, "write testdata/conformance/fuel.json")
 )
 
-const unitsPath = folder + "/units.json"
+const fuelPath = directory + "/fuel.json"
 
-// golden is what units.json has of a module: who built it, and the units of each activity of each case. They are what an SDK's
+// golden is what fuel.json has of a module: who built it, and the units of each activity of each case. They are what an SDK's
 // or a compiler's change costs.
 type golden struct {
 	// Built is the module's digest, or for a module that is built for the tests the version of Go.
 	Built string `json:"built"`
 	// Seen is a digest of all that could be seen in these cases: the same on every processor.
-	Seen  string             `json:"seen"`
-	Units map[string][]int64 `json:"units"`
+	Seen string             `json:"seen"`
+	Fuel map[string][]int64 `json:"fuel"`
 }
 
 // TestDeterministic runs every case as package hosttest has it: first with the world answering its calls, then again and again with these answers, in
@@ -45,9 +45,9 @@ type golden struct {
 func TestDeterministic(t *testing.T) {
 	measured := map[string]golden{}
 	eachLanguage(t, func(t *testing.T, l string) {
-		list := modules(t, filepath.Join(folder, l))
-		g := golden{Built: "sha256:" + list[0].Digest, Units: map[string][]int64{}}
-		if _, err := os.Stat(filepath.Join(folder, l, "go.mod")); err == nil {
+		list := load(t, filepath.Join(directory, l))
+		g := golden{Built: "sha256:" + list[0].Digest, Fuel: map[string][]int64{}}
+		if _, err := os.Stat(filepath.Join(directory, l, "go.mod")); err == nil {
 			g.Built = runtime.Version()
 		}
 		w := world(t)
@@ -76,7 +76,7 @@ func TestDeterministic(t *testing.T) {
 					run := deterministic(t, c, a, compiled, interpreted)
 					// What the world answers may be a digit longer the next time.
 					if c.Feature != "http" && c.Feature != "blob" {
-						g.Units[c.Name] = append(g.Units[c.Name], run.Units)
+						g.Fuel[c.Name] = append(g.Fuel[c.Name], run.Fuel)
 						fmt.Fprintln(seen, c.Name, run.Digest())
 					}
 					if t.Failed() {
@@ -90,7 +90,7 @@ func TestDeterministic(t *testing.T) {
 		measured[l] = g
 	})
 	if pattern := flag.Lookup("test.run").Value.String(); !strings.Contains(pattern, "/") && !t.Failed() {
-		checkUnits(t, measured)
+		checkFuel(t, measured)
 	}
 }
 
@@ -101,9 +101,9 @@ func deterministic(t *testing.T, c conformance.Case, a hosttest.Activity, envs .
 	answers := first.Calls
 	for k, env := range envs {
 		// A case that works on megabytes takes seconds, and in the interpreter many: it gets fewer runs.
-		most := [...]int64{500_000_000, 20_000_000}[k] / max(first.Units, 1)
+		most := [...]int64{500_000_000, 20_000_000}[k] / max(first.Fuel, 1)
 		switch {
-		case *runs >= 100 && first.Units < 20_000_000:
+		case *runs >= 100 && first.Fuel < 20_000_000:
 			most = int64(*runs)
 		case *runs >= 100 || k == 0:
 			most = max(most, 1)
@@ -118,7 +118,7 @@ func deterministic(t *testing.T, c conformance.Case, a hosttest.Activity, envs .
 			group.Go(func() error {
 				next := 0
 				again := a
-				again.Patience = 10 * time.Minute
+				again.Timeout = 10 * time.Minute
 				again.Answer = func(_ context.Context, call hosttest.Call) ([]byte, error) {
 					if next == len(answers) || string(answers[next].Request) != string(call.Request) {
 						return nil, fmt.Errorf("call %d is another one", next+1)
@@ -130,7 +130,7 @@ func deterministic(t *testing.T, c conformance.Case, a hosttest.Activity, envs .
 					return answers[next-1].Response, nil
 				}
 				if run := env.RunContext(c.Visit(t.Context()), again); run.Digest() != want {
-					return fmt.Errorf("run %d in engine %d is another one: %d units and %v, at first %d and %v", n, k, run.Units, run.Err, first.Units, first.Err)
+					return fmt.Errorf("run %d in engine %d is another one: %d units and %v, at first %d and %v", n, k, run.Fuel, run.Err, first.Fuel, first.Err)
 				}
 				return nil
 			})
@@ -143,18 +143,18 @@ func deterministic(t *testing.T, c conformance.Case, a hosttest.Activity, envs .
 	return first
 }
 
-// checkUnits compares the units with those of units.json, or writes them there.
-func checkUnits(t *testing.T, measured map[string]golden) {
-	if *writeUnits {
+// checkFuel compares the units with those of fuel.json, or writes them there.
+func checkFuel(t *testing.T, measured map[string]golden) {
+	if *writeFuel {
 		data, err := json.MarshalIndent(measured, "", "\t")
 		if err == nil {
-			err = os.WriteFile(unitsPath, append(data, '\n'), 0o644)
+			err = os.WriteFile(fuelPath, append(data, '\n'), 0o644)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	data, err := os.ReadFile(unitsPath)
+	data, err := os.ReadFile(fuelPath)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,11 +169,11 @@ func checkUnits(t *testing.T, measured map[string]golden) {
 			continue
 		}
 		if got.Seen != pinned.Seen {
-			t.Errorf("%s: what can be seen in its cases is something else than it was when %s was written; if that is right, run `make units`", l, unitsPath)
+			t.Errorf("%s: what can be seen in its cases is something else than it was when %s was written; if that is right, run `make fuel`", l, fuelPath)
 		}
-		for _, name := range slices.Sorted(maps.Keys(got.Units)) {
-			if !slices.Equal(got.Units[name], pinned.Units[name]) {
-				t.Errorf("%s: %s takes %d units, and %s has %d; if that is right, run `make units` and say why in the commit", l, name, got.Units[name], unitsPath, pinned.Units[name])
+		for _, name := range slices.Sorted(maps.Keys(got.Fuel)) {
+			if !slices.Equal(got.Fuel[name], pinned.Fuel[name]) {
+				t.Errorf("%s: %s takes %d units, and %s has %d; if that is right, run `make fuel` and say why in the commit", l, name, got.Fuel[name], fuelPath, pinned.Fuel[name])
 			}
 		}
 	}

@@ -18,11 +18,11 @@ import (
 // What plugins have and other modules have not: configuration, variables, and HTTP through
 // functions of Extism's own, which passthrough modules answer.
 func TestExtism(t *testing.T) {
-	folders, err := filepath.Glob(filepath.Join(folder, "extism-*"))
-	if err != nil || len(folders) == 0 {
-		t.Fatal(folders, err)
+	directories, err := filepath.Glob(filepath.Join(directory, "extism-*"))
+	if err != nil || len(directories) == 0 {
+		t.Fatal(directories, err)
 	}
-	for _, dir := range folders {
+	for _, dir := range directories {
 		t.Run(filepath.Base(dir), func(t *testing.T) { testExtism(t, dir) })
 	}
 }
@@ -57,7 +57,7 @@ func testExtism(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := start(t, modules(t, dir), sandbox.PolicyPristine, set, nil)
+	s := start(t, load(t, dir), sandbox.IsolationPristine, set, nil)
 	run := func(activity, input string) (string, error) {
 		result, err := s.Run(t.Context(), sandbox.Task{Activity: activity, Args: []sandbox.Payload{sandbox.NewPayload(abi.EncodingBinary, []byte(input))}})
 		if err != nil {
@@ -96,7 +96,7 @@ func TestExtismIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = sandbox.New(sandbox.Config{Modules: modules(t, filepath.Join(folder, "extism-go")), Passthrough: set})
+	_, err = sandbox.New(sandbox.Config{Modules: load(t, filepath.Join(directory, "extism-go")), Passthrough: set})
 	if err == nil || !strings.Contains(err.Error(), "http_request") || !strings.Contains(err.Error(), "add --passthrough http") ||
 		!strings.Contains(err.Error(), "(config_get): this host has no passthrough module config") || strings.Contains(err.Error(), "output_set") {
 		t.Errorf("refusal: %v", err)

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 	"github.com/wasmworker/wasmworker/internal/conformance"
 )
@@ -22,7 +22,7 @@ var writeLanguages = flag.Bool("languages", false, "measure, and write the table
 
 const languagesFile = "../../docs/languages.md"
 
-// title is what a folder of testdata/conformance is called in the table.
+// title is what a directory of testdata/conformance is called in the table.
 func title(dir string) string {
 	titles := map[string]string{
 		"assemblyscript": "AssemblyScript", "c": "C", "command-go": "WASI command (Go)", "cpp": "C++",
@@ -106,7 +106,7 @@ func measures(t *testing.T, languages []string) string {
 	var b strings.Builder
 	b.WriteString("| | module | new instance | call of `greet` |\n|---|--:|--:|--:|\n")
 	for _, l := range languages {
-		list := modules(t, filepath.Join(folder, l))
+		list := load(t, filepath.Join(directory, l))
 		size := len(list[0].Binary)
 		instance, call := measure(t, list)
 		fmt.Fprintf(&b, "| %s | %.4g KB | %s | %s |\n", title(l), float64(size)/1000, short(instance), short(call))
@@ -125,17 +125,17 @@ func short(d time.Duration) string {
 }
 
 // measure returns how long a fresh instance takes, and a call with the default policy.
-func measure(t *testing.T, list []*catalog.Module) (instance, call time.Duration) {
+func measure(t *testing.T, list []*modules.File) (instance, call time.Duration) {
 	ctx := context.Background()
 	w := world(t)
-	s := start(t, list, sandbox.PolicyPristine, w.Set, w.Policies)
+	s := start(t, list, sandbox.IsolationPristine, w.Set, w.Policies)
 	var m *sandbox.Module
 	for _, a := range s.Activities() {
 		if a.Type == "greet" {
 			m = a.Module
 		}
 	}
-	fresh := start(t, []*catalog.Module{m.File}, sandbox.PolicyFresh, w.Set, w.Policies).Modules()[0]
+	fresh := start(t, []*modules.File{m.File}, sandbox.IsolationFresh, w.Set, w.Policies).Modules()[0]
 	instance = median(20, func() {
 		i, err := fresh.NewInstance(ctx)
 		if err != nil {

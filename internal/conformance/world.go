@@ -38,7 +38,7 @@ type World struct {
 // The secrets: their values are in files.
 var secrets = map[string]string{"api-token": "t0ken-of-the-server", "signing-key": "Schlüssel ☃"}
 
-// NewWorld makes a world that keeps its files in a folder, which must be there until it is closed.
+// NewWorld makes a world that keeps its files in a directory, which must be there until it is closed.
 func NewWorld(dir string) (*World, error) {
 	sources := map[string]secretmod.Source{}
 	for name, value := range secrets {
@@ -93,7 +93,7 @@ func NewWorld(dir string) (*World, error) {
 		"config": &configmod.Policy{Values: map[string]string{"greeting": "Grüße, 世界 👩‍🚀", "empty": ""}},
 		"sql":    &sqlmod.Policy{Connections: map[string]sqlmod.Access{"db": {Write: true, Timeout: passthrough.Duration(Patience)}}},
 		"blob":   &blobmod.Policy{Buckets: map[string]blobmod.Access{"box": {Prefixes: []string{"out/"}, Write: true, Timeout: passthrough.Duration(Patience)}}},
-		"fs":     &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Folder: data, Write: true}}},
+		"fs":     &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Directory: data, Write: true}}},
 		"secret": &secretmod.Policy{Reveal: []string{"signing-key"}},
 	}
 	return w, nil

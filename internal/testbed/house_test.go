@@ -30,7 +30,7 @@ func list(t *testing.T, format, pkg string, flags ...string) []string {
 func TestArrowsPointDown(t *testing.T) {
 	for pkg, forbidden := range map[string][]string{
 		"./abi":              {module, "go.temporal.io", "github.com"},
-		"./host/catalog":     {"go.temporal.io", "github.com/tetratelabs", module + "/host/sandbox", module + "/host/passthrough"},
+		"./host/modules":     {"go.temporal.io", "github.com/tetratelabs", module + "/host/sandbox", module + "/host/passthrough"},
 		"./host/passthrough": {"go.temporal.io", "github.com/tetratelabs", module + "/host/sandbox"},
 		"./host/sandbox":     {"go.temporal.io"},
 		// The embedded server is for development, and must not be in the program that operators run.

@@ -85,7 +85,7 @@ var (
 )
 
 // toolchain is what made a module: what its section "producers" says, or else a line "toolchain:". For a .wat
-// file that is in the Makefile, for others in the folder's build.sh, or in a .c file where there is none.
+// file that is in the Makefile, for others in the directory's build.sh, or in a .c file where there is none.
 func toolchain(file string, module []byte) (string, error) {
 	tools, err := producers(module)
 	if err != nil || tools != "" {

@@ -23,13 +23,13 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Postgres is a PostgreSQL server in a process of its own, on loopback and on a socket in its folder. Its superuser
+// Postgres is a PostgreSQL server in a process of its own, on loopback and on a socket in its directory. Its superuser
 // is admin. Roles need passwords (scram-sha-256).
 type Postgres struct {
-	Port     int
-	Folder   string // of the socket, and of the data
-	password string
-	process  *Process
+	Port      int
+	Directory string // of the socket, and of the data
+	password  string
+	process   *Process
 }
 
 var sharedPostgres struct {
@@ -95,30 +95,30 @@ func version(path string) int {
 func startPostgres(t testing.TB) *Postgres {
 	t.Helper()
 	initdb, program := postgresProgram(t, "initdb"), postgresProgram(t, "postgres")
-	folder, err := os.MkdirTemp("", "ww-pg-") // short: the path of a socket has about 100 characters at most
+	directory, err := os.MkdirTemp("", "ww-pg-") // short: the path of a socket has about 100 characters at most
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Postgres{Port: FreePort(t), Folder: folder, password: "of-the-admin"}
+	p := &Postgres{Port: FreePort(t), Directory: directory, password: "of-the-admin"}
 	defer func() {
 		if t.Failed() {
 			p.Stop()
 		}
 	}()
-	passwords := filepath.Join(folder, "password")
+	passwords := filepath.Join(directory, "password")
 	if err := os.WriteFile(passwords, []byte(p.password), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	attributes := unprivileged(t, folder, passwords)
-	data := filepath.Join(folder, "data")
+	attributes := unprivileged(t, directory, passwords)
+	data := filepath.Join(directory, "data")
 	create := exec.Command(initdb, "-D", data, "-U", "admin", "--pwfile", passwords, "--auth", "scram-sha-256", "-E", "UTF8", "--locale", "C", "--no-sync")
-	create.Dir, create.SysProcAttr = folder, attributes
+	create.Dir, create.SysProcAttr = directory, attributes
 	if out, err := create.CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
-	cmd := exec.Command(program, "-D", data, "-p", strconv.Itoa(p.Port), "-k", folder, "-c", "listen_addresses=127.0.0.1",
+	cmd := exec.Command(program, "-D", data, "-p", strconv.Itoa(p.Port), "-k", directory, "-c", "listen_addresses=127.0.0.1",
 		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=16MB", "-c", "autovacuum=off", "-c", "max_connections=60")
-	cmd.Dir, cmd.SysProcAttr, cmd.Stdin = folder, attributes, bytes.NewReader(nil)
+	cmd.Dir, cmd.SysProcAttr, cmd.Stdin = directory, attributes, bytes.NewReader(nil)
 	if p.process, err = start(cmd); err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func (p *Postgres) Admin(t testing.TB, database string) *pgx.Conn {
 // one of an authority.
 func (p *Postgres) UseTLS(t testing.TB, certificate, key, authority []byte) {
 	t.Helper()
-	data := filepath.Join(p.Folder, "data")
+	data := filepath.Join(p.Directory, "data")
 	const access = "host all admin 127.0.0.1/32 scram-sha-256\nhostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-ca\n"
 	for name, content := range map[string][]byte{"server.crt": certificate, "server.key": key, "clients.crt": authority, "pg_hba.conf": []byte(access)} {
 		path := filepath.Join(data, name)
@@ -249,7 +249,7 @@ func (p *Postgres) Stop() {
 			<-p.process.exited
 		}
 	}
-	if err := os.RemoveAll(p.Folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		fmt.Fprintln(os.Stderr, "testbed: a folder of PostgreSQL stays behind:", err)
+	if err := os.RemoveAll(p.Directory); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintln(os.Stderr, "testbed: a directory of PostgreSQL stays behind:", err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// S3 is a server that speaks S3's protocol, in a process of its own, with its objects in a folder.
+// S3 is a server that speaks S3's protocol, in a process of its own, with its objects in a directory.
 type S3 struct {
 	Endpoint  string // http://127.0.0.1:port
 	Region    string
@@ -20,7 +20,7 @@ type S3 struct {
 	process   *Process
 }
 
-// StartS3 starts a server with buckets, which ends with the test. Its program is versitygw, in the repository's bin folder or on the
+// StartS3 starts a server with buckets, which ends with the test. Its program is versitygw, in the repository's bin directory or on the
 // PATH. Where there is none the test is skipped, or fails if WASMWORKER_TEST_REQUIRE is "all".
 func StartS3(t testing.TB, buckets ...string) *S3 {
 	t.Helper()

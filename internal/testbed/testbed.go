@@ -31,7 +31,7 @@ import (
 // measure of speed: CI machines have two slow cores.
 const Patience = 90 * time.Second
 
-// Root returns the repository's folder.
+// Root returns the repository's directory.
 func Root(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()
@@ -97,21 +97,21 @@ func build(t testing.TB, output, dir string, env []string, args ...string) strin
 	return path
 }
 
-// Guest builds the native Go guest in a folder of the repository and returns the .wasm file.
+// Guest builds the native Go guest in a directory of the repository and returns the .wasm file.
 func Guest(t testing.TB, dir string) string {
 	t.Helper()
 	return build(t, filepath.Base(dir)+".wasm", dir, []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0"},
 		"-buildmode=c-shared", "-trimpath", "-ldflags=-s -w")
 }
 
-// Command builds the WASI program in a folder of the repository and returns the .wasm file.
+// Command builds the WASI program in a directory of the repository and returns the .wasm file.
 func Command(t testing.TB, dir string) string {
 	t.Helper()
 	return build(t, filepath.Base(dir)+".wasm", dir, []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0"}, "-trimpath", "-ldflags=-s -w")
 }
 
-// Folder makes a folder with the given .wasm files in it.
-func Folder(t testing.TB, files ...string) string {
+// Directory makes a directory with the given .wasm files in it.
+func Directory(t testing.TB, files ...string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, file := range files {

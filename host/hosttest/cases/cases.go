@@ -39,7 +39,7 @@ type File struct {
 	Env map[string]string
 	// Limits of the module. Those that are zero are the defaults of [hosttest.Options].
 	Limits Limits
-	// Mounts are folders that the guest has. nil: none, and where a case has or wants files, / with write access.
+	// Mounts are directories that the guest has. nil: none, and where a case has or wants files, / with write access.
 	Mounts hosttest.Mounts
 	Cases  []*Case
 
@@ -51,7 +51,7 @@ type File struct {
 type Limits struct {
 	Memory uint64 // bytes
 	Output int    // bytes
-	Units  int64
+	Fuel   int64
 }
 
 // Case is one attempt of an activity, and what it should do.
@@ -76,15 +76,15 @@ type Want struct {
 	OutputContains json.RawMessage
 	OutputMatches  *regexp.Regexp
 	Failure        *Failure
-	Cancelled      *Cancelled
+	Canceled       *Canceled
 
 	Heartbeats *[][]sandbox.Payload
 	Logs       *[]Log
 	Calls      *[]hosttest.Call // without responses
 	CallCount  *int
-	Files      map[string][]byte // nil: there is no such file or folder
-	Units      int64
-	MaxUnits   int64
+	Files      map[string][]byte // nil: there is no such file or directory
+	Fuel       int64
+	MaxFuel    int64
 	MaxMemory  uint64
 }
 
@@ -99,8 +99,8 @@ type Failure struct {
 	Cause          *Failure
 }
 
-// Cancelled is what is expected of an attempt that ends as cancelled.
-type Cancelled struct {
+// Canceled is what is expected of an attempt that ends as canceled.
+type Canceled struct {
 	Any     bool             // whatever the details are
 	Details *sandbox.Payload // nil: none
 }

@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// write makes a case file in a folder with modules: echo, misbehave, passthrough, environ, crash and files.
+// write makes a case file in a directory with modules: echo, misbehave, passthrough, environ, crash and files.
 func write(t testing.TB, text string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -117,7 +117,7 @@ func TestMistakes(t *testing.T) {
 		"cases: [{name: a, activity: Echo, faults: [{call: 1, lost: true}]}]":                                               {"needs an error that the guest gets"},
 		"cases: [{name: a, activity: Echo, faults: [{call: 1, delay: 5s}]}]":                                                {"imports no passthrough modules, so no call can have a fault"},
 		"cases: [{name: a, activity: Echo, cancel: {flags: [paused]}}]":                                                     {"cancel has to say when"},
-		"cases: [{name: a, activity: Echo, cancel: {units: 1, flags: [pausd]}}]":                                            {`there is no flag "pausd"; did you mean "paused"?`},
+		"cases: [{name: a, activity: Echo, cancel: {fuel: 1, flags: [pausd]}}]":                                             {`there is no flag "pausd"; did you mean "paused"?`},
 		"cases: [{name: a, activity: Echo, kill: {}}]":                                                                      {"kill says when"},
 		"cases: [{name: a, activity: Echo, info: {atempt: 2}}]":                                                             {`info has no key "atempt"; did you mean "attempt"?`},
 		"cases: [{name: a, activity: Echo, info: {attempt: two}}]":                                                          {":1:51: this is not what info has as attempt"},
@@ -127,8 +127,8 @@ func TestMistakes(t *testing.T) {
 		"cases: [{name: a, activity: Echo, args: [*x]}]":                                                                    {`there is no anchor "x"`},
 		"cases:\n  - name: a\n    activity: Echo\n    want:\n      output: 1\n      failure: {type: X}":                     {":6:7: want has output as well, and no run can meet both"},
 		"cases: [{name: a, activity: Echo, want: {output: 1, output_contains: {}}}]":                                        {"want has output as well"},
-		"cases: [{name: a, activity: Echo, want: {cancelled: true}}]":                                                       {"nothing asks the activity to cancel"},
-		"cases: [{name: a, activity: Echo, want: {units: 1, max_units: 2}}]":                                                {"want has units as well, which is exact"},
+		"cases: [{name: a, activity: Echo, want: {canceled: true}}]":                                                        {"nothing asks the activity to cancel"},
+		"cases: [{name: a, activity: Echo, want: {fuel: 1, max_fuel: 2}}]":                                                  {"want has units as well, which is exact"},
 		"cases: [{name: a, activity: Echo, want: {failure: {}}}]":                                                           {"this says nothing about the failure"},
 		"cases: [{name: a, activity: Echo, want: {output_contains: null}}]":                                                 {"every output contains null"},
 		"cases: [{name: a, activity: Echo, want: {output_matches: '('}}]":                                                   {"no regular expression"},
@@ -140,8 +140,8 @@ func TestMistakes(t *testing.T) {
 		"mounts: {/: {}}\ncases: [{name: a, activity: Echo}]":                                                               {":1:9: echo.wasm imports none"},
 		"module: files.wasm\ncases: [{name: a, activity: Hasty, files: {a: x}}]":                                            {`:2:44: "a" is not an absolute path`},
 		"module: files.wasm\ncases: [{name: a, activity: Hasty, files: {/a/../b: x}}]":                                      {`:2:44: "/a/../b" is not a clean path; write it as /b`},
-		"module: files.wasm\ncases: [{name: a, activity: Hasty, files: {/a: x, /a/b: y}}]":                                  {":2:51: /a would be a folder, and is a file too"},
-		"module: files.wasm\ncases: [{name: a, activity: Hasty, files: {/a/: x}}]":                                          {":2:44: /a/ ends with a slash, which makes it a folder, and has content"},
+		"module: files.wasm\ncases: [{name: a, activity: Hasty, files: {/a: x, /a/b: y}}]":                                  {":2:51: /a would be a directory, and is a file too"},
+		"module: files.wasm\ncases: [{name: a, activity: Hasty, files: {/a/: x}}]":                                          {":2:44: /a/ ends with a slash, which makes it a directory, and has content"},
 		"module: files.wasm\ncases: [{name: a, activity: Hasty, files: {/a: null}}]":                                        {":2:48: what is in a file is text, "},
 		"module: files.wasm\ncases: [{name: a, activity: Hasty, files: {/a: {tetx: x}}}]":                                   {`no key "tetx"; did you mean "text"?`},
 		"module: files.wasm\ncases: [{name: a, activity: Hasty, files: {/a: {head: {}}}}]":                                  {":2:48: what is in a file is text, "},
@@ -169,7 +169,7 @@ func TestMistakes(t *testing.T) {
 		t.Error(err)
 	}
 	// All mistakes at once, in order.
-	_, err := cases.Read(write(t, "cases:\n  - name: 1\n    activity: 2\n    want: {units: 0}\n"))
+	_, err := cases.Read(write(t, "cases:\n  - name: 1\n    activity: 2\n    want: {fuel: 0}\n"))
 	if err == nil || strings.Count(err.Error(), "\n") != 2 {
 		t.Error(err)
 	}
@@ -269,17 +269,17 @@ func TestWants(t *testing.T) {
 		echo + "[0], want: {output: null}":                                            "output",
 		echo + "[{$text: x}], want: {output: x}":                                      "output",
 		echo + "[1], want: {failure: {type: X}}":                                      "failure",
-		echo + "[1], cancel: {units: 1}, want: {cancelled: true}":                     "cancelled",
+		echo + "[1], cancel: {fuel: 1}, want: {canceled: true}":                       "canceled",
 		echo + "[1], want: {heartbeats: []}":                                          "",
 		echo + "[1], want: {heartbeats: [[]]}":                                        "heartbeats",
 		echo + "[1], want: {logs: [{}]}":                                              "logs",
-		echo + "[1], want: {calls: 0, max_units: 10000, max_memory: 4MiB}":            "",
+		echo + "[1], want: {calls: 0, max_fuel: 10000, max_memory: 4MiB}":             "",
 		echo + "[1], want: {calls: 1}":                                                "calls",
-		echo + "[1], want: {max_units: 1}":                                            "max_units",
+		echo + "[1], want: {max_fuel: 1}":                                             "max_fuel",
 		echo + "[1], want: {max_memory: 1KiB}":                                        "max_memory",
-		echo + "[1], want: {units: 1}":                                                "units",
-		echo + "[1], kill: {units: 1}":                                                "output",
-		echo + "[1], kill: {units: 1}, want: {failure: {type: OutOfUnits}}":           "",
+		echo + "[1], want: {fuel: 1}":                                                 "fuel",
+		echo + "[1], kill: {fuel: 1}":                                                 "output",
+		echo + "[1], kill: {fuel: 1}, want: {failure: {type: OutOfFuel}}":             "",
 		"activity: Info, info: {attempt: 3}, want: {output_contains: {attempt: 3}}":   "output_contains", // the guest gives no encoding
 		"activity: Info, info: {attempt: 3}, want: {output_matches: '\"attempt\":3'}": "",
 
@@ -318,13 +318,13 @@ func TestFailures(t *testing.T) {
 		}
 	}
 	for _, c := range []string{
-		"activity: WaitForFlags, cancel: {units: 1000}, want: {cancelled: null}",
-		"activity: WaitForFlags, cancel: {units: 1000, flags: [worker_stopping]}, want: {cancelled: true}",
+		"activity: WaitForFlags, cancel: {fuel: 1000}, want: {canceled: null}",
+		"activity: WaitForFlags, cancel: {fuel: 1000, flags: [worker_stopping]}, want: {canceled: true}",
 		"activity: Cancel, want: {failure: {type: UnexpectedCancel}}",
 		"activity: Trap, want: {failure: {type: WasmTrap}}",
-		"activity: Spin, kill: {units: 1000000}, want: {failure: {type: OutOfUnits}}",
+		"activity: Spin, kill: {fuel: 1000000}, want: {failure: {type: OutOfFuel}}",
 	} {
-		if result := run(t, write(t, "module: misbehave.wasm\nlimits: {units: 5000000, memory: 2MiB, output: 1KiB}\ncases:\n  - {name: a, "+c+"}\n"))[0]; !result.Passed() {
+		if result := run(t, write(t, "module: misbehave.wasm\nlimits: {fuel: 5000000, memory: 2MiB, output: 1KiB}\ncases:\n  - {name: a, "+c+"}\n"))[0]; !result.Passed() {
 			t.Errorf("%s: %s", c, result)
 		}
 	}
@@ -394,18 +394,18 @@ cases:
         a: [1]
         # inside
       max_memory: 8MiB
-      units: 1   # exact
+      fuel: 1   # exact
 
   # about the next
   - name: flow
     activity: Args
     args: [1, 2]
-    want: {output: 9, max_units: 1}
+    want: {output: 9, max_fuel: 1}
   - activity: Echo
     name: none
   - name: another ending
     activity: Echo
-    kill: {units: 1}
+    kill: {fuel: 1}
     want:
       output_contains: {a: 1}
       output_matches: x
@@ -426,13 +426,13 @@ cases:
 	if err != nil {
 		t.Fatal(err)
 	}
-	units := func(i int) string { return fmt.Sprint(results[i].Run.Units) }
+	units := func(i int) string { return fmt.Sprint(results[i].Run.Fuel) }
 	want := strings.NewReplacer(
 		"      output:\n        a: [1]\n        # inside\n", "      output: {a: [1, 2], text: \"with: colon\"}\n",
-		"units: 1   # exact", "units: "+units(1),
-		"want: {output: 9, max_units: 1}", "want: {output: 2, max_units: 1}",
-		"    name: none\n", "    name: none\n    want: {output: null, units: "+units(3)+"}\n",
-		"      output_contains: {a: 1}\n      output_matches: x\n      heartbeats:\n      - [1]\n      - [2]\n", "      failure:\n        type: OutOfUnits\n        message: \"activity Echo has used up its 1 units; raise max_units, or send it less\"\n        non_retryable: true\n      heartbeats: []\n",
+		"fuel: 1   # exact", "fuel: "+units(1),
+		"want: {output: 9, max_fuel: 1}", "want: {output: 2, max_fuel: 1}",
+		"    name: none\n", "    name: none\n    want: {output: null, fuel: "+units(3)+"}\n",
+		"      output_contains: {a: 1}\n      output_matches: x\n      heartbeats:\n      - [1]\n      - [2]\n", "      failure:\n        type: OutOfFuel\n        message: \"activity Echo has used up its 1 units; raise max_fuel, or send it less\"\n        non_retryable: true\n      heartbeats: []\n",
 	).Replace(before)
 	if string(got) != want {
 		t.Errorf("got %s\nwant %s", got, want)
@@ -459,7 +459,7 @@ cases:
 func TestRecord(t *testing.T) {
 	path := write(t, "")
 	dir := filepath.Dir(path)
-	f := &cases.File{Path: filepath.Join(dir, "recorded.test.yaml"), Module: filepath.Join(dir, "passthrough.wasm"), Start: time.Date(2026, 5, 1, 12, 0, 0, 5, time.UTC), Seed: -3, Limits: cases.Limits{Memory: 3 << 20, Units: 12345678}}
+	f := &cases.File{Path: filepath.Join(dir, "recorded.test.yaml"), Module: filepath.Join(dir, "passthrough.wasm"), Start: time.Date(2026, 5, 1, 12, 0, 0, 5, time.UTC), Seed: -3, Limits: cases.Limits{Memory: 3 << 20, Fuel: 12345678}}
 	frame, err := passthrough.EncodeFrame(map[string]any{"url": "https://example.com", "n": 1}, []byte{0, 255})
 	if err != nil {
 		t.Fatal(err)
@@ -559,7 +559,7 @@ cases:
   - {name: boastful, activity: Boastful, calls: [{call: greeter hello, request: binary, response: hi}]}
   - {name: refused, activity: Greedy, refuse_memory: 1, want: {output: {$base64: /////w==}}}
   - {name: granted, activity: Greedy, refuse_memory: 2, want: {output: {$base64: AQAAAA==}}}
-  - {name: killed, activity: Careful, kill: {units: 1}, want: {failure: {type: OutOfUnits}}}
+  - {name: killed, activity: Careful, kill: {fuel: 1}, want: {failure: {type: OutOfFuel}}}
 `)
 	want := map[string]string{
 		"careful": "", "hasty": "killed after ", "endless": "killed after ", "greedy": "with no more memory from request 1 on: output", "refused": "", "granted": "", "stubborn": "asked to cancel after ", "final": "with EIO for call 1 (greeter hello): end (at 2 points)", "killed": "",
@@ -714,7 +714,7 @@ files[/out/e]:
 			t.Errorf("%v, %v", result, err)
 		}
 	}
-	// Without mounts of the file, only cases that say something about files have a folder.
+	// Without mounts of the file, only cases that say something about files have a directory.
 	results = run(t, write(t, "module: "+module+`
 cases:
   - {name: with, activity: Files, args: [[[write, /a, x]]], files: {}, want: {output: [""]}}
@@ -738,7 +738,7 @@ cases:
   - {name: crashes, activity: crash, want: {failure: {message_matches: .}}}
   - {name: logs, activity: logs, args: [a message], want: {logs: [{level: WARN, message: a message, attrs: {answer: 42}}, {level: DEBUG}]}}
   - {name: goes on, activity: steps, args: [5], details: [2], want: {output: 2, heartbeats: [[3], [4], [5]]}}
-  - {name: cancels, activity: cancel, cancel: {heartbeats: 3}, want: {cancelled: cleaned up}}
+  - {name: cancels, activity: cancel, cancel: {heartbeats: 3}, want: {canceled: cleaned up}}
 `)
 	f, r := read(t, path), newRunner(t)
 	for _, c := range f.Cases {
@@ -839,17 +839,17 @@ func TestDocumentation(t *testing.T) {
 // A case is appended to the list of cases, wherever that is and however it is indented, or not at all.
 func TestAppend(t *testing.T) {
 	for before, want := range map[string]string{
-		"cases:\n- name: a\n  activity: Echo\n# about the limits\nlimits: {units: 100000}":              "cases:\n- name: a\n  activity: Echo\n- name: new\n  activity: Echo\n  args: [1]\n  want: {output: 1, units: 7}\n# about the limits\nlimits: {units: 100000}",
-		"limits: {units: 100000}\ncases:\n    - {activity: Echo,\n       name: a}":                      "",
-		"limits: {units: 100000}\ncases:\n    - activity: Echo\n      name: a":                          "limits: {units: 100000}\ncases:\n    - activity: Echo\n      name: a\n    - name: new\n      activity: Echo\n      args: [1]\n      want: {output: 1, units: 7}\n",
-		"limits: {units: 100000}\ncases: [{activity: Echo, name: a}]":                                   "",
-		"limits: {units: 100000}\ncases:\n  -\n    activity: Echo\n    name: a\n":                       "",
-		"limits: {units: 100000}\ncases:\n  - activity: Echo\n    name: a\n    args: [\"\n\n    x\"]\n": "limits: {units: 100000}\ncases:\n  - activity: Echo\n    name: a\n    args: [\"\n\n    x\"]\n  - name: new\n    activity: Echo\n    args: [1]\n    want: {output: 1, units: 7}\n",
+		"cases:\n- name: a\n  activity: Echo\n# about the limits\nlimits: {fuel: 100000}":              "cases:\n- name: a\n  activity: Echo\n- name: new\n  activity: Echo\n  args: [1]\n  want: {output: 1, fuel: 7}\n# about the limits\nlimits: {fuel: 100000}",
+		"limits: {fuel: 100000}\ncases:\n    - {activity: Echo,\n       name: a}":                      "",
+		"limits: {fuel: 100000}\ncases:\n    - activity: Echo\n      name: a":                          "limits: {fuel: 100000}\ncases:\n    - activity: Echo\n      name: a\n    - name: new\n      activity: Echo\n      args: [1]\n      want: {output: 1, fuel: 7}\n",
+		"limits: {fuel: 100000}\ncases: [{activity: Echo, name: a}]":                                   "",
+		"limits: {fuel: 100000}\ncases:\n  -\n    activity: Echo\n    name: a\n":                       "",
+		"limits: {fuel: 100000}\ncases:\n  - activity: Echo\n    name: a\n    args: [\"\n\n    x\"]\n": "limits: {fuel: 100000}\ncases:\n  - activity: Echo\n    name: a\n    args: [\"\n\n    x\"]\n  - name: new\n    activity: Echo\n    args: [1]\n    want: {output: 1, fuel: 7}\n",
 	} {
 		path := write(t, before)
-		f := &cases.File{Path: path, Module: filepath.Join(filepath.Dir(path), "echo.wasm"), Limits: cases.Limits{Units: 100000}}
+		f := &cases.File{Path: path, Module: filepath.Join(filepath.Dir(path), "echo.wasm"), Limits: cases.Limits{Fuel: 100000}}
 		output := hosttest.NewPayload(1)
-		err := f.Append(cases.Record("new", hosttest.Activity{Type: "Echo", Args: []any{1}}, &hosttest.Run{Output: &output, Units: 7}, nil))
+		err := f.Append(cases.Record("new", hosttest.Activity{Type: "Echo", Args: []any{1}}, &hosttest.Run{Output: &output, Fuel: 7}, nil))
 		got, _ := os.ReadFile(path)
 		switch {
 		case want == "" && (err == nil || string(got) != before):

@@ -151,16 +151,16 @@ func (w *Want) compare(run *hosttest.Run) (all []Difference) {
 		w.Failure.compare("failure", run.Failure(), add)
 	case w.Failure != nil:
 		add("failure", w.Failure.node().pretty(), ending(run))
-	case w.Cancelled != nil && outcome == hosttest.Cancelled:
-		if !w.Cancelled.Any && !samePayload(run.Output, w.Cancelled.Details) {
-			add("cancelled", payloadText(w.Cancelled.Details), payloadText(run.Output))
+	case w.Canceled != nil && outcome == hosttest.Canceled:
+		if !w.Canceled.Any && !samePayload(run.Output, w.Canceled.Details) {
+			add("canceled", payloadText(w.Canceled.Details), payloadText(run.Output))
 		}
-	case w.Cancelled != nil:
-		want := "cancelled"
-		if w.Cancelled.Details != nil {
-			want += " with " + payloadText(w.Cancelled.Details)
+	case w.Canceled != nil:
+		want := "canceled"
+		if w.Canceled.Details != nil {
+			want += " with " + payloadText(w.Canceled.Details)
 		}
-		add("cancelled", want, ending(run))
+		add("canceled", want, ending(run))
 	case outcome != hosttest.Completed:
 		want := "completed"
 		if w.Output != nil {
@@ -183,11 +183,11 @@ func (w *Want) compare(run *hosttest.Run) (all []Difference) {
 		add("calls", fmt.Sprint(*w.CallCount), listOf(run.Calls, callNode).pretty())
 	}
 	w.compareFiles(run.Files, add)
-	if w.Units > 0 && w.Units != run.Units {
-		add("units", fmt.Sprint(w.Units), fmt.Sprint(run.Units))
+	if w.Fuel > 0 && w.Fuel != run.Fuel {
+		add("fuel", fmt.Sprint(w.Fuel), fmt.Sprint(run.Fuel))
 	}
-	if w.MaxUnits > 0 && run.Units > w.MaxUnits {
-		add("max_units", fmt.Sprintf("at most %d", w.MaxUnits), fmt.Sprint(run.Units))
+	if w.MaxFuel > 0 && run.Fuel > w.MaxFuel {
+		add("max_fuel", fmt.Sprintf("at most %d", w.MaxFuel), fmt.Sprint(run.Fuel))
 	}
 	if w.MaxMemory > 0 && run.Memory > w.MaxMemory {
 		add("max_memory", fmt.Sprintf("at most %d bytes", w.MaxMemory), fmt.Sprintf("%d bytes", run.Memory))
@@ -461,11 +461,11 @@ func ending(run *hosttest.Run) string {
 	switch run.Outcome() {
 	case hosttest.Completed:
 		return "completed with " + payloadText(run.Output)
-	case hosttest.Cancelled:
+	case hosttest.Canceled:
 		if run.Output == nil {
-			return "cancelled"
+			return "canceled"
 		}
-		return "cancelled with " + payloadText(run.Output)
+		return "canceled with " + payloadText(run.Output)
 	}
 	if f := run.Failure(); f != nil {
 		return "failed: " + failureOf(f).node().pretty()

@@ -18,8 +18,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
 	"github.com/wasmworker/wasmworker/host/hosttest"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 	"github.com/wasmworker/wasmworker/host/sandbox"
@@ -184,7 +184,7 @@ func (d *decoder) decodeFile(root *node) *File {
 					}
 				},
 				"output": func(n *node) { f.Limits.Output = int(min(d.size(n), math.MaxInt32)) },
-				"units":  func(n *node) { f.Limits.Units = d.whole(n, 1, math.MaxInt64) },
+				"fuel":   func(n *node) { f.Limits.Fuel = d.whole(n, 1, math.MaxInt64) },
 			})
 		},
 		"mounts": func(n *node) { f.Mounts = d.mounts(n) },
@@ -218,7 +218,7 @@ func (d *decoder) mounts(root *node) hosttest.Mounts {
 	}
 	mounts, policy := hosttest.Mounts{}, &fsmod.Policy{Mounts: map[string]fsmod.Mount{}}
 	for i, name := range root.keys {
-		mounts[name], policy.Mounts[name] = false, fsmod.Mount{Folder: os.TempDir()} // the paths alone are checked
+		mounts[name], policy.Mounts[name] = false, fsmod.Mount{Directory: os.TempDir()} // the paths alone are checked
 		d.fields(root.items[i], "a mount", map[string]func(*node){"write": func(n *node) { mounts[name] = d.bool(n) }})
 	}
 	if err := policy.Validate(); err != nil {
@@ -298,9 +298,9 @@ func (d *decoder) decodeCase(root *node) *Case {
 		},
 		"cancel": func(n *node) { d.cancel(n, &c.Activity) },
 		"kill": func(n *node) {
-			d.fields(n, "kill", map[string]func(*node){"units": func(n *node) { c.Activity.Kill = d.whole(n, 1, math.MaxInt64) }})
+			d.fields(n, "kill", map[string]func(*node){"fuel": func(n *node) { c.Activity.Kill = d.whole(n, 1, math.MaxInt64) }})
 			if n.kind == kindMap && len(n.keys) == 0 {
-				d.fail(n.at, "kill says when: kill: {units: 100000}")
+				d.fail(n.at, "kill says when: kill: {fuel: 100000}")
 			}
 		},
 		"refuse_memory": func(n *node) { c.Activity.RefuseMemory = int(d.whole(n, 1, math.MaxInt32)) },
@@ -311,8 +311,8 @@ func (d *decoder) decodeCase(root *node) *Case {
 	}
 	d.fields(root, "a case", known)
 	if root.kind == kindMap {
-		if c.Want.Cancelled != nil && root.get("cancel") == nil {
-			d.fail(root.get("want").get("cancelled").at, "nothing asks the activity to cancel: say when, with the key cancel of the case")
+		if c.Want.Canceled != nil && root.get("cancel") == nil {
+			d.fail(root.get("want").get("canceled").at, "nothing asks the activity to cancel: say when, with the key cancel of the case")
 		}
 		for _, key := range []string{"name", "activity"} {
 			if root.get(key) == nil {
@@ -357,7 +357,7 @@ var flagNames = map[string]abi.Flags{
 func (d *decoder) cancel(n *node, a *hosttest.Activity) {
 	d.fields(n, "cancel", map[string]func(*node){
 		"heartbeats": func(n *node) { a.Cancel.Heartbeats = int(d.whole(n, 1, math.MaxInt32)) },
-		"units":      func(n *node) { a.Cancel.Units = d.whole(n, 1, math.MaxInt64) },
+		"fuel":       func(n *node) { a.Cancel.Fuel = d.whole(n, 1, math.MaxInt64) },
 		"calls":      func(n *node) { a.Cancel.Calls = int(d.whole(n, 1, math.MaxInt32)) },
 		"flags": func(n *node) {
 			d.list(n, func(n *node) {
@@ -369,7 +369,7 @@ func (d *decoder) cancel(n *node, a *hosttest.Activity) {
 			})
 		},
 	})
-	if n.kind == kindMap && a.Cancel == (hosttest.When{}) {
+	if n.kind == kindMap && a.Cancel == (hosttest.Trigger{}) {
 		d.fail(n.at, "cancel has to say when: after how many heartbeats, units or calls")
 	}
 }
@@ -549,13 +549,13 @@ func (d *decoder) decodeWant(root *node, w *Want) {
 		},
 		"output_matches": func(n *node) { w.OutputMatches = d.pattern(n) },
 		"failure":        func(n *node) { w.Failure = d.failure(n) },
-		"cancelled": func(n *node) {
-			w.Cancelled = &Cancelled{Any: n.kind == kindBool && n.text == "true"}
+		"canceled": func(n *node) {
+			w.Canceled = &Canceled{Any: n.kind == kindBool && n.text == "true"}
 			switch {
 			case n.kind == kindBool && n.text == "false":
-				d.fail(n.at, "cancelled is true, for any details, or the details; what else is expected says that it does not end as cancelled")
-			case !w.Cancelled.Any && n.kind != kindNull:
-				w.Cancelled.Details = new(d.payload(n))
+				d.fail(n.at, "canceled is true, for any details, or the details; what else is expected says that it does not end as canceled")
+			case !w.Canceled.Any && n.kind != kindNull:
+				w.Canceled.Details = new(d.payload(n))
 			}
 		},
 		"heartbeats": func(n *node) {
@@ -582,8 +582,8 @@ func (d *decoder) decodeWant(root *node, w *Want) {
 			w.Calls = &all
 		},
 		"files":      func(n *node) { w.Files = d.files(n, true) },
-		"units":      func(n *node) { w.Units = d.whole(n, 1, math.MaxInt64) },
-		"max_units":  func(n *node) { w.MaxUnits = d.whole(n, 1, math.MaxInt64) },
+		"fuel":       func(n *node) { w.Fuel = d.whole(n, 1, math.MaxInt64) },
+		"max_fuel":   func(n *node) { w.MaxFuel = d.whole(n, 1, math.MaxInt64) },
 		"max_memory": func(n *node) { w.MaxMemory = d.size(n) },
 	})
 	if root.kind != kindMap {
@@ -591,7 +591,7 @@ func (d *decoder) decodeWant(root *node, w *Want) {
 	}
 	// Expectations that exclude each other, or that would never be looked at, hide a mistake.
 	var first string
-	for _, key := range []string{"output", "output_contains", "output_matches", "failure", "cancelled"} {
+	for _, key := range []string{"output", "output_contains", "output_matches", "failure", "canceled"} {
 		n := root.get(key)
 		switch {
 		case n == nil:
@@ -602,8 +602,8 @@ func (d *decoder) decodeWant(root *node, w *Want) {
 			d.fail(root.keyAt[slices.Index(root.keys, key)], "want has %s as well, and no run can meet both", first)
 		}
 	}
-	if w.Units > 0 && w.MaxUnits > 0 {
-		d.fail(root.keyAt[slices.Index(root.keys, "max_units")], "want has units as well, which is exact: leave one out")
+	if w.Fuel > 0 && w.MaxFuel > 0 {
+		d.fail(root.keyAt[slices.Index(root.keys, "max_fuel")], "want has units as well, which is exact: leave one out")
 	}
 	if w.Failure != nil && *w.Failure == (Failure{}) {
 		d.fail(root.get("failure").at, "this says nothing about the failure: give a type, a message or another field")
@@ -662,7 +662,7 @@ func (d *decoder) checkModule(root *node, f *File) {
 		}
 		return place{1, 1}
 	}
-	module, err := catalog.Read(f.Module)
+	module, err := modules.Read(f.Module)
 	if err != nil {
 		hint := ""
 		if root.get("module") == nil {
@@ -676,11 +676,11 @@ func (d *decoder) checkModule(root *node, f *File) {
 	}
 	imports := map[string]bool{}
 	for _, imp := range module.Imports {
-		if name, function := passthrough.Answering(imp); name != "" {
+		if name, function := passthrough.Resolve(imp); name != "" {
 			imports[name+" "+function] = true
 		}
 	}
-	if !slices.ContainsFunc(module.Imports, func(imp catalog.Import) bool {
+	if !slices.ContainsFunc(module.Imports, func(imp modules.Import) bool {
 		return imp.Module == abi.ModuleWASI && strings.HasPrefix(imp.Name, "path_")
 	}) {
 		without := func(n *node, key string) {

@@ -14,7 +14,7 @@ import (
 
 // Explore runs a case, and then again and again, each time with one thing going wrong: its worker dies, or it is asked to cancel, after so many
 // units, a heartbeat or a call; a call fails, or its response is lost; or it gets no more memory. Wherever that is, the activity may complete as it should, end as
-// cancelled if it was asked to, or fail in a way that is retried, and the next attempt, which gets the details of its last heartbeat, has
+// canceled if it was asked to, or fail in a way that is retried, and the next attempt, which gets the details of its last heartbeat, has
 // to complete as it should. It finds the files that the one before has left. Between them, both have to make every call of the case. What does anything else is added to the differences.
 //
 // Points is over how many units deaths and cancellations are spread; each heartbeat, change of a file, call and request for memory is a point of its own as well: of
@@ -29,7 +29,7 @@ func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Re
 		return result, err
 	}
 	a := c.Activity
-	if result.Run.Outcome() != hosttest.Completed || a.Kill > 0 || a.RefuseMemory > 0 || len(a.Faults) > 0 || a.Cancel != (hosttest.When{}) {
+	if result.Run.Outcome() != hosttest.Completed || a.Kill > 0 || a.RefuseMemory > 0 || len(a.Faults) > 0 || a.Cancel != (hosttest.Trigger{}) {
 		result.Notes = append(result.Notes, "not explored: only cases that complete, and in which nothing goes wrong, are")
 		return result, nil
 	}
@@ -38,19 +38,19 @@ func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Re
 		return nil, err
 	}
 	e := &exploration{ctx: ctx, env: env, c: c, result: result, made: make([]bool, len(c.Calls)), seen: map[string]int{}}
-	e.limit = 10*result.Run.Units + 100_000_000
-	if f.Limits.Units > 0 {
-		e.limit = min(e.limit, f.Limits.Units)
+	e.limit = 10*result.Run.Fuel + 100_000_000
+	if f.Limits.Fuel > 0 {
+		e.limit = min(e.limit, f.Limits.Fuel)
 	}
 	// Where the heartbeats, the changes of files and the calls are.
 	var beats, changes, calls []int64
 	again := c.attempt(env)
 	again.Heartbeat = func(ctx context.Context, _ []sandbox.Payload) error {
-		beats = append(beats, sandbox.Units(ctx))
+		beats = append(beats, sandbox.FuelUsed(ctx))
 		return nil
 	}
-	again.Changed = func(ctx context.Context) { changes = append(changes, sandbox.Units(ctx)) }
-	e.attempt(again, func(ctx context.Context) { calls = append(calls, sandbox.Units(ctx)) })
+	again.Changed = func(ctx context.Context) { changes = append(changes, sandbox.FuelUsed(ctx)) }
+	e.attempt(again, func(ctx context.Context) { calls = append(calls, sandbox.FuelUsed(ctx)) })
 	var moments []int64
 	for _, at := range [][]int64{beats, slices.Compact(changes), calls} {
 		for i := range spread(len(at), 10*points) {
@@ -58,18 +58,18 @@ func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Re
 		}
 	}
 	for i := range int64(points) {
-		moments = append(moments, (i+1)*result.Run.Units/int64(points+1))
+		moments = append(moments, (i+1)*result.Run.Fuel/int64(points+1))
 	}
 	slices.Sort(moments)
 	for _, units := range slices.Compact(moments) {
 		if units > 0 && ctx.Err() == nil {
 			e.kill(units)
-			e.cancel(fmt.Sprintf("asked to cancel after %d units", units), hosttest.When{Units: units})
+			e.cancel(fmt.Sprintf("asked to cancel after %d units", units), hosttest.Trigger{Fuel: units})
 		}
 	}
 	for i := range spread(len(result.Run.Heartbeats), 10*points) {
 		if ctx.Err() == nil {
-			e.cancel(fmt.Sprintf("asked to cancel after heartbeat %d", i+1), hosttest.When{Heartbeats: i + 1})
+			e.cancel(fmt.Sprintf("asked to cancel after heartbeat %d", i+1), hosttest.Trigger{Heartbeats: i + 1})
 		}
 	}
 	for i := range spread(len(result.Run.Calls), 10*points) {
@@ -78,7 +78,7 @@ func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Re
 		}
 		call := result.Run.Calls[i]
 		name := fmt.Sprintf("call %d (%s)", i+1, callName(call.Module+" "+call.Function))
-		e.cancel("asked to cancel after "+name, hosttest.When{Calls: i + 1})
+		e.cancel("asked to cancel after "+name, hosttest.Trigger{Calls: i + 1})
 		e.fault("with EIO for "+name, hosttest.Fault{Call: i + 1, Err: &hosttest.CallError{Errno: abi.EIO, Message: "the connection was refused"}})
 		e.fault("with the response lost of "+name, hosttest.Fault{Call: i + 1, Lost: true, Err: &hosttest.CallError{Errno: abi.ETIMEDOUT, Message: "there was no response in time"}})
 	}
@@ -178,13 +178,13 @@ func (e *exploration) kill(units int64) {
 	e.judge(fmt.Sprintf("killed after %d units", units), run, strange, true)
 }
 
-func (e *exploration) cancel(point string, when hosttest.When) {
+func (e *exploration) cancel(point string, when hosttest.Trigger) {
 	e.cancels++
 	a := e.point()
 	a.Cancel = when
 	run, strange := e.attempt(a, nil)
 	switch run.Outcome() {
-	case hosttest.Cancelled:
+	case hosttest.Canceled:
 		return
 	case hosttest.Completed:
 		e.unnoticed++
@@ -218,7 +218,7 @@ func (e *exploration) refuse(request int) bool {
 // went wrong, and a case in which all goes well cannot have the answers. They may be why it has ended as it has, so they are told along with that.
 func (e *exploration) judge(point string, run *hosttest.Run, strange []Difference, killed bool) {
 	failure := run.Failure()
-	dead := failure != nil && failure.Type == abi.TypeOutOfUnits
+	dead := failure != nil && failure.Type == abi.TypeOutOfFuel
 	switch {
 	case run.Outcome() == hosttest.Completed:
 		if wrong := e.outcome(run); len(wrong) > 0 {

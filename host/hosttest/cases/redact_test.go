@@ -53,16 +53,16 @@ func TestRecordHasNoSecrets(t *testing.T) {
 	}
 	failure := &abi.Failure{Type: "Wrong " + revealed, Message: key, Details: []json.RawMessage{text}, Cause: &abi.Failure{Message: revealed}}
 	for name, run := range map[string]*hosttest.Run{
-		"completed": {Output: &payload, Calls: calls, Units: 5},
-		"failed":    {Err: failure, Calls: calls, Units: 5},
-		"cancelled": {Err: &sandbox.CancelledError{Details: &payload}, Output: &payload, Calls: calls, Units: 5},
+		"completed": {Output: &payload, Calls: calls, Fuel: 5},
+		"failed":    {Err: failure, Calls: calls, Fuel: 5},
+		"canceled":  {Err: &sandbox.CanceledError{Details: &payload}, Output: &payload, Calls: calls, Fuel: 5},
 	} {
 		path := filepath.Join(t.TempDir(), name+cases.Suffix)
 		f := &cases.File{Path: path, Module: testbed.Guest(t, "testdata/guests/calls")}
-		a.Cancel.Heartbeats = map[string]int{"cancelled": 1}[name]
+		a.Cancel.Heartbeats = map[string]int{"canceled": 1}[name]
 		c := cases.Record("recorded", a, run, cases.Secrets{key, "abc"})
-		if c.Want.Units != 0 {
-			t.Errorf("%s: it wants %d units, which the replay does not take", name, c.Want.Units)
+		if c.Want.Fuel != 0 {
+			t.Errorf("%s: it wants %d units, which the replay does not take", name, c.Want.Fuel)
 		}
 		if err := f.Append(c); err != nil {
 			t.Fatal(err)
@@ -87,8 +87,8 @@ func TestRecordHasNoSecrets(t *testing.T) {
 	if text := "abc, and no more"; (cases.Secrets{"abc", ""}).Redact(text) != text {
 		t.Error("short secrets are looked for")
 	}
-	c := cases.Record("recorded", hosttest.Activity{Type: "Ask", Args: []any{"abc"}}, &hosttest.Run{Units: 5}, cases.Secrets{key})
-	if c.Want.Units != 5 {
+	c := cases.Record("recorded", hosttest.Activity{Type: "Ask", Args: []any{"abc"}}, &hosttest.Run{Fuel: 5}, cases.Secrets{key})
+	if c.Want.Fuel != 5 {
 		t.Error("a record without secrets wants no units")
 	}
 }

@@ -25,7 +25,7 @@ type Runner struct {
 	envs map[surroundings]*environment
 }
 
-// NewRunner makes a runner, which must be closed. Compiled modules are kept in the folder, see [hosttest.Options].
+// NewRunner makes a runner, which must be closed. Compiled modules are kept in the directory, see [hosttest.Options].
 func NewRunner(cacheDir string) *Runner {
 	return &Runner{cacheDir: cacheDir, envs: map[surroundings]*environment{}}
 }
@@ -61,7 +61,7 @@ func (r *Runner) Close() error {
 	return errors.Join(errs...)
 }
 
-// mounts are the folders that a case has.
+// mounts are the directories that a case has.
 func (f *File) mounts(c *Case) hosttest.Mounts {
 	if f.Mounts == nil && (c.Activity.Files != nil || c.Want.Files != nil) {
 		return hosttest.Mounts{"/": true}
@@ -89,7 +89,7 @@ func (r *Runner) env(ctx context.Context, f *File, c *Case, interpreter bool) (*
 	e.once.Do(func() {
 		e.env, e.err = hosttest.Open(ctx, hosttest.Options{
 			Modules:  []string{f.Module},
-			Defaults: sandbox.Options{Env: env, MemoryLimit: f.Limits.Memory, MaxOutput: f.Limits.Output, MaxUnits: f.Limits.Units},
+			Defaults: sandbox.Options{Env: env, MemoryLimit: f.Limits.Memory, MaxOutput: f.Limits.Output, MaxFuel: f.Limits.Fuel},
 			Start:    f.Start, Seed: f.Seed, Mounts: f.mounts(c), Interpreter: interpreter, CacheDir: r.cacheDir,
 		})
 	})
@@ -157,7 +157,7 @@ func firstDifference(a, b *hosttest.Run) Difference {
 		}
 		add("files", fmt.Sprint(len(run.Files)))
 		add("outcome", ending(run))
-		add("units", fmt.Sprint(run.Units))
+		add("fuel", fmt.Sprint(run.Fuel))
 		add("memory", fmt.Sprint(run.Memory))
 		return all
 	}

@@ -19,7 +19,7 @@ import (
 )
 
 // Record makes a case of an attempt and of what was seen of it: its calls are answered as they were, and it should end
-// as it did, with as many units of computation. Set Want.Units to 0 where the attempt had another clock or other random numbers than the
+// as it did, with as many units of fuel. Set Want.Fuel to 0 where the attempt had another clock or other random numbers than the
 // case will have. The activity's Answer, Patience and faults are not recorded: what they did is in the calls.
 //
 // Secrets are redacted wherever they are, and what `secret reveal` answered is one: the guest gets REDACTED in the replay, and goes on with
@@ -29,14 +29,14 @@ func Record(name string, a hosttest.Activity, run *hosttest.Run, secrets Secrets
 	a, run, redacted := redact(a, run, secrets)
 	c := record(name, a, run)
 	if redacted {
-		c.Want.Units = 0
+		c.Want.Fuel = 0
 	}
 	return c
 }
 
 func record(name string, a hosttest.Activity, run *hosttest.Run) *Case {
 	c := &Case{Name: name, Activity: a}
-	c.Activity.Answer, c.Activity.Heartbeat, c.Activity.Changed, c.Activity.Patience, c.Activity.Faults, c.Activity.Info = nil, nil, nil, 0, nil, nil
+	c.Activity.Answer, c.Activity.Heartbeat, c.Activity.Changed, c.Activity.Timeout, c.Activity.Faults, c.Activity.Info = nil, nil, nil, 0, nil, nil
 	if a.Info != nil {
 		c.Info, _ = json.Marshal(a.Info) // which has nothing that cannot be JSON
 	}
@@ -49,15 +49,15 @@ func record(name string, a hosttest.Activity, run *hosttest.Run) *Case {
 		}
 		c.Calls = append(c.Calls, call)
 	}
-	c.Want.Units = run.Units
+	c.Want.Fuel = run.Fuel
 	switch run.Outcome() {
 	case hosttest.Completed:
 		c.Want.Output = run.Output
 		if run.Output == nil {
 			c.Want.Output = new(hosttest.NewPayload(nil))
 		}
-	case hosttest.Cancelled:
-		c.Want.Cancelled = &Cancelled{Details: run.Output}
+	case hosttest.Canceled:
+		c.Want.Canceled = &Canceled{Details: run.Output}
 	case hosttest.Failed:
 		c.Want.Failure = failureOf(run.Failure())
 	}
@@ -186,8 +186,8 @@ func (f *File) header() *node {
 	if f.Limits.Output != 0 {
 		limits.set("output", sizeNode(uint64(f.Limits.Output)))
 	}
-	if f.Limits.Units != 0 {
-		limits.set("units", number(f.Limits.Units))
+	if f.Limits.Fuel != 0 {
+		limits.set("fuel", number(f.Limits.Fuel))
 	}
 	if len(limits.keys) > 0 {
 		n.set("limits", limits)
@@ -239,13 +239,13 @@ func (c *Case) node() *node {
 	if len(c.Calls) > 0 {
 		n.set("calls", listOf(c.Calls, answerNode))
 	}
-	if w := a.Cancel; w != (hosttest.When{}) {
+	if w := a.Cancel; w != (hosttest.Trigger{}) {
 		cancel := &node{kind: kindMap}
 		if w.Heartbeats > 0 {
 			cancel.set("heartbeats", number(w.Heartbeats))
 		}
-		if w.Units > 0 {
-			cancel.set("units", number(w.Units))
+		if w.Fuel > 0 {
+			cancel.set("fuel", number(w.Fuel))
 		}
 		if w.Calls > 0 {
 			cancel.set("calls", number(w.Calls))
@@ -262,7 +262,7 @@ func (c *Case) node() *node {
 		n.set("cancel", cancel)
 	}
 	if a.Kill > 0 {
-		n.set("kill", mapOf("units", number(a.Kill)))
+		n.set("kill", mapOf("fuel", number(a.Kill)))
 	}
 	if a.RefuseMemory > 0 {
 		n.set("refuse_memory", number(a.RefuseMemory))
@@ -290,19 +290,19 @@ func (w *Want) node() *node {
 	if w.Failure != nil {
 		n.set("failure", w.Failure.node())
 	}
-	if w.Cancelled != nil {
-		n.set("cancelled", w.Cancelled.node())
+	if w.Canceled != nil {
+		n.set("canceled", w.Canceled.node())
 	}
 	if w.Heartbeats != nil {
 		n.set("heartbeats", heartbeatsNode(*w.Heartbeats))
 	}
-	if w.Units > 0 {
-		n.set("units", number(w.Units))
+	if w.Fuel > 0 {
+		n.set("fuel", number(w.Fuel))
 	}
 	return n
 }
 
-func (c *Cancelled) node() *node {
+func (c *Canceled) node() *node {
 	switch {
 	case c.Any:
 		return &node{kind: kindBool, text: "true"}
@@ -315,7 +315,7 @@ func (c *Cancelled) node() *node {
 }
 
 // Update rewrites, in the file, what was expected of cases and is not so, and writes expectations for cases that have none: how they
-// end, and their units. Everything else stays as it is, comments too. Limits and patterns (max_units, max_memory, output_contains,
+// end, and their units. Everything else stays as it is, comments too. Limits and patterns (max_fuel, max_memory, output_contains,
 // output_matches, message_matches) are not rewritten. It returns how many cases were changed; the error joins why others cannot be, and
 // none of it if the file could not be written.
 func (f *File) Update(results []*Result) (changed int, err error) {
@@ -367,7 +367,7 @@ func (r *Result) edits() (all []edit) {
 	}
 	seen := record(c.Name, c.Activity, run).Want
 	if c.source.get("want") == nil {
-		if seen.Cancelled != nil || seen.Failure != nil || seen.Output != nil {
+		if seen.Canceled != nil || seen.Failure != nil || seen.Output != nil {
 			n := seen.node()
 			for i, key := range n.keys {
 				all = append(all, edit{key, "", n.items[i]})
@@ -383,7 +383,7 @@ func (r *Result) edits() (all []edit) {
 	want := c.source.get("want")
 	var endings []string
 	for _, key := range want.keys {
-		if slices.Contains([]string{"output", "output_contains", "output_matches", "failure", "cancelled"}, key) {
+		if slices.Contains([]string{"output", "output_contains", "output_matches", "failure", "canceled"}, key) {
 			endings = append(endings, key)
 		}
 	}
@@ -420,8 +420,8 @@ func (r *Result) edits() (all []edit) {
 	if w.CallCount != nil && differs("calls") {
 		all = append(all, edit{"calls", "", number(len(run.Calls))})
 	}
-	if w.Units > 0 && differs("units") {
-		all = append(all, edit{"units", "", number(run.Units)})
+	if w.Fuel > 0 && differs("fuel") {
+		all = append(all, edit{"fuel", "", number(run.Fuel)})
 	}
 	return all
 }

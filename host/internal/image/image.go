@@ -1,4 +1,4 @@
-// Package image gives WebAssembly instances linear memories that can be set back to
+// Package image gives WebAssembly instances linear memories that can be reset to
 // what they were after initialisation, cheaply, and that the instances of a module share.
 //
 // A [Memory] is the linear memory of one instance, handed to wazero as its allocator.
@@ -10,7 +10,7 @@
 //
 // Nothing that is in the memory: after Reset every byte is that of the image, the
 // memory has the image's size, and what the guest grows later is zero. What is not in
-// the linear memory is not touched, and is for the caller to set back: globals, tables,
+// the linear memory is not touched, and is for the caller to reset: globals, tables,
 // dropped segments, what the host keeps about the instance. After an error of Reset the
 // memory may be anything: the instance must not be used again.
 //
@@ -76,26 +76,26 @@ var (
 )
 
 // Refusal is why a guest was refused to grow its memory.
-type Refusal uint8
+type GrowFailure uint8
 
 // The refusals.
 const (
-	NotRefused      Refusal = iota
-	RefusedByLimit          // the memory's own limit
-	RefusedByBudget         // the limit for all memories together
-	RefusedBySystem         // the operating system had no more
+	NoGrowFailure      GrowFailure = iota
+	GrowOverLimit                  // the memory's own limit
+	GrowOverBudget                 // the limit for all memories together
+	GrowNoSystemMemory             // the operating system had no more
 )
 
 // String names what refused.
-func (r Refusal) String() string {
+func (r GrowFailure) String() string {
 	switch r {
-	case NotRefused:
+	case NoGrowFailure:
 		return "none"
-	case RefusedByLimit:
+	case GrowOverLimit:
 		return "limit"
-	case RefusedByBudget:
+	case GrowOverBudget:
 		return "budget"
-	case RefusedBySystem:
+	case GrowNoSystemMemory:
 		return "system"
 	}
 	return fmt.Sprintf("Refusal(%d)", uint8(r))
@@ -123,7 +123,7 @@ type Memory struct {
 	image   *Image // what Reset goes back to; nil until Snapshot
 	size    uint64 // what the guest has
 	charged uint64 // taken from the budget: size, or more
-	refusal Refusal
+	refusal GrowFailure
 
 	allocated bool // the instance has a memory, and it is this one
 	shrinking bool // Reallocate is called by Reset, not by the guest
@@ -202,23 +202,23 @@ func (m *Memory) Reallocate(size uint64) []byte {
 		m.size = m.image.size
 		return m.region.shrink(m.size)
 	case size > m.config.Limit:
-		m.refusal = RefusedByLimit
+		m.refusal = GrowOverLimit
 		return nil
 	case m.refuse > 0:
 		if m.requests++; m.requests >= m.refuse {
-			m.refusal = RefusedBySystem
+			m.refusal = GrowNoSystemMemory
 			return nil
 		}
 	}
 	had := m.charged
 	if !m.charge(size) {
-		m.refusal = RefusedByBudget
+		m.refusal = GrowOverBudget
 		return nil
 	}
 	buf, err := m.region.grow(size)
 	if err != nil {
 		m.discharge(had)
-		m.refusal = RefusedBySystem
+		m.refusal = GrowNoSystemMemory
 		return nil
 	}
 	m.size = size
@@ -226,7 +226,7 @@ func (m *Memory) Reallocate(size uint64) []byte {
 }
 
 // RefuseFrom makes the n-th request to grow from now on, and all after it, be refused as if the system had no memory. 0: none is.
-func (m *Memory) RefuseFrom(n int) { m.requests, m.refuse = 0, n }
+func (m *Memory) FailGrowFrom(n int) { m.requests, m.refuse = 0, n }
 
 // Free implements [experimental.LinearMemory]. It does nothing: see [Memory.Close].
 func (m *Memory) Free() {}
@@ -245,9 +245,9 @@ func (m *Memory) Private() (bytes uint64, ok bool) {
 }
 
 // TakeRefusal returns why the guest was last refused memory since TakeRefusal was last called.
-func (m *Memory) TakeRefusal() Refusal {
+func (m *Memory) TakeGrowFailure() GrowFailure {
 	r := m.refusal
-	m.refusal = NotRefused
+	m.refusal = NoGrowFailure
 	return r
 }
 
@@ -305,7 +305,7 @@ func (m *Memory) Reset(mem api.Memory) error {
 	if size := m.image.size; size > m.size {
 		// A further instance, when the guest grew its memory during initialisation.
 		if _, ok := mem.Grow(uint32((size - m.size) / wasmPage)); !ok {
-			return fmt.Errorf("image: the memory could not be grown to the image's %d bytes (%v)", size, m.TakeRefusal())
+			return fmt.Errorf("image: the memory could not be grown to the image's %d bytes (%v)", size, m.TakeGrowFailure())
 		}
 	} else if size < m.size {
 		m.shrinking = true

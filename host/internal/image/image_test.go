@@ -445,12 +445,12 @@ func TestRefusals(t *testing.T) {
 		budget := NewBudget(14 * wasmPage)
 		i := h.first(sys, Config{Min: wasmPage, Limit: 8 * wasmPage, Budget: budget})
 		const refused = 0xffffffff
-		grow := func(i *instance, pages, want uint64, why Refusal) {
+		grow := func(i *instance, pages, want uint64, why GrowFailure) {
 			t.Helper()
 			if got := i.call("grow", pages); got != want {
 				t.Errorf("memory.grow %d returned %d; want %d", pages, int32(got), int32(want))
 			}
-			if got := i.memory.TakeRefusal(); got != why {
+			if got := i.memory.TakeGrowFailure(); got != why {
 				t.Errorf("after memory.grow %d: refused by %v; want %v", pages, got, why)
 			}
 		}
@@ -464,18 +464,18 @@ func TestRefusals(t *testing.T) {
 		image := i.snapshot()
 		used(6)
 		want := i.contents()
-		grow(i, 6, refused, RefusedByLimit)
-		grow(i, 1, 3, NotRefused)
-		grow(i, 5, refused, RefusedByLimit)
+		grow(i, 6, refused, GrowOverLimit)
+		grow(i, 1, 3, NoGrowFailure)
+		grow(i, 5, refused, GrowOverLimit)
 		used(7)
 		i.mustBe(append(bytes.Clone(want), make([]byte, wasmPage)...))
 
 		j := h.further(image)
 		used(10)
-		grow(j, 4, 3, NotRefused)
+		grow(j, 4, 3, NoGrowFailure)
 		used(14)
-		grow(j, 1, refused, RefusedByBudget)
-		grow(i, 1, refused, RefusedByBudget)
+		grow(j, 1, refused, GrowOverBudget)
+		grow(i, 1, refused, GrowOverBudget)
 		if _, err := image.NewMemory(); !errors.Is(err, ErrBudget) {
 			t.Errorf("a memory beyond the budget: %v", err)
 		}
@@ -488,7 +488,7 @@ func TestRefusals(t *testing.T) {
 		used(10)
 		i.reset()
 		used(9)
-		if got := i.memory.TakeRefusal(); got != RefusedByBudget {
+		if got := i.memory.TakeGrowFailure(); got != GrowOverBudget {
 			t.Errorf("refused by %v after a reset", got)
 		}
 		j.mustBe(want)
@@ -520,7 +520,7 @@ func TestRefusals(t *testing.T) {
 		i = h.first(sys, Config{Min: wasmPage, Limit: 8 * wasmPage, Budget: budget})
 		used(3)
 		i.memory.region = full{i.memory.region}
-		grow(i, 1, refused, RefusedBySystem)
+		grow(i, 1, refused, GrowNoSystemMemory)
 		used(3)
 		i.mustBe(want)
 	})

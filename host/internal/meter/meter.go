@@ -8,7 +8,7 @@
 //     time, with [ErrStopped]. This is all there is to stopping: what ends one context stops
 //     no other run, and a context that has ended before stops the run before its first
 //     instruction.
-//   - When the budget is spent, the code ends with [ErrOutOfUnits].
+//   - When the budget is spent, the code ends with [ErrOutOfFuel].
 //   - The number of units that a run used is the same whenever the same code does the same
 //     work, in wazero's compiler and in its interpreter, and however often it was rescheduled
 //     meanwhile. A budget of as many units suffices, and one unit less does not.
@@ -80,8 +80,8 @@ const (
 const Unlimited = math.MaxInt64
 
 var (
-	// ErrOutOfUnits is what the error of a run is that has spent its budget.
-	ErrOutOfUnits = errors.New("out of units")
+	// ErrOutOfFuel is what the error of a run is that has spent its budget.
+	ErrOutOfFuel = errors.New("out of units")
 	// ErrStopped is what the error of a run is whose context has ended. It is that context's cause, too.
 	ErrStopped = errors.New("stopped")
 )
@@ -117,7 +117,7 @@ type key struct{} // of the meter in the context of a run
 // function is code like any other. The code finds its meter in the context that f gets, so f
 // has to pass that on. Code that runs without it is refused.
 //
-// Run returns how many units were used, and the error of f. This is an [ErrOutOfUnits] or
+// Run returns how many units were used, and the error of f. This is an [ErrOutOfFuel] or
 // [ErrStopped] if the code was ended, provided that f returns the error that wazero gives it.
 // An instance whose code was ended is in the middle of something, and to be dropped.
 //
@@ -183,7 +183,7 @@ func refill(ctx context.Context, mod api.Module, stack []uint64) {
 		m.left += charge
 		m.fuel.Set(0)
 		if over {
-			panic(ErrOutOfUnits)
+			panic(ErrOutOfFuel)
 		}
 		panic(stopped(ctx))
 	}

@@ -317,7 +317,7 @@ func TestBudget(t *testing.T) {
 				t.Errorf("%s with a budget of %d used %d, %v", c.function, units, used, err)
 			}
 			for _, budget := range []int64{units - 1, units / 2, 1, 0, -1, math.MinInt64} {
-				if used, err := call(budget); used > max(budget, 0) || !errors.Is(err, ErrOutOfUnits) {
+				if used, err := call(budget); used > max(budget, 0) || !errors.Is(err, ErrOutOfFuel) {
 					t.Errorf("%s with a budget of %d of %d used %d, %v", c.function, budget, units, used, err)
 				}
 			}
@@ -441,7 +441,7 @@ func TestStop(t *testing.T) {
 
 				// The budget ends it as well.
 				in = instantiate(t, rt, binary)
-				if _, used, err := in.call(context.Background(), 1_000_000, f); !errors.Is(err, ErrOutOfUnits) || used > 1_000_000 {
+				if _, used, err := in.call(context.Background(), 1_000_000, f); !errors.Is(err, ErrOutOfFuel) || used > 1_000_000 {
 					t.Errorf("with a budget, it used %d units: %v", used, err)
 				}
 				in.Close(context.Background())
@@ -534,7 +534,7 @@ func TestStart(t *testing.T) {
 		if _, err := run("../../../testdata/wat/startloop.wasm", ctx, Unlimited); !errors.Is(err, ErrStopped) {
 			t.Errorf("an endless start function: %v", err)
 		}
-		if used, err := run("../../../testdata/wat/startloop.wasm", context.Background(), 12_345); !errors.Is(err, ErrOutOfUnits) || used != 12_345 {
+		if used, err := run("../../../testdata/wat/startloop.wasm", context.Background(), 12_345); !errors.Is(err, ErrOutOfFuel) || used != 12_345 {
 			t.Errorf("an endless start function with a budget used %d units: %v", used, err)
 		}
 		units, err := run("testdata/start.wasm", context.Background(), Unlimited)
@@ -544,7 +544,7 @@ func TestStart(t *testing.T) {
 		if used, err := run("testdata/start.wasm", context.Background(), units); err != nil || used != units {
 			t.Errorf("with a budget of %d, it used %d units: %v", units, used, err)
 		}
-		if _, err := run("testdata/start.wasm", context.Background(), units-1); !errors.Is(err, ErrOutOfUnits) {
+		if _, err := run("testdata/start.wasm", context.Background(), units-1); !errors.Is(err, ErrOutOfFuel) {
 			t.Errorf("with a budget of %d, that is one too few, the error is %v", units-1, err)
 		}
 	})
@@ -604,7 +604,7 @@ func TestParallel(t *testing.T) {
 					if _, _, err := in.call(context.Background(), Unlimited, "fib", 12); err != nil {
 						t.Error(err)
 					}
-					if _, _, err := in.call(context.Background(), int64(1000*i+100*j), "fib", 24); !errors.Is(err, ErrOutOfUnits) {
+					if _, _, err := in.call(context.Background(), int64(1000*i+100*j), "fib", 24); !errors.Is(err, ErrOutOfFuel) {
 						t.Error(err)
 					}
 				}

@@ -8,7 +8,7 @@ import (
 // StatePrefix begins the names under which [Expose] exports globals.
 const StatePrefix = "wasmworker:state/"
 
-// Exposed is a module whose state can be read and set back from outside.
+// Exposed is a module whose state can be read and reset from outside.
 type Exposed struct {
 	// Binary is the module. It is to be instrumented yet.
 	Binary []byte
@@ -22,7 +22,7 @@ type Exposed struct {
 	// Globals are the names under which the mutable globals are exported.
 	Globals []string
 	// Irreversible says which part of an instance's state the code can change and nobody
-	// can set back, or "".
+	// can reset, or "".
 	Irreversible string
 
 	keepData bool // something needs the data segments
@@ -53,7 +53,7 @@ var irreversible = map[int]string{
 }
 
 // Expose exports the mutable globals of a module, finds out whether the rest of its state
-// can be set back, takes the data segments out if it can, and makes two changes to limits: the growth of
+// can be reset, takes the data segments out if it can, and makes two changes to limits: the growth of
 // tables is capped at maxTable elements each, which the runtime does not limit; and a memory may
 // grow by a page more than it declares, since wazero shrinks one by way of growing it. Whoever
 // instantiates the module has to limit it to what it declared.
@@ -137,7 +137,7 @@ func (e *Exposed) globals(m *module, s *section) (mutable []int) {
 	return mutable
 }
 
-// code looks for instructions whose effect cannot be set back, and for those that need the data segments.
+// code looks for instructions whose effect cannot be reset, and for those that need the data segments.
 func (e *Exposed) code(m *module, r *reader, n int) {
 	for range n {
 		body := r.part("the function")

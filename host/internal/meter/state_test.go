@@ -65,7 +65,7 @@ func TestExposedAndInstrumentedIsValid(t *testing.T) {
 	}
 }
 
-// Expose names the globals and what cannot be set back, and caps tables.
+// Expose names the globals and what cannot be reset, and caps tables.
 func TestExpose(t *testing.T) {
 	all := repositoryModules(t)
 	misbehave, err := meter.Expose(all[filepath.Join("..", "..", "..", "testdata", "wat", "misbehave.wasm")], 1<<16)

@@ -17,7 +17,7 @@ import (
 const PageSize = 64 << 10
 
 // Module is what [Parse] reads from a binary.
-type Module struct {
+type Binary struct {
 	Types    []FuncType
 	Imports  []Import
 	Funcs    []uint32 // type indices of the functions that the module defines itself
@@ -145,7 +145,7 @@ var ErrNotWasm = errors.New(`this is not a WebAssembly binary: it does not begin
 const maxItems = 1 << 20 // of any vector: far above real modules, far below what would hurt to allocate
 
 // FuncType returns the type of the function with the given index, imports counted first.
-func (m *Module) FuncType(index uint32) (FuncType, bool) {
+func (m *Binary) FuncType(index uint32) (FuncType, bool) {
 	if uint64(index) < uint64(len(m.imported)) {
 		return m.imported[index], true
 	}
@@ -160,7 +160,7 @@ func (m *Module) FuncType(index uint32) (FuncType, bool) {
 // start section. Of the other sections it checks that every count and size in them
 // fits, and no more; it does not validate the module: a compiler does that. It never
 // panics, whatever the input.
-func Parse(binary []byte) (*Module, error) {
+func Parse(binary []byte) (*Binary, error) {
 	if len(binary) < 8 {
 		if len(binary) >= 4 && string(binary[:4]) == "\x00asm" {
 			return nil, errors.New("the file is truncated: it ends within the 8 bytes of the header; build or copy it again")
@@ -178,7 +178,7 @@ func Parse(binary []byte) (*Module, error) {
 		return nil, fmt.Errorf("unknown binary version % x; version 1 is the one that is supported", version)
 	}
 	r := &reader{data: binary, pos: 8}
-	m := &Module{}
+	m := &Binary{}
 	last := byte(0)
 	for r.pos < len(r.data) {
 		start := r.pos
@@ -221,7 +221,7 @@ func Parse(binary []byte) (*Module, error) {
 // The rest is custom sections, which may stand anywhere, and the count of data segments.
 func isRead(id byte) bool { return id >= 1 && id <= 11 }
 
-func (m *Module) section(id byte, r *reader) error {
+func (m *Binary) section(id byte, r *reader) error {
 	switch id {
 	case 0:
 		return r.custom()
@@ -300,7 +300,7 @@ func (m *Module) section(id byte, r *reader) error {
 	return nil
 }
 
-func (m *Module) importEntry(r *reader) error {
+func (m *Binary) importEntry(r *reader) error {
 	var imp Import
 	var err error
 	if imp.Module, err = r.name(); err != nil {

@@ -390,7 +390,7 @@ func FuzzParse(f *testing.F) {
 }
 
 // use calls every method.
-func use(m *wasm.Module) {
+func use(m *wasm.Binary) {
 	for _, e := range m.Exports {
 		typ, _ := m.FuncType(e.Index)
 		_ = typ.String() + e.Kind.String()
@@ -400,7 +400,7 @@ func use(m *wasm.Module) {
 	}
 }
 
-func parse(t testing.TB, data []byte) *wasm.Module {
+func parse(t testing.TB, data []byte) *wasm.Binary {
 	t.Helper()
 	m, err := wasm.Parse(data)
 	if err != nil {
@@ -422,7 +422,7 @@ func newCompiler(t testing.TB) compiler {
 
 // compare checks that the compiler sees the imports and exports that Parse does. The
 // error is the compiler's, of a module that is not valid.
-func (c compiler) compare(t *testing.T, m *wasm.Module, data []byte) error {
+func (c compiler) compare(t *testing.T, m *wasm.Binary, data []byte) error {
 	t.Helper()
 	compiled, err := c.runtime.CompileModule(context.Background(), data)
 	if err != nil {

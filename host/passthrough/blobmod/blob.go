@@ -1,15 +1,15 @@
 // Package blobmod is the passthrough module blob: guests read and write objects in the buckets that the operator has defined and
-// the policy names: folders, and stores such as S3. abi/SPEC.md describes it as a guest sees it.
+// the policy names: directories, and stores such as S3. abi/SPEC.md describes it as a guest sees it.
 //
 // What keeps a guest within its policy:
 //
 //   - Deny by default: a bucket must be named, a key must have one of its prefixes, and writing is a grant of its own.
 //   - Keys are taken in one form only, so that no store finds another object by a key than the one whose prefix was compared.
 //   - Credentials are the host's. No URL, address or path gets into an error.
-//   - A folder's files are opened below it and nowhere else, without following links.
+//   - A directory's files are opened below it and nowhere else, without following links.
 //   - What is open has an end: a number of streams, a size, a time for each operation, and the end of the activity.
 //
-// Folders and mem:// are part of this package. Other schemes come with a blank import, as with database/sql: packages s3, gcs
+// Directories and mem:// are part of this package. Other schemes come with a blank import, as with database/sql: packages s3, gcs
 // and azure beside this one.
 package blobmod
 

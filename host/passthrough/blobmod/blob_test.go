@@ -237,8 +237,8 @@ func TestList(t *testing.T) {
 		a := begin(t, newModule(t, s.Options), everything("things"))
 		all := []string{"a", "a-b", "a/1", "a/2/x", "a/2/y", "a/3", "a0", "b/c/d/e", "b/c/d/f", "first page", "ü/ö"}
 		all = slices.DeleteFunc(all, func(key string) bool {
-			// A file and a folder of one name exclude each other, and gocloud's package takes that other key for its first page where pages are keys.
-			return key == "a" && (s.folder != "" || s.s3 != nil) || key == "first page" && s.folder == ""
+			// A file and a directory of one name exclude each other, and gocloud's package takes that other key for its first page where pages are keys.
+			return key == "a" && (s.directory != "" || s.s3 != nil) || key == "first page" && s.directory == ""
 		})
 		for _, key := range slices.Backward(all) {
 			a.ok("put", at(key), "x")
@@ -383,7 +383,7 @@ func TestPolicyClauses(t *testing.T) {
 
 // One get is held in memory, whatever the policy says.
 func TestGetIsBounded(t *testing.T) {
-	s := folder(t)
+	s := directory(t)
 	a := begin(t, newModule(t, s.Options), &blobmod.Policy{Buckets: map[string]blobmod.Access{"things": {MaxObjectBytes: 1 << 40}}})
 	sparse(t, s, "x", 64<<20+1)
 	a.want(abi.EMSGSIZE, "get", at("x"), "", "one get")
@@ -423,7 +423,7 @@ func TestKeys(t *testing.T) {
 }
 
 func TestBadRequests(t *testing.T) {
-	a := begin(t, newModule(t, folder(t).Options), everything("things"))
+	a := begin(t, newModule(t, directory(t).Options), everything("things"))
 	for function := range a.module.Functions {
 		for _, frame := range []string{"", "abc", "\xff\xff\xff\xff{}", "\x02\x00\x00\x00[]", "\x02\x00\x00\x00{"} {
 			_, _, err := a.frame(function, []byte(frame))
@@ -562,7 +562,7 @@ func TestConcurrently(t *testing.T) {
 
 // The host can close a module that was never used, and one without buckets.
 func TestUnused(t *testing.T) {
-	for _, options := range []blobmod.Options{{}, folder(t).Options} {
+	for _, options := range []blobmod.Options{{}, directory(t).Options} {
 		m, err := blobmod.New(options)
 		if err != nil {
 			t.Fatal(err)
@@ -608,7 +608,7 @@ func TestPanic(t *testing.T) {
 
 // No frame crashes the host, or gets a guest beyond its prefix.
 func FuzzRequest(f *testing.F) {
-	s := folder(f)
+	s := directory(f)
 	module := newModule(f, s.Options)
 	policy := &blobmod.Policy{Buckets: map[string]blobmod.Access{"things": {Prefixes: []string{"out/"}, Write: true, MaxObjectBytes: 1 << 10}}}
 	seed := func(function string, head object, body string) {

@@ -20,13 +20,13 @@ import (
 
 // Bucket is where objects are kept.
 type Bucket struct {
-	// URL says where: file:///srv/exports is a folder of this machine, s3://name, gs://name and azblob://name are buckets of
+	// URL says where: file:///srv/exports is a directory of this machine, s3://name, gs://name and azblob://name are buckets of
 	// cloud providers, each with the parameters that its package lists, and mem:// keeps objects in the worker's memory
 	// until it stops, for tests. It must not hold credentials. Required.
 	//
-	// Of a folder, the regular files are the objects, and links are not followed. What a file cannot say itself, content type and
+	// Of a directory, the regular files are the objects, and links are not followed. What a file cannot say itself, content type and
 	// metadata, is beside it in a file that ends with .attrs; unfinished ones end with .wasmworker-tmp, and those that
-	// a crash left behind are removed after a day. Folders that deletions leave empty are removed. The folder itself must be there
+	// a crash left behind are removed after a day. Directories that deletions leave empty are removed. The directory itself must be there
 	// when the worker starts.
 	URL string `yaml:"url" json:"url"`
 	// Credentials are names of secrets, by what they are to the driver: {access_key_id: s3-key, secret_access_key: s3-secret}
@@ -63,7 +63,7 @@ var drivers = struct {
 	sync.Mutex
 	byScheme map[string]Driver
 }{byScheme: map[string]Driver{
-	"file": {Check: checkFolder, Open: openFolder},
+	"file": {Check: checkDirectory, Open: openDirectory},
 	"mem": {
 		Check: func(u *url.URL) error {
 			if u.Host != "" || u.Path != "" {

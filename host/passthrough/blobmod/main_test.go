@@ -195,22 +195,22 @@ func keys(head object) (keys []string) {
 // store is somewhere to keep objects.
 type store struct {
 	blobmod.Options
-	s3     *testbed.S3
-	folder string
+	s3        *testbed.S3
+	directory string
 }
 
 // stores runs a test with each kind of store, in a bucket that is named things.
 func stores(t *testing.T, test func(t *testing.T, s store)) {
-	t.Run("folder", func(t *testing.T) { test(t, folder(t)) })
+	t.Run("directory", func(t *testing.T) { test(t, directory(t)) })
 	t.Run("mem", func(t *testing.T) {
 		test(t, store{Options: blobmod.Options{Buckets: map[string]blobmod.Bucket{"things": {URL: "mem://"}}}})
 	})
 	t.Run("s3", func(t *testing.T) { test(t, s3(t)) })
 }
 
-func folder(t testing.TB) store {
+func directory(t testing.TB) store {
 	dir := t.TempDir()
-	return store{folder: dir, Options: blobmod.Options{Buckets: map[string]blobmod.Bucket{"things": {URL: "file://" + dir}}}}
+	return store{directory: dir, Options: blobmod.Options{Buckets: map[string]blobmod.Bucket{"things": {URL: "file://" + dir}}}}
 }
 
 // s3 is a server whose credentials are secrets.

@@ -56,13 +56,13 @@ func TestConfiguration(t *testing.T) {
 		{`{url: "/srv"}`, []string{"things.url: it is not a URL"}},
 		{`{url: "file:/srv"}`, []string{"things.url: it is not a URL"}},
 		{`{url: "s3://%zznot-to-be-seen"}`, []string{"things.url: it is not a URL"}},
-		{`{url: "file://srv/exports"}`, []string{"things.url: a folder's URL has three slashes"}},
-		{`{url: "file://` + dir + `/none"}`, []string{"things.url: the folder cannot be used"}},
-		{`{url: "file://` + file + `"}`, []string{"is not a folder"}},
+		{`{url: "file://srv/exports"}`, []string{"things.url: a directory's URL has three slashes"}},
+		{`{url: "file://` + dir + `/none"}`, []string{"things.url: the directory cannot be used"}},
+		{`{url: "file://` + file + `"}`, []string{"is not a directory"}},
 		{`{url: "file://` + dir + `?metadata=skip"}`, []string{"things.url: file has no parameter metadata; it takes none"}},
 		{`{url: "mem://x"}`, []string{"things.url: it has nothing after mem://"}},
 		{`{url: "gs://x"}`, []string{"things.url: this program was built without gs: its source has to import github.com/wasmworker/wasmworker/host/passthrough/blobmod/gcs"}},
-		{`{url: "azblob://x"}`, []string{"blob/azure"}},
+		{`{url: "azblob://x"}`, []string{"blobmod/azure"}},
 		{`{url: "ftp://x"}`, []string{"things.url: there is no driver for ftp; there are: file, mem, s3, test"}},
 		{`{url: "s3://name"}`, []string{"things.url: it names no region"}},
 		{`{url: "s3://?region=x"}`, []string{"things.url: it is not s3://name"}},
@@ -102,7 +102,7 @@ func TestConfiguration(t *testing.T) {
 }
 
 func TestPolicy(t *testing.T) {
-	module := newModule(t, folder(t).Options)
+	module := newModule(t, directory(t).Options)
 	for text, want := range map[string][]string{
 		`{}`:                      nil,
 		`{buckets: {things: {}}}`: nil,

@@ -36,7 +36,7 @@ func (m *module) stream(ctx context.Context, what string, access Access) *stream
 }
 
 // step runs a part of the stream's work for as long as the policy allows. Not all drivers look at their context at all times:
-// a folder can be on a server that is gone, and an upload that failed tells its store so before it returns. So the work is left alone
+// a directory can be on a server that is gone, and an upload that failed tells its store so before it returns. So the work is left alone
 // when the context ends, and the stream is good for nothing more but to be closed.
 func (s *stream) step(work func(ctx context.Context) error) error {
 	if s.ctx.Err() != nil {
@@ -125,7 +125,7 @@ func (s *stream) Close() error {
 			s.r.Close() //nolint:errcheck
 		}
 		if s.w != nil {
-			s.w.Close() //nolint:errcheck // it was cancelled
+			s.w.Close() //nolint:errcheck // it was canceled
 		}
 		s.release()
 	})

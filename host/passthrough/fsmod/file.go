@@ -14,12 +14,12 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 )
 
-// File is an open file, or a folder. Each belongs to its [Files].
+// File is an open file, or a directory. Each belongs to its [Files].
 type File struct {
-	// Readable, Writable and Append are how a file was opened. A folder is none of that.
+	// Readable, Writable and Append are how a file was opened. A directory is none of that.
 	Readable, Writable, Append bool
 
-	files     *Files
+	files     *FDTable
 	mount     *mount
 	device    uint64 // tells mounts apart
 	rel       string // path below the mount, as it was when it was opened
@@ -28,13 +28,13 @@ type File struct {
 	file *os.File // of a file
 	pos  int64
 
-	root    *os.Root // of a folder
+	root    *os.Root // of a directory
 	list    *os.File // while it is listed
 	entries []fs.DirEntry
 	first   uint64 // index of the first of entries
 }
 
-// Info describes a file, a folder, or something else.
+// Info describes a file, a directory, or something else.
 type Info struct {
 	Mode     fs.FileMode
 	Size     int64
@@ -44,19 +44,19 @@ type Info struct {
 	Links    uint64
 }
 
-// Entry is a part of a folder.
+// Entry is a part of a directory.
 type Entry struct {
 	Name string
 	Mode fs.FileMode // the type alone
 }
 
-// IsDir tells whether it is a folder.
+// IsDir tells whether it is a directory.
 func (f *File) IsDir() bool { return f.root != nil }
 
 // MayWrite tells whether the mount is one that may be written to.
 func (f *File) MayWrite() bool { return f.mount.write }
 
-// Mount returns the path at which the guest finds the folder, if that is a mount.
+// Mount returns the path at which the guest finds the directory, if that is a mount.
 func (f *File) Mount() (guestPath string, ok bool) { return f.mount.guest, f.preopened }
 
 func (f *File) close() error {
@@ -76,7 +76,7 @@ func (f *File) close() error {
 	return errnoOf(errors.Join(errs...), "")
 }
 
-// below is the path of a name in a folder, from the mount on.
+// below is the path of a name in a directory, from the mount on.
 func (f *File) below(name string) string {
 	if f.rel == "." {
 		return name
@@ -108,7 +108,7 @@ func (f *File) errno(err error, verb string) error {
 	return errnoOf(err, f.own(verb))
 }
 
-// check tells whether a name can be looked for in a folder, and written to.
+// check tells whether a name can be looked for in a directory, and written to.
 func (f *File) check(name string, write bool, target string) error {
 	if f.root == nil {
 		return abi.ENOTDIR
@@ -169,7 +169,7 @@ func (f *File) Stat() (Info, error) {
 	return f.describe(info), nil
 }
 
-// Read reads at the position, and moves that on. There is nothing at the end. EISDIR: it is a folder, EBADF: it was
+// Read reads at the position, and moves that on. There is nothing at the end. EISDIR: it is a directory, EBADF: it was
 // opened for writing alone.
 func (f *File) Read(p []byte) (int, error) {
 	n, err := f.ReadAt(p, f.pos)
@@ -198,7 +198,7 @@ func (f *File) ReadAt(p []byte, offset int64) (int, error) {
 
 // Write writes at the position, or at the end if it was opened so, and moves the position behind that. It writes less
 // where the policy's limits end, and if there is no room at all it answers EFBIG (of the file) or EDQUOT (of the activity). EBADF: it
-// is a folder, or was not opened for writing.
+// is a directory, or was not opened for writing.
 func (f *File) Write(p []byte) (int, error) {
 	n, err := f.WriteAt(p, f.pos)
 	if f.Append && n > 0 {
@@ -253,7 +253,7 @@ func (f *File) tooLarge() error {
 	return denied(abi.EFBIG, f.own("write"), "the file would become larger than the %s that max_file_bytes of the fs policy allows", size(f.files.limits.file))
 }
 
-// Seek moves the position, as [io.Seeker] does, and returns it. ESPIPE: it is a folder.
+// Seek moves the position, as [io.Seeker] does, and returns it. ESPIPE: it is a directory.
 func (f *File) Seek(offset int64, whence int) (int64, error) {
 	if f.root != nil {
 		return 0, abi.ESPIPE
@@ -325,7 +325,7 @@ func (f *File) resize(size int64, growOnly bool) error {
 	return errnoOf(err, target)
 }
 
-// Sync returns once what was written is on the disk; of a folder, what it has.
+// Sync returns once what was written is on the disk; of a directory, what it has.
 func (f *File) Sync() error {
 	if f.root == nil {
 		return f.errno(f.file.Sync(), "write")
@@ -365,8 +365,8 @@ func (f *File) Chtimes(accessed, modified time.Time) error {
 	return errnoOf(f.mount.root.Chtimes(f.rel, accessed, modified), target)
 }
 
-// Entry returns a part of a folder by its number: 0 is the folder itself, 1 the one above, and then comes what is in it, in
-// the host's order, but after [Policy.StartAt]. It is false at the end. What is asked for one after the other is read once; 0 begins anew. ENOTDIR: it is no folder.
+// Entry returns a part of a directory by its number: 0 is the directory itself, 1 the one above, and then comes what is in it, in
+// the host's order, but after [Policy.StartAt]. It is false at the end. What is asked for one after the other is read once; 0 begins anew. ENOTDIR: it is no directory.
 func (f *File) Entry(number uint64) (Entry, bool, error) {
 	switch {
 	case f.root == nil:

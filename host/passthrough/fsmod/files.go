@@ -18,42 +18,42 @@ import (
 const (
 	// MaxPath is the most bytes that a path of a guest's may have.
 	MaxPath = 4096
-	// entryCost is what a new file or folder counts against MaxWrittenBytes: without it, empty ones would be free, and they are not.
+	// entryCost is what a new file or directory counts against MaxWrittenBytes: without it, empty ones would be free, and they are not.
 	entryCost = 4 << 10
 	// firstMount is the descriptor of the first mount. Those below are the standard streams.
 	firstMount = 3
 )
 
-// Folders are the mounts of an activity module, opened. They may be used by several activities at once.
-type Folders struct {
+// Directories are the mounts of an activity module, opened. They may be used by several activities at once.
+type Mounts struct {
 	mounts []*mount
 	limits limits
 	start  time.Time // see [Policy.StartAt]
 }
 
-// mount is a [Mount] whose folder is open.
+// mount is a [Mount] whose directory is open.
 type mount struct {
 	guest string
 	write bool
 	root  *os.Root
 }
 
-// Open opens the folders of a policy that was validated. They are to be closed.
-func (p *Policy) Open() (*Folders, error) {
-	f := &Folders{limits: p.limits(), start: p.start}
+// Open opens the directories of a policy that was validated. They are to be closed.
+func (p *Policy) Open() (*Mounts, error) {
+	f := &Mounts{limits: p.limits(), start: p.start}
 	for _, guest := range p.guestPaths() {
-		root, err := os.OpenRoot(p.Mounts[guest].Folder)
+		root, err := os.OpenRoot(p.Mounts[guest].Directory)
 		if err != nil {
 			f.Close() //nolint:errcheck // the other error says more
-			return nil, passthrough.At(fmt.Errorf("the folder cannot be opened: %w", err), "mounts", guest, "folder")
+			return nil, passthrough.At(fmt.Errorf("the directory cannot be opened: %w", err), "mounts", guest, "directory")
 		}
 		f.mounts = append(f.mounts, &mount{guest, p.Mounts[guest].Write, root})
 	}
 	return f, nil
 }
 
-// Close closes the folders. No [Files] of theirs may be in use.
-func (f *Folders) Close() error {
+// Close closes the directories. No [Files] of theirs may be in use.
+func (f *Mounts) Close() error {
 	var errs []error
 	for _, m := range f.mounts {
 		errs = append(errs, m.root.Close())
@@ -67,7 +67,7 @@ func (f *Folders) Close() error {
 //
 // Errors of its methods and of those of [File] are or wrap an [abi.Errno]. Where the policy is the reason they wrap a
 // [*passthrough.Denial], too, for the operator.
-type Files struct {
+type FDTable struct {
 	limits      limits
 	interrupted func(work int) bool
 	view        *view // nil: what the host has
@@ -78,9 +78,9 @@ type Files struct {
 
 // Begin makes the files of one activity. They are to be closed. While it works, it calls interrupted with
 // about how many bytes it has worked on, and stops with EINTR when that returns true.
-// After [Policy.StartAt], changed is told of each change of a file or a folder, and returns the time by the activity's clock.
-func (f *Folders) Begin(interrupted func(work int) bool, changed func() time.Time) *Files {
-	t := &Files{limits: f.limits, interrupted: interrupted, open: map[uint32]*File{}}
+// After [Policy.StartAt], changed is told of each change of a file or a directory, and returns the time by the activity's clock.
+func (f *Mounts) Begin(interrupted func(work int) bool, changed func() time.Time) *FDTable {
+	t := &FDTable{limits: f.limits, interrupted: interrupted, open: map[uint32]*File{}}
 	if !f.start.IsZero() {
 		t.view = &view{start: f.start, now: changed, nodes: map[node]*identity{}}
 	}
@@ -91,7 +91,7 @@ func (f *Folders) Begin(interrupted func(work int) bool, changed func() time.Tim
 }
 
 // Close closes what is open.
-func (t *Files) Close() error {
+func (t *FDTable) Close() error {
 	var errs []error
 	for fd, f := range t.open {
 		delete(t.open, fd)
@@ -101,7 +101,7 @@ func (t *Files) Close() error {
 }
 
 // Get returns what a descriptor is of. EBADF: nothing.
-func (t *Files) Get(fd uint32) (*File, error) {
+func (t *FDTable) Get(fd uint32) (*File, error) {
 	f, ok := t.open[fd]
 	if !ok {
 		return nil, abi.EBADF
@@ -110,7 +110,7 @@ func (t *Files) Get(fd uint32) (*File, error) {
 }
 
 // CloseFile closes a descriptor. One of a mount can be closed too: the activity cannot open that again.
-func (t *Files) CloseFile(fd uint32) error {
+func (t *FDTable) CloseFile(fd uint32) error {
 	f, err := t.Get(fd)
 	if err != nil {
 		return err
@@ -120,7 +120,7 @@ func (t *Files) CloseFile(fd uint32) error {
 }
 
 // Renumber gives a descriptor another number, in place of what that is of. EBADF: one of them is of nothing.
-func (t *Files) Renumber(from, to uint32) error {
+func (t *FDTable) Renumber(from, to uint32) error {
 	f, err := t.Get(from)
 	if err != nil {
 		return err
@@ -135,14 +135,14 @@ func (t *Files) Renumber(from, to uint32) error {
 }
 
 // room tells whether one more can be opened.
-func (t *Files) room(target string) error {
+func (t *FDTable) room(target string) error {
 	if t.opened >= t.limits.open {
-		return denied(abi.EMFILE, target, "the activity has %d files and folders open, which is max_open of the fs policy", t.opened)
+		return denied(abi.EMFILE, target, "the activity has %d files and directories open, which is max_open of the fs policy", t.opened)
 	}
 	return nil
 }
 
-func (t *Files) add(f *File) uint32 {
+func (t *FDTable) add(f *File) uint32 {
 	fd := uint32(firstMount)
 	for t.open[fd] != nil {
 		fd++
@@ -154,7 +154,7 @@ func (t *Files) add(f *File) uint32 {
 }
 
 // charge counts n bytes as written, if they may be.
-func (t *Files) charge(n int64, target string) error {
+func (t *FDTable) charge(n int64, target string) error {
 	if n > t.limits.written-t.written {
 		return denied(abi.EDQUOT, target, "the activity would have written more than the %s that max_written_bytes of the fs policy allows", size(t.limits.written))
 	}
@@ -168,19 +168,19 @@ func size(n int64) string {
 }
 
 // How says how a file is opened. Neither Read nor Write is the same as Read.
-type How struct {
+type OpenFlags struct {
 	Read, Write bool
 	Append      bool // each write goes to the end
 	Create      bool // if there is none
 	Exclusive   bool // with Create: only if there is none
 	Truncate    bool
-	Directory   bool // only if it is a folder
+	Directory   bool // only if it is a directory
 	Follow      bool // if the path's last part is a symbolic link
 	Sync        bool // writes return once they are on the disk
 }
 
-// Open opens a regular file or a folder.
-func (t *Files) Open(dir *File, name string, how How) (fd uint32, err error) {
+// Open opens a regular file or a directory.
+func (t *FDTable) Open(dir *File, name string, how OpenFlags) (fd uint32, err error) {
 	write := how.Write || how.Create || how.Truncate
 	target := dir.target("read", name)
 	if write {
@@ -273,8 +273,8 @@ func (t *Files) Open(dir *File, name string, how How) (fd uint32, err error) {
 	return fd, nil
 }
 
-// Mkdir makes a folder.
-func (t *Files) Mkdir(dir *File, name string) error {
+// Mkdir makes a directory.
+func (t *FDTable) Mkdir(dir *File, name string) error {
 	target := dir.target("write", name)
 	if err := dir.check(name, true, target); err != nil {
 		return err
@@ -296,7 +296,7 @@ func (t *Files) Mkdir(dir *File, name string) error {
 }
 
 // Stat describes what a path names.
-func (t *Files) Stat(dir *File, name string, follow bool) (Info, error) {
+func (t *FDTable) Stat(dir *File, name string, follow bool) (Info, error) {
 	target := dir.target("read", name)
 	if err := dir.check(name, false, target); err != nil {
 		return Info{}, err
@@ -309,7 +309,7 @@ func (t *Files) Stat(dir *File, name string, follow bool) (Info, error) {
 }
 
 // Chtimes sets the times of what a path names; zero leaves one as it is. ENOTSUP: a symbolic link's own.
-func (t *Files) Chtimes(dir *File, name string, follow bool, accessed, modified time.Time) error {
+func (t *FDTable) Chtimes(dir *File, name string, follow bool, accessed, modified time.Time) error {
 	target := dir.target("write", name)
 	if err := dir.check(name, true, target); err != nil {
 		return err
@@ -329,8 +329,8 @@ func (t *Files) Chtimes(dir *File, name string, follow bool, accessed, modified 
 	return errnoOf(dir.root.Chtimes(name, accessed, modified), target)
 }
 
-// Readlink returns what a symbolic link names. A name outside of the folder is not told.
-func (t *Files) Readlink(dir *File, name string) (string, error) {
+// Readlink returns what a symbolic link names. A name outside of the directory is not told.
+func (t *FDTable) Readlink(dir *File, name string) (string, error) {
 	target := dir.target("read", name)
 	if err := dir.check(name, false, target); err != nil {
 		return "", err
@@ -352,13 +352,13 @@ func (t *Files) Readlink(dir *File, name string) (string, error) {
 	return link, nil
 }
 
-// Unlink removes what a path names, unless it is a folder (EISDIR).
-func (t *Files) Unlink(dir *File, name string) error { return t.remove(dir, name, false) }
+// Unlink removes what a path names, unless it is a directory (EISDIR).
+func (t *FDTable) Unlink(dir *File, name string) error { return t.remove(dir, name, false) }
 
-// Rmdir removes an empty folder.
-func (t *Files) Rmdir(dir *File, name string) error { return t.remove(dir, name, true) }
+// Rmdir removes an empty directory.
+func (t *FDTable) Rmdir(dir *File, name string) error { return t.remove(dir, name, true) }
 
-func (t *Files) remove(dir *File, name string, folder bool) error {
+func (t *FDTable) remove(dir *File, name string, directory bool) error {
 	target := dir.target("write", name)
 	if err := dir.check(name, true, target); err != nil {
 		return err
@@ -367,9 +367,9 @@ func (t *Files) remove(dir *File, name string, folder bool) error {
 	switch {
 	case err != nil:
 		return errnoOf(err, target)
-	case folder && !info.IsDir():
+	case directory && !info.IsDir():
 		return abi.ENOTDIR
-	case !folder && info.IsDir():
+	case !directory && info.IsDir():
 		return abi.EISDIR
 	}
 	if err := dir.root.Remove(name); err != nil {
@@ -380,7 +380,7 @@ func (t *Files) remove(dir *File, name string, folder bool) error {
 }
 
 // Rename moves what a path names. EXDEV: to another mount.
-func (t *Files) Rename(from *File, old string, to *File, name string) error {
+func (t *FDTable) Rename(from *File, old string, to *File, name string) error {
 	target, toTarget := from.target("write", old), to.target("write", name)
 	if err := from.check(old, true, target); err != nil {
 		return err
@@ -403,7 +403,7 @@ func rename(from *File, old string, to *File, name, target, toTarget string) err
 	if from == to {
 		return errnoOf(from.root.Rename(old, name), target)
 	}
-	// No [os.Root] renames from one to another, so it is done from the mount, where nothing but the paths holds them in their folders.
+	// No [os.Root] renames from one to another, so it is done from the mount, where nothing but the paths holds them in their directories.
 	if !filepath.IsLocal(old) {
 		return outside(target)
 	}
@@ -442,11 +442,11 @@ func denied(errno abi.Errno, target, reason string, args ...any) error {
 }
 
 func outside(target string) error {
-	return denied(abi.EACCES, target, "the path, or a symbolic link in it, leads out of the folder")
+	return denied(abi.EACCES, target, "the path, or a symbolic link in it, leads out of the directory")
 }
 
 func odd(target string) error {
-	return denied(abi.EACCES, target, "it is neither a regular file nor a folder")
+	return denied(abi.EACCES, target, "it is neither a regular file nor a directory")
 }
 
 // errnos are the errors of the system that a guest can tell apart.

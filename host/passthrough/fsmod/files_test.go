@@ -35,20 +35,20 @@ func descriptors(t *testing.T) int {
 	return len(entries)
 }
 
-// begin opens a policy's folders, and closes them with the test, after which as many descriptors must be open as before.
-func begin(t *testing.T, policy *fsmod.Policy) *fsmod.Files {
+// begin opens a policy's directories, and closes them with the test, after which as many descriptors must be open as before.
+func begin(t *testing.T, policy *fsmod.Policy) *fsmod.FDTable {
 	t.Helper()
 	before := descriptors(t)
 	if err := policy.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	folders, err := policy.Open()
+	directories, err := policy.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := folders.Begin(func(int) bool { return false }, nil)
+	files := directories.Begin(func(int) bool { return false }, nil)
 	t.Cleanup(func() {
-		if err := errors.Join(files.Close(), folders.Close()); err != nil {
+		if err := errors.Join(files.Close(), directories.Close()); err != nil {
 			t.Error(err)
 		}
 		if after := descriptors(t); after != before {
@@ -58,14 +58,14 @@ func begin(t *testing.T, policy *fsmod.Policy) *fsmod.Files {
 	return files
 }
 
-// writable mounts a folder at /data.
+// writable mounts a directory at /data.
 func writable(dir string) *fsmod.Policy {
-	return &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Folder: dir, Write: true}}}
+	return &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Directory: dir, Write: true}}}
 }
 
-func mount(t *testing.T, files *fsmod.Files) *fsmod.File { t.Helper(); return get(t, files, 3) }
+func mount(t *testing.T, files *fsmod.FDTable) *fsmod.File { t.Helper(); return get(t, files, 3) }
 
-func get(t *testing.T, files *fsmod.Files, fd uint32) *fsmod.File {
+func get(t *testing.T, files *fsmod.FDTable, fd uint32) *fsmod.File {
 	t.Helper()
 	f, err := files.Get(fd)
 	if err != nil {
@@ -74,7 +74,7 @@ func get(t *testing.T, files *fsmod.Files, fd uint32) *fsmod.File {
 	return f
 }
 
-// put writes files, and folders where the name ends with a slash.
+// put writes files, and directories where the name ends with a slash.
 func put(t *testing.T, dir string, names ...string) {
 	t.Helper()
 	for _, name := range names {
@@ -110,7 +110,7 @@ func isDenied(t *testing.T, what string, err error, want abi.Errno, target, reas
 func TestReadAndWrite(t *testing.T) {
 	dir := t.TempDir()
 	files := begin(t, writable(dir))
-	fd, err := files.Open(mount(t, files), "a.txt", fsmod.How{Read: true, Write: true, Create: true, Exclusive: true})
+	fd, err := files.Open(mount(t, files), "a.txt", fsmod.OpenFlags{Read: true, Write: true, Create: true, Exclusive: true})
 	if err != nil || fd != 4 {
 		t.Fatal(fd, err)
 	}
@@ -170,7 +170,7 @@ func TestOpen(t *testing.T) {
 	put(t, dir, "file", "sub/inner", "empty/")
 	files := begin(t, writable(dir))
 	root := mount(t, files)
-	open := func(name string, how fsmod.How) (*fsmod.File, error) {
+	open := func(name string, how fsmod.OpenFlags) (*fsmod.File, error) {
 		fd, err := files.Open(root, name, how)
 		if err != nil {
 			return nil, err
@@ -179,62 +179,62 @@ func TestOpen(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name string
-		how  fsmod.How
+		how  fsmod.OpenFlags
 		want abi.Errno
 	}{
-		{"file", fsmod.How{}, 0},
-		{"./sub/../file", fsmod.How{Read: true}, 0},
-		{"sub/inner", fsmod.How{Read: true, Write: true}, 0},
-		{"sub", fsmod.How{Read: true}, 0},
-		{"sub", fsmod.How{Read: true, Directory: true}, 0},
-		{"sub/", fsmod.How{Read: true}, 0},
-		{".", fsmod.How{}, 0},
-		{"", fsmod.How{}, abi.ENOENT},
-		{"none", fsmod.How{}, abi.ENOENT},
-		{"none/none", fsmod.How{Create: true}, abi.ENOENT},
-		{"none", fsmod.How{Directory: true}, abi.ENOENT},
-		{"file", fsmod.How{Directory: true}, abi.ENOTDIR},
-		{"file/", fsmod.How{}, abi.ENOTDIR},
-		{"file/x", fsmod.How{}, abi.ENOTDIR},
-		{"sub", fsmod.How{Write: true}, abi.EISDIR},
-		{"sub", fsmod.How{Truncate: true}, abi.EISDIR},
-		{"sub", fsmod.How{Create: true}, abi.EISDIR},
-		{"file", fsmod.How{Create: true, Exclusive: true}, abi.EEXIST},
-		{"sub", fsmod.How{Create: true, Exclusive: true}, abi.EEXIST},
-		{"file", fsmod.How{Create: true, Directory: true}, abi.EINVAL},
-		{"a\x00b", fsmod.How{}, abi.EINVAL},
-		{strings.Repeat("x", 300), fsmod.How{}, abi.ENAMETOOLONG},
-		{strings.Repeat("x/", 3000), fsmod.How{}, abi.ENAMETOOLONG},
-		{strings.Repeat("x", 10<<20), fsmod.How{}, abi.ENAMETOOLONG},
+		{"file", fsmod.OpenFlags{}, 0},
+		{"./sub/../file", fsmod.OpenFlags{Read: true}, 0},
+		{"sub/inner", fsmod.OpenFlags{Read: true, Write: true}, 0},
+		{"sub", fsmod.OpenFlags{Read: true}, 0},
+		{"sub", fsmod.OpenFlags{Read: true, Directory: true}, 0},
+		{"sub/", fsmod.OpenFlags{Read: true}, 0},
+		{".", fsmod.OpenFlags{}, 0},
+		{"", fsmod.OpenFlags{}, abi.ENOENT},
+		{"none", fsmod.OpenFlags{}, abi.ENOENT},
+		{"none/none", fsmod.OpenFlags{Create: true}, abi.ENOENT},
+		{"none", fsmod.OpenFlags{Directory: true}, abi.ENOENT},
+		{"file", fsmod.OpenFlags{Directory: true}, abi.ENOTDIR},
+		{"file/", fsmod.OpenFlags{}, abi.ENOTDIR},
+		{"file/x", fsmod.OpenFlags{}, abi.ENOTDIR},
+		{"sub", fsmod.OpenFlags{Write: true}, abi.EISDIR},
+		{"sub", fsmod.OpenFlags{Truncate: true}, abi.EISDIR},
+		{"sub", fsmod.OpenFlags{Create: true}, abi.EISDIR},
+		{"file", fsmod.OpenFlags{Create: true, Exclusive: true}, abi.EEXIST},
+		{"sub", fsmod.OpenFlags{Create: true, Exclusive: true}, abi.EEXIST},
+		{"file", fsmod.OpenFlags{Create: true, Directory: true}, abi.EINVAL},
+		{"a\x00b", fsmod.OpenFlags{}, abi.EINVAL},
+		{strings.Repeat("x", 300), fsmod.OpenFlags{}, abi.ENAMETOOLONG},
+		{strings.Repeat("x/", 3000), fsmod.OpenFlags{}, abi.ENAMETOOLONG},
+		{strings.Repeat("x", 10<<20), fsmod.OpenFlags{}, abi.ENAMETOOLONG},
 	} {
 		_, err := open(tt.name, tt.how)
 		if tt.want == 0 && err != nil || tt.want != 0 && !errors.Is(err, tt.want) {
 			t.Errorf("%.20q %+v: %v, want %v", tt.name, tt.how, err, tt.want)
 		}
 	}
-	f, err := open("file", fsmod.How{Write: true})
+	f, err := open("file", fsmod.OpenFlags{Write: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	is(t, "read what is written", second(f.Read(make([]byte, 1))), abi.EBADF)
-	if f, err = open("file", fsmod.How{Read: true, Truncate: true}); err != nil {
+	if f, err = open("file", fsmod.OpenFlags{Read: true, Truncate: true}); err != nil {
 		t.Fatal(err)
 	}
 	is(t, "write what is read", second(f.Write([]byte("x"))), abi.EBADF)
 	is(t, "resize what is read", f.Truncate(1), abi.EBADF)
 	is(t, "list a file", third(f.Entry(0)), abi.ENOTDIR)
-	_, err = files.Open(f, "x", fsmod.How{})
+	_, err = files.Open(f, "x", fsmod.OpenFlags{})
 	is(t, "look below a file", err, abi.ENOTDIR)
-	is(t, "read a folder", second(root.Read(make([]byte, 1))), abi.EISDIR)
-	is(t, "write a folder", second(root.Write(make([]byte, 1))), abi.EBADF)
-	is(t, "seek in a folder", second(root.Seek(0, 0)), abi.ESPIPE)
-	is(t, "resize a folder", root.Truncate(0), abi.EBADF)
+	is(t, "read a directory", second(root.Read(make([]byte, 1))), abi.EISDIR)
+	is(t, "write a directory", second(root.Write(make([]byte, 1))), abi.EBADF)
+	is(t, "seek in a directory", second(root.Seek(0, 0)), abi.ESPIPE)
+	is(t, "resize a directory", root.Truncate(0), abi.EBADF)
 	if info, err := os.Stat(filepath.Join(dir, "file")); err != nil || info.Size() != 0 {
 		t.Error("it was not truncated", err)
 	}
 	// Each of two that append finds the end.
-	one, err1 := open("log", fsmod.How{Write: true, Append: true, Create: true})
-	two, err2 := open("log", fsmod.How{Read: true, Write: true, Append: true, Create: true, Sync: true})
+	one, err1 := open("log", fsmod.OpenFlags{Write: true, Append: true, Create: true})
+	two, err2 := open("log", fsmod.OpenFlags{Read: true, Write: true, Append: true, Create: true, Sync: true})
 	if err1 != nil || err2 != nil {
 		t.Fatal(err1, err2)
 	}
@@ -255,13 +255,13 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// Nothing leads out of a folder, and nothing but regular files and folders can be opened. The operator is told.
+// Nothing leads out of a directory, and nothing but regular files and directories can be opened. The operator is told.
 func TestOutside(t *testing.T) {
 	outer := t.TempDir()
 	dir := filepath.Join(outer, "data")
 	put(t, outer, "secret", "data/file", "data/sub/inner", "other/x")
 	for name, target := range map[string]string{
-		"absolute": filepath.Join(outer, "secret"), "up": "../secret", "folder": "..", "through": "sub/../../secret",
+		"absolute": filepath.Join(outer, "secret"), "up": "../secret", "directory": "..", "through": "sub/../../secret",
 		"loop": "loop", "inside": "sub/inner", "sub/back": "../file", "inwards": "sub", "etc": "/etc", "dangling": "sub/new",
 	} {
 		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
@@ -270,7 +270,7 @@ func TestOutside(t *testing.T) {
 	}
 	files := begin(t, writable(dir))
 	root := mount(t, files)
-	fd, err := files.Open(root, "sub", fsmod.How{Directory: true})
+	fd, err := files.Open(root, "sub", fsmod.OpenFlags{Directory: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,8 +279,8 @@ func TestOutside(t *testing.T) {
 		dir  *fsmod.File
 		name string
 	}{
-		{root, "../secret"}, {root, ".."}, {root, "sub/../../secret"}, {root, "/etc/passwd"}, {root, "/"}, {root, "/data/file"}, {root, "folder/secret"},
-		{root, "etc/passwd"}, {root, "folder/other/x"}, {root, "folder/data/file"},
+		{root, "../secret"}, {root, ".."}, {root, "sub/../../secret"}, {root, "/etc/passwd"}, {root, "/"}, {root, "/data/file"}, {root, "directory/secret"},
+		{root, "etc/passwd"}, {root, "directory/other/x"}, {root, "directory/data/file"},
 		{sub, "../file"}, {sub, ".."}, {sub, "../sub/inner"}, {sub, "/data/sub/inner"},
 	}
 	for _, at := range leaving {
@@ -293,21 +293,23 @@ func TestOutside(t *testing.T) {
 			reads, writes = "read"+prefix+at.name, "write"+prefix+at.name
 		}
 		for what, do := range map[string]func() error{
-			"open":     func() error { return second(files.Open(at.dir, at.name, fsmod.How{Read: true, Follow: true})) },
-			"nofollow": func() error { return second(files.Open(at.dir, at.name, fsmod.How{Read: true})) },
-			"opendir":  func() error { return second(files.Open(at.dir, at.name, fsmod.How{Directory: true, Follow: true})) },
-			"stat":     func() error { return second(files.Stat(at.dir, at.name, true)) },
-			"lstat":    func() error { return second(files.Stat(at.dir, at.name, false)) },
-			"link":     func() error { return second(files.Readlink(at.dir, at.name)) },
+			"open":     func() error { return second(files.Open(at.dir, at.name, fsmod.OpenFlags{Read: true, Follow: true})) },
+			"nofollow": func() error { return second(files.Open(at.dir, at.name, fsmod.OpenFlags{Read: true})) },
+			"opendir": func() error {
+				return second(files.Open(at.dir, at.name, fsmod.OpenFlags{Directory: true, Follow: true}))
+			},
+			"stat":  func() error { return second(files.Stat(at.dir, at.name, true)) },
+			"lstat": func() error { return second(files.Stat(at.dir, at.name, false)) },
+			"link":  func() error { return second(files.Readlink(at.dir, at.name)) },
 		} {
-			isDenied(t, what+" "+at.name, do(), abi.EACCES, reads, "leads out of the folder")
+			isDenied(t, what+" "+at.name, do(), abi.EACCES, reads, "leads out of the directory")
 		}
 		for what, do := range map[string]func() error{
 			"create": func() error {
-				return second(files.Open(at.dir, at.name, fsmod.How{Write: true, Create: true, Follow: true}))
+				return second(files.Open(at.dir, at.name, fsmod.OpenFlags{Write: true, Create: true, Follow: true}))
 			},
 			"excl": func() error {
-				return second(files.Open(at.dir, at.name, fsmod.How{Write: true, Create: true, Exclusive: true}))
+				return second(files.Open(at.dir, at.name, fsmod.OpenFlags{Write: true, Create: true, Exclusive: true}))
 			},
 			"chtimes": func() error { return files.Chtimes(at.dir, at.name, true, time.Time{}, time.Unix(1, 0)) },
 			"unlink":  func() error { return files.Unlink(at.dir, at.name) },
@@ -318,23 +320,23 @@ func TestOutside(t *testing.T) {
 			if what == "mkdir" {
 				target += "/new"
 			}
-			isDenied(t, what+" "+at.name, do(), abi.EACCES, target, "leads out of the folder")
+			isDenied(t, what+" "+at.name, do(), abi.EACCES, target, "leads out of the directory")
 		}
 		is(t, "rename from "+at.name, files.Rename(at.dir, at.name, root, "x"), abi.EACCES)
 		is(t, "rename to "+at.name, files.Rename(root, "file", at.dir, at.name+"/y"), abi.EACCES)
 		is(t, "rename down from "+at.name, files.Rename(at.dir, at.name, sub, "x"), abi.EACCES)
 	}
-	for _, name := range []string{"absolute", "up", "through", "etc", "folder"} {
-		err := second(files.Open(root, name, fsmod.How{Read: true, Follow: true}))
-		isDenied(t, name, err, abi.EACCES, "read /data/"+name, "leads out of the folder")
-		is(t, name, second(files.Open(root, name, fsmod.How{Read: true})), abi.ELOOP)
-		err = second(files.Open(root, name, fsmod.How{Write: true, Create: true, Truncate: true, Follow: true}))
-		isDenied(t, name, err, abi.EACCES, "write /data/"+name, "leads out of the folder")
+	for _, name := range []string{"absolute", "up", "through", "etc", "directory"} {
+		err := second(files.Open(root, name, fsmod.OpenFlags{Read: true, Follow: true}))
+		isDenied(t, name, err, abi.EACCES, "read /data/"+name, "leads out of the directory")
+		is(t, name, second(files.Open(root, name, fsmod.OpenFlags{Read: true})), abi.ELOOP)
+		err = second(files.Open(root, name, fsmod.OpenFlags{Write: true, Create: true, Truncate: true, Follow: true}))
+		isDenied(t, name, err, abi.EACCES, "write /data/"+name, "leads out of the directory")
 		if info, err := files.Stat(root, name, false); err != nil || info.Mode&fs.ModeSymlink == 0 {
 			t.Error(name, info, err)
 		}
 	}
-	is(t, "a loop", second(files.Open(root, "loop", fsmod.How{Read: true, Follow: true})), abi.ELOOP)
+	is(t, "a loop", second(files.Open(root, "loop", fsmod.OpenFlags{Read: true, Follow: true})), abi.ELOOP)
 	isDenied(t, "an absolute link", second(files.Readlink(root, "absolute")), abi.EACCES, "read /data/absolute", "leads out")
 	if link, err := files.Readlink(root, "inside"); link != "sub/inner" || err != nil {
 		t.Error(link, err)
@@ -343,7 +345,7 @@ func TestOutside(t *testing.T) {
 	is(t, "times of a link", files.Chtimes(root, "inside", false, time.Time{}, time.Unix(1, 0)), abi.ENOTSUP)
 	// Within, links lead where they should.
 	for name, want := range map[string]string{"inside": "content of data/sub/inner", "inwards/inner": "content of data/sub/inner", "sub/back": "content of data/file"} {
-		fd, err := files.Open(root, name, fsmod.How{Read: true, Follow: true})
+		fd, err := files.Open(root, name, fsmod.OpenFlags{Read: true, Follow: true})
 		if err != nil {
 			t.Fatal(name, err)
 		}
@@ -352,7 +354,7 @@ func TestOutside(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, buf[:n], err)
 		}
 	}
-	if _, err := files.Open(root, "dangling", fsmod.How{Write: true, Create: true, Follow: true}); err != nil {
+	if _, err := files.Open(root, "dangling", fsmod.OpenFlags{Write: true, Create: true, Follow: true}); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "sub", "new")); err != nil {
@@ -367,17 +369,17 @@ func TestOutside(t *testing.T) {
 func TestReadOnly(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, "file", "sub/", "old")
-	files := begin(t, &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Folder: dir}}})
+	files := begin(t, &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Directory: dir}}})
 	root := mount(t, files)
 	before, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for what, do := range map[string]func() error{
-		"write":          func() error { return second(files.Open(root, "file", fsmod.How{Write: true})) },
-		"read and write": func() error { return second(files.Open(root, "file", fsmod.How{Read: true, Write: true})) },
-		"truncate":       func() error { return second(files.Open(root, "file", fsmod.How{Read: true, Truncate: true})) },
-		"create":         func() error { return second(files.Open(root, "file", fsmod.How{Read: true, Create: true})) },
+		"write":          func() error { return second(files.Open(root, "file", fsmod.OpenFlags{Write: true})) },
+		"read and write": func() error { return second(files.Open(root, "file", fsmod.OpenFlags{Read: true, Write: true})) },
+		"truncate":       func() error { return second(files.Open(root, "file", fsmod.OpenFlags{Read: true, Truncate: true})) },
+		"create":         func() error { return second(files.Open(root, "file", fsmod.OpenFlags{Read: true, Create: true})) },
 		"times":          func() error { return files.Chtimes(root, "file", true, time.Time{}, time.Unix(1, 0)) },
 		"unlink":         func() error { return files.Unlink(root, "file") },
 		"rename":         func() error { return files.Rename(root, "file", root, "new") },
@@ -386,7 +388,7 @@ func TestReadOnly(t *testing.T) {
 	}
 	is(t, "mkdir", files.Mkdir(root, "new"), abi.EROFS)
 	is(t, "rmdir", files.Rmdir(root, "sub"), abi.EROFS)
-	fd, err := files.Open(root, "file", fsmod.How{Read: true})
+	fd, err := files.Open(root, "file", fsmod.OpenFlags{Read: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -411,7 +413,7 @@ func TestLimits(t *testing.T) {
 	policy.MaxFileBytes, policy.MaxWrittenBytes, policy.MaxOpen = 10<<10, 40<<10, 3
 	files := begin(t, policy)
 	root := mount(t, files)
-	fd, err := files.Open(root, "a", fsmod.How{Read: true, Write: true, Create: true}) // 4 KiB
+	fd, err := files.Open(root, "a", fsmod.OpenFlags{Read: true, Write: true, Create: true}) // 4 KiB
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -442,24 +444,24 @@ func TestLimits(t *testing.T) {
 	}
 	spent := "more than the 40KiB that max_written_bytes"
 	isDenied(t, "write", second(f.WriteAt(data, 0)), abi.EDQUOT, "write /data/a", spent)
-	isDenied(t, "folder", files.Mkdir(root, "more"), abi.EDQUOT, "write /data/more", spent)
-	isDenied(t, "file", second(files.Open(root, "more", fsmod.How{Create: true})), abi.EDQUOT, "write /data/more", spent)
-	is(t, "folder that is there", files.Mkdir(root, "sub"), abi.EEXIST)
+	isDenied(t, "directory", files.Mkdir(root, "more"), abi.EDQUOT, "write /data/more", spent)
+	isDenied(t, "file", second(files.Open(root, "more", fsmod.OpenFlags{Create: true})), abi.EDQUOT, "write /data/more", spent)
+	is(t, "directory that is there", files.Mkdir(root, "sub"), abi.EEXIST)
 	// What is there can still be opened, and made smaller.
 	if err := f.Truncate(5); err != nil {
 		t.Error(err)
 	}
 	isDenied(t, "grow", f.Truncate(6), abi.EDQUOT, "write /data/a", spent)
 	for _, name := range []string{"a", "sub"} {
-		if _, err := files.Open(root, name, fsmod.How{Create: name == "a"}); err != nil {
+		if _, err := files.Open(root, name, fsmod.OpenFlags{Create: name == "a"}); err != nil {
 			t.Error(err)
 		}
 	}
-	isDenied(t, "a fourth", second(files.Open(root, "a", fsmod.How{})), abi.EMFILE, "read /data/a", "3 files and folders open, which is max_open")
+	isDenied(t, "a fourth", second(files.Open(root, "a", fsmod.OpenFlags{})), abi.EMFILE, "read /data/a", "3 files and directories open, which is max_open")
 	if err := files.CloseFile(5); err != nil {
 		t.Error(err)
 	}
-	if fd, err := files.Open(root, "a", fsmod.How{}); fd != 5 || err != nil {
+	if fd, err := files.Open(root, "a", fsmod.OpenFlags{}); fd != 5 || err != nil {
 		t.Error(fd, err)
 	}
 }
@@ -468,15 +470,15 @@ func TestLimits(t *testing.T) {
 func TestBegin(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, "x")
-	policy := &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/b": {Folder: dir}, "/a": {Folder: dir}, "/c": {Folder: dir}}}
-	folders, err := policy.Open()
+	policy := &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/b": {Directory: dir}, "/a": {Directory: dir}, "/c": {Directory: dir}}}
+	directories, err := policy.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer folders.Close()
+	defer directories.Close()
 	for range 2 {
 		before := descriptors(t)
-		files := folders.Begin(func(int) bool { return false }, nil)
+		files := directories.Begin(func(int) bool { return false }, nil)
 		var names []string
 		for fd := uint32(3); ; fd++ {
 			f, err := files.Get(fd)
@@ -494,7 +496,7 @@ func TestBegin(t *testing.T) {
 			t.Error(names)
 		}
 		for range 20 {
-			fd, err := files.Open(mount(t, files), ".", fsmod.How{})
+			fd, err := files.Open(mount(t, files), ".", fsmod.OpenFlags{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -525,15 +527,15 @@ func TestNames(t *testing.T) {
 	dir, second := t.TempDir(), t.TempDir()
 	put(t, dir, "a", "sub/x", "full/y")
 	policy := writable(dir)
-	policy.Mounts["/two"] = fsmod.Mount{Folder: second, Write: true}
+	policy.Mounts["/two"] = fsmod.Mount{Directory: second, Write: true}
 	files := begin(t, policy)
 	root, two := mount(t, files), get(t, files, 4)
-	fd, err := files.Open(root, "sub", fsmod.How{Directory: true})
+	fd, err := files.Open(root, "sub", fsmod.OpenFlags{Directory: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	sub := get(t, files, fd)
-	is(t, "unlink a folder", files.Unlink(root, "sub"), abi.EISDIR)
+	is(t, "unlink a directory", files.Unlink(root, "sub"), abi.EISDIR)
 	is(t, "rmdir a file", files.Rmdir(root, "a"), abi.ENOTDIR)
 	is(t, "rmdir what is full", files.Rmdir(root, "full"), abi.ENOTEMPTY)
 	is(t, "unlink nothing", files.Unlink(root, "none"), abi.ENOENT)
@@ -546,7 +548,7 @@ func TestNames(t *testing.T) {
 		t.Error(err)
 	}
 	when := time.Unix(1_000_000_000, 123456789)
-	fd, err = files.Open(root, "d", fsmod.How{})
+	fd, err = files.Open(root, "d", fsmod.OpenFlags{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -572,7 +574,7 @@ func TestNames(t *testing.T) {
 	is(t, "times under another name", d.Chtimes(time.Time{}, when), abi.ENOTSUP)
 }
 
-// A folder is listed in pieces, from anywhere.
+// A directory is listed in pieces, from anywhere.
 func TestEntries(t *testing.T) {
 	dir := t.TempDir()
 	want := []string{".", ".."}
@@ -582,12 +584,12 @@ func TestEntries(t *testing.T) {
 		want = append(want, name)
 	}
 	interrupted := false
-	folders, err := writable(dir).Open()
+	directories, err := writable(dir).Open()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer folders.Close()
-	files := folders.Begin(func(int) bool { return interrupted }, nil)
+	defer directories.Close()
+	files := directories.Begin(func(int) bool { return interrupted }, nil)
 	defer files.Close()
 	root := mount(t, files)
 	all := func() (names []string) {
@@ -629,7 +631,7 @@ func TestEntries(t *testing.T) {
 	is(t, "interrupted", third(root.Entry(900)), abi.EINTR)
 }
 
-// No path reaches what is beside the folder.
+// No path reaches what is beside the directory.
 func FuzzPath(f *testing.F) {
 	for _, name := range []string{"file", "..", "../outside", "sub/../../outside", "/etc/passwd", "", ".", "a\x00b", "//", "sub//../file/", "./././", "up/outside", "\\..\\outside", "C:\\x", "\xff"} {
 		f.Add(name, "sub/x")
@@ -643,14 +645,14 @@ func FuzzPath(f *testing.F) {
 		}
 		files := begin(t, writable(dir))
 		root := mount(t, files)
-		for _, how := range []fsmod.How{{Follow: true}, {Write: true, Create: true, Follow: true}, {Create: true, Exclusive: true}, {Directory: true}} {
+		for _, how := range []fsmod.OpenFlags{{Follow: true}, {Write: true, Create: true, Follow: true}, {Create: true, Exclusive: true}, {Directory: true}} {
 			fd, err := files.Open(root, name, how)
 			if err != nil {
 				continue
 			}
 			file := get(t, files, fd)
 			if _, err := file.Write([]byte("x")); err == nil && file.IsDir() {
-				t.Error("a folder was written")
+				t.Error("a directory was written")
 			}
 			files.Stat(file, other, true) //nolint:errcheck // none of these need succeed
 		}

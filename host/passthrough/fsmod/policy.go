@@ -1,12 +1,12 @@
-// Package fsmod is the passthrough module fs: guests reach folders of the host by the file functions of WASI, those
+// Package fsmod is the passthrough module fs: guests reach directories of the host by the file functions of WASI, those
 // that the operator's policy mounts. abi/SPEC.md describes it as a guest sees it.
 //
-// The module has no functions of its own. A [Policy] says what is mounted, [Policy.Open] opens the folders once for an
-// activity module, and [Folders.Begin] makes the table of descriptors that one activity has. Package sandbox puts WASI's
+// The module has no functions of its own. A [Policy] says what is mounted, [Policy.Open] opens the directories once for an
+// activity module, and [Directories.Begin] makes the table of descriptors that one activity has. Package sandbox puts WASI's
 // functions on top.
 //
-// A guest never leaves its folders: every path is resolved by an [os.Root], symbolic links included. It gets regular
-// files and folders alone; pipes, devices and sockets are refused, so that nothing it opens can block for good or
+// A guest never leaves its directories: every path is resolved by an [os.Root], symbolic links included. It gets regular
+// files and directories alone; pipes, devices and sockets are refused, so that nothing it opens can block for good or
 // reach a driver.
 package fsmod
 
@@ -39,17 +39,17 @@ const (
 
 // Policy is what an activity module may reach. The zero value is nothing.
 type Policy struct {
-	// Mounts are folders of the host by the paths at which the guest finds them, such as /data. A path is absolute, clean, and
-	// not inside of another one; the folder may be given alone. Default: none.
+	// Mounts are directories of the host by the paths at which the guest finds them, such as /data. A path is absolute, clean, and
+	// not inside of another one; the directory may be given alone. Default: none.
 	Mounts map[string]Mount `yaml:"mounts" json:"mounts,omitempty"`
 	// MaxFileBytes is the size up to which an activity can make a file grow, at most 1 TiB; larger ones can be read. Raise it for
 	// modules that write large results. Default 64 MiB.
 	MaxFileBytes passthrough.Size `yaml:"max_file_bytes" json:"max_file_bytes,omitempty"`
 	// MaxWrittenBytes is how much one activity may write, to all files together, at most 1 TiB. What it overwrites counts again, and each file
-	// and folder that it makes counts as 4 KiB. It bounds what a bug or an attack can do to the disk, times the number of activities: raise it
+	// and directory that it makes counts as 4 KiB. It bounds what a bug or an attack can do to the disk, times the number of activities: raise it
 	// together with the space that there is. Default 64 MiB.
 	MaxWrittenBytes passthrough.Size `yaml:"max_written_bytes" json:"max_written_bytes,omitempty"`
-	// MaxOpen is how many files and folders one activity may have open at once, beside the mounts; 4096 at most. Each is one or two descriptors of the
+	// MaxOpen is how many files and directories one activity may have open at once, beside the mounts; 4096 at most. Each is one or two descriptors of the
 	// worker's process: lower it where many activities run at once and that has few. Default 256.
 	MaxOpen int `yaml:"max_open" json:"max_open,omitempty"`
 
@@ -57,25 +57,25 @@ type Policy struct {
 }
 
 // StartAt is for tests, in which nothing that a guest sees may depend on the host: files that an activity finds were last modified at
-// this time, and those that it changes by its own clock; inode numbers are given in the order in which it meets files; folders have no size; and names
+// this time, and those that it changes by its own clock; inode numbers are given in the order in which it meets files; directories have no size; and names
 // come in the order of their bytes. It is to be called before Open.
 func (p *Policy) StartAt(start time.Time) { p.start = start }
 
-// Mount is a folder that a guest may reach. In YAML, one that is only read may be the folder's path alone.
+// Mount is a directory that a guest may reach. In YAML, one that is only read may be the directory's path alone.
 type Mount struct {
-	// Folder is the absolute path of a folder of the host. It is opened when the module is loaded, and stays that
-	// folder if another one takes its name. Choose a local one: what blocks inside of the operating system, as
+	// Directory is the absolute path of a directory of the host. It is opened when the module is loaded, and stays that
+	// directory if another one takes its name. Choose a local one: what blocks inside of the operating system, as
 	// a network's file system may, cannot be interrupted. Whoever can write to it decides what the guest reads: let nobody
 	// put hard links to other files there.
-	Folder string `yaml:"folder" json:"folder"`
-	// Write allows to create, change, rename and remove what is in the folder, for modules whose results are files. Without it
+	Directory string `yaml:"directory" json:"directory"`
+	// Write allows to create, change, rename and remove what is in the directory, for modules whose results are files. Without it
 	// the guest reads. Default false.
 	Write bool `yaml:"write" json:"write,omitempty"`
 }
 
-// UnmarshalYAML reads a mount, or a folder.
+// UnmarshalYAML reads a mount, or a directory.
 func (m *Mount) UnmarshalYAML(unmarshal func(any) error) error {
-	if err := unmarshal(&m.Folder); err == nil {
+	if err := unmarshal(&m.Directory); err == nil {
 		return nil
 	}
 	type fields Mount
@@ -85,12 +85,12 @@ func (m *Mount) UnmarshalYAML(unmarshal func(any) error) error {
 // guestPaths are the paths of the mounts, sorted: the order in which a guest gets their descriptors.
 func (p *Policy) guestPaths() []string { return slices.Sorted(maps.Keys(p.Mounts)) }
 
-// Validate checks the policy, and that its folders are there. The error joins all that is wrong.
+// Validate checks the policy, and that its directories are there. The error joins all that is wrong.
 func (p *Policy) Validate() error {
 	const most = 1 << 40
 	var errs []error
 	complain := func(err error, path ...any) { errs = append(errs, passthrough.At(err, path...)) }
-	real := map[string]string{} // the folders, without symbolic links
+	real := map[string]string{} // the directories, without symbolic links
 	for _, guest := range p.guestPaths() {
 		if err := checkGuestPath(guest); err != nil {
 			complain(err, "mounts", guest)
@@ -100,18 +100,18 @@ func (p *Policy) Validate() error {
 				complain(fmt.Errorf("%s is inside of the mount %s: mount one of them elsewhere", guest, other), "mounts", guest)
 			}
 		}
-		folder, err := checkFolder(p.Mounts[guest].Folder)
+		directory, err := checkDirectory(p.Mounts[guest].Directory)
 		if err != nil {
-			complain(err, "mounts", guest, "folder")
+			complain(err, "mounts", guest, "directory")
 			continue
 		}
 		for _, other := range slices.Sorted(maps.Keys(real)) {
 			if p.Mounts[guest].Write != p.Mounts[other].Write &&
-				(within(folder, real[other], string(filepath.Separator)) || within(real[other], folder, string(filepath.Separator))) {
-				complain(fmt.Errorf("it has a folder in common with %s, and only one of them has write: what one may only read, the other could change", other), "mounts", guest)
+				(within(directory, real[other], string(filepath.Separator)) || within(real[other], directory, string(filepath.Separator))) {
+				complain(fmt.Errorf("it has a directory in common with %s, and only one of them has write: what one may only read, the other could change", other), "mounts", guest)
 			}
 		}
-		real[guest] = folder
+		real[guest] = directory
 	}
 	if len(p.Mounts) == 0 && (p.MaxFileBytes != 0 || p.MaxWrittenBytes != 0 || p.MaxOpen != 0) {
 		complain(errors.New("it is empty, so that nothing would be reached"), "mounts")
@@ -154,28 +154,28 @@ func checkGuestPath(guest string) error {
 	return nil
 }
 
-// checkFolder returns the folder without symbolic links.
-func checkFolder(folder string) (string, error) {
-	if !filepath.IsAbs(folder) {
-		return "", fmt.Errorf("%q is not the absolute path of a folder", folder)
+// checkDirectory returns the directory without symbolic links.
+func checkDirectory(directory string) (string, error) {
+	if !filepath.IsAbs(directory) {
+		return "", fmt.Errorf("%q is not the absolute path of a directory", directory)
 	}
-	real, err := filepath.EvalSymlinks(folder)
+	real, err := filepath.EvalSymlinks(directory)
 	if err != nil {
-		return "", fmt.Errorf("the folder cannot be used: %w", err)
+		return "", fmt.Errorf("the directory cannot be used: %w", err)
 	}
 	info, err := os.Stat(real)
 	if err != nil {
-		return "", fmt.Errorf("the folder cannot be used: %w", err)
+		return "", fmt.Errorf("the directory cannot be used: %w", err)
 	}
 	if !info.IsDir() {
-		return "", fmt.Errorf("%s is not a folder", folder)
+		return "", fmt.Errorf("%s is not a directory", directory)
 	}
 	return real, nil
 }
 
 // within tells whether a clean path is another one, or below it.
-func within(name, folder, separator string) bool {
-	return name == folder || strings.HasPrefix(name, strings.TrimSuffix(folder, separator)+separator)
+func within(name, directory, separator string) bool {
+	return name == directory || strings.HasPrefix(name, strings.TrimSuffix(directory, separator)+separator)
 }
 
 // Explain implements [passthrough.Explainer]. The words are read or write, and a path as the guest has it.
@@ -201,7 +201,7 @@ func (p *Policy) Explain(words []string) (passthrough.Verdict, error) {
 		}
 		return passthrough.Verdict{
 			Allowed: true,
-			Reason:  fmt.Sprintf("the mount %s has it, unless a symbolic link leads out of its folder %s", guest, m.Folder),
+			Reason:  fmt.Sprintf("the mount %s has it, unless a symbolic link leads out of its directory %s", guest, m.Directory),
 			Path:    []any{"mounts", guest},
 		}, nil
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 )
 
-// read makes a policy of YAML, as the command line does. DIR stands for the folder.
+// read makes a policy of YAML, as the command line does. DIR stands for the directory.
 func read(t *testing.T, text, dir string) (*fsmod.Policy, error) {
 	t.Helper()
 	policy := fsmod.New().NewPolicy().(*fsmod.Policy)
@@ -26,8 +26,8 @@ func read(t *testing.T, text, dir string) (*fsmod.Policy, error) {
 
 func TestPolicy(t *testing.T) {
 	dir := t.TempDir()
-	policy, err := read(t, "{mounts: {/data: DIR, /out: {folder: DIR}}, max_file_bytes: 1MiB, max_written_bytes: 2MiB, max_open: 3}", dir)
-	want := &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Folder: dir}, "/out": {Folder: dir}}, MaxFileBytes: 1 << 20, MaxWrittenBytes: 2 << 20, MaxOpen: 3}
+	policy, err := read(t, "{mounts: {/data: DIR, /out: {directory: DIR}}, max_file_bytes: 1MiB, max_written_bytes: 2MiB, max_open: 3}", dir)
+	want := &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Directory: dir}, "/out": {Directory: dir}}, MaxFileBytes: 1 << 20, MaxWrittenBytes: 2 << 20, MaxOpen: 3}
 	if err != nil || !reflect.DeepEqual(policy, want) {
 		t.Errorf("%+v, %v", policy, err)
 	}
@@ -38,7 +38,7 @@ func TestPolicy(t *testing.T) {
 	if policy, err := read(t, "{}", dir); err != nil || policy.Mounts != nil {
 		t.Error(policy, err)
 	}
-	if policy, err := read(t, "{mounts: {/: {folder: DIR, write: true}}}", dir); err != nil || !policy.Mounts["/"].Write {
+	if policy, err := read(t, "{mounts: {/: {directory: DIR, write: true}}}", dir); err != nil || !policy.Mounts["/"].Write {
 		t.Error(policy, err)
 	}
 }
@@ -69,12 +69,12 @@ func TestMistakes(t *testing.T) {
 		{`mounts: {"/a\0b": DIR}`, []string{"without a zero byte"}},
 		{"mounts: {/data: DIR, /data/x: DIR}", []string{"mounts./data/x: /data/x is inside of the mount /data"}},
 		{"mounts: {/: DIR, /x: DIR}", []string{"/x is inside of the mount /"}},
-		{"mounts: {/data: .}", []string{`mounts./data.folder: "." is not the absolute path`}},
-		{"mounts: {/data: {write: true}}", []string{`mounts./data.folder: "" is not the absolute path`}},
-		{"mounts: {/a: DIR/none, /b: DIR/dangling, /c: DIR/file}", []string{"mounts./a.folder: the folder cannot be used", "mounts./b.folder: ", "mounts./c.folder: ", "is not a folder"}},
-		{"mounts: {/a: DIR, /b: {folder: DIR, write: true}}", []string{"mounts./b: it has a folder in common with /a"}},
-		{"mounts: {/a: {folder: DIR/a/b, write: true}, /b: DIR/a}", []string{"mounts./b: it has a folder in common with /a"}},
-		{"mounts: {/a: {folder: DIR/link, write: true}, /b: DIR/a/b}", []string{"mounts./b: it has"}},
+		{"mounts: {/data: .}", []string{`mounts./data.directory: "." is not the absolute path`}},
+		{"mounts: {/data: {write: true}}", []string{`mounts./data.directory: "" is not the absolute path`}},
+		{"mounts: {/a: DIR/none, /b: DIR/dangling, /c: DIR/file}", []string{"mounts./a.directory: the directory cannot be used", "mounts./b.directory: ", "mounts./c.directory: ", "is not a directory"}},
+		{"mounts: {/a: DIR, /b: {directory: DIR, write: true}}", []string{"mounts./b: it has a directory in common with /a"}},
+		{"mounts: {/a: {directory: DIR/a/b, write: true}, /b: DIR/a}", []string{"mounts./b: it has a directory in common with /a"}},
+		{"mounts: {/a: {directory: DIR/link, write: true}, /b: DIR/a/b}", []string{"mounts./b: it has"}},
 		{"max_open: 5", []string{"mounts: it is empty"}},
 		{"{mounts: {/a: DIR}, max_open: 5000, max_file_bytes: 2TiB, max_written_bytes: 2TiB}", []string{"max_open: 5000 is not between 1 and 4096", "max_file_bytes: ", "max_written_bytes: "}},
 		{"{mounts: {/a: DIR}, max_open: -1}", []string{"max_open: -1"}},
@@ -92,8 +92,8 @@ func TestMistakes(t *testing.T) {
 	}
 	// What is side by side may differ, and what is alike may overlap.
 	for _, text := range []string{
-		"mounts: {/a: {folder: DIR/a, write: true}, /b: DIR/c}",
-		"mounts: {/a: {folder: DIR, write: true}, /b: {folder: DIR/a, write: true}}",
+		"mounts: {/a: {directory: DIR/a, write: true}, /b: DIR/c}",
+		"mounts: {/a: {directory: DIR, write: true}, /b: {directory: DIR/a, write: true}}",
 		"mounts: {/data: DIR/link, /database: DIR/link}",
 	} {
 		if _, err := read(t, text, dir); err != nil {
@@ -104,7 +104,7 @@ func TestMistakes(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	dir := t.TempDir()
-	policy, err := read(t, "mounts: {/data: DIR/., /out: {folder: DIR/., write: true}}", dir)
+	policy, err := read(t, "mounts: {/data: DIR/., /out: {directory: DIR/., write: true}}", dir)
 	if err == nil {
 		t.Fatal("they overlap")
 	}

@@ -15,7 +15,7 @@ type view struct {
 	last  uint64 // of the numbers
 }
 
-// node is a file or a folder on the host. Both of them have one name at most, since guests cannot make links.
+// node is a file or a directory on the host. Both of them have one name at most, since guests cannot make links.
 type node struct{ device, inode uint64 }
 
 // identity is what a guest is told about one.
@@ -57,7 +57,7 @@ func (v *view) chtimes(device uint64, info os.FileInfo, modified time.Time) {
 	}
 }
 
-// created notes that there is something new of a name in a folder. The host may have given it the inode of something that was removed.
+// created notes that there is something new of a name in a directory. The host may have given it the inode of something that was removed.
 func (v *view) created(dir *File, name string, info os.FileInfo) {
 	if v == nil {
 		return
@@ -68,7 +68,7 @@ func (v *view) created(dir *File, name string, info os.FileInfo) {
 	v.changed(dir, name)
 }
 
-// changed notes that what has a name in a folder came or went.
+// changed notes that what has a name in a directory came or went.
 func (v *view) changed(dir *File, name string) {
 	if v == nil {
 		return

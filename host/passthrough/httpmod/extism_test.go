@@ -14,7 +14,7 @@ import (
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host"
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/configmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/httpmod"
@@ -39,18 +39,18 @@ func TestPlugin(t *testing.T) {
 	policy.Allow[0].PathPrefixes = []string{"/v1"}
 	policy.MaxRedirects = 5
 	var logged bytes.Buffer
-	modules := []passthrough.Module{httpmod.New(httpmod.Options{}), configmod.New()}
-	t.Cleanup(func() { modules[0].Close(context.Background()) })
-	set, err := passthrough.NewSet(modules...)
+	granted := []passthrough.Module{httpmod.New(httpmod.Options{}), configmod.New()}
+	t.Cleanup(func() { granted[0].Close(context.Background()) })
+	set, err := passthrough.NewSet(granted...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	plugin, err := catalog.Read(testbed.Guest(t, "testdata/conformance/extism-go"))
+	plugin, err := modules.Read(testbed.Guest(t, "testdata/conformance/extism-go"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	box, err := sandbox.New(sandbox.Config{
-		Modules:     []*catalog.Module{plugin},
+		Modules:     []*modules.File{plugin},
 		Logger:      slog.New(slog.NewTextHandler(&logged, nil)),
 		Passthrough: set,
 		Defaults: sandbox.Options{

@@ -70,14 +70,14 @@ func TestMistakes(t *testing.T) {
 	go os.WriteFile(fifo, []byte("hidden"), 0o600) //nolint:errcheck // a writer, without which opening it would block
 	_, err := secretmod.Open(map[string]secretmod.Source{
 		"both": {Env: "A", File: "b"}, "neither": {}, "unset": {Env: "WASMWORKER_TEST_UNSET"}, "empty-env": {Env: "WASMWORKER_TEST_EMPTY"},
-		"long-env": {Env: "WASMWORKER_TEST_SECRET"}, "missing": {File: filepath.Join(dir, "none")}, "folder": {File: dir}, "fifo": {File: fifo},
+		"long-env": {Env: "WASMWORKER_TEST_SECRET"}, "missing": {File: filepath.Join(dir, "none")}, "directory": {File: dir}, "fifo": {File: fifo},
 		"empty": {File: write(t, filepath.Join(dir, "empty"), "\n")}, "long": {File: write(t, filepath.Join(dir, "long"), strings.Repeat("hidden", 20_000))},
 		"sp ace": {Env: "HOME"}, "": {Env: "HOME"},
 	})
 	for _, want := range []string{
 		"both: the secret has to have one of env and file", "neither: the secret has to have one", "unset: the environment variable WASMWORKER_TEST_UNSET is not set",
 		"empty-env: the environment variable WASMWORKER_TEST_EMPTY is not set, or empty", "long-env: the environment variable WASMWORKER_TEST_SECRET has more than 65536 bytes",
-		"missing: the file cannot be read", "folder: the file " + dir + " is not a regular file", "fifo: the file", "empty: the file", "long: the file", "sp ace: a secret's name",
+		"missing: the file cannot be read", "directory: the file " + dir + " is not a regular file", "fifo: the file", "empty: the file", "long: the file", "sp ace: a secret's name",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nwant %s", err, want)

@@ -97,13 +97,13 @@ func (e *Error) Error() string {
 }
 
 // Refusal is the error for SQL that no policy lets through, or none without write.
-type Refusal struct {
+type RejectedError struct {
 	What string // such as "COMMIT": the operator reads it, so it must be a word of the driver's own
 	Why  string
 }
 
 // Error says what was refused and why.
-func (r *Refusal) Error() string { return r.What + ": " + r.Why }
+func (r *RejectedError) Error() string { return r.What + ": " + r.Why }
 
 var drivers = struct {
 	sync.RWMutex

@@ -35,7 +35,7 @@ type Access struct {
 	// it the database itself refuses changes. Default false.
 	Write bool `yaml:"write" json:"write,omitempty"`
 	// Timeout is the most time for one call of the guest: a statement with its first batch, a further batch, a commit. The
-	// time that the call waits for a connection is part of it. When it is over, the statement is cancelled in the
+	// time that the call waits for a connection is part of it. When it is over, the statement is canceled in the
 	// database. Raise it for reports, lower it where somebody waits. Default 30 s.
 	Timeout passthrough.Duration `yaml:"timeout" json:"timeout,omitempty"`
 	// MaxRows is the most rows that a query may return, all batches together. Lower it for modules that have no business

@@ -514,7 +514,7 @@ func TestPostgresConnections(t *testing.T) {
 		})
 	}
 	t.Run("over a socket", func(t *testing.T) {
-		url := fmt.Sprintf("postgres:///%s?host=%s&port=%d&user=guest", database, server.Folder, server.Port)
+		url := fmt.Sprintf("postgres:///%s?host=%s&port=%d&user=guest", database, server.Directory, server.Port)
 		newClient(t, sqlmod.Connection{URL: url, Password: "guest"}, sqlmod.Access{}).activity(t).query("SELECT 1")
 	})
 	t.Run("parameters", func(t *testing.T) {

@@ -8,7 +8,7 @@
 //   - The database itself keeps read-only statements from changing anything, in a transaction that is rolled back at its end,
 //     and drivers let through no SQL that would end that transaction.
 //   - A session is reset before another activity gets it: parameters, locks, temporary tables.
-//   - Sizes are bounded before they get into memory, and what takes too long is cancelled in the database too.
+//   - Sizes are bounded before they get into memory, and what takes too long is canceled in the database too.
 //
 // The role that a connection has in the database is the outer bound: give each connection a role that may do no more
 // than all of its modules need. Calls of functions are reading, whatever they do outside of transactions.
@@ -259,7 +259,7 @@ func (c *call) fail(err error) error {
 	if err == nil {
 		return nil
 	}
-	if refusal, ok := errors.AsType[*Refusal](err); ok {
+	if refusal, ok := errors.AsType[*RejectedError](err); ok {
 		return passthrough.Deny(refusal.What+" on "+printable(c.name), "%s", refusal.Why)
 	}
 	if said, ok := errors.AsType[*Error](err); ok {

@@ -26,7 +26,7 @@ const (
 // Clock is which time it is for an activity module. The zero value is the real clock.
 type Clock struct {
 	// Start makes the clock a virtual one, which begins at this time (such as 2026-01-01T00:00:00Z) with each activity and with each
-	// initialisation of an instance. It advances by a nanosecond for each unit of computation, and by what the guest
+	// initialisation of an instance. It advances by a nanosecond for each unit of fuel, and by what the guest
 	// sleeps, which takes no real time. Set it where results must not depend on when or how fast the guest runs. It is between 1970 and 2200. A start before
 	// the deadlines of activities keeps guests from taking these, which are real, for over. Default: the real clock.
 	Start time.Time `yaml:"start" json:"start,omitzero"`
@@ -102,11 +102,11 @@ const (
 
 // Virtual makes a virtual clock for a phase, or returns nil if the clock is the real one. Units returns how many units of
 // computation the guest has used since.
-func (c *Clock) Virtual(phase Phase, units func() int64) *Virtual {
+func (c *Clock) VirtualClock(phase Phase, units func() int64) *VirtualClock {
 	if c == nil || c.Start.IsZero() {
 		return nil
 	}
-	v := &Virtual{start: c.Start.UnixNano(), monotonic: monotonicStart, units: units}
+	v := &VirtualClock{start: c.Start.UnixNano(), monotonic: monotonicStart, units: units}
 	if phase == Activity {
 		v.monotonic += monotonicGap
 	}
@@ -114,29 +114,29 @@ func (c *Clock) Virtual(phase Phase, units func() int64) *Virtual {
 }
 
 // Where the monotonic clock begins. Not at zero, which runtimes take for none; and in an activity later than in the initialisation before it, since
-// a runtime that was initialised, and is set back to that, must not see it going back.
+// a runtime that was initialised, and is reset to that, must not see it going back.
 const (
 	monotonicStart = int64(time.Second)
 	monotonicGap   = int64(time.Hour)
 )
 
 // Virtual is a virtual clock. It belongs to one goroutine at a time.
-type Virtual struct {
+type VirtualClock struct {
 	start, monotonic int64
 	units            func() int64
 	slept            int64
 }
 
-func (v *Virtual) elapsed() int64 { return add(v.units(), v.slept) }
+func (v *VirtualClock) elapsed() int64 { return add(v.units(), v.slept) }
 
 // Walltime returns the nanoseconds since 1970.
-func (v *Virtual) Walltime() int64 { return add(v.start, v.elapsed()) }
+func (v *VirtualClock) Walltime() int64 { return add(v.start, v.elapsed()) }
 
 // Nanotime returns the nanoseconds of the monotonic clock.
-func (v *Virtual) Nanotime() int64 { return add(v.monotonic, v.elapsed()) }
+func (v *VirtualClock) Nanotime() int64 { return add(v.monotonic, v.elapsed()) }
 
 // Sleep advances the clock, and takes no time.
-func (v *Virtual) Sleep(d time.Duration) { v.slept = add(v.slept, max(int64(d), 0)) }
+func (v *VirtualClock) Sleep(d time.Duration) { v.slept = add(v.slept, max(int64(d), 0)) }
 
 // add adds numbers that are not negative. It stops at the end of time, where sleeping for good leads.
 func add(a, b int64) int64 {

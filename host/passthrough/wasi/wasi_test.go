@@ -58,7 +58,7 @@ func TestPolicies(t *testing.T) {
 	}
 	// Nothing, and nothing at all, is what is real.
 	units := func() int64 { return 0 }
-	if (*wasi.Clock)(nil).Virtual(wasi.Activity, units) != nil || (&wasi.Clock{}).Virtual(wasi.Activity, units) != nil || (*wasi.Random)(nil).Stream(wasi.Activity) != nil || (&wasi.Random{}).Stream(wasi.Activity) != nil {
+	if (*wasi.Clock)(nil).VirtualClock(wasi.Activity, units) != nil || (&wasi.Clock{}).VirtualClock(wasi.Activity, units) != nil || (*wasi.Random)(nil).Stream(wasi.Activity) != nil || (&wasi.Random{}).Stream(wasi.Activity) != nil {
 		t.Error("something is virtual without a policy")
 	}
 }
@@ -67,7 +67,7 @@ func TestVirtual(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	units := int64(0)
 	policy := &wasi.Clock{Start: start}
-	made, v := policy.Virtual(wasi.Initialisation, func() int64 { return units }), policy.Virtual(wasi.Activity, func() int64 { return units })
+	made, v := policy.VirtualClock(wasi.Initialisation, func() int64 { return units }), policy.VirtualClock(wasi.Activity, func() int64 { return units })
 	if v.Walltime() != start.UnixNano() || made.Walltime() != v.Walltime() {
 		t.Error(v.Walltime(), made.Walltime())
 	}

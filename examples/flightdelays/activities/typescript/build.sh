@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds price.wasm with the SDK of this repository. Needs Node.js, and the npm packages that guest-sdk/typescript/package.json
-# depends on: in that folder's node_modules, or in .toolchains.
+# depends on: in that directory's node_modules, or in .toolchains.
 # toolchain: quickjs-wasi@3.6.2 binaryen@132.0.0 esbuild@0.28.2 typescript@5.9.3
 set -eu
 cd "$(dirname "$0")"

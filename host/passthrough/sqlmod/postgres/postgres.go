@@ -7,7 +7,7 @@
 // User, host and database are required. The query may have what libpq knows (several hosts, sslrootcert, sslcert, sslkey,
 // target_session_attrs, channel_binding, connect_timeout), and the server's parameters (search_path, statement_timeout). sslmode is verify-full
 // without one, for which the server needs a certificate of its name: sslmode=disable is for a server on the same machine. Nothing comes from the
-// worker's environment or home folder: no PGPASSWORD, no .pgpass. Files with certificates are read for each new session, so that
+// worker's environment or home directory: no PGPASSWORD, no .pgpass. Files with certificates are read for each new session, so that
 // they can be replaced; while they cannot be used, sessions go on with what they had, and [slog.Default] has a warning.
 //
 // A role that can leave the database is refused: a superuser, or one that may become another role that is one, or that may
@@ -41,7 +41,7 @@ import (
 
 func init() { sqlmod.Register(open, "postgres", "postgresql") }
 
-// explicit is what a URL has if it does not say otherwise. pgconn would ask the environment and the home folder.
+// explicit is what a URL has if it does not say otherwise. pgconn would ask the environment and the home directory.
 var explicit = map[string]string{
 	"sslmode": "verify-full", "sslrootcert": "", "sslcert": "", "sslkey": "", "sslpassword": "", "sslcertmode": "allow", "sslsni": "1", "sslnegotiation": "postgres",
 	"passfile": "", "target_session_attrs": "any", "channel_binding": "prefer", "require_auth": "", "min_protocol_version": "", "max_protocol_version": "",
@@ -242,7 +242,7 @@ func (c *conn) receive() (pgproto3.BackendMessage, error) {
 			return message, nil
 		case *pgproto3.NoticeResponse, *pgproto3.ParameterStatus, *pgproto3.NotificationResponse:
 		case *pgproto3.CopyInResponse, *pgproto3.CopyOutResponse, *pgproto3.CopyBothResponse:
-			c.err = &sqlmod.Refusal{What: "COPY", Why: "it is not available; use query, or exec with INSERT"}
+			c.err = &sqlmod.RejectedError{What: "COPY", Why: "it is not available; use query, or exec with INSERT"}
 		default:
 			return message, nil
 		}
@@ -268,7 +268,7 @@ func (c *conn) finish() error {
 // fail is what a guest is told of the server's error. Detail, hint and context are left out: they can hold rows and definitions.
 func fail(e *pgconn.PgError) error {
 	if e.Code == "25006" { // read_only_sql_transaction
-		return &sqlmod.Refusal{What: "a change", Why: "the database says, " + e.Message + "; the sql policy would allow it with write: true"}
+		return &sqlmod.RejectedError{What: "a change", Why: "the database says, " + e.Message + "; the sql policy would allow it with write: true"}
 	}
 	return &sqlmod.Error{Code: e.Code, Message: e.Message}
 }
@@ -305,7 +305,7 @@ func (c *conn) Begin(ctx context.Context, options sqlmod.TxOptions) error {
 	case err != nil:
 		return err
 	case yes:
-		return &sqlmod.Refusal{What: "reading", Why: "PostgreSQL before version 16 lets a session out of a read-only transaction, and the role of the connection may change sequences or foreign tables, " +
+		return &sqlmod.RejectedError{What: "reading", Why: "PostgreSQL before version 16 lets a session out of a read-only transaction, and the role of the connection may change sequences or foreign tables, " +
 			"which a rollback does not take back; give modules without write: true a connection with a role that may not"}
 	}
 	return nil
@@ -437,11 +437,11 @@ func (c *conn) check(text string) error {
 	case word == "":
 		return fmt.Errorf("%w: the SQL does not begin with a statement", abi.EINVAL)
 	case transactional[word]:
-		return &sqlmod.Refusal{What: word, Why: "transactions are begun and ended by functions of the module: begin, commit and rollback"}
+		return &sqlmod.RejectedError{What: word, Why: "transactions are begun and ended by functions of the module: begin, commit and rollback"}
 	case word == "COPY":
-		return &sqlmod.Refusal{What: word, Why: "it is not available; use query, or exec with INSERT"}
+		return &sqlmod.RejectedError{What: word, Why: "it is not available; use query, or exec with INSERT"}
 	case c.readOnly && !reading[word]:
-		return &sqlmod.Refusal{What: "a change", Why: "reading is SELECT, WITH, VALUES, TABLE, SHOW and EXPLAIN; the sql policy would allow others with write: true"}
+		return &sqlmod.RejectedError{What: "a change", Why: "reading is SELECT, WITH, VALUES, TABLE, SHOW and EXPLAIN; the sql policy would allow others with write: true"}
 	}
 	return nil
 }
@@ -587,7 +587,7 @@ func (r *rows) Next(ctx context.Context) ([]any, error) {
 func (r *rows) end() error {
 	r.done = true
 	if began := r.portion > 0; began != (r.c.status != 'I') {
-		r.c.err = &sqlmod.Refusal{What: "a change of transaction", Why: "transactions are begun and ended by functions of the module: begin, commit and rollback"}
+		r.c.err = &sqlmod.RejectedError{What: "a change of transaction", Why: "transactions are begun and ended by functions of the module: begin, commit and rollback"}
 		return r.c.err
 	}
 	return io.EOF

@@ -4,7 +4,7 @@
 //	sqlite:app.db                 relative to the worker's working directory
 //	sqlite::memory:               a database in memory, empty at first, for tests; it has one session
 //
-// A URL has no more than that, and there is no password. The worker needs to write to the file's folder too, where SQLite keeps its journal.
+// A URL has no more than that, and there is no password. The worker needs to write to the file's directory too, where SQLite keeps its journal.
 //
 // SQLite runs inside of the worker: its memory and its temporary files are the worker's, and so is the processor. A statement is interrupted
 // between its steps, but a single call of a function on long texts is not, which takes seconds at worst. Where modules are not
@@ -167,11 +167,11 @@ func (c *conn) authorize(action sqlite.AuthorizerActionCode, first, second, data
 func (c *conn) refusal() error {
 	switch c.denied {
 	case "a change":
-		return &sqlmod.Refusal{What: c.denied, Why: "the sql policy would allow it with write: true"}
+		return &sqlmod.RejectedError{What: c.denied, Why: "the sql policy would allow it with write: true"}
 	case "control of transactions":
-		return &sqlmod.Refusal{What: c.denied, Why: "transactions are begun and ended by functions of the module: begin, commit and rollback"}
+		return &sqlmod.RejectedError{What: c.denied, Why: "transactions are begun and ended by functions of the module: begin, commit and rollback"}
 	}
-	return &sqlmod.Refusal{What: c.denied, Why: "it is not available, since it would reach beyond the database or stay behind in the session"}
+	return &sqlmod.RejectedError{What: c.denied, Why: "it is not available, since it would reach beyond the database or stay behind in the session"}
 }
 
 // fail makes an error of a result code.
@@ -184,7 +184,7 @@ func (c *conn) fail(ctx context.Context, code int32) error {
 	case sqlite3.SQLITE_AUTH:
 		return c.refusal()
 	case sqlite3.SQLITE_READONLY:
-		return &sqlmod.Refusal{What: "a change", Why: "the database says that it can only be read"}
+		return &sqlmod.RejectedError{What: "a change", Why: "the database says that it can only be read"}
 	case sqlite3.SQLITE_TOOBIG:
 		return fmt.Errorf("%w: a value is larger than max_row_bytes of the sql policy", abi.EMSGSIZE)
 	}

@@ -21,7 +21,7 @@ import (
 
 func writeFile(t testing.TB, s store, name, text string) {
 	t.Helper()
-	file := filepath.Join(s.folder, name)
+	file := filepath.Join(s.directory, name)
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func writeFile(t testing.TB, s store, name, text string) {
 
 func readFile(t testing.TB, s store, name string) string {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(s.folder, name))
+	data, err := os.ReadFile(filepath.Join(s.directory, name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,12 +42,12 @@ func readFile(t testing.TB, s store, name string) string {
 func sparse(t testing.TB, s store, name string, size int64) {
 	t.Helper()
 	writeFile(t, s, name, "")
-	if err := os.Truncate(filepath.Join(s.folder, name), size); err != nil {
+	if err := os.Truncate(filepath.Join(s.directory, name), size); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// files are all that is in the folder.
+// files are all that is in the directory.
 func files(t testing.TB, dir string) (names []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
@@ -63,46 +63,46 @@ func files(t testing.TB, dir string) (names []string) {
 	return names
 }
 
-// A folder's objects are files as people would write them, and others' files are objects.
-func TestFolderIsPlain(t *testing.T) {
-	s := folder(t)
+// A directory's objects are files as people would write them, and others' files are objects.
+func TestDirectoryIsPlain(t *testing.T) {
+	s := directory(t)
 	a := begin(t, newModule(t, s.Options), everything("things"))
 	a.ok("put", at("a/b.txt"), "text")
-	if got := files(t, s.folder); !slices.Equal(got, []string{"a/b.txt"}) || readFile(t, s, "a/b.txt") != "text" {
-		t.Errorf("the folder has %v", got)
+	if got := files(t, s.directory); !slices.Equal(got, []string{"a/b.txt"}) || readFile(t, s, "a/b.txt") != "text" {
+		t.Errorf("the directory has %v", got)
 	}
 	writeFile(t, s, "c/d", "theirs")
 	if got, body := a.ok("get", at("c/d"), ""); body != "theirs" || got["content_type"] != "application/octet-stream" {
 		t.Errorf("get: %q, %v", body, got)
 	}
 	a.ok("put", with(at("a/b.txt"), object{"content_type": "text/plain"}), "text")
-	if got := files(t, s.folder); !slices.Equal(got, []string{"a/b.txt", "a/b.txt.attrs", "c/d"}) {
-		t.Errorf("the folder has %v", got)
+	if got := files(t, s.directory); !slices.Equal(got, []string{"a/b.txt", "a/b.txt.attrs", "c/d"}) {
+		t.Errorf("the directory has %v", got)
 	}
 	a.ok("delete", at("a/b.txt"), "")
-	if got := files(t, s.folder); !slices.Equal(got, []string{"c/d"}) {
-		t.Errorf("the folder has %v", got)
+	if got := files(t, s.directory); !slices.Equal(got, []string{"c/d"}) {
+		t.Errorf("the directory has %v", got)
 	}
 }
 
-// Links lead nowhere, wherever they point to: out of the folder, and past prefixes inside of it.
-func TestFolderLinks(t *testing.T) {
-	s := folder(t)
-	outside := store{folder: t.TempDir()}
+// Links lead nowhere, wherever they point to: out of the directory, and past prefixes inside of it.
+func TestDirectoryLinks(t *testing.T) {
+	s := directory(t)
+	outside := store{directory: t.TempDir()}
 	writeFile(t, outside, "x", "not-to-be-seen")
 	writeFile(t, s, "private/x", "not-to-be-seen")
 	writeFile(t, s, "out/real", "real")
 	link := func(target, name string) {
-		if err := os.Symlink(target, filepath.Join(s.folder, name)); err != nil {
+		if err := os.Symlink(target, filepath.Join(s.directory, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	link(outside.folder, "out/dir")
-	link(filepath.Join(outside.folder, "x"), "out/file")
+	link(outside.directory, "out/dir")
+	link(filepath.Join(outside.directory, "x"), "out/file")
 	link("../private", "out/inner")
 	link("../private/x", "out/innerfile")
-	link(filepath.Join(outside.folder, "x"), "out/real.attrs")
-	link(outside.folder, "out/nowhere")
+	link(filepath.Join(outside.directory, "x"), "out/real.attrs")
+	link(outside.directory, "out/nowhere")
 	link("loop", "out/loop")
 	a := begin(t, newModule(t, s.Options), &blobmod.Policy{Buckets: map[string]blobmod.Access{"things": {Prefixes: []string{"out/"}, Write: true}}})
 	for _, key := range []string{"out/dir/x", "out/file", "out/inner/x", "out/innerfile", "out/loop", "out/loop/x", "out/dir"} {
@@ -129,22 +129,22 @@ func TestFolderLinks(t *testing.T) {
 	// Nor do links that are put there before a commit.
 	created, _ := a.ok("create", at("out/new/x"), "")
 	link("../private", "out/new")
-	a.want(abi.EIO, "commit", object{"writer": created["writer"]}, "", "not a folder")
+	a.want(abi.EIO, "commit", object{"writer": created["writer"]}, "", "not a directory")
 	// A replaced or deleted object's attributes go, and not what they were a link to.
 	a.ok("put", with(at("out/real"), object{"metadata": object{"a": "b"}}), "new")
 	a.ok("delete", at("out/real"), "")
-	if readFile(t, outside, "x") != "not-to-be-seen" || len(files(t, outside.folder)) != 1 || readFile(t, s, "private/x") != "not-to-be-seen" {
+	if readFile(t, outside, "x") != "not-to-be-seen" || len(files(t, outside.directory)) != 1 || readFile(t, s, "private/x") != "not-to-be-seen" {
 		t.Error("something outside was changed")
 	}
 }
 
-// A folder that is swapped for a link at any moment leads nowhere either.
-func TestFolderLinksRace(t *testing.T) {
-	s := folder(t)
-	outside := store{folder: t.TempDir()}
+// A directory that is swapped for a link at any moment leads nowhere either.
+func TestDirectoryLinksRace(t *testing.T) {
+	s := directory(t)
+	outside := store{directory: t.TempDir()}
 	writeFile(t, outside, "x", "not-to-be-seen")
 	writeFile(t, s, "real/x", "real")
-	swapped := filepath.Join(s.folder, "dir")
+	swapped := filepath.Join(s.directory, "dir")
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -156,7 +156,7 @@ func TestFolderLinksRace(t *testing.T) {
 			}
 			os.Remove(swapped)
 			if i%2 == 0 {
-				os.Symlink(outside.folder, swapped)
+				os.Symlink(outside.directory, swapped)
 			} else if os.Mkdir(swapped, 0o755) == nil {
 				os.WriteFile(filepath.Join(swapped, "x"), []byte("real"), 0o644)
 				os.RemoveAll(swapped)
@@ -175,24 +175,24 @@ func TestFolderLinksRace(t *testing.T) {
 	}
 	close(stop)
 	<-stopped
-	if got := files(t, outside.folder); !slices.Equal(got, []string{"x"}) {
+	if got := files(t, outside.directory); !slices.Equal(got, []string{"x"}) {
 		t.Errorf("outside there is %v", got)
 	}
 }
 
 // What is no file is no object, and nothing waits for it.
-func TestFolderSpecialFiles(t *testing.T) {
-	s := folder(t)
+func TestDirectorySpecialFiles(t *testing.T) {
+	s := directory(t)
 	writeFile(t, s, "x", "x")
 	for _, name := range []string{"pipe", "x.attrs"} {
-		if err := syscall.Mkfifo(filepath.Join(s.folder, name), 0o644); err != nil {
+		if err := syscall.Mkfifo(filepath.Join(s.directory, name), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Mkdir(filepath.Join(s.folder, "dir"), 0o755); err != nil {
+	if err := os.Mkdir(filepath.Join(s.directory, "dir"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mknod(filepath.Join(s.folder, "null"), syscall.S_IFCHR|0o666, 1<<8|3); err != nil {
+	if err := syscall.Mknod(filepath.Join(s.directory, "null"), syscall.S_IFCHR|0o666, 1<<8|3); err != nil {
 		t.Logf("without a device: %v", err)
 	}
 	a := begin(t, newModule(t, s.Options), everything("things"))
@@ -212,16 +212,16 @@ func TestFolderSpecialFiles(t *testing.T) {
 	}
 }
 
-func TestFolderReservedNames(t *testing.T) {
-	s := folder(t)
+func TestDirectoryReservedNames(t *testing.T) {
+	s := directory(t)
 	module := newModule(t, s.Options)
 	a := begin(t, module, everything("things"))
 	a.ok("put", with(at("x"), object{"metadata": object{"a": "b"}}), "x")
 	created, _ := a.ok("create", at("y"), "")
 	a.ok("write", object{"writer": created["writer"]}, "y")
-	unfinished := files(t, s.folder)[0]
+	unfinished := files(t, s.directory)[0]
 	if !strings.HasSuffix(unfinished, ".wasmworker-tmp") {
-		t.Fatalf("the folder has %v", files(t, s.folder))
+		t.Fatalf("the directory has %v", files(t, s.directory))
 	}
 	for _, key := range []string{"x.attrs", "X.ATTRS", "new.attrs", "new.attrs/x", "a/b.Attrs/c", unfinished, "a.wasmworker-tmp"} {
 		for _, function := range []string{"get", "open", "stat", "delete"} {
@@ -242,9 +242,9 @@ func TestFolderReservedNames(t *testing.T) {
 	}
 }
 
-// A list goes on where folders cannot be read, and fails where the bucket itself cannot.
-func TestFolderOfOthers(t *testing.T) {
-	s := folder(t)
+// A list goes on where directories cannot be read, and fails where the bucket itself cannot.
+func TestDirectoryOfOthers(t *testing.T) {
+	s := directory(t)
 	writeFile(t, s, "a/x", "x")
 	writeFile(t, s, "bad\xffname", "x")
 	writeFile(t, s, "control\nname", "x")
@@ -252,7 +252,7 @@ func TestFolderOfOthers(t *testing.T) {
 	if got, _ := a.ok("list", object{"bucket": "things"}, ""); !slices.Equal(keys(got), []string{"a/x"}) {
 		t.Errorf("list: %v", keys(got))
 	}
-	if err := os.RemoveAll(s.folder); err != nil {
+	if err := os.RemoveAll(s.directory); err != nil {
 		t.Fatal(err)
 	}
 	for _, function := range []string{"list", "put"} {
@@ -260,23 +260,23 @@ func TestFolderOfOthers(t *testing.T) {
 	}
 }
 
-// A folder that is not there is a mistake of the configuration, or one that shows when it is used.
-func TestFolderVanishes(t *testing.T) {
-	s := folder(t)
+// A directory that is not there is a mistake of the configuration, or one that shows when it is used.
+func TestDirectoryVanishes(t *testing.T) {
+	s := directory(t)
 	module := newModule(t, s.Options)
-	if err := os.Remove(s.folder); err != nil {
+	if err := os.Remove(s.directory); err != nil {
 		t.Fatal(err)
 	}
 	a := begin(t, module, everything("things"))
 	a.want(abi.EIO, "put", at("x"), "x")
 	a.want(abi.EIO, "list", at(""), "")
-	if err := os.Mkdir(s.folder, 0o755); err != nil {
+	if err := os.Mkdir(s.directory, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	a.ok("put", at("x"), "x") // it is opened again
 }
 
-// dirs are the folders in a folder.
+// dirs are the directories in a directory.
 func dirs(t testing.TB, dir string) (names []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
@@ -292,9 +292,9 @@ func dirs(t testing.TB, dir string) (names []string) {
 	return names
 }
 
-// A key is free once the objects below it are gone, and the folders that were made for them go with them.
-func TestFolderTurnsIntoObject(t *testing.T) {
-	s := folder(t)
+// A key is free once the objects below it are gone, and the directories that were made for them go with them.
+func TestDirectoryTurnsIntoObject(t *testing.T) {
+	s := directory(t)
 	a := begin(t, newModule(t, s.Options), everything("things"))
 	a.ok("put", with(at("p/q/r"), object{"metadata": object{"a": "b"}}), "x")
 	a.ok("put", at("p/s"), "x")
@@ -304,12 +304,12 @@ func TestFolderTurnsIntoObject(t *testing.T) {
 		a.want(abi.EISDIR, "create", at(key), "")
 	}
 	a.ok("delete", at("p/q/r"), "")
-	if got := dirs(t, s.folder); !slices.Equal(got, []string{"p"}) {
-		t.Errorf("the folder has %v", got)
+	if got := dirs(t, s.directory); !slices.Equal(got, []string{"p"}) {
+		t.Errorf("the directory has %v", got)
 	}
 	a.ok("delete", at("p/s"), "")
-	if got := dirs(t, s.folder); len(got) != 0 {
-		t.Errorf("the folder has %v", got)
+	if got := dirs(t, s.directory); len(got) != 0 {
+		t.Errorf("the directory has %v", got)
 	}
 	a.ok("put", at("p"), "object")
 	for _, key := range []string{"p/q", "p/q/r"} {
@@ -318,9 +318,9 @@ func TestFolderTurnsIntoObject(t *testing.T) {
 		a.want(abi.ENOENT, "get", at(key), "")
 	}
 	a.ok("delete", at("p"), "")
-	// Empty folders of others are in nobody's way.
+	// Empty directories of others are in nobody's way.
 	for _, function := range []object{{}, {"if_none_match": true}} {
-		if err := os.MkdirAll(filepath.Join(s.folder, "p/q/r/s"), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(s.directory, "p/q/r/s"), 0o755); err != nil {
 			t.Fatal(err)
 		}
 		a.ok("put", with(at("p"), function), "object")
@@ -338,22 +338,22 @@ func TestFolderTurnsIntoObject(t *testing.T) {
 	a.ok("put", at("p"), "x")
 	a.want(abi.ENOTDIR, "commit", object{"writer": created["writer"]}, "")
 	a.ok("delete", at("p"), "")
-	// A writer that gives up leaves no folder either.
+	// A writer that gives up leaves no directory either.
 	a.ok("put", at("p/q"), "x")
 	created, _ = a.ok("create", at("p/r"), "")
 	a.ok("delete", at("p/q"), "")
 	a.ok("close", object{"writer": created["writer"]}, "")
-	testbed.Eventually(t, "the folder is empty", func() error {
-		if got := slices.Concat(dirs(t, s.folder), files(t, s.folder)); len(got) != 0 {
+	testbed.Eventually(t, "the directory is empty", func() error {
+		if got := slices.Concat(dirs(t, s.directory), files(t, s.directory)); len(got) != 0 {
 			return fmt.Errorf("it has %v", got)
 		}
 		return nil
 	})
 }
 
-// Deletions remove folders in which others are about to put objects, in two workers. Nothing is lost or refused for it, unless
-// somebody wants an object where others have a folder.
-func TestFolderDeleteRace(t *testing.T) {
+// Deletions remove directories in which others are about to put objects, in two workers. Nothing is lost or refused for it, unless
+// somebody wants an object where others have a directory.
+func TestDirectoryDeleteRace(t *testing.T) {
 	for name, test := range map[string]struct {
 		keys     []string
 		conflict bool
@@ -362,7 +362,7 @@ func TestFolderDeleteRace(t *testing.T) {
 		"conflict": {keys: []string{"a/b/c/1", "a/b", "a/b/c/2", "a"}, conflict: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := folder(t)
+			s := directory(t)
 			var modules []passthrough.Module
 			for range 2 {
 				m := newModule(t, s.Options)
@@ -398,15 +398,15 @@ func TestFolderDeleteRace(t *testing.T) {
 				})
 			}
 			workers.Wait()
-			if got := slices.Concat(dirs(t, s.folder), files(t, s.folder)); len(got) != 0 {
-				t.Errorf("the folder has %v", got)
+			if got := slices.Concat(dirs(t, s.directory), files(t, s.directory)); len(got) != 0 {
+				t.Errorf("the directory has %v", got)
 			}
 		})
 	}
 }
 
 // Keys that are too long for a file system, by parts or in all, work or are refused for what they are.
-func TestFolderLongNames(t *testing.T) {
+func TestDirectoryLongNames(t *testing.T) {
 	long := strings.Repeat("x", 255)
 	dir := t.TempDir()
 	// With the key, a path of more than 4096 bytes, which is reached in steps alone.
@@ -448,33 +448,33 @@ func TestFolderLongNames(t *testing.T) {
 		t.Errorf("list: %v", keys(got))
 	}
 	if left := slices.Concat(dirs(t, bucket), files(t, bucket)); len(left) != 0 {
-		t.Errorf("the folder has %v", left)
+		t.Errorf("the directory has %v", left)
 	}
 }
 
 // What killed workers left goes after a day, and what others are still writing stays.
-func TestFolderSweeps(t *testing.T) {
-	s := folder(t)
+func TestDirectorySweeps(t *testing.T) {
+	s := directory(t)
 	old := time.Now().Add(-25 * time.Hour)
 	for _, name := range []string{".OLD.wasmworker-tmp", "a/b/.OLD.wasmworker-tmp", "a/b/.OLD.attrs.wasmworker-tmp", "c/.OLD.wasmworker-tmp", "c/.YOUNG.wasmworker-tmp", "c/old", "old.wasmworker-tmp"} {
 		writeFile(t, s, name, "x")
 		if strings.Contains(strings.ToLower(name), "old") {
-			if err := os.Chtimes(filepath.Join(s.folder, name), old, old); err != nil {
+			if err := os.Chtimes(filepath.Join(s.directory, name), old, old); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	reader := begin(t, newModule(t, s.Options), &blobmod.Policy{Buckets: map[string]blobmod.Access{"things": {}}})
 	reader.ok("list", object{"bucket": "things"}, "")
-	if got := files(t, s.folder); len(got) != 7 {
+	if got := files(t, s.directory); len(got) != 7 {
 		t.Errorf("who may read alone has removed some: %v", got)
 	}
 	for range 2 { // workers, at the same time
-		begin(t, newModule(t, s.Options), everything("things")).ok("put", at("a/b"), "in the place of a folder")
+		begin(t, newModule(t, s.Options), everything("things")).ok("put", at("a/b"), "in the place of a directory")
 	}
 	testbed.Eventually(t, "old files are gone", func() error {
-		if got := files(t, s.folder); !slices.Equal(got, []string{"a/b", "c/.YOUNG.wasmworker-tmp", "c/old", "old.wasmworker-tmp"}) {
-			return fmt.Errorf("the folder has %v", got)
+		if got := files(t, s.directory); !slices.Equal(got, []string{"a/b", "c/.YOUNG.wasmworker-tmp", "c/old", "old.wasmworker-tmp"}) {
+			return fmt.Errorf("the directory has %v", got)
 		}
 		return nil
 	})
@@ -484,8 +484,8 @@ func TestFolderSweeps(t *testing.T) {
 func clean(t *testing.T, s store, module passthrough.Module) {
 	t.Helper()
 	switch {
-	case s.folder != "":
-		noTemps(t, s.folder)
+	case s.directory != "":
+		noTemps(t, s.directory)
 	case s.s3 != nil:
 		noUploads(t, s.s3)
 	}

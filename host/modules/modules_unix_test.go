@@ -1,6 +1,6 @@
 //go:build unix
 
-package catalog_test
+package modules_test
 
 import (
 	"os"
@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 )
 
 // A named pipe is refused before it is opened, which could block for good.
@@ -37,7 +37,7 @@ func TestReadNamedPipe(t *testing.T) {
 			<-written
 			f.Close()
 		}()
-		modules, err := catalog.Open(path)
+		modules, err := modules.Open(path)
 		if err == nil || !strings.HasSuffix(err.Error(), "pipe.wasm: not a regular file") || modules != nil {
 			t.Errorf("%s: got %v, error %v", path, modules, err)
 		}

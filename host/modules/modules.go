@@ -1,6 +1,6 @@
-// Package catalog reads modules from files and folders: their digests, kinds,
+// Package modules reads modules from files and directories: their digests, kinds,
 // imports and the activities that they offer. Nothing is compiled or run here.
-package catalog
+package modules
 
 import (
 	"bytes"
@@ -24,7 +24,7 @@ import (
 
 // MaxModuleSize is the size in bytes of the largest module that is read. Real
 // modules stay below 50 MB, interpreters with their libraries included; a
-// larger file in the folder is most likely something else.
+// larger file in the directory is most likely something else.
 const MaxModuleSize = 128 << 20
 
 // maxNameLength bounds the names of activities: Temporal's default limit for identifiers is 1,000 bytes.
@@ -41,7 +41,7 @@ const (
 )
 
 // Module is one module as its file describes it. It is not changed after Read returns it.
-type Module struct {
+type File struct {
 	// Name is the file's name without ".wasm". Configuration refers to a module by it.
 	Name string
 	// Path is where the file was read.
@@ -74,13 +74,13 @@ type Import struct {
 	Type   string `json:"type,omitempty"`
 }
 
-// Open reads the modules that the paths name: .wasm files, and folders with such
-// files directly in them (hidden files and folders below are not looked at). It
+// Open reads the modules that the paths name: .wasm files, and directories with such
+// files directly in them (hidden files and directories below are not looked at). It
 // returns everything that could be read, and one error that joins all that could not.
-func Open(paths ...string) ([]*Module, error) {
-	var modules []*Module
+func Open(paths ...string) ([]*File, error) {
+	var modules []*File
 	var errs []error
-	byName := map[string]*Module{}
+	byName := map[string]*File{}
 	for _, path := range paths {
 		files, err := wasmFiles(path)
 		if err != nil {
@@ -88,7 +88,7 @@ func Open(paths ...string) ([]*Module, error) {
 			continue
 		}
 		// Most of the time goes into digests: as many at once as there are processors.
-		read, readErrs := make([]*Module, len(files)), make([]error, len(files))
+		read, readErrs := make([]*File, len(files)), make([]error, len(files))
 		var wg sync.WaitGroup
 		slots := make(chan struct{}, runtime.GOMAXPROCS(0))
 		for i, file := range files {
@@ -119,7 +119,7 @@ func wasmFiles(path string) ([]string, error) {
 	stat, err := os.Stat(path)
 	if err != nil {
 		if errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("%s: no such file or folder", path)
+			return nil, fmt.Errorf("%s: no such file or directory", path)
 		}
 		return nil, err
 	}
@@ -137,16 +137,16 @@ func wasmFiles(path string) ([]string, error) {
 		}
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("%s: there is no .wasm file in this folder; copy a module into it, or name another folder", path)
+		return nil, fmt.Errorf("%s: there is no .wasm file in this directory; copy a module into it, or name another directory", path)
 	}
 	return files, nil
 }
 
 // Read reads one module. Errors name the file.
-func Read(path string) (*Module, error) {
+func Read(path string) (*File, error) {
 	binary, err := readFile(path)
 	if err == nil {
-		var m *Module
+		var m *File
 		if m, err = Parse(strings.TrimSuffix(filepath.Base(path), ".wasm"), binary); err == nil {
 			m.Path = path
 			return m, nil
@@ -201,7 +201,7 @@ func unwrapPath(err error) error {
 }
 
 // Parse makes a Module from a binary that does not come from a file. It keeps the slice.
-func Parse(name string, binary []byte) (*Module, error) {
+func Parse(name string, binary []byte) (*File, error) {
 	b, err := wasm.Parse(binary)
 	if errors.Is(err, wasm.ErrNotWasm) {
 		return nil, identify(binary)
@@ -210,7 +210,7 @@ func Parse(name string, binary []byte) (*Module, error) {
 		return nil, err
 	}
 	digest := sha256.Sum256(binary)
-	m := &Module{Name: name, Path: name, Digest: hex.EncodeToString(digest[:]), Binary: binary}
+	m := &File{Name: name, Path: name, Digest: hex.EncodeToString(digest[:]), Binary: binary}
 	native, extism, wasi := false, false, false
 	importedFuncs := uint32(0)
 	for _, imp := range b.Imports {
@@ -340,7 +340,7 @@ func CheckActivityName(name string) error {
 	return nil
 }
 
-func exportedFuncs(b *wasm.Module) string {
+func exportedFuncs(b *wasm.Binary) string {
 	var names []string
 	for _, e := range b.Exports {
 		if e.Kind == wasm.Func && len(names) < 12 {

@@ -18,26 +18,26 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 )
 
-// What a key meets in a folder that an object store would not mind.
+// What a key meets in a directory that an object store would not mind.
 var (
-	errBelow = &refusal{abi.EISDIR, "there are objects, or other files, whose names begin with the key and a slash; in a bucket that is a folder, a and a/b exclude each other"}
-	errAbove = &refusal{abi.ENOTDIR, "what the key has before one of its slashes is an object; in a bucket that is a folder, a and a/b exclude each other"}
+	errBelow = &refusal{abi.EISDIR, "there are objects, or other files, whose names begin with the key and a slash; in a bucket that is a directory, a and a/b exclude each other"}
+	errAbove = &refusal{abi.ENOTDIR, "what the key has before one of its slashes is an object; in a bucket that is a directory, a and a/b exclude each other"}
 	errLong  = &refusal{abi.ENAMETOOLONG, "a part of the key between slashes is longer than the bucket's file system takes, most often 255 bytes"}
-	errNote  = &refusal{abi.ENAMETOOLONG, "what the key has after its last slash is too long for an object with content_type or metadata, which a folder keeps " +
+	errNote  = &refusal{abi.ENAMETOOLONG, "what the key has after its last slash is too long for an object with content_type or metadata, which a directory keeps " +
 		"in a file with " + attrsSuffix + " behind the name: most often 249 bytes are left"}
 )
 
 const (
-	errNoFolder = reason("what the key has before one of its slashes is not a folder in the bucket")
-	errNoObject = reason("what has that name in the bucket's folder is not an object")
-	errRaces    = reason("folders of the key were removed by others again and again")
+	errNoDirectory = reason("what the key has before one of its slashes is not a directory in the bucket")
+	errNoObject    = reason("what has that name in the bucket's directory is not an object")
+	errRaces       = reason("directories of the key were removed by others again and again")
 )
 
-// races is how often something is tried again because others have removed a folder in between. Each time, one of them got its work done.
+// races is how often something is tried again because others have removed a directory in between. Each time, one of them got its work done.
 const races = 1000
 
-// above makes folders for a key, if make is set. It returns the innermost one that is there, "" for the bucket's own.
-func (f *folder) above(key string, make bool) (near string, err error) {
+// above makes directories for a key, if make is set. It returns the innermost one that is there, "" for the bucket's own.
+func (f *directory) above(key string, make bool) (near string, err error) {
 	for _, dir := range parents(key) {
 		if make {
 			if err := f.root.Mkdir(dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -53,7 +53,7 @@ func (f *folder) above(key string, make bool) (near string, err error) {
 		case info.Mode().IsRegular():
 			return "", errAbove
 		case !info.IsDir():
-			return "", errNoFolder
+			return "", errNoDirectory
 		}
 		near = dir
 	}
@@ -69,7 +69,7 @@ func tooLong(err error) error {
 }
 
 // vacate makes a key's place free for a file, or says why it is not.
-func (f *folder) vacate(ctx context.Context, key string) error {
+func (f *directory) vacate(ctx context.Context, key string) error {
 	info, err := f.root.Lstat(key)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR): // which above tells
@@ -84,8 +84,8 @@ func (f *folder) vacate(ctx context.Context, key string) error {
 	return nil
 }
 
-// clear removes a folder in which there is nothing but empty folders, and what is left of workers that were killed.
-func (f *folder) clear(ctx context.Context, dir string) error {
+// clear removes a directory in which there is nothing but empty directories, and what is left of workers that were killed.
+func (f *directory) clear(ctx context.Context, dir string) error {
 	entries, err := f.entries(dir)
 	for _, e := range entries {
 		name := dir + "/" + e.Name()
@@ -113,8 +113,8 @@ func (f *folder) clear(ctx context.Context, dir string) error {
 	return err
 }
 
-// prune removes the folders above a key that are empty. That they are is the system's word, which holds when they go.
-func (f *folder) prune(key string) {
+// prune removes the directories above a key that are empty. That they are is the system's word, which holds when they go.
+func (f *directory) prune(key string) {
 	for dir := path.Dir(key); dir != "."; dir = path.Dir(dir) {
 		if f.rmdir(dir) != nil {
 			return
@@ -122,8 +122,8 @@ func (f *folder) prune(key string) {
 	}
 }
 
-// entries are what is in a folder, "" for the bucket's own.
-func (f *folder) entries(dir string) ([]fs.DirEntry, error) {
+// entries are what is in a directory, "" for the bucket's own.
+func (f *directory) entries(dir string) ([]fs.DirEntry, error) {
 	file, err := f.root.OpenFile(path.Clean(dir), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -139,7 +139,7 @@ const (
 )
 
 // removeAbandoned removes a file if it is an unfinished one that nobody will finish, and returns errBelow if it is not.
-func (f *folder) removeAbandoned(name string) error {
+func (f *directory) removeAbandoned(name string) error {
 	if base := path.Base(name); !strings.HasPrefix(base, ".") || !strings.HasSuffix(base, tempSuffix) {
 		return errBelow
 	}
@@ -155,7 +155,7 @@ func (f *folder) removeAbandoned(name string) error {
 
 // sweep removes unfinished files that were left by workers that were killed, in the background and once a day. Only buckets that are
 // written to have some. Their names are made once, so that several workers can do this at the same time.
-func (f *folder) sweep() {
+func (f *directory) sweep() {
 	last, now := f.swept.Load(), time.Now().Unix()
 	if now-last < int64(sweepEvery/time.Second) || !f.swept.CompareAndSwap(last, now) {
 		return
@@ -163,7 +163,7 @@ func (f *folder) sweep() {
 	go f.sweepBelow("")
 }
 
-func (f *folder) sweepBelow(dir string) {
+func (f *directory) sweepBelow(dir string) {
 	entries, _ := f.entries(dir) // what cannot be read is left as it is
 	for _, e := range entries {
 		name := path.Join(dir, e.Name())
@@ -178,9 +178,9 @@ func (f *folder) sweepBelow(dir string) {
 	}
 }
 
-// NewTypedWriter implements [driver.Bucket]. The unfinished file is as near to its place as there are folders, so that it is on
-// the same file system, and keeps them from being removed. It stays behind if the worker crashes, until a [folder.sweep].
-func (f *folder) NewTypedWriter(ctx context.Context, key, contentType string, opts *driver.WriterOptions) (driver.Writer, error) {
+// NewTypedWriter implements [driver.Bucket]. The unfinished file is as near to its place as there are directories, so that it is on
+// the same file system, and keeps them from being removed. It stays behind if the worker crashes, until a [directory.sweep].
+func (f *directory) NewTypedWriter(ctx context.Context, key, contentType string, opts *driver.WriterOptions) (driver.Writer, error) {
 	if reserved(key) {
 		return nil, errReserved
 	}
@@ -227,13 +227,13 @@ func (w *fileWriter) begin() error {
 	return errRaces
 }
 
-// changed tells whether a folder was removed, or made a file, in between.
+// changed tells whether a directory was removed, or made a file, in between.
 func changed(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
 type fileWriter struct {
-	f         *folder
+	f         *directory
 	ctx       context.Context
 	key, temp string
 	file      *os.File
@@ -262,7 +262,7 @@ func (w *fileWriter) Close() error {
 	}
 	w.f.root.Remove(w.temp) //nolint:errcheck // most often it is not there any more
 	if err != nil {
-		w.f.prune(w.temp) // which may have been all that was left in its folder
+		w.f.prune(w.temp) // which may have been all that was left in its directory
 		w.f.prune(w.key)
 	}
 	return err
@@ -292,7 +292,7 @@ func (w *fileWriter) publish() error {
 		err = root.Remove(w.key + attrsSuffix)
 	}
 	if changed(err) || errors.Is(err, syscall.ENAMETOOLONG) {
-		return nil // it had none; or others have removed the object already, and its folder
+		return nil // it had none; or others have removed the object already, and its directory
 	}
 	return err
 }
@@ -328,8 +328,8 @@ func (w *fileWriter) place() error {
 
 const errGone = reason("the object was not written to for more than a day, or others have removed its unfinished file")
 
-// Delete implements [driver.Bucket]. Folders that it leaves empty go too.
-func (f *folder) Delete(ctx context.Context, key string, _ *driver.DeleteOptions) error {
+// Delete implements [driver.Bucket]. Directories that it leaves empty go too.
+func (f *directory) Delete(ctx context.Context, key string, _ *driver.DeleteOptions) error {
 	if _, err := f.Attributes(ctx, key); err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package catalog_test
+package modules_test
 
 import (
 	"archive/tar"
@@ -20,14 +20,14 @@ import (
 	"testing"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/catalog"
+	"github.com/wasmworker/wasmworker/host/modules"
 )
 
 const wat = "../../testdata/wat/"
 
 func TestRead(t *testing.T) {
 	path := filepath.Join(wat, "echo.wasm")
-	m, err := catalog.Read(path)
+	m, err := modules.Read(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,15 +36,15 @@ func TestRead(t *testing.T) {
 	equal(t, "name", m.Name, "echo")
 	equal(t, "path", m.Path, path)
 	equal(t, "digest", m.Digest, hex.EncodeToString(digest[:]))
-	equal(t, "kind", m.Kind, catalog.KindNative)
+	equal(t, "kind", m.Kind, modules.KindNative)
 	equal(t, "activities", m.Exports, []string{"Args", "Echo", "Info"}) // sorted, without _hidden and add
-	equal(t, "first import", m.Imports[0], catalog.Import{Module: abi.ModuleActivity, Name: "arg_count", Kind: "func", Type: "() -> i32"})
+	equal(t, "first import", m.Imports[0], modules.Import{Module: abi.ModuleActivity, Name: "arg_count", Kind: "func", Type: "() -> i32"})
 	equal(t, "number of imports", len(m.Imports), 6)
 	equal(t, "memory", [2]uint64{m.MemoryMin, m.MemoryMax}, [2]uint64{64 * 65536, 0})
 	equal(t, "initialize", len(m.Initialize), 0)
 	equal(t, "binary", m.Binary, data)
 
-	m, err = catalog.Read(filepath.Join(wat, "initialize.wasm"))
+	m, err = modules.Read(filepath.Join(wat, "initialize.wasm"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,28 +56,28 @@ func TestParse(t *testing.T) {
 	tests := []struct {
 		name       string
 		binary     []byte
-		kind       catalog.Kind
+		kind       modules.Kind
 		activities []string
 	}{
-		{"native", native(fn("Charge"), fn("Refund")), catalog.KindNative, []string{"Charge", "Refund"}},
-		{"any name that Temporal takes", native(fn("z"), fn("Größe/日本 🙂"), fn("a b"), fn(strings.Repeat("n", 1000))), catalog.KindNative,
+		{"native", native(fn("Charge"), fn("Refund")), modules.KindNative, []string{"Charge", "Refund"}},
+		{"any name that Temporal takes", native(fn("z"), fn("Größe/日本 🙂"), fn("a b"), fn(strings.Repeat("n", 1000))), modules.KindNative,
 			[]string{"Größe/日本 🙂", "a b", strings.Repeat("n", 1000), "z"}},
 		{"what toolchains export", native(fn("Activity"),
 			fn("malloc"), fn("free"), fn("realloc"), fn("calloc"), fn("go_scheduler"), fn("_private"), fn("_"), fn("__data_end"),
 			fn("asyncify_start_unwind"), fn("cabi_realloc"), fn("_initialize"), entry{name: "memory", kind: 2}),
-			catalog.KindNative, []string{"Activity"}},
-		{"names that only resemble those of toolchains", native(fn("mallocs"), fn("asyncify"), fn("cabi"), fn("initialize"), fn("start")), catalog.KindNative,
+			modules.KindNative, []string{"Activity"}},
+		{"names that only resemble those of toolchains", native(fn("mallocs"), fn("asyncify"), fn("cabi"), fn("initialize"), fn("start")), modules.KindNative,
 			[]string{"asyncify", "cabi", "initialize", "mallocs", "start"}},
 		{"functions of other types", native(fn("Activity"),
 			entry{name: "nothing", typ: 1}, entry{name: "takes", typ: 2}, entry{name: "i64", typ: 3}, entry{name: "two", typ: 4}),
-			catalog.KindNative, []string{"Activity"}},
-		{"command", build(options{imports: []string{abi.ModuleWASI}}, entry{name: "_start", typ: 1}, fn("main")), catalog.KindCommand, []string{"command"}},
-		{"command without imports", build(options{}, entry{name: "_start", typ: 1}), catalog.KindCommand, []string{"command without imports"}},
-		{"command that logs", build(options{imports: []string{abi.ModuleLog}}, entry{name: "_start", typ: 1}), catalog.KindCommand, []string{"command that logs"}},
+			modules.KindNative, []string{"Activity"}},
+		{"command", build(options{imports: []string{abi.ModuleWASI}}, entry{name: "_start", typ: 1}, fn("main")), modules.KindCommand, []string{"command"}},
+		{"command without imports", build(options{}, entry{name: "_start", typ: 1}), modules.KindCommand, []string{"command without imports"}},
+		{"command that logs", build(options{imports: []string{abi.ModuleLog}}, entry{name: "_start", typ: 1}), modules.KindCommand, []string{"command that logs"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m, err := catalog.Parse(tt.name, tt.binary)
+			m, err := modules.Parse(tt.name, tt.binary)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -120,7 +120,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m, err := catalog.Parse("module", tt.binary)
+			m, err := modules.Parse("module", tt.binary)
 			if err == nil {
 				t.Fatalf("got %s module with the activities %q", m.Kind, m.Exports)
 			}
@@ -146,7 +146,7 @@ func TestParseMemory(t *testing.T) {
 		{append([]byte{0}, leb(65536)...), 4 << 30, 0},
 		{append([]byte{0}, leb(1<<32-1)...), (1<<32 - 1) << 16, 0}, // beyond what there can be, and not wrapped around
 	} {
-		m, err := catalog.Parse("m", build(options{imports: []string{abi.ModuleActivity}, memory: tt.memory, table: append([]byte{0}, leb(70_000)...)}, fn("A")))
+		m, err := modules.Parse("m", build(options{imports: []string{abi.ModuleActivity}, memory: tt.memory, table: append([]byte{0}, leb(70_000)...)}, fn("A")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -157,11 +157,11 @@ func TestParseMemory(t *testing.T) {
 
 // What the fence will look at has every import, whatever its kind.
 func TestParseImports(t *testing.T) {
-	m, err := catalog.Parse("m", build(options{imports: []string{abi.ModuleActivity, "env"}, importedMemory: true}, fn("A")))
+	m, err := modules.Parse("m", build(options{imports: []string{abi.ModuleActivity, "env"}, importedMemory: true}, fn("A")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "imports", m.Imports, []catalog.Import{
+	equal(t, "imports", m.Imports, []modules.Import{
 		{Module: abi.ModuleActivity, Name: "f", Kind: "func", Type: "() -> ()"},
 		{Module: "env", Name: "f", Kind: "func", Type: "() -> ()"},
 		{Module: "env", Name: "memory", Kind: "memory"},
@@ -170,18 +170,18 @@ func TestParseImports(t *testing.T) {
 
 func TestCheckActivityName(t *testing.T) {
 	for _, name := range []string{"A", "order.Charge", "日本", "_x", "temporal_", strings.Repeat("é", 500)} {
-		if err := catalog.CheckActivityName(name); err != nil {
+		if err := modules.CheckActivityName(name); err != nil {
 			t.Errorf("%q is refused: %v", name, err)
 		}
 	}
 	for _, name := range []string{"", "__temporal_", "__temporal_sleep", "tab\t", "del\x7f", "half \xc3", strings.Repeat("é", 501)} {
-		if err := catalog.CheckActivityName(name); err == nil {
+		if err := modules.CheckActivityName(name); err == nil {
 			t.Errorf("%q is accepted", name)
 		}
 	}
 }
 
-func TestOpenFolder(t *testing.T) {
+func TestOpenDirectory(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "b.wasm", native(fn("B")))
 	write(t, dir, "a.wasm", native(fn("A")))
@@ -192,23 +192,23 @@ func TestOpenFolder(t *testing.T) {
 	write(t, dir, "._resource.wasm", []byte("nor this"))
 	mkdir(t, dir, "x.wasm")
 	write(t, filepath.Join(dir, "x.wasm"), "nested.wasm", native(fn("Nested")))
-	modules, err := catalog.Open(dir)
+	files, err := modules.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "modules", names(modules), []string{"a", "b", "same as a"})
-	equal(t, "path", modules[0].Path, filepath.Join(dir, "a.wasm"))
-	equal(t, "digest", modules[2].Digest, modules[0].Digest)
-	if modules[1].Digest == modules[0].Digest {
+	equal(t, "modules", names(files), []string{"a", "b", "same as a"})
+	equal(t, "path", files[0].Path, filepath.Join(dir, "a.wasm"))
+	equal(t, "digest", files[2].Digest, files[0].Digest)
+	if files[1].Digest == files[0].Digest {
 		t.Error("different files have the same digest")
 	}
 
-	// The folder that is called like a file is one when it is named.
-	modules, err = catalog.Open(filepath.Join(dir, "x.wasm"))
+	// The directory that is called like a file is one when it is named.
+	files, err = modules.Open(filepath.Join(dir, "x.wasm"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "modules", names(modules), []string{"nested"})
+	equal(t, "modules", names(files), []string{"nested"})
 }
 
 func TestOpenFiles(t *testing.T) {
@@ -218,15 +218,15 @@ func TestOpenFiles(t *testing.T) {
 	write(t, dir, ".hidden.wasm", native(fn("H")))
 	write(t, dir, "plugin", native(fn("P")))
 	// A file that is named is read, however it is called, in the order given.
-	modules, err := catalog.Open(filepath.Join(dir, "b.wasm"), filepath.Join(dir, ".hidden.wasm"), filepath.Join(dir, "a.wasm"), filepath.Join(dir, "plugin"))
+	files, err := modules.Open(filepath.Join(dir, "b.wasm"), filepath.Join(dir, ".hidden.wasm"), filepath.Join(dir, "a.wasm"), filepath.Join(dir, "plugin"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "modules", names(modules), []string{"b", ".hidden", "a", "plugin"})
+	equal(t, "modules", names(files), []string{"b", ".hidden", "a", "plugin"})
 
-	modules, err = catalog.Open()
-	if len(modules) != 0 || err != nil {
-		t.Errorf("no paths: got %v, error %v", names(modules), err)
+	files, err = modules.Open()
+	if len(files) != 0 || err != nil {
+		t.Errorf("no paths: got %v, error %v", names(files), err)
 	}
 }
 
@@ -245,8 +245,8 @@ func TestOpenReportsEverything(t *testing.T) {
 	symlink(t, filepath.Join(dir, "nowhere"), filepath.Join(dir, "dangling.wasm"))
 	symlink(t, filepath.Join(dir, "loop.wasm"), filepath.Join(dir, "loop.wasm"))
 	empty := mkdir(t, dir, "empty")
-	modules, err := catalog.Open(dir, filepath.Join(dir, "missing.wasm"), empty)
-	equal(t, "modules", names(modules), []string{"good"})
+	files, err := modules.Open(dir, filepath.Join(dir, "missing.wasm"), empty)
+	equal(t, "modules", names(files), []string{"good"})
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -265,7 +265,7 @@ func TestOpenReportsEverything(t *testing.T) {
 		"control\x01.wasm":  "control characters",
 		"dangling.wasm":     "no such file",
 		"loop.wasm":         "too many",
-		"missing.wasm":      "no such file or folder",
+		"missing.wasm":      "no such file or directory",
 		"empty":             "there is no .wasm file",
 	} {
 		if !strings.Contains(found[file], want) {
@@ -327,17 +327,17 @@ func TestForeignFiles(t *testing.T) {
 		{"anything else", "something else", []string{"not a WebAssembly binary", "wasm32-wasip1"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, parseErr := catalog.Parse("a", []byte(test.content))
+			_, parseErr := modules.Parse("a", []byte(test.content))
 			if err := os.WriteFile(path, []byte(test.content), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			_, readErr := catalog.Read(path)
+			_, readErr := modules.Read(path)
 			errs := []error{parseErr, readErr}
 			if n := len(test.content); n > 4 && !strings.HasPrefix(test.content, "\x00asm") { // the rest is not looked at
-				if err := os.Truncate(path, catalog.MaxModuleSize*4); err != nil {
+				if err := os.Truncate(path, modules.MaxModuleSize*4); err != nil {
 					t.Fatal(err)
 				}
-				_, err := catalog.Read(path)
+				_, err := modules.Read(path)
 				errs = append(errs, err)
 			}
 			for _, err := range errs {
@@ -358,8 +358,8 @@ func TestOpenSameNameTwice(t *testing.T) {
 	one, two := t.TempDir(), t.TempDir()
 	write(t, one, "orders.wasm", native(fn("A")))
 	write(t, two, "orders.wasm", native(fn("B")))
-	modules, err := catalog.Open(one, two)
-	equal(t, "modules", names(modules), []string{"orders"})
+	files, err := modules.Open(one, two)
+	equal(t, "modules", names(files), []string{"orders"})
 	if err == nil || !strings.Contains(err.Error(), filepath.Join(one, "orders.wasm")) || !strings.Contains(err.Error(), filepath.Join(two, "orders.wasm")) {
 		t.Errorf("error %v, want one that names both files", err)
 	}
@@ -368,18 +368,18 @@ func TestOpenSameNameTwice(t *testing.T) {
 func TestOpenSymlinks(t *testing.T) {
 	target, dir := t.TempDir(), t.TempDir()
 	write(t, target, "v7.bin", native(fn("A")))
-	mkdir(t, target, "folder")
+	mkdir(t, target, "directory")
 	symlink(t, filepath.Join(target, "v7.bin"), filepath.Join(dir, "current.wasm"))
-	modules, err := catalog.Open(dir)
+	files, err := modules.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "modules", names(modules), []string{"current"}) // the link's name
-	equal(t, "path", modules[0].Path, filepath.Join(dir, "current.wasm"))
+	equal(t, "modules", names(files), []string{"current"}) // the link's name
+	equal(t, "path", files[0].Path, filepath.Join(dir, "current.wasm"))
 
-	symlink(t, filepath.Join(target, "folder"), filepath.Join(dir, "folder.wasm"))
-	if _, err := catalog.Open(dir); err == nil || !strings.Contains(err.Error(), "folder.wasm: not a regular file") {
-		t.Errorf("a link to a folder: error %v", err)
+	symlink(t, filepath.Join(target, "directory"), filepath.Join(dir, "directory.wasm"))
+	if _, err := modules.Open(dir); err == nil || !strings.Contains(err.Error(), "directory.wasm: not a regular file") {
+		t.Errorf("a link to a directory: error %v", err)
 	}
 }
 
@@ -391,7 +391,7 @@ func TestReadHugeFile(t *testing.T) {
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	_, err := catalog.Read(path)
+	_, err := modules.Read(path)
 	runtime.ReadMemStats(&after)
 	if want := path + ": 300 MB are more than the 128 MB that a module may have"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
@@ -509,7 +509,7 @@ func readFile(t *testing.T, path string) []byte {
 	return data
 }
 
-func names(modules []*catalog.Module) []string {
+func names(modules []*modules.File) []string {
 	var list []string
 	for _, m := range modules {
 		list = append(list, m.Name)
@@ -526,7 +526,7 @@ func equal(t *testing.T, what string, got, want any) {
 
 // A module cannot follow two contracts at once.
 func TestNativeAndExtism(t *testing.T) {
-	_, err := catalog.Read("../../testdata/hostile/native-and-extism.wasm")
+	_, err := modules.Read("../../testdata/hostile/native-and-extism.wasm")
 	if err == nil || !strings.Contains(err.Error(), "imports both wasmworker:activity/v1 and extism:host/env") {
 		t.Errorf("got %v", err)
 	}

@@ -20,20 +20,20 @@ import (
 	"gocloud.dev/gcerrors"
 )
 
-// folder is a driver of gocloud's for a folder of this machine. Theirs, fileblob, follows links to anywhere, waits for whoever may
+// directory is a driver of gocloud's for a directory of this machine. Theirs, fileblob, follows links to anywhere, waits for whoever may
 // write to a named pipe, keeps unfinished files where guests find them, and lists out of order.
 //
-// Here everything is opened below the folder, by [os.Root]: a path cannot leave it, whatever others do to it at the same
-// time. Objects are regular files that are reached through real folders. Links, pipes, devices and what cannot be a key
-// do not exist for guests. The folder itself is opened once: another one that takes its name, or is mounted there, is found after a
+// Here everything is opened below the directory, by [os.Root]: a path cannot leave it, whatever others do to it at the same
+// time. Objects are regular files that are reached through real directories. Links, pipes, devices and what cannot be a key
+// do not exist for guests. The directory itself is opened once: another one that takes its name, or is mounted there, is found after a
 // restart.
 //
 // Attributes that a file does not have itself are beside it, under the name with .attrs, as fileblob has them, if there are any.
 // That name, and the one of unfinished files, are reserved.
 //
-// Folders in it are there for as long as objects are below them: a key is free if nothing but empty folders is in its place, and
+// Directories in it are there for as long as objects are below them: a key is free if nothing but empty directories is in its place, and
 // what a deletion leaves empty goes too.
-type folder struct {
+type directory struct {
 	root  *os.Root
 	ctx   context.Context // ends with the bucket
 	end   context.CancelFunc
@@ -47,37 +47,37 @@ const (
 	maxAttrs = 64 << 10
 )
 
-func checkFolder(u *url.URL) error {
+func checkDirectory(u *url.URL) error {
 	if u.Host != "" {
-		return errors.New("a folder's URL has three slashes and an absolute path: file:///srv/exports")
+		return errors.New("a directory's URL has three slashes and an absolute path: file:///srv/exports")
 	}
 	info, err := os.Stat(u.Path)
 	switch {
 	case err != nil:
-		return fmt.Errorf("the folder cannot be used: %w", err)
+		return fmt.Errorf("the directory cannot be used: %w", err)
 	case !info.IsDir():
-		return fmt.Errorf("%s is not a folder", u.Path)
+		return fmt.Errorf("%s is not a directory", u.Path)
 	}
 	return nil
 }
 
-func openFolder(ctx context.Context, u *url.URL, _ func(string) (string, error)) (*Opened, error) {
+func openDirectory(ctx context.Context, u *url.URL, _ func(string) (string, error)) (*Opened, error) {
 	root, err := os.OpenRoot(u.Path)
 	if err != nil {
 		return nil, err
 	}
-	f := &folder{root: root}
+	f := &directory{root: root}
 	f.ctx, f.end = context.WithCancel(ctx)
 	return &Opened{Bucket: blob.NewBucket(f)}, nil
 }
 
-func (f *folder) Close() error {
+func (f *directory) Close() error {
 	f.end()
 	return f.root.Close()
 }
 
 // ErrorCode implements [driver.Bucket].
-func (f *folder) ErrorCode(err error) gcerrors.ErrorCode {
+func (f *directory) ErrorCode(err error) gcerrors.ErrorCode {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return gcerrors.NotFound
@@ -91,7 +91,7 @@ func (f *folder) ErrorCode(err error) gcerrors.ErrorCode {
 	return gcerrors.Unknown
 }
 
-const errReserved = reason("a folder takes no names that end with .attrs or .wasmworker-tmp, or that its operating system reads in another way")
+const errReserved = reason("a directory takes no names that end with .attrs or .wasmworker-tmp, or that its operating system reads in another way")
 
 // reserved tells whether a key leads to what is not an object. File systems may not tell upper from lower case.
 func reserved(key string) bool {
@@ -106,7 +106,7 @@ func reserved(key string) bool {
 	return false
 }
 
-// parents are the folders above a key, outermost first.
+// parents are the directories above a key, outermost first.
 func parents(key string) (dirs []string) {
 	for i, c := range key {
 		if c == '/' {
@@ -116,8 +116,8 @@ func parents(key string) (dirs []string) {
 	return dirs
 }
 
-// isDir tells whether there is a real folder. Links do not count.
-func (f *folder) isDir(name string) (bool, error) {
+// isDir tells whether there is a real directory. Links do not count.
+func (f *directory) isDir(name string) (bool, error) {
 	info, err := f.root.Lstat(name)
 	if err != nil {
 		return false, err
@@ -126,8 +126,8 @@ func (f *folder) isDir(name string) (bool, error) {
 }
 
 // file opens a regular file that is reached without links. Links that are put there at the same moment are followed, but not out
-// of the folder.
-func (f *folder) file(name string) (*os.File, fs.FileInfo, error) {
+// of the directory.
+func (f *directory) file(name string) (*os.File, fs.FileInfo, error) {
 	for _, dir := range parents(name) {
 		if real, err := f.isDir(dir); err != nil || !real {
 			return nil, nil, fs.ErrNotExist
@@ -155,7 +155,7 @@ func (f *folder) file(name string) (*os.File, fs.FileInfo, error) {
 }
 
 // object opens an object.
-func (f *folder) object(key string) (*os.File, *driver.Attributes, error) {
+func (f *directory) object(key string) (*os.File, *driver.Attributes, error) {
 	if reserved(key) {
 		return nil, nil, fs.ErrNotExist
 	}
@@ -178,7 +178,7 @@ type attrs struct {
 
 const defaultType = "application/octet-stream"
 
-func (f *folder) attrs(key string) attrs {
+func (f *directory) attrs(key string) attrs {
 	none := attrs{ContentType: defaultType}
 	file, _, err := f.file(key + attrsSuffix)
 	if err != nil {
@@ -197,7 +197,7 @@ func (f *folder) attrs(key string) attrs {
 }
 
 // Attributes implements [driver.Bucket].
-func (f *folder) Attributes(_ context.Context, key string) (*driver.Attributes, error) {
+func (f *directory) Attributes(_ context.Context, key string) (*driver.Attributes, error) {
 	file, attributes, err := f.object(key)
 	if err != nil {
 		return nil, err
@@ -207,7 +207,7 @@ func (f *folder) Attributes(_ context.Context, key string) (*driver.Attributes, 
 }
 
 // NewRangeReader implements [driver.Bucket].
-func (f *folder) NewRangeReader(ctx context.Context, key string, offset, length int64, opts *driver.ReaderOptions) (driver.Reader, error) {
+func (f *directory) NewRangeReader(ctx context.Context, key string, offset, length int64, opts *driver.ReaderOptions) (driver.Reader, error) {
 	file, attributes, err := f.object(key)
 	if err != nil {
 		return nil, err
@@ -245,9 +245,9 @@ func (r *fileReader) Close() error                         { return r.file.Close
 func (r *fileReader) Attributes() *driver.ReaderAttributes { return &r.attributes }
 func (r *fileReader) As(any) bool                          { return false }
 
-// ListPaged implements [driver.Bucket]. It looks at no more folders than the page needs.
-func (f *folder) ListPaged(ctx context.Context, opts *driver.ListOptions) (*driver.ListPage, error) {
-	l := &lister{folder: f, ctx: ctx, opts: opts}
+// ListPaged implements [driver.Bucket]. It looks at no more directories than the page needs.
+func (f *directory) ListPaged(ctx context.Context, opts *driver.ListOptions) (*driver.ListPage, error) {
+	l := &lister{directory: f, ctx: ctx, opts: opts}
 	// What gocloud's package means by its first page could be a key too.
 	l.after = strings.TrimPrefix(string(opts.PageToken), tokenPrefix)
 	if rest, ok := strings.CutPrefix(l.after, opts.Prefix); ok && opts.Delimiter != "" && strings.HasSuffix(rest, opts.Delimiter) {
@@ -271,7 +271,7 @@ const tokenPrefix = "after:"
 
 // lister visits keys in their order.
 type lister struct {
-	*folder
+	*directory
 	ctx       context.Context
 	opts      *driver.ListOptions
 	page      driver.ListPage
@@ -281,7 +281,7 @@ type lister struct {
 
 var errPage = errors.New("the page is full")
 
-// walk visits what is in a folder, "" or a name with a slash at its end.
+// walk visits what is in a directory, "" or a name with a slash at its end.
 func (l *lister) walk(dir string) error {
 	entries, err := l.entries(dir)
 	if err != nil {
@@ -310,7 +310,7 @@ func (l *lister) walk(dir string) error {
 			return err
 		}
 		if e.key <= l.after && !strings.HasPrefix(l.after, e.key) || l.collapsed != "" && strings.HasPrefix(e.key, l.collapsed) {
-			continue // all of the folder's keys too
+			continue // all of the directory's keys too
 		}
 		if e.IsDir() {
 			err = l.walk(e.key)
@@ -324,7 +324,7 @@ func (l *lister) walk(dir string) error {
 	return nil
 }
 
-// skip passes over folders that are not to be read, or have gone in the meantime; all others would not be found for them.
+// skip passes over directories that are not to be read, or have gone in the meantime; all others would not be found for them.
 func (l *lister) skip(err error, dir string) error {
 	if dir != "" && (errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) {
 		return nil
@@ -360,13 +360,13 @@ func (l *lister) visit(key string) error {
 
 // What the module does not use.
 
-func (f *folder) As(any) bool             { return false }
-func (f *folder) ErrorAs(error, any) bool { return false }
+func (f *directory) As(any) bool             { return false }
+func (f *directory) ErrorAs(error, any) bool { return false }
 
-func (f *folder) Copy(context.Context, string, string, *driver.CopyOptions) error {
+func (f *directory) Copy(context.Context, string, string, *driver.CopyOptions) error {
 	return errors.ErrUnsupported
 }
 
-func (f *folder) SignedURL(context.Context, string, *driver.SignedURLOptions) (string, error) {
+func (f *directory) SignedURL(context.Context, string, *driver.SignedURLOptions) (string, error) {
 	return "", errors.ErrUnsupported
 }
