@@ -56,8 +56,8 @@ func call(b *testing.B, s *sandbox.Sandbox, task sandbox.Task) *sandbox.Payload 
 func requirePolicy(b *testing.B, s *sandbox.Sandbox, policy sandbox.Isolation) {
 	b.Helper()
 	for _, m := range s.Modules() {
-		if m.Options.Isolation != policy {
-			b.Fatalf("module %s has policy %s: %s", m.File.Name, m.Options.Isolation, m.Fallback())
+		if m.Isolation() != policy {
+			b.Fatalf("module %s has policy %s: %s", m.File().Name, m.Isolation(), m.Fallback())
 		}
 	}
 }

@@ -141,7 +141,7 @@ func (a *attempt) run(ctx context.Context, info activity.Info, args []sandbox.Pa
 		defer cancel()
 	}
 	grace := a.plugin.options.CancelGrace
-	if act, ok := a.plugin.sandbox.Lookup(info.ActivityType.Name); ok && act.Module.File.Kind != modules.KindNative {
+	if act, ok := a.plugin.sandbox.Lookup(info.ActivityType.Name); ok && act.Module.File().Kind != modules.KindNative {
 		grace = 0 // it cannot be told
 	}
 
@@ -182,7 +182,7 @@ func (a *attempt) run(ctx context.Context, info activity.Info, args []sandbox.Pa
 	var usage sandbox.Usage
 	var module string
 	if known, ok := a.plugin.sandbox.Lookup(info.ActivityType.Name); ok {
-		module = known.Module.File.Name
+		module = known.Module.File().Name
 	}
 	metrics := activity.GetMetricsHandler(ctx)
 	task := sandbox.Task{

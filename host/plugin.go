@@ -360,7 +360,7 @@ func (p *Plugin) checkNames() error {
 	}
 	for _, a := range p.sandbox.Activities() {
 		if p.goActivities[a.Type] {
-			errs = append(errs, fmt.Errorf("wasmworker: activity %q is registered in Go and is in %s too; rename one of them", a.Type, a.Module.File.Path))
+			errs = append(errs, fmt.Errorf("wasmworker: activity %q is registered in Go and is in %s too; rename one of them", a.Type, a.Module.File().Path))
 		}
 	}
 	return errors.Join(errs...)

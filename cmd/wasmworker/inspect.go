@@ -142,10 +142,10 @@ func effectiveGrants(c *cli.Context, file *configFile, set passthrough.Set, file
 		defer box.Close(c.Context) //nolint:errcheck // nothing was compiled
 		refusals = box.Refused()
 		for _, m := range box.Modules() {
-			effective[m.File.Name] = effectiveOf(m)
+			effective[m.File().Name] = effectiveOf(m)
 		}
 		for _, a := range box.Activities() {
-			e := effective[a.Module.File.Name]
+			e := effective[a.Module.File().Name]
 			e.Activities = append(e.Activities, a.Type)
 		}
 	} else {
@@ -163,11 +163,11 @@ func effectiveGrants(c *cli.Context, file *configFile, set passthrough.Set, file
 
 func effectiveOf(m *sandbox.Module) *effectiveOptions {
 	e := &effectiveOptions{
-		Activities: []string{}, Passthrough: map[string]any{}, Env: append([]string{}, m.Options.Env...),
-		MemoryLimit: m.Options.MemoryLimit, MaxOutput: m.Options.MaxOutput, MaxFuel: m.Options.MaxFuel,
+		Activities: []string{}, Passthrough: map[string]any{}, Env: append([]string{}, m.Options().Env...),
+		MemoryLimit: m.Options().MemoryLimit, MaxOutput: m.Options().MaxOutput, MaxFuel: m.Options().MaxFuel,
 	}
-	for _, name := range m.Options.Passthrough {
-		e.Passthrough[name] = m.Options.Policies[name]
+	for _, name := range m.Options().Passthrough {
+		e.Passthrough[name] = m.Options().Policies[name]
 	}
 	return e
 }

@@ -79,7 +79,7 @@ func (m memory) warnOfMemory(logger *slog.Logger, total uint64, slots int, modul
 			"total_memory_limit", humanize.IBytes(total), "container", humanize.IBytes(m.container))
 		return
 	}
-	if most := mostMemory(slots, modules); total == 0 && most > m.container {
+	if most := mostMemory(slots, demands(modules)); total == 0 && most > m.container {
 		text := "no limit"
 		if most < math.MaxUint64 {
 			text = humanize.IBytes(most)
@@ -90,18 +90,32 @@ func (m memory) warnOfMemory(logger *slog.Logger, total uint64, slots int, modul
 	}
 }
 
-// mostMemory is the most that so many instances of the modules can have together. Without a limit of slots it is math.MaxUint64.
-func mostMemory(slots int, modules []*sandbox.Module) (most uint64) {
+// demand is how much memory a module can ask for: the limit of each instance, and how many
+// there may be, where that is less than the worker's slots.
+type demand struct {
+	limit     uint64
+	instances int // 0: as many as there are slots
+}
+
+func demands(modules []*sandbox.Module) (all []demand) {
+	for _, m := range modules {
+		all = append(all, demand{m.MemoryLimit(), m.Options().MaxInstances})
+	}
+	return all
+}
+
+// mostMemory is the most that so many instances of the modules can have together. Without a limit
+// of slots it is math.MaxUint64.
+func mostMemory(slots int, modules []demand) (most uint64) {
 	if slots <= 0 {
 		return math.MaxUint64
 	}
-	byLimit := slices.SortedFunc(slices.Values(modules), func(a, b *sandbox.Module) int { return cmp.Compare(b.MemoryLimit(), a.MemoryLimit()) })
-	for _, m := range byLimit {
+	for _, m := range slices.SortedFunc(slices.Values(modules), func(a, b demand) int { return cmp.Compare(b.limit, a.limit) }) {
 		n := slots
-		if own := m.Options.MaxInstances; own > 0 {
-			n = min(n, own)
+		if m.instances > 0 {
+			n = min(n, m.instances)
 		}
-		most += uint64(n) * m.MemoryLimit()
+		most += uint64(n) * m.limit
 		slots -= n
 	}
 	return most

@@ -4,9 +4,6 @@ import (
 	"math"
 	"strings"
 	"testing"
-
-	"github.com/wasmworker/wasmworker/host/modules"
-	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
 func TestAutoLeavesRoom(t *testing.T) {
@@ -35,21 +32,18 @@ func TestAutoLeavesRoom(t *testing.T) {
 }
 
 func TestMostMemory(t *testing.T) {
-	module := func(limit, declared uint64, instances int) *sandbox.Module {
-		return &sandbox.Module{File: &modules.File{MemoryMax: declared}, Options: sandbox.Options{MemoryLimit: limit, MaxInstances: instances}}
-	}
-	small, large, few := module(10, 0, 0), module(1000, 100, 0), module(500, 0, 2)
+	small, large, few := demand{10, 0}, demand{100, 0}, demand{500, 2}
 	for _, tt := range []struct {
 		slots   int
-		modules []*sandbox.Module
+		modules []demand
 		want    uint64
 	}{
-		{10, []*sandbox.Module{small}, 100},
-		{10, []*sandbox.Module{small, large}, 1000}, // all are of the one that may have most, which declares less than its limit
-		{10, []*sandbox.Module{small, few, large}, 2*500 + 8*100},
-		{10, []*sandbox.Module{few}, 1000},
-		{0, []*sandbox.Module{small}, math.MaxUint64},
-		{-1, []*sandbox.Module{small}, math.MaxUint64},
+		{10, []demand{small}, 100},
+		{10, []demand{small, large}, 1000}, // all are of the one that may have most
+		{10, []demand{small, few, large}, 2*500 + 8*100},
+		{10, []demand{few}, 1000},
+		{0, []demand{small}, math.MaxUint64},
+		{-1, []demand{small}, math.MaxUint64},
 	} {
 		if got := mostMemory(tt.slots, tt.modules); got != tt.want {
 			t.Errorf("%d slots: got %d, want %d", tt.slots, got, tt.want)

@@ -105,14 +105,14 @@ func known(store *secretmod.Store) (values cases.Secrets, err error) {
 // the case wants no fuel: the attempt had another clock.
 func keep(f *cases.File, name string, exact bool, secrets cases.Secrets, activity sandbox.Activity, a hosttest.Activity, run *hosttest.Run) error {
 	module := activity.Module
-	f.Module, f.Digest = module.File.Path, module.File.Digest
-	if m := module.Options.MemoryLimit; m != abi.DefaultMemoryLimit {
+	f.Module, f.Digest = module.File().Path, module.File().Digest
+	if m := module.Options().MemoryLimit; m != abi.DefaultMemoryLimit {
 		f.Limits.Memory = m
 	}
-	if n := module.Options.MaxOutput; n != abi.DefaultMaxOutput {
+	if n := module.Options().MaxOutput; n != abi.DefaultMaxOutput {
 		f.Limits.Output = n
 	}
-	switch n := module.Options.MaxFuel; {
+	switch n := module.Options().MaxFuel; {
 	case n == 0 && run.Fuel > hosttest.DefaultMaxFuel/2: // a worker has no limit by default, and a case has one
 		f.Limits.Fuel = 2 * run.Fuel
 	case n != hosttest.DefaultMaxFuel:
@@ -223,7 +223,7 @@ func (r *recorder) write(activity sandbox.Activity, kind string, number int, a h
 		return "", err
 	}
 	safe := func(text string) string { return fmt.Sprintf("%.80s", unsafeInNames.ReplaceAllString(text, "_")) } // both are a guest's
-	name := fmt.Sprintf("%s.%s.%.8s.%d", safe(a.Type), safe(secrets.Redact(kind)), activity.Module.File.Digest, number)
+	name := fmt.Sprintf("%s.%s.%.8s.%d", safe(a.Type), safe(secrets.Redact(kind)), activity.Module.File().Digest, number)
 	f := &cases.File{Path: filepath.Join(r.directory, name+cases.Suffix), Start: a.Info.StartedTime}
 	if _, err := os.Lstat(f.Path); err == nil {
 		return "", nil

@@ -130,16 +130,18 @@ func TestWrap(t *testing.T) {
 			return f(ctx, req)
 		}
 	})
-	for name, m := range wrapped {
-		if set[name].Functions["missing"] == nil && m.Functions["missing"] != nil {
+	for _, m := range wrapped.Modules() {
+		if original, _ := set.Lookup(m.ImportName()); original.Functions["missing"] == nil && m.Functions["missing"] != nil {
 			t.Error("a function without a body got one")
 		}
 	}
-	got, err := wrapped["wasmworker:greeter/v3"].Functions["hello"](t.Context(), []byte("x"))
+	greeter, _ := wrapped.Lookup("wasmworker:greeter/v3")
+	got, err := greeter.Functions["hello"](t.Context(), []byte("x"))
 	if string(got) != "x" || err != nil || !reflect.DeepEqual(calls, []string{"wasmworker:greeter/v3 hello"}) {
 		t.Errorf("%q, %v, %v", got, err, calls)
 	}
-	if _, err := set["wasmworker:greeter/v3"].Functions["hello"](t.Context(), nil); err != nil || len(calls) != 1 {
+	greeter, _ = set.Lookup("wasmworker:greeter/v3")
+	if _, err := greeter.Functions["hello"](t.Context(), nil); err != nil || len(calls) != 1 {
 		t.Error("the set itself was changed")
 	}
 }

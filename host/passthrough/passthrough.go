@@ -87,12 +87,15 @@ func (m Module) CheckPolicy(policy any) error {
 
 var validName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 
-// Set is the passthrough modules that this host has, by import name.
-type Set map[string]Module
+// Set is the passthrough modules that this host has. The zero value has none. It cannot be
+// changed once it is made.
+type Set struct {
+	modules map[string]Module // by import name
+}
 
 // NewSet checks modules and puts them together. It reports every mistake at once.
 func NewSet(modules ...Module) (Set, error) {
-	set := Set{}
+	set := map[string]Module{}
 	var problems []string
 	for _, m := range modules {
 		name := m.ImportName()
@@ -114,9 +117,24 @@ func NewSet(modules ...Module) (Set, error) {
 		}
 	}
 	if problems != nil {
-		return nil, fmt.Errorf("%s", strings.Join(problems, "\n"))
+		return Set{}, fmt.Errorf("%s", strings.Join(problems, "\n"))
 	}
-	return set, nil
+	return Set{set}, nil
+}
+
+// Lookup returns the module of an import name, such as "wasmworker:http/v1".
+func (s Set) Lookup(importName string) (Module, bool) {
+	m, ok := s.modules[importName]
+	return m, ok
+}
+
+// Modules returns the modules, sorted by import name.
+func (s Set) Modules() []Module {
+	var all []Module
+	for _, name := range slices.Sorted(maps.Keys(s.modules)) {
+		all = append(all, s.modules[name])
+	}
+	return all
 }
 
 // WithPolicy returns the module of a name that has a policy.
@@ -124,7 +142,7 @@ func (s Set) WithPolicy(name string) (Module, error) {
 	if err := s.CheckGrant([]string{name}); err != nil {
 		return Module{}, err
 	}
-	for _, m := range s {
+	for _, m := range s.modules {
 		if m.Name == name && m.Policy != nil {
 			return m, nil
 		}
@@ -135,8 +153,8 @@ func (s Set) WithPolicy(name string) (Module, error) {
 // Wrap returns the set with each function replaced by what wrap makes of it: to count calls, to record
 // them, to answer in their place.
 func (s Set) Wrap(wrap func(m Module, function string, f Func) Func) Set {
-	wrapped := Set{}
-	for name, m := range s {
+	wrapped := make(map[string]Module, len(s.modules))
+	for name, m := range s.modules {
 		functions := make(map[string]Func, len(m.Functions))
 		for function, f := range m.Functions {
 			if f != nil {
@@ -147,13 +165,13 @@ func (s Set) Wrap(wrap func(m Module, function string, f Func) Func) Set {
 		m.Functions = functions
 		wrapped[name] = m
 	}
-	return wrapped
+	return Set{wrapped}
 }
 
 // Names returns what can be granted, sorted, each once.
 func (s Set) Names() []string {
 	var names []string
-	for _, m := range s {
+	for _, m := range s.modules {
 		names = append(names, m.Name)
 	}
 	slices.Sort(names)
@@ -166,7 +184,7 @@ func (s Set) CheckGrant(names []string) error {
 	for _, name := range names {
 		if !slices.Contains(s.Names(), name) {
 			known := "this host has none"
-			if len(s) > 0 {
+			if len(s.modules) > 0 {
 				known = "this host has: " + strings.Join(s.Names(), ", ")
 			}
 			return fmt.Errorf("passthrough module %q does not exist (%s)", name, known)
@@ -186,7 +204,7 @@ func (s Set) CheckPolicies(granted []string, policies map[string]any) (map[strin
 			errs = append(errs, s.CheckGrant([]string{name}))
 		}
 	}
-	for _, m := range s {
+	for _, m := range s.modules {
 		policy := policies[m.Name]
 		if policy == nil {
 			if m.Policy == nil || !slices.Contains(granted, m.Name) {
@@ -292,7 +310,7 @@ var extismFunctions = map[string]struct{ module, function string }{
 	"http_headers":     {"http", "send"},
 }
 
-// Answering returns which passthrough function answers an import: the import name of its module, and its own. They are the import's
+// Resolve returns which passthrough function answers an import: the import name of its module, and its own. They are the import's
 // own names, but for Extism's functions. Both are empty for what needs no grant, and for what is no passthrough module's.
 func Resolve(imp modules.Import) (importName, function string) {
 	extism, ok := extismFunctions[imp.Name]
@@ -307,7 +325,7 @@ func Resolve(imp modules.Import) (importName, function string) {
 
 const callType = "(i32, i32) -> i64"
 
-// Always returns the functions, with their types, of a host module that every guest
+// Builtin returns the functions, with their types, of a host module that every guest
 // may import, or nil for any other module. Of Extism's, some functions need a grant. WASI is always available too, but its
 // functions are those of preview 1 and not listed here. The map is the caller's.
 func Builtin(importModule string) map[string]string { return maps.Clone(always[importModule]) }
@@ -347,7 +365,7 @@ func (s Set) need(importModule string) Need {
 	if importModule == abi.ModuleWASI || always[importModule] != nil {
 		return n
 	}
-	if m, ok := s[importModule]; ok {
+	if m, ok := s.modules[importModule]; ok {
 		n.Grant = m.Name
 		return n
 	}
@@ -378,11 +396,11 @@ func (s Set) needOf(importModule, name string) Need {
 
 // Granted returns the module that answers a need with a grant.
 func (s Set) Granted(n Need) Module {
-	if m, ok := s[n.Import]; ok {
+	if m, ok := s.modules[n.Import]; ok {
 		return m
 	}
 	var found Module
-	for _, m := range s {
+	for _, m := range s.modules {
 		if m.Name == n.Grant && (found.Name == "" || m.Version < found.Version) { // the version that Extism's functions were mapped to
 			found = m
 		}
@@ -394,7 +412,7 @@ func (s Set) Granted(n Need) Module {
 func (s Set) nearest(importModule string) string {
 	base, _, _ := strings.Cut(importModule, "/")
 	var found []string
-	for name := range s {
+	for name := range s.modules {
 		if b, _, _ := strings.Cut(name, "/"); b == base {
 			found = append(found, name)
 		}
@@ -420,7 +438,7 @@ func (s Set) importProblem(imp modules.Import) string {
 		return fmt.Sprintf(`it has no function "%s"`, printable(imp.Name))
 	}
 	if !ok {
-		m, granted := s[imp.Module]
+		m, granted := s.modules[imp.Module]
 		if !granted {
 			return ""
 		}
@@ -435,9 +453,9 @@ func (s Set) importProblem(imp modules.Import) string {
 	return ""
 }
 
-// Refusal is why a module may not be loaded: every import beyond its grant.
+// AdmissionError is why a module may not be loaded: every import beyond its grant.
 type AdmissionError struct {
-	// Module is the refused module.
+	// File is the refused module.
 	File *modules.File
 	// Needs are the imports that were not granted or cannot be.
 	Needs []Need
@@ -476,7 +494,7 @@ func printable(name string) string {
 }
 
 // Check compares what a module imports with the names that it was granted. It
-// returns nil or a *Refusal.
+// returns nil or an [*AdmissionError].
 func (s Set) Check(m *modules.File, granted []string) error {
 	var refused []Need
 	for _, n := range s.Needs(m) {

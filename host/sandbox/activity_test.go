@@ -115,7 +115,7 @@ func TestGuestErrors(t *testing.T) {
 	}
 }
 
-func TestPolicyFreshNeverLeaks(t *testing.T) {
+func TestIsolationFreshNeverLeaks(t *testing.T) {
 	s := startOne(t, "misbehave", sandbox.Options{})
 	for range 20 {
 		equal(t, "count", text(run(t, s, "Count")), "0")
@@ -124,7 +124,7 @@ func TestPolicyFreshNeverLeaks(t *testing.T) {
 }
 
 // Under the policy reuse state stays, until the instance's calls are used up.
-func TestPolicyReuse(t *testing.T) {
+func TestIsolationReuse(t *testing.T) {
 	s := startOne(t, "misbehave", sandbox.Options{Isolation: sandbox.IsolationReuse, MaxCalls: 3})
 	for _, want := range []string{"0", "1", "2", "0", "1", "2", "0"} {
 		equal(t, "count", text(run(t, s, "Count")), want)

@@ -55,10 +55,10 @@ func (c *codeCache) cannotBeWritten(err error) {
 // directory returns a module's directory. Everything that the code depends on is in its name, but for what wazero takes care of.
 func (c *codeCache) directory(m *Module) string {
 	kind := ""
-	if m.Options.CanonicalNaN {
+	if m.options.CanonicalNaN {
 		kind = "-nan"
 	}
-	return filepath.Join(c.dir, fmt.Sprintf("%s-%d%s-%s", meter.Version(), maxTable, kind, m.File.Digest))
+	return filepath.Join(c.dir, fmt.Sprintf("%s-%d%s-%s", meter.Version(), maxTable, kind, m.file.Digest))
 }
 
 // open returns the directory with the module's machine code for wazero, and how many whole files it has of that. What is damaged was

@@ -238,7 +238,7 @@ func (c *call) outcome(status abi.Status) (*Payload, error) {
 	}
 	return nil, &abi.Failure{
 		Type:         abi.TypeProtocolError,
-		Message:      fmt.Sprintf("export %s of module %s returned %d; a status is 0 (completed), 1 (failed) or 2 (canceled)", c.activity.Export, c.module.File.Name, status),
+		Message:      fmt.Sprintf("export %s of module %s returned %d; a status is 0 (completed), 1 (failed) or 2 (canceled)", c.activity.Export, c.module.file.Name, status),
 		NonRetryable: true,
 	}
 }
@@ -250,7 +250,7 @@ func (c *call) outputTooLarge() *abi.Failure {
 
 // limit returns the most bytes of a result or a heartbeat's details, and what limits them.
 func (c *call) limit() (most int, limit Limit) {
-	if most = c.module.Options.MaxOutput; c.task.PayloadLimit > 0 && c.task.PayloadLimit < most {
+	if most = c.module.options.MaxOutput; c.task.PayloadLimit > 0 && c.task.PayloadLimit < most {
 		return c.task.PayloadLimit, ServerLimit
 	}
 	return most, MaxOutputLimit
@@ -397,7 +397,7 @@ func (c *call) unknownEncoding(index int, encoding string) *abi.Failure {
 	return &abi.Failure{
 		Type: abi.TypeUnknownEncoding,
 		Message: fmt.Sprintf("argument %d of activity %s has the encoding %q, and module %s (%s) cannot tell it from others; if that is encryption or compression, configure the worker's payload codec (--codec-endpoint), else send JSON or bytes, or build a native module",
-			index+1, c.activity.Type, encoding, c.module.File.Name, c.module.File.Kind),
+			index+1, c.activity.Type, encoding, c.module.file.Name, c.module.file.Kind),
 	}
 }
 

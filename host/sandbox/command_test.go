@@ -233,7 +233,7 @@ func TestCommandIsNeverReused(t *testing.T) {
 		equal(t, "output", text(run(t, s, "tool", raw("ada"))), "ADA")
 		equal(t, "live instances", live(s), 0)
 	}
-	equal(t, "policy", s.Modules()[0].Options.Isolation, sandbox.IsolationFresh)
+	equal(t, "policy", s.Modules()[0].Options().Isolation, sandbox.IsolationFresh)
 	_, err := sandbox.New(sandbox.Config{
 		Modules:   []*modules.File{tool(t)},
 		PerModule: map[string]sandbox.Options{"tool": {Isolation: sandbox.IsolationReuse}},

@@ -186,6 +186,11 @@ func TestWithoutCacheDir(t *testing.T) {
 func TestAskingWhileCompiling(t *testing.T) {
 	cfg := copies(t, "echo", sandbox.Options{}, "a", "b", "c")
 	cfg.Modules = append(cfg.Modules, files(t, "inittrap")...)
+	irreversible, err := modules.Read("../../testdata/hostile/table-bomb.wasm") // its isolation is known once it is compiled
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Modules = append(cfg.Modules, irreversible)
 	cfg.SkipRefused = true
 	s := newSandbox(t, cfg)
 	done := make(chan error)
@@ -195,12 +200,17 @@ func TestAskingWhileCompiling(t *testing.T) {
 		if all := fmt.Sprint(types(s), len(s.Modules()), len(s.Refused())); !found || !strings.Contains(all, "a.Echo") {
 			t.Fatalf("got %s", all)
 		}
+		for _, m := range s.Modules() {
+			if isolation := m.Isolation(); (isolation == sandbox.IsolationFresh) != (m.Fallback() != "") && m.Fallback() == "" {
+				t.Errorf("%s: isolation %s with options %+v", m.File().Name, isolation, m.Options())
+			}
+		}
 		select {
 		case err := <-done:
 			if err != nil {
 				t.Error(err)
 			}
-			equal(t, "number of modules", len(s.Modules()), 3)
+			equal(t, "number of modules", len(s.Modules()), 4)
 			return
 		default:
 		}

@@ -44,7 +44,7 @@ func TestActivities(t *testing.T) {
 			t.Errorf("there is no %s", activity)
 			continue
 		}
-		equal(t, activity, [2]string{a.Module.File.Name, a.Export}, want)
+		equal(t, activity, [2]string{a.Module.File().Name, a.Export}, want)
 	}
 	if a, ok := s.Lookup("orders.Args"); ok {
 		t.Errorf("what was renamed still has its old name: %+v", a)
@@ -86,7 +86,7 @@ func TestOptions(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := s.Modules()[0].Options
+			got := s.Modules()[0].Options()
 			for _, list := range []*[]string{&got.Env, &got.Passthrough, &tt.want.Env, &tt.want.Passthrough} {
 				*list = slices.Clip(append([]string{}, *list...)) // nil or empty
 			}

@@ -199,7 +199,7 @@ func (c *call) allocate(n uint64) (uint64, *guestFault) {
 	if n == 0 {
 		return 0, nil
 	}
-	limit := c.module.Options.MemoryLimit
+	limit := c.module.options.MemoryLimit
 	var class int
 	if n <= limit { // which is 4 GiB at most
 		class = sizeClass(n)
@@ -373,10 +373,10 @@ func (c *call) prepareExtism() error {
 		return err
 	}
 	c.kernel = &kernel{}
-	if limit := c.module.Options.MemoryLimit; uint64(len(input)) > limit/2 {
+	if limit := c.module.options.MemoryLimit; uint64(len(input)) > limit/2 {
 		return &abi.Failure{
 			Type:         abi.TypeInvalidInput,
-			Message:      fmt.Sprintf("the input of %d bytes is more than half the memory_limit of %s of module %s", len(input), mebibytes(limit), c.module.File.Name),
+			Message:      fmt.Sprintf("the input of %d bytes is more than half the memory_limit of %s of module %s", len(input), mebibytes(limit), c.module.file.Name),
 			NonRetryable: true,
 		}
 	}
@@ -403,7 +403,7 @@ func (c *call) growKernel(size uint64) *guestFault {
 	mapped := k.mapped
 	if mapped == nil {
 		var err error
-		limit := (c.module.Options.MemoryLimit + extismPage) / extismPage * extismPage
+		limit := (c.module.options.MemoryLimit + extismPage) / extismPage * extismPage
 		if mapped, err = image.NewMemory(image.Config{Limit: limit, Budget: budget}); err != nil {
 			return outOfMemory("it asked for more: %v", err)
 		}

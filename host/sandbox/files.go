@@ -19,8 +19,8 @@ import (
 
 // openDirectories opens the directories that the module was granted, if there are any.
 func (m *Module) openDirectories() (err error) {
-	policy, ok := m.Options.Policies[fsmod.Name].(*fsmod.Policy)
-	if !ok || len(policy.Mounts) == 0 || !slices.Contains(m.Options.Passthrough, fsmod.Name) {
+	policy, ok := m.options.Policies[fsmod.Name].(*fsmod.Policy)
+	if !ok || len(policy.Mounts) == 0 || !slices.Contains(m.options.Passthrough, fsmod.Name) {
 		return nil
 	}
 	m.directories, err = policy.Open()

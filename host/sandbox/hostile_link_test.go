@@ -17,20 +17,20 @@ import (
 // is and was granted everything of a set, by host module and name.
 func LinkedFunctions(t *testing.T, set passthrough.Set) map[string]map[string]api.FunctionDefinition {
 	ctx := context.Background()
-	m := &Module{File: &modules.File{}, logger: slog.New(slog.DiscardHandler), runtime: wazero.NewRuntime(ctx)}
+	m := &Module{file: &modules.File{}, logger: slog.New(slog.DiscardHandler), runtime: wazero.NewRuntime(ctx)}
 	defer m.runtime.Close(ctx)
 	for _, name := range []string{abi.ModuleActivity, abi.ModuleLog, abi.ModuleWASI, abi.ModuleExtism} {
-		m.File.Imports = append(m.File.Imports, modules.Import{Module: name})
+		m.file.Imports = append(m.file.Imports, modules.Import{Module: name})
 	}
-	for _, granted := range set {
+	for _, granted := range set.Modules() {
 		m.grants = append(m.grants, granted)
-		m.File.Imports = append(m.File.Imports, modules.Import{Module: granted.ImportName()})
+		m.file.Imports = append(m.file.Imports, modules.Import{Module: granted.ImportName()})
 	}
 	if err := m.link(ctx); err != nil {
 		t.Fatal(err)
 	}
 	functions := map[string]map[string]api.FunctionDefinition{}
-	for _, imp := range m.File.Imports {
+	for _, imp := range m.file.Imports {
 		functions[imp.Module] = m.runtime.Module(imp.Module).ExportedFunctionDefinitions()
 	}
 	return functions

@@ -186,7 +186,7 @@ func scriptedGreeter(t *testing.T) passthrough.Set {
 // allHostFunctions returns what the linker links for a native module, sorted.
 func allHostFunctions(t *testing.T, set passthrough.Set) []hostFunction {
 	modules := []string{abi.ModuleActivity, abi.ModuleLog, abi.ModuleWASI}
-	for _, m := range set {
+	for _, m := range set.Modules() {
 		modules = append(modules, m.ImportName())
 	}
 	return linkedTo(t, set, modules...)

@@ -101,8 +101,8 @@ func TestHostileModules(t *testing.T) {
 				}
 			}
 			for _, m := range box.Modules() {
-				if m.Live() != 0 && (policy == sandbox.IsolationFresh || m.File.Name != "echo" && want != "completed") {
-					t.Errorf("%d instances of %s are left", m.Live(), m.File.Name)
+				if m.Live() != 0 && (policy == sandbox.IsolationFresh || m.File().Name != "echo" && want != "completed") {
+					t.Errorf("%d instances of %s are left", m.Live(), m.File().Name)
 				}
 			}
 		})

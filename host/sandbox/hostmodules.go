@@ -427,7 +427,7 @@ func (m *Module) linkPassthrough(ctx context.Context, granted passthrough.Module
 			if len(response) > math.MaxInt32 {
 				return 0, fmt.Errorf("%w: the response has %d bytes", abi.EMSGSIZE, len(response))
 			}
-			if limit := m.Options.MemoryLimit; uint64(c.handlesSize)+uint64(len(response)) > limit {
+			if limit := m.options.MemoryLimit; uint64(c.handlesSize)+uint64(len(response)) > limit {
 				return 0, fmt.Errorf("%w: the open responses would have more than the module's memory_limit of %s: close those that were read", abi.EMSGSIZE, mebibytes(limit))
 			}
 			c.handlesSize += len(response)
@@ -454,7 +454,7 @@ func (c *call) passthrough(granted passthrough.Module, function string, request 
 		}
 	}()
 	response, err = granted.Functions[function](passthrough.WithCall(c.ctx, &passthrough.Call{
-		Module: c.module.File.Name, Activity: c.activity.Type, Policy: c.module.Options.Policies[granted.Name], Resources: &c.resources,
+		Module: c.module.file.Name, Activity: c.activity.Type, Policy: c.module.options.Policies[granted.Name], Resources: &c.resources,
 	}), request)
 	if denial, ok := errors.AsType[*passthrough.Denial](err); ok {
 		c.denied(granted.Name, denial)

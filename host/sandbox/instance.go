@@ -51,12 +51,12 @@ func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 // newMemory makes the memory of a further instance, and takes from the budget what that has once it is initialised.
 func (m *Module) newMemory() (memory *image.Memory, err error) {
 	if m.compiled == nil {
-		return nil, fmt.Errorf("module %s is not compiled", m.File.Name)
+		return nil, fmt.Errorf("module %s is not compiled", m.file.Name)
 	}
 	if m.image != nil {
 		memory, err = m.image.NewMemory()
 	} else {
-		memory, err = image.NewMemory(image.Config{Min: max(m.File.MemoryMin, m.initialised), Limit: m.memoryLimit(), Budget: m.imageBudget()})
+		memory, err = image.NewMemory(image.Config{Min: max(m.file.MemoryMin, m.initialised), Limit: m.memoryLimit(), Budget: m.imageBudget()})
 	}
 	if errors.Is(err, image.ErrBudget) {
 		return nil, m.budget.exceeded()
@@ -79,7 +79,7 @@ func (m *Module) instantiate(ctx context.Context, memory *image.Memory) (_ *Inst
 	i.begin(c, wasi.Initialisation, func() int64 { return before + i.meter.Used() })
 	config := wazero.NewModuleConfig().
 		WithName(""). // instances of one module live side by side
-		WithArgs(m.File.Name).
+		WithArgs(m.file.Name).
 		WithStartFunctions(). // _initialize and _start are called below, with a context
 		WithStdout(i.stdio.out()).
 		WithStderr(i.stdio.err()) // standard input, random numbers and sleep do without wazero: see linkWASI
@@ -130,7 +130,7 @@ func (m *Module) instantiate(ctx context.Context, memory *image.Memory) (_ *Inst
 	for _, data := range m.data {
 		i.wasm.Memory().Write(data.Offset, data.Bytes) // it fits
 	}
-	for _, name := range m.File.Initialize {
+	for _, name := range m.file.Initialize {
 		before += used
 		used, err = i.meter.Run(ctx, meter.Unlimited, func(ctx context.Context) error {
 			fn := i.wasm.ExportedFunction(name)
@@ -153,10 +153,10 @@ func (m *Module) instantiate(ctx context.Context, memory *image.Memory) (_ *Inst
 func (i *Instance) begin(c *call, phase wasi.Phase, units func() int64) {
 	i.stdio.attach(c)
 	c.streams, c.used = i.stdio, units
-	if clock, ok := i.module.Options.Policies[wasi.NameClock].(*wasi.Clock); ok {
+	if clock, ok := i.module.options.Policies[wasi.NameClock].(*wasi.Clock); ok {
 		c.clock = clock.VirtualClock(phase, units)
 	}
-	if random, ok := i.module.Options.Policies[wasi.NameRandom].(*wasi.Random); ok {
+	if random, ok := i.module.options.Policies[wasi.NameRandom].(*wasi.Random); ok {
 		c.random = random.Stream(phase)
 	}
 	if directories := i.module.directories; directories != nil {
@@ -192,9 +192,9 @@ const (
 // origin is that of the call that the instance has begun.
 func (i *Instance) origin() Origin {
 	switch {
-	case i.module.fallback != "":
+	case i.module.Fallback() != "":
 		return OriginFallback
-	case i.module.Options.Isolation == IsolationPristine:
+	case i.module.Isolation() == IsolationPristine:
 		return OriginPristine
 	case i.calls > 1:
 		return OriginReused
@@ -206,7 +206,7 @@ func (i *Instance) origin() Origin {
 // trim gives memory back that the idle instance does not share with others of its module, unless
 // its contents may not be lost.
 func (i *Instance) trim() {
-	if i.module.Options.Isolation == IsolationPristine {
+	if i.module.Isolation() == IsolationPristine {
 		i.memory.Trim()
 	}
 }
@@ -217,11 +217,11 @@ func (i *Instance) Module() *Module { return i.module }
 // Reusable tells whether the instance may serve another call: the module's policy allows
 // it, nothing went wrong in it, and it has been reset or its calls are not used up.
 func (i *Instance) Reusable() bool {
-	switch i.module.Options.Isolation {
+	switch i.module.Isolation() {
 	case IsolationPristine:
 		return !i.broken
 	case IsolationReuse:
-		return !i.broken && i.calls < i.module.Options.MaxCalls
+		return !i.broken && i.calls < i.module.options.MaxCalls
 	}
 	return false
 }
@@ -247,7 +247,7 @@ func (i *Instance) run(c *call) (*Payload, error) {
 	defer c.release()
 	name := c.activity.Export
 	var err error
-	switch i.module.File.Kind {
+	switch i.module.file.Kind {
 	case modules.KindCommand:
 		name = abi.ExportStart
 		c.stdin, err = c.oneInput()
@@ -255,7 +255,7 @@ func (i *Instance) run(c *call) (*Payload, error) {
 		err = c.prepareExtism()
 	}
 	if err != nil {
-		i.broken = i.module.File.Kind == modules.KindCommand
+		i.broken = i.module.file.Kind == modules.KindCommand
 		return nil, err
 	}
 	fn := i.functions[name]
@@ -265,7 +265,7 @@ func (i *Instance) run(c *call) (*Payload, error) {
 	}
 	var stack [1]uint64
 	budget := int64(meter.Unlimited)
-	if limit := cmp.Or(c.task.MaxFuel, i.module.Options.MaxFuel); limit > 0 {
+	if limit := cmp.Or(c.task.MaxFuel, i.module.options.MaxFuel); limit > 0 {
 		budget = limit
 	}
 	i.memory.FailGrowFrom(c.task.RefuseMemory)
@@ -293,24 +293,24 @@ func (i *Instance) run(c *call) (*Payload, error) {
 			NonRetryable: true,
 		}
 	}
-	if i.module.File.Kind == modules.KindCommand {
+	if i.module.file.Kind == modules.KindCommand {
 		return c.commandOutcome(err, i.memory.TakeGrowFailure())
 	}
-	if exit, ok := errors.AsType[*sys.ExitError](err); ok && exit.ExitCode() == 0 && i.module.File.Kind == modules.KindExtism {
+	if exit, ok := errors.AsType[*sys.ExitError](err); ok && exit.ExitCode() == 0 && i.module.file.Kind == modules.KindExtism {
 		return c.extismOutcome(0) // as Extism's hosts have it; the instance is gone all the same
 	}
 	if err != nil {
 		return nil, c.abnormalEnd(err, i.memory.TakeGrowFailure())
 	}
 	var payload *Payload
-	if status := int32(uint32(stack[0])); i.module.File.Kind == modules.KindExtism {
+	if status := int32(uint32(stack[0])); i.module.file.Kind == modules.KindExtism {
 		payload, err = c.extismOutcome(status)
 	} else {
 		payload, err = c.outcome(abi.Status(status))
 	}
 	f, failed := errors.AsType[*abi.Failure](err)
 	i.broken = failed && f.Type == abi.TypeProtocolError
-	if !i.broken && i.module.Options.Isolation == IsolationPristine {
+	if !i.broken && i.module.Isolation() == IsolationPristine {
 		if err := i.reset(); err != nil {
 			i.module.logger.Debug("an instance could not be reset, and is replaced", "error", err)
 			i.broken = true
@@ -328,30 +328,30 @@ func (c *call) abnormalEnd(err error, refused image.GrowFailure) *abi.Failure {
 	switch {
 	case exited:
 		f.Type = abi.TypeExitCode
-		f.Message = fmt.Sprintf("module %s exited with code %d", c.module.File.Name, exit.ExitCode())
+		f.Message = fmt.Sprintf("module %s exited with code %d", c.module.file.Name, exit.ExitCode())
 		if last := lastLine(c.stderr.String()); last != "" {
 			f.Message += ": " + last
 		}
 		f.Details = details(map[string]any{"exit_code": exit.ExitCode(), "stderr": c.stderr.String()})
 	case faulted && fault.memory:
 		f.Type = abi.TypeOutOfMemory
-		f.Message = fmt.Sprintf("module %s ran out of memory: %s", c.module.File.Name, fault.Error())
+		f.Message = fmt.Sprintf("module %s ran out of memory: %s", c.module.file.Name, fault.Error())
 	case faulted:
 		f.Type = abi.TypeWasmTrap
-		f.Message = fmt.Sprintf("module %s trapped: %s", c.module.File.Name, fault.Error())
+		f.Message = fmt.Sprintf("module %s trapped: %s", c.module.file.Name, fault.Error())
 	case strings.Contains(message, "stack overflow"):
 		f.Type = abi.TypeStackOverflow
-		f.Message = fmt.Sprintf("module %s overflowed its stack: its calls are nested too deeply", c.module.File.Name)
+		f.Message = fmt.Sprintf("module %s overflowed its stack: its calls are nested too deeply", c.module.file.Name)
 	default:
 		f.Type = abi.TypeWasmTrap
-		f.Message = fmt.Sprintf("module %s trapped: %s", c.module.File.Name, message)
+		f.Message = fmt.Sprintf("module %s trapped: %s", c.module.file.Name, message)
 		if first := c.stderr.firstLine(); first != "" {
 			f.Message += ": " + first
 		}
 	}
 	if refused != image.NoGrowFailure && f.Type != abi.TypeStackOverflow {
 		f.Type = abi.TypeOutOfMemory
-		f.Message = fmt.Sprintf("module %s ran out of memory: it ended after it was refused %s (%s)", c.module.File.Name, c.module.refusal(refused), f.Message)
+		f.Message = fmt.Sprintf("module %s ran out of memory: it ended after it was refused %s (%s)", c.module.file.Name, c.module.refusal(refused), f.Message)
 	}
 	if trace != nil && f.Details == nil {
 		f.Details = details(map[string]any{"wasm_stack": trace})
@@ -366,7 +366,7 @@ func (m *Module) refusal(r image.GrowFailure) string {
 		return "more, since all instances together have their total_memory_limit of " + mebibytes(m.budget.Limit())
 	case r == image.GrowNoSystemMemory:
 		return "more by the operating system"
-	case limit == m.File.MemoryMax:
+	case limit == m.file.MemoryMax:
 		return "more than the maximum of " + mebibytes(limit) + " that it declares itself"
 	default:
 		return "more than its memory_limit of " + mebibytes(limit)

@@ -88,7 +88,7 @@ func start(t *testing.T, cfg sandbox.Config) *sandbox.Sandbox {
 		}
 		for _, m := range s.Modules() {
 			if n := m.Live(); n != 0 {
-				t.Errorf("%d instances of %s are left", n, m.File.Name)
+				t.Errorf("%d instances of %s are left", n, m.File().Name)
 			}
 		}
 	})

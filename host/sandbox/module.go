@@ -26,12 +26,11 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 )
 
-// Module is a module that passed the fence.
+// Module is a module that was admitted. Its methods may be called concurrently, also while
+// [Sandbox.Compile] runs.
 type Module struct {
-	// File is what the catalog read.
-	File *modules.File
-	// Options are the module's effective options: every default is filled in.
-	Options Options
+	file    *modules.File
+	options Options // effective: every default is filled in; not written after New
 
 	logger  *slog.Logger
 	denials denials
@@ -51,10 +50,10 @@ type Module struct {
 	initialised uint64
 	data        []meter.Data // what new instances begin with, unless they have the image
 
-	// The state after the initialisation, for PolicyPristine.
+	// The state after the initialisation, for IsolationPristine.
 	image    *image.Image
 	globals  []savedGlobal
-	fallback string
+	fallback atomic.Pointer[string] // why there is none, once it is known
 }
 
 // savedGlobal is a mutable global and its value after the initialisation.
@@ -63,12 +62,35 @@ type savedGlobal struct {
 	value uint64
 }
 
-// Fallback returns why the module has PolicyFresh where PolicyPristine was asked for, or
-// "". It is known once the module is compiled.
-func (m *Module) Fallback() string { return m.fallback }
+// File returns what the module's file says. It must not be changed.
+func (m *Module) File() *modules.File { return m.file }
+
+// Options returns the module's effective options: every default is filled in. The maps and
+// slices in it are shared and must not be changed. See [Module.Isolation] for what became of
+// the isolation.
+func (m *Module) Options() Options { return m.options }
+
+// Isolation returns what becomes of the module's instances after a call. It is
+// [IsolationFresh] where [IsolationPristine] was asked for and cannot be had, which is known
+// once the module is compiled: see [Module.Fallback].
+func (m *Module) Isolation() Isolation {
+	if m.fallback.Load() != nil {
+		return IsolationFresh
+	}
+	return m.options.Isolation
+}
+
+// Fallback returns why the module has [IsolationFresh] where [IsolationPristine] was asked
+// for, or "". It is known once the module is compiled.
+func (m *Module) Fallback() string {
+	if reason := m.fallback.Load(); reason != nil {
+		return *reason
+	}
+	return ""
+}
 
 // NotResettable returns why instances of a module cannot be reset after a call, as far as its
-// file tells, or "". With PolicyPristine, such a module gets PolicyFresh.
+// file tells, or "". With IsolationPristine, such a module gets IsolationFresh.
 func NotResettable(file *modules.File) (string, error) {
 	if file.Kind == modules.KindCommand {
 		return "a command ends with its run", nil
@@ -97,22 +119,22 @@ func (m *Module) MemoryLimit() uint64 { return m.memoryLimit() }
 
 // admit checks the module against its grant and limits before anything is compiled.
 func (m *Module) admit(set passthrough.Set) error {
-	if err := set.Check(m.File, m.Options.Passthrough); err != nil {
+	if err := set.Check(m.file, m.options.Passthrough); err != nil {
 		return err
 	}
-	if need := m.File.MemoryMin; need > m.Options.MemoryLimit {
+	if need := m.file.MemoryMin; need > m.options.MemoryLimit {
 		return fmt.Errorf("%s: refused, because it needs %s of memory at the start and may have %s: raise memory_limit, or build it with a smaller initial memory",
-			m.File.Path, mebibytes(need), mebibytes(m.Options.MemoryLimit))
+			m.file.Path, mebibytes(need), mebibytes(m.options.MemoryLimit))
 	}
-	if m.File.TableMin > maxTable {
-		return fmt.Errorf("%s: refused, because its tables have %d elements at the start and at most %d are allowed", m.File.Path, m.File.TableMin, maxTable)
+	if m.file.TableMin > maxTable {
+		return fmt.Errorf("%s: refused, because its tables have %d elements at the start and at most %d are allowed", m.file.Path, m.file.TableMin, maxTable)
 	}
-	for _, need := range set.Needs(m.File) {
+	for _, need := range set.Needs(m.file) {
 		if need.Grant != "" {
 			m.grants = append(m.grants, set.Granted(need))
 		}
 	}
-	for _, variable := range m.Options.Env {
+	for _, variable := range m.options.Env {
 		name, value, ok := strings.Cut(variable, "=")
 		if !ok {
 			value, ok = os.LookupEnv(name)
@@ -127,8 +149,8 @@ func (m *Module) admit(set passthrough.Set) error {
 // memoryLimit is the most memory that an instance may have.
 func (m *Module) memoryLimit() uint64 {
 	// Not the last page of 4 GiB: wazero overflows where an access ends exactly there.
-	limit := min(m.Options.MemoryLimit, 4<<30-64<<10)
-	if declared := m.File.MemoryMax; declared > 0 {
+	limit := min(m.options.MemoryLimit, 4<<30-64<<10)
+	if declared := m.file.MemoryMax; declared > 0 {
 		return min(declared, limit)
 	}
 	return limit
@@ -158,7 +180,7 @@ func (e *moduleError) Error() string { return e.text }
 func (e *moduleError) Unwrap() error { return e.err }
 
 func (m *Module) errorf(what string, err error) error {
-	return &moduleError{fmt.Sprintf("%s: %s: %s", m.File.Path, what, shorten(err)), err}
+	return &moduleError{fmt.Sprintf("%s: %s: %s", m.file.Path, what, shorten(err)), err}
 }
 
 func mebibytes(n uint64) string {
@@ -197,11 +219,11 @@ func (m *Module) compile(ctx context.Context, cache *codeCache) (err error) {
 	}
 	defer instance.Close()
 	m.initialised = instance.memory.Size()
-	if m.Options.Isolation != IsolationPristine {
+	if m.options.Isolation != IsolationPristine {
 		return nil
 	}
 	if err := m.snapshot(instance, exposed); err != nil {
-		return fmt.Errorf("%s: %w", m.File.Path, err)
+		return fmt.Errorf("%s: %w", m.file.Path, err)
 	}
 	return nil
 }
@@ -210,7 +232,7 @@ func (m *Module) compile(ctx context.Context, cache *codeCache) (err error) {
 // bug in it must cost one module.
 func (m *Module) recovered(err *error) {
 	if p := recover(); p != nil {
-		*err = fmt.Errorf("%s: the compiler failed on this module: %v", m.File.Path, p)
+		*err = fmt.Errorf("%s: the compiler failed on this module: %v", m.file.Path, p)
 	}
 }
 
@@ -229,7 +251,7 @@ func (m *Module) build(ctx context.Context, binary []byte, cache *codeCache) err
 		return failure
 	}
 	if err := m.close(ctx); err != nil {
-		return fmt.Errorf("%s: %w", m.File.Path, err)
+		return fmt.Errorf("%s: %w", m.file.Path, err)
 	}
 	if err := m.buildIn(ctx, binary, ""); err != nil {
 		return err
@@ -242,10 +264,10 @@ func (m *Module) build(ctx context.Context, binary []byte, cache *codeCache) err
 func (m *Module) buildIn(ctx context.Context, binary []byte, cacheDir string) (err error) {
 	defer m.recovered(&err)
 	if err := m.newRuntime(ctx, cacheDir); err != nil {
-		return fmt.Errorf("%s: %w", m.File.Path, err)
+		return fmt.Errorf("%s: %w", m.file.Path, err)
 	}
 	if err := m.link(ctx); err != nil {
-		return fmt.Errorf("%s: %w", m.File.Path, err)
+		return fmt.Errorf("%s: %w", m.file.Path, err)
 	}
 	// With two workers or more, compilation looks at ctx between functions.
 	compiling := experimental.WithCompilationWorkers(ctx, max(2, runtime.GOMAXPROCS(0)))
@@ -304,7 +326,8 @@ func (b *memoryBudget) exceeded() error {
 // snapshot makes the image that all further instances begin with and are reset to. A
 // module for which there can be none gets fresh instances.
 func (m *Module) snapshot(first *Instance, exposed *meter.Exposed) error {
-	if m.fallback = exposed.Irreversible; m.fallback == "" {
+	reason := exposed.Irreversible
+	if reason == "" {
 		img, err := first.memory.Snapshot()
 		if errors.Is(err, image.ErrBudget) {
 			return m.budget.exceeded()
@@ -316,10 +339,10 @@ func (m *Module) snapshot(first *Instance, exposed *meter.Exposed) error {
 			}
 			return nil
 		}
-		m.fallback = err.Error()
+		reason = err.Error()
 	}
-	m.Options.Isolation = IsolationFresh
-	m.logger.Info("each activity of this module gets a fresh instance, since one cannot be reset", "reason", m.fallback)
+	m.fallback.Store(&reason)
+	m.logger.Info("each activity of this module gets a fresh instance, since one cannot be reset", "reason", reason)
 	return nil
 }
 
@@ -329,7 +352,7 @@ func (m *Module) link(ctx context.Context) error {
 		return err
 	}
 	imported := map[string]bool{}
-	for _, imp := range m.File.Imports {
+	for _, imp := range m.file.Imports {
 		imported[imp.Module] = true
 	}
 	if imported[abi.ModuleWASI] {

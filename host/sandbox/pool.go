@@ -348,7 +348,7 @@ func (p *Pool) trim() {
 
 // cap notes that a waiter waits because of its module's own limit, if it does.
 func (p *Pool) cap(w *waiter) {
-	if p.capped == nil || w.capped || w.m.Options.MaxInstances == 0 || p.perMod[w.m] < w.m.Options.MaxInstances {
+	if p.capped == nil || w.capped || w.m.options.MaxInstances == 0 || p.perMod[w.m] < w.m.options.MaxInstances {
 		return
 	}
 	w.capped = true
@@ -365,7 +365,7 @@ func (p *Pool) forget(i int) {
 
 // free tells whether m may have one more instance in use.
 func (p *Pool) free(m *Module) bool {
-	return (p.limit == 0 || p.inUse < p.limit) && (m.Options.MaxInstances == 0 || p.perMod[m] < m.Options.MaxInstances)
+	return (p.limit == 0 || p.inUse < p.limit) && (m.options.MaxInstances == 0 || p.perMod[m] < m.options.MaxInstances)
 }
 
 func (p *Pool) reserve(m *Module) {

@@ -54,8 +54,8 @@ func TestPristineFallsBack(t *testing.T) {
 	}
 	s := start(t, sandbox.Config{Modules: modules, Defaults: sandbox.Options{Isolation: sandbox.IsolationPristine}})
 	m := s.Modules()[0]
-	if !strings.Contains(m.Fallback(), "table.grow") || m.Options.Isolation != sandbox.IsolationFresh {
-		t.Errorf("fallback %q, policy %s", m.Fallback(), m.Options.Isolation)
+	if !strings.Contains(m.Fallback(), "table.grow") || m.Isolation() != sandbox.IsolationFresh {
+		t.Errorf("fallback %q, isolation %s", m.Fallback(), m.Isolation())
 	}
 	run(t, s, "A")
 	equal(t, "live instances", m.Live(), 0)

@@ -28,12 +28,12 @@ func (m *Module) rewrite(cache *codeCache) (*meter.Exposed, error) {
 			os.RemoveAll(path) //nolint:errcheck // if it matters, the file cannot be written either
 		}
 	}
-	exposed, err := meter.Expose(m.File.Binary, maxTable)
+	exposed, err := meter.Expose(m.file.Binary, maxTable)
 	if err != nil {
 		return nil, err
 	}
 	var options []meter.Option
-	if m.Options.CanonicalNaN {
+	if m.options.CanonicalNaN {
 		options = append(options, meter.CanonicalNaN)
 	}
 	if exposed.Binary, err = meter.Instrument(exposed.Binary, options...); err != nil {

@@ -9,7 +9,7 @@
 // What is promised:
 //
 //   - An instance is used by one activity at a time, and is in its pristine state
-//     before each, unless the operator chose [PolicyReuse]: no state gets from one
+//     before each, unless the operator chose [IsolationReuse]: no state gets from one
 //     activity to the next.
 //   - An instance that trapped, exited, overflowed its stack, broke the contract or
 //     was interrupted is never used again. Nothing else is affected.
@@ -45,18 +45,18 @@ type Isolation string
 
 // The policies.
 const (
-	// PolicyPristine keeps an instance, and after each call reset it to what it
+	// IsolationPristine keeps an instance, and after each call reset it to what it
 	// was after its initialisation: its memory byte for byte, the size of that, and
 	// its globals. What the module computed while it was initialised is shared by all its
 	// instances, and with it whatever it drew from the random numbers then. A module
 	// that cannot be reset, since its code changes tables or drops segments, gets
-	// PolicyFresh instead: see [Module.Fallback].
+	// IsolationFresh instead: see [Module.Fallback].
 	IsolationPristine Isolation = "pristine"
-	// PolicyFresh makes a new instance for every activity, each initialised anew:
+	// IsolationFresh makes a new instance for every activity, each initialised anew:
 	// 20 us for a C or Rust guest, milliseconds for standard Go. For modules that must
 	// not share what they drew from the random numbers when they were initialised.
 	IsolationFresh Isolation = "fresh"
-	// PolicyReuse keeps an instance for more calls. Faster, and whatever a guest
+	// IsolationReuse keeps an instance for more calls. Faster, and whatever a guest
 	// leaves in its globals and memory is there for the next activity: only for
 	// modules that you trust with the data of all their activities.
 	IsolationReuse Isolation = "reuse"
@@ -81,9 +81,9 @@ type Options struct {
 	// Rename gives an export another activity type; Prefix is not added to it. For
 	// single modules only.
 	Rename map[string]string
-	// Policy is what becomes of an instance after a call. Default PolicyPristine.
+	// Policy is what becomes of an instance after a call. Default IsolationPristine.
 	Isolation Isolation
-	// MaxCalls is how many calls an instance serves under PolicyReuse before it is
+	// MaxCalls is how many calls an instance serves under IsolationReuse before it is
 	// replaced, which bounds what leaks in a guest can add up to. Default 1000.
 	MaxCalls int
 	// MaxInstances caps the instances of this module below the limit of the
@@ -300,10 +300,10 @@ func New(cfg Config) (*Sandbox, error) {
 			errs = append(errs, err)
 			continue
 		}
-		m := &Module{File: file, Options: own.over(defaults), budget: budget, interpreter: cfg.Interpreter, logger: s.logger.With("module", file.Name)}
+		m := &Module{file: file, options: own.over(defaults), budget: budget, interpreter: cfg.Interpreter, logger: s.logger.With("module", file.Name)}
 		var err error
-		said := m.Options.Policies
-		if m.Options.Policies, err = cfg.Passthrough.CheckPolicies(m.Options.Passthrough, m.Options.Policies); err != nil {
+		said := m.options.Policies
+		if m.options.Policies, err = cfg.Passthrough.CheckPolicies(m.options.Passthrough, m.options.Policies); err != nil {
 			continue // it has been reported
 		}
 		if err := m.admit(cfg.Passthrough); err != nil {
@@ -319,7 +319,7 @@ func New(cfg Config) (*Sandbox, error) {
 			if configured && own.Isolation == IsolationReuse {
 				errs = append(errs, fmt.Errorf("%s: policy reuse: a command ends with its run and cannot be reused", where))
 			}
-			m.Options.Isolation = IsolationFresh
+			m.options.Isolation = IsolationFresh
 		}
 		if err := s.register(m); err != nil {
 			errs = append(errs, err)
@@ -345,23 +345,23 @@ func New(cfg Config) (*Sandbox, error) {
 // register adds a module's activities.
 func (s *Sandbox) register(m *Module) error {
 	var errs []error
-	for _, export := range slices.Sorted(maps.Keys(m.Options.Rename)) {
-		if !slices.Contains(m.File.Exports, export) {
-			errs = append(errs, fmt.Errorf("module %q: rename: it has no activity %q (it has: %s)", m.File.Name, export, strings.Join(m.File.Exports, ", ")))
+	for _, export := range slices.Sorted(maps.Keys(m.options.Rename)) {
+		if !slices.Contains(m.file.Exports, export) {
+			errs = append(errs, fmt.Errorf("module %q: rename: it has no activity %q (it has: %s)", m.file.Name, export, strings.Join(m.file.Exports, ", ")))
 		}
 	}
-	for _, export := range m.File.Exports {
-		name := m.Options.Prefix + export
-		if renamed, ok := m.Options.Rename[export]; ok {
+	for _, export := range m.file.Exports {
+		name := m.options.Prefix + export
+		if renamed, ok := m.options.Rename[export]; ok {
 			name = renamed
 		}
 		if err := modules.CheckActivityName(name); err != nil {
-			errs = append(errs, fmt.Errorf("module %q: activity %w", m.File.Name, err))
+			errs = append(errs, fmt.Errorf("module %q: activity %w", m.file.Name, err))
 			continue
 		}
 		if other, ok := s.activities[name]; ok {
 			errs = append(errs, fmt.Errorf("two modules have the activity %q: %s and %s; set a prefix or rename one (per_module: {%s: {prefix: %q}})",
-				name, other.Module.File.Path, m.File.Path, m.File.Name, m.File.Name+"."))
+				name, other.Module.file.Path, m.file.Path, m.file.Name, m.file.Name+"."))
 			continue
 		}
 		s.activities[name] = Activity{Type: name, Export: export, Module: m}
@@ -427,7 +427,7 @@ func (s *Sandbox) Compile(ctx context.Context) error {
 			}
 			start := time.Now()
 			if errs[i] = m.compile(ctx, cache); errs[i] == nil {
-				s.logger.Debug("module compiled", "module", m.File.Name, "kind", string(m.File.Kind), "digest", m.File.Digest[:12], "cached", m.cached, "duration", time.Since(start).Round(time.Millisecond))
+				s.logger.Debug("module compiled", "module", m.file.Name, "kind", string(m.file.Kind), "digest", m.file.Digest[:12], "cached", m.cached, "duration", time.Since(start).Round(time.Millisecond))
 			}
 		})
 	}
@@ -449,7 +449,7 @@ func (s *Sandbox) Compile(ctx context.Context) error {
 		s.refused = append(s.refused, errs[i])
 		maps.DeleteFunc(s.activities, func(_ string, a Activity) bool { return a.Module == m })
 		if err := m.close(context.WithoutCancel(ctx)); err != nil {
-			s.logger.Warn("a refused module could not be closed", "module", m.File.Name, "error", err)
+			s.logger.Warn("a refused module could not be closed", "module", m.file.Name, "error", err)
 		}
 	}
 	if s.modules = served; served == nil {

@@ -241,7 +241,7 @@ func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 func (s *stdio) out() io.Writer {
 	return s.writer(func(p []byte) error {
-		if s.call.module.File.Kind == modules.KindCommand {
+		if s.call.module.file.Kind == modules.KindCommand {
 			return s.call.write(p)
 		}
 		s.stdout.write(s.call, p)

@@ -151,7 +151,7 @@ func TestConformance(t *testing.T) {
 		}
 		for _, m := range s.Modules() {
 			if m.Fallback() != "" && list[0].Kind != modules.KindCommand {
-				t.Errorf("%s cannot be reset: %s", m.File.Name, m.Fallback())
+				t.Errorf("%s cannot be reset: %s", m.File().Name, m.Fallback())
 			}
 		}
 	})

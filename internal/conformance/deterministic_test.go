@@ -52,7 +52,7 @@ func TestDeterministic(t *testing.T) {
 		}
 		w := world(t)
 		options := hosttest.Options{
-			Passthrough: slices.Collect(maps.Values(w.Set)),
+			Passthrough: w.Set.Modules(),
 			Defaults:    sandbox.Options{Policies: w.Policies},
 			CacheDir:    t.TempDir(),
 		}

@@ -135,7 +135,7 @@ func measure(t *testing.T, list []*modules.File) (instance, call time.Duration) 
 			m = a.Module
 		}
 	}
-	fresh := start(t, []*modules.File{m.File}, sandbox.IsolationFresh, w.Set, w.Policies).Modules()[0]
+	fresh := start(t, []*modules.File{m.File()}, sandbox.IsolationFresh, w.Set, w.Policies).Modules()[0]
 	instance = median(20, func() {
 		i, err := fresh.NewInstance(ctx)
 		if err != nil {

@@ -583,7 +583,10 @@ func TestExplain(t *testing.T) {
 func TestModuleCanBeRegistered(t *testing.T) {
 	module := newModule(t, nil)
 	set, err := passthrough.NewSet(module)
-	if err != nil || set["wasmworker:sql/v1"].Name != "sql" {
+	if err != nil {
 		t.Fatal(err)
+	}
+	if m, ok := set.Lookup("wasmworker:sql/v1"); !ok || m.Name != "sql" {
+		t.Errorf("there is %+v", m)
 	}
 }
