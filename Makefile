@@ -135,6 +135,14 @@ deterministic: build modules ## a hundred runs of each conformance case in both 
 	$(WORKER) test --runs 100 examples $(BIN)/greet
 	$(GO) test ./internal/conformance -count=1 -timeout 30m -run '^TestDeterministic$$' -runs 100
 
+.PHONY: generate
+generate: ## write what is made of other files here, in seconds: the contract's tables and constants of abi/abi.json, schema, go-sdk, manifest
+	$(GO) run ./abi/gen
+	@$(MAKE) --no-print-directory schema go-sdk manifest
+
+.PHONY: generate-all
+generate-all: generate wat fuel ## and what takes minutes or needs wabt
+
 .PHONY: go-sdk
 go-sdk: ## pack guest-sdk/go into guest-sdk/go.zip, which `wasmworker new` writes copies of
 	$(GO) test ./guest-sdk -count=1 -run '^TestCopy$$' -go-sdk

@@ -306,3 +306,44 @@ func TestValuesAreCounted(t *testing.T) {
 		}
 	}
 }
+
+// A zero field is absent, times are RFC 3339 and durations are whole milliseconds.
+func TestInfoJSON(t *testing.T) {
+	tests := []struct {
+		name string
+		info abi.Info
+		want string
+	}{
+		{"minimal", abi.Info{ActivityID: "5", ActivityType: "Greet", Attempt: 1}, `{"activity_id":"5","activity_type":"Greet","attempt":1}`},
+		{"times", abi.Info{
+			ScheduledTime:    time.Date(2026, 1, 2, 15, 4, 5, 123e6, time.UTC),
+			HeartbeatTimeout: abi.Milliseconds(30 * time.Second),
+		}, `{"activity_id":"","activity_type":"","attempt":0,"heartbeat_timeout_ms":30000,"scheduled_time":"2026-01-02T15:04:05.123Z"}`},
+		{"nested", abi.Info{
+			RetryPolicy: &abi.RetryPolicy{InitialInterval: abi.Milliseconds(time.Second), BackoffCoefficient: 2},
+			Priority:    &abi.Priority{PriorityKey: 1},
+		}, `{"activity_id":"","activity_type":"","attempt":0,"retry_policy":{"initial_interval_ms":1000,"backoff_coefficient":2},"priority":{"priority_key":1}}`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := json.Marshal(tt.info)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(got) != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestErrnoNames(t *testing.T) {
+	for name, errno := range abi.ErrnosByName() {
+		if got := errno.String(); got != name {
+			t.Errorf("Errno(%d).String() = %q, want %q", errno, got, name)
+		}
+	}
+	if got, want := abi.Errno(4711).Error(), "errno 4711"; got != want {
+		t.Errorf("an unknown errno is %q, want %q", got, want)
+	}
+}

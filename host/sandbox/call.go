@@ -227,7 +227,7 @@ func (c *call) outcome(status abi.Status) (*Payload, error) {
 			return nil, c.outputTooLarge()
 		}
 		return nil, &abi.Failure{Type: abi.TypeActivityFailed, Message: fmt.Sprintf("activity %s failed and did not say why", c.activity.Type)}
-	case abi.StatusCancelled:
+	case abi.StatusCanceled:
 		if c.flags() == 0 {
 			return nil, &abi.Failure{Type: abi.TypeUnexpectedCancel, Message: fmt.Sprintf("activity %s reported a cancellation that nobody requested", c.activity.Type)}
 		}

@@ -45,7 +45,7 @@
 // What an activity returns then:
 //
 //   - ctx.Err(), or a *temporal.CanceledError with details, after the first four: the
-//     activity is cancelled. The host interrupts an activity that goes on for
+//     activity is canceled. The host interrupts an activity that goes on for
 //     longer than the operator's grace period.
 //   - ctx.Err() after the worker began to shut down: a retryable failure of type
 //     WorkerShutdown, so that Temporal hands the activity to another worker. So does a

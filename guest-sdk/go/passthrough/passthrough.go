@@ -41,7 +41,7 @@ const (
 	EAGAIN      Errno = 6  // not now; try again
 	EBADF       Errno = 8  // no such handle
 	EBUSY       Errno = 10 // in use
-	ECANCELED   Errno = 11 // the activity was cancelled
+	ECANCELED   Errno = 11 // the activity was canceled
 	EEXIST      Errno = 20 // there already
 	EINTR       Errno = 27 // interrupted
 	EINVAL      Errno = 28 // not a valid request, or not within an activity

@@ -14,7 +14,7 @@ import (
 const (
 	StatusCompleted int32 = 0
 	StatusFailed    int32 = 1
-	StatusCancelled int32 = 2
+	StatusCanceled  int32 = 2
 )
 
 // Flags tell what has been asked of the activity. They only ever get set.

@@ -17,13 +17,13 @@ import (
 
 // The contract itself is at the top of the repository. A copy of this module alone
 // does not have it.
-const contract = "../../../../abi/abi.go"
+const contract = "../../../../abi/"
 
 func TestAgreesWithTheContract(t *testing.T) {
 	if _, err := os.Stat(contract); err != nil {
 		t.Skip("the contract is not here:", err)
 	}
-	theirs, ours := load(t, contract), load(t, "abi.go")
+	theirs, ours := load(t, contract+"abi.go", contract+"generated.go"), load(t, "abi.go")
 	compared := 0
 	for _, name := range ours.Names() {
 		their := theirs.Lookup(name)
@@ -54,16 +54,20 @@ func shape(o types.Object) string {
 	return types.TypeString(o.Type().Underlying(), func(*types.Package) string { return "" })
 }
 
-func load(t *testing.T, file string) *types.Scope {
+func load(t *testing.T, paths ...string) *types.Scope {
 	t.Helper()
 	fset := token.NewFileSet()
-	f, err := parser.ParseFile(fset, file, nil, 0)
-	if err != nil {
-		t.Fatal(err)
+	var files []*ast.File
+	for _, path := range paths {
+		f, err := parser.ParseFile(fset, path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, f)
 	}
 	// Without the packages that it imports: nothing that is compared needs them.
 	config := types.Config{Error: func(error) {}}
-	pkg, _ := config.Check("abi", fset, []*ast.File{f}, nil)
+	pkg, _ := config.Check("abi", fset, files, nil)
 	return pkg.Scope()
 }
 

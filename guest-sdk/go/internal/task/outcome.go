@@ -78,7 +78,7 @@ func (t *Task) outcomeOf(err error) outcome {
 	}
 	flags := abi.Flags(t.host.Status())
 	if flags&abi.FlagsEnd != 0 {
-		return outcome{status: abi.StatusCancelled, output: canceledDetails(canceled)}
+		return outcome{status: abi.StatusCanceled, output: canceledDetails(canceled)}
 	}
 	// An error that the activity itself has given a type to stays what it is.
 	_, typed := err.(*temporal.ApplicationError)
@@ -90,7 +90,7 @@ func (t *Task) outcomeOf(err error) outcome {
 		return failed(f)
 	}
 	if c, ok := err.(*temporal.CanceledError); ok { // nobody asked; the host says so
-		return outcome{status: abi.StatusCancelled, output: canceledDetails(c)}
+		return outcome{status: abi.StatusCanceled, output: canceledDetails(c)}
 	}
 	return failed(failureOf(err, 1))
 }
