@@ -58,6 +58,9 @@ const (
 	EncodingNull      = "binary/null"     // nothing: null, nil or none
 )
 
+// CategoryBenign marks a failure that Temporal neither counts nor logs as an error.
+const CategoryBenign = "benign"
+
 // The error numbers that host functions return.
 const (
 	E2BIG        Errno = 1  // too much of something
@@ -128,9 +131,6 @@ var errnoNames = map[Errno]string{
 	EXDEV:        "EXDEV",
 	ENOTCAPABLE:  "ENOTCAPABLE",
 }
-
-// CategoryBenign marks a failure that Temporal neither counts nor logs as an error.
-const CategoryBenign = "benign"
 
 // Limits of version 1 that are not configurable.
 const (

@@ -118,6 +118,7 @@ type limit struct {
 type failureType struct {
 	Name      string
 	Retryable bool
+	By        string // sdk, if the host does not report it
 	Doc       string
 	Advice    string
 }

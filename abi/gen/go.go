@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"go/format"
 	"strings"
 )
@@ -28,9 +27,11 @@ func goConstants(c *contract) ([]byte, error) {
 		g.line("Export%s = %q // %s", e.Name, e.Export, e.Doc)
 	}
 	g.line(")")
-	goShared(&g, c, "Status", "Errno")
+	goShared(&g, c, "Status")
+	goErrnos(&g, c, "Errno")
+	goErrnoNames(&g, c)
 	goLimits(&g, c)
-	goFailureTypes(&g, c)
+	goFailureTypes(&g, c, false)
 	for _, name := range goRecords {
 		goRecord(&g, c.record(name))
 	}
@@ -46,9 +47,9 @@ func goModule(m module) string {
 	return pascal(m.Name)
 }
 
-// goShared writes what package abi and the SDK for Go both have. The types of statuses and
-// errnos are their own.
-func goShared(g *code, c *contract, statusType, errnoType string) {
+// goShared writes what package abi and the SDK for Go both have. The type of statuses is their
+// own.
+func goShared(g *code, c *contract, statusType string) {
 	g.line("")
 	g.line("// The statuses of version %d. Any other is a protocol error.", c.Version)
 	g.line("const (")
@@ -81,7 +82,6 @@ func goShared(g *code, c *contract, statusType, errnoType string) {
 		g.line("Encoding%s = %q // %s", e.Name, e.Value, e.Doc)
 	}
 	g.line(")")
-	goErrnos(g, c, errnoType)
 	g.line("")
 	g.line("// CategoryBenign marks a failure that Temporal neither counts nor logs as an error.")
 	g.line("const CategoryBenign = %q", c.CategoryBenign)
@@ -95,8 +95,11 @@ func goErrnos(g *code, c *contract, errnoType string) {
 		g.line("%s %s = %d // %s", e.Name, errnoType, e.Number, e.Doc)
 	}
 	g.line(")")
+}
+
+func goErrnoNames(g *code, c *contract) {
 	g.line("")
-	g.line("var errnoNames = map[%s]string{", errnoType)
+	g.line("var errnoNames = map[Errno]string{")
 	for _, e := range c.Errnos {
 		g.line("%s: %q,", e.Name, e.Name)
 	}
@@ -132,12 +135,16 @@ func goLimits(g *code, c *contract) {
 	}
 }
 
-func goFailureTypes(g *code, c *contract) {
+// goFailureTypes writes those that the host reports, and for an SDK its own, too.
+func goFailureTypes(g *code, c *contract, sdk bool) {
 	g.line("")
 	g.line("// Types of the failures that the host itself reports, in place of a guest that could not.")
 	g.line("// docs/errors.md explains each.")
 	g.line("const (")
 	for _, f := range c.FailureTypes {
+		if f.By != "" && !sdk {
+			continue
+		}
 		retried := "not retryable"
 		if f.Retryable {
 			retried = "retryable"
@@ -188,6 +195,3 @@ func goType(t string) string {
 	}
 	return "*" + t
 }
-
-// quoted renders a string for Go.
-func quoted(s string) string { return fmt.Sprintf("%q", s) }

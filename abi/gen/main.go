@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,6 +64,11 @@ func generate(root string) (map[string][]byte, error) {
 			return nil, err
 		}
 	}
+	imports, err := goPassthroughFiles(c)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(files, imports)
 	for path, make := range sources {
 		text, err := make(c)
 		if err != nil {
@@ -76,6 +82,10 @@ func generate(root string) (map[string][]byte, error) {
 // sources are the files that are generated as a whole.
 var sources = map[string]func(*contract) ([]byte, error){
 	"abi/generated.go": goConstants,
+
+	goSDK + "internal/abi/generated.go":      goSDKConstants,
+	goSDK + "internal/host/import_wasip1.go": goSDKImports,
+	goSDK + "passthrough/errno.go":           goSDKErrnos,
 }
 
 // note is the first line of generated files, without the sign of a comment.

@@ -226,6 +226,9 @@ func failureTable(c *contract) string {
 	var b strings.Builder
 	b.WriteString("| type | retried | when | what to do |\n|---|---|---|---|\n")
 	for _, f := range c.FailureTypes {
+		if f.By != "" {
+			continue
+		}
 		retried := "no"
 		if f.Retryable {
 			retried = "yes"

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/wasmworker/wasmworker/guest-sdk/go/converter"
+	"github.com/wasmworker/wasmworker/guest-sdk/go/internal/abi"
 	"github.com/wasmworker/wasmworker/guest-sdk/go/internal/host"
 	"github.com/wasmworker/wasmworker/guest-sdk/go/internal/task"
 	"github.com/wasmworker/wasmworker/guest-sdk/go/temporal"
@@ -198,7 +199,7 @@ func GetHeartbeatDetails(ctx context.Context, ptrs ...any) error {
 	if err == nil || err == converter.ErrNoData {
 		return err
 	}
-	return temporal.NewNonRetryableApplicationError("heartbeat details: "+err.Error(), "InvalidInput", err)
+	return temporal.NewNonRetryableApplicationError("heartbeat details: "+err.Error(), abi.TypeInvalidInput, err)
 }
 
 // GetLogger returns a logger that writes to the host's log. The host chooses the

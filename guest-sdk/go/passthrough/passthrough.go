@@ -34,37 +34,9 @@ type Func = func(reqPtr unsafe.Pointer, reqLen uint32) int64
 // error to compare with, by errors.Is.
 type Errno int32
 
-// The numbers that host modules use.
-const (
-	E2BIG       Errno = 1  // too much of something
-	EACCES      Errno = 2  // the operator's policy denies it
-	EAGAIN      Errno = 6  // not now; try again
-	EBADF       Errno = 8  // no such handle
-	EBUSY       Errno = 10 // in use
-	ECANCELED   Errno = 11 // the activity was canceled
-	EEXIST      Errno = 20 // there already
-	EINTR       Errno = 27 // interrupted
-	EINVAL      Errno = 28 // not a valid request, or not within an activity
-	EIO         Errno = 29 // failed for another reason
-	EMFILE      Errno = 33 // too many open responses
-	EMSGSIZE    Errno = 35 // too long
-	ENOENT      Errno = 44 // not there
-	ENOSYS      Errno = 52 // no such function
-	ENOTSUP     Errno = 58 // not supported
-	EPERM       Errno = 63 // not permitted
-	ETIMEDOUT   Errno = 73 // took too long
-	ENOTCAPABLE Errno = 76 // not granted
-)
-
-var names = map[Errno]string{
-	E2BIG: "E2BIG", EACCES: "EACCES", EAGAIN: "EAGAIN", EBADF: "EBADF", EBUSY: "EBUSY", ECANCELED: "ECANCELED",
-	EEXIST: "EEXIST", EINTR: "EINTR", EINVAL: "EINVAL", EIO: "EIO", EMFILE: "EMFILE", EMSGSIZE: "EMSGSIZE",
-	ENOENT: "ENOENT", ENOSYS: "ENOSYS", ENOTSUP: "ENOTSUP", EPERM: "EPERM", ETIMEDOUT: "ETIMEDOUT", ENOTCAPABLE: "ENOTCAPABLE",
-}
-
 // Error returns the number's name, such as EACCES.
 func (e Errno) Error() string {
-	if name, ok := names[e]; ok {
+	if name, ok := errnoNames[e]; ok {
 		return name
 	}
 	return "errno " + strconv.Itoa(int(e))

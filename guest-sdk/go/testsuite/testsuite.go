@@ -302,7 +302,7 @@ func (f *fake) outcome(status int32) (converter.EncodedValue, error) {
 		return none, errorOf(f.failure)
 	case abi.StatusCanceled:
 		if f.env.status()&abi.FlagsEnd == 0 {
-			return none, temporal.NewApplicationError("the activity was canceled, but nobody has asked for it", "UnexpectedCancel")
+			return none, temporal.NewApplicationError("the activity was canceled, but nobody has asked for it", abi.TypeUnexpectedCancel)
 		}
 		if p := f.payload(); p != nil {
 			return none, temporal.NewCanceledError(converter.NewValues(p))

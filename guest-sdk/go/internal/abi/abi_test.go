@@ -3,73 +3,12 @@ package abi
 import (
 	"bytes"
 	"encoding/json"
-	"go/ast"
-	"go/parser"
-	"go/token"
-	"go/types"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 )
-
-// The contract itself is at the top of the repository. A copy of this module alone
-// does not have it.
-const contract = "../../../../abi/"
-
-func TestAgreesWithTheContract(t *testing.T) {
-	if _, err := os.Stat(contract); err != nil {
-		t.Skip("the contract is not here:", err)
-	}
-	theirs, ours := load(t, contract+"abi.go", contract+"generated.go"), load(t, "abi.go")
-	compared := 0
-	for _, name := range ours.Names() {
-		their := theirs.Lookup(name)
-		if their == nil {
-			t.Errorf("%s is not in the contract", name)
-			continue
-		}
-		switch our := ours.Lookup(name).(type) {
-		case *types.Const:
-			if want := their.(*types.Const).Val().ExactString(); our.Val().ExactString() != want {
-				t.Errorf("%s is %s here and %s in the contract", name, our.Val().ExactString(), want)
-			}
-		case *types.TypeName:
-			if want := shape(their); shape(our) != want {
-				t.Errorf("%s is\n%s here and\n%s in the contract", name, shape(our), want)
-			}
-		default:
-			continue
-		}
-		compared++
-	}
-	if compared < 25 {
-		t.Errorf("only %d names compared", compared)
-	}
-}
-
-func shape(o types.Object) string {
-	return types.TypeString(o.Type().Underlying(), func(*types.Package) string { return "" })
-}
-
-func load(t *testing.T, paths ...string) *types.Scope {
-	t.Helper()
-	fset := token.NewFileSet()
-	var files []*ast.File
-	for _, path := range paths {
-		f, err := parser.ParseFile(fset, path, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, f)
-	}
-	// Without the packages that it imports: nothing that is compared needs them.
-	config := types.Config{Error: func(error) {}}
-	pkg, _ := config.Check("abi", fset, files, nil)
-	return pkg.Scope()
-}
 
 func TestMetadata(t *testing.T) {
 	in := map[string][]byte{"encoding": []byte("json/plain"), "binary": {0xff, 0}, "empty": {}}

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync"
 	"unsafe"
+
+	"github.com/wasmworker/wasmworker/guest-sdk/go/internal/abi"
 )
 
 // Current returns nil: there is no host outside a WebAssembly build. Tests bring
@@ -52,7 +54,7 @@ func ReadResponse(handle, offset uint32, dst []byte) int64 {
 	defer fakes.Unlock()
 	response, ok := fakes.responses[handle]
 	if !ok {
-		return -8 // EBADF
+		return -abi.EBADF
 	}
 	return int64(copy(dst, response[min(int(offset), len(response)):]))
 }
@@ -62,7 +64,7 @@ func CloseResponse(handle uint32) int64 {
 	fakes.Lock()
 	defer fakes.Unlock()
 	if _, ok := fakes.responses[handle]; !ok {
-		return -8 // EBADF
+		return -abi.EBADF
 	}
 	delete(fakes.responses, handle)
 	return 0
@@ -121,7 +123,7 @@ func Import(module, function string) func(unsafe.Pointer, uint32) int64 {
 		f := imports.functions[module+" "+function]
 		imports.Unlock()
 		if f == nil {
-			return Offer(nil, 52, "there is no host in this build; a test can put a function in the place of "+module+" "+function+" by testsuite.SetPassthrough") // ENOSYS
+			return Offer(nil, abi.ENOSYS, "there is no host in this build; a test can put a function in the place of "+module+" "+function+" by testsuite.SetPassthrough")
 		}
 		return f(req, n)
 	}

@@ -56,7 +56,7 @@ func (t *Task) call(fn any) outcome {
 	}
 	args, err := t.arguments(a)
 	if err != nil {
-		return failed(&abi.Failure{Type: "InvalidInput", Message: err.Error(), NonRetryable: true})
+		return failed(&abi.Failure{Type: abi.TypeInvalidInput, Message: err.Error(), NonRetryable: true})
 	}
 	var results []reflect.Value
 	if a.typ.IsVariadic() {

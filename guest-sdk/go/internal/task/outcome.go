@@ -62,7 +62,7 @@ func failed(f *abi.Failure) outcome { return outcome{status: abi.StatusFailed, f
 func completed(result any) outcome {
 	o, err := encode(result)
 	if err != nil {
-		return failed(&abi.Failure{Type: "InvalidOutput", Message: "result: " + err.Error(), NonRetryable: true})
+		return failed(&abi.Failure{Type: abi.TypeInvalidOutput, Message: "result: " + err.Error(), NonRetryable: true})
 	}
 	return outcome{output: o}
 }
@@ -83,7 +83,7 @@ func (t *Task) outcomeOf(err error) outcome {
 	// An error that the activity itself has given a type to stays what it is.
 	_, typed := err.(*temporal.ApplicationError)
 	if flags&abi.FlagWorkerStopping != 0 && !typed {
-		f := &abi.Failure{Type: "WorkerShutdown", Message: ErrWorkerShutdown.Error(), Cause: failureOf(err, 2)}
+		f := &abi.Failure{Type: abi.TypeWorkerShutdown, Message: ErrWorkerShutdown.Error(), Cause: failureOf(err, 2)}
 		if isCanceled {
 			f.Details = encodeDetails(canceled)
 		}
@@ -195,7 +195,7 @@ func canceledDetails(err *temporal.CanceledError) output {
 func (t *Task) report(o outcome) int32 {
 	if err := t.push(o.output); err != nil && o.status == abi.StatusCompleted {
 		// The host refuses only what is too large: the rest is well-formed here.
-		o = failed(&abi.Failure{Type: "OutputTooLarge", Message: "result: " + err.Error(), NonRetryable: true})
+		o = failed(&abi.Failure{Type: abi.TypeOutputTooLarge, Message: "result: " + err.Error(), NonRetryable: true})
 	}
 	if o.failure != nil {
 		t.fail(o.failure)
