@@ -20,6 +20,9 @@ const (
 	ModuleWASI     = "wasi_snapshot_preview1"
 )
 
+// PassthroughType is the type of each function of a passthrough module.
+const PassthroughType = "(i32, i32) -> i64"
+
 // Names of exports with a meaning of their own.
 const (
 	ExportInitialize = "_initialize" // called once when an instance is made

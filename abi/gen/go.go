@@ -21,6 +21,9 @@ func goConstants(c *contract) ([]byte, error) {
 	}
 	g.line(")")
 	g.line("")
+	g.line("// PassthroughType is the type of each function of a passthrough module.")
+	g.line("const PassthroughType = %q", passthroughType.signature())
+	g.line("")
 	g.line("// Names of exports with a meaning of their own.")
 	g.line("const (")
 	for _, e := range c.Exports {

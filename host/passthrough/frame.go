@@ -9,7 +9,7 @@ import (
 )
 
 // MaxHead is the most bytes of JSON that the head of a request's frame may have.
-const MaxHead = 1 << 20
+const MaxHead = abi.MaxHeadSize
 
 // EncodeFrame makes what the built-in modules exchange with guests: the length of the head in 4 bytes,
 // little-endian, the head as JSON, and the body as it is. Bytes in bulk do not become JSON this way.

@@ -240,76 +240,6 @@ type Need struct {
 	Problem string `json:"problem,omitempty"`
 }
 
-// functions that every guest may import, with their types.
-var always = map[string]map[string]string{
-	abi.ModuleActivity: {
-		"arg_count":        "() -> i32",
-		"arg_read":         "(i32, i32, i32) -> i64",
-		"arg_encoding":     "(i32, i32, i32) -> i64",
-		"arg_metadata":     "(i32, i32, i32) -> i64",
-		"output_write":     "(i32, i32) -> i64",
-		"output_encoding":  "(i32, i32) -> i64",
-		"output_metadata":  "(i32, i32) -> i64",
-		"fail":             "(i32, i32) -> i64",
-		"info":             "(i32, i32) -> i64",
-		"status":           "() -> i32",
-		"heartbeat_detail": "(i32, i32, i32, i32) -> i64",
-		"heartbeat":        "() -> i64",
-		"detail_count":     "() -> i32",
-		"detail_read":      "(i32, i32, i32) -> i64",
-		"detail_encoding":  "(i32, i32, i32) -> i64",
-		"read":             "(i32, i32, i32, i32) -> i64",
-		"close":            "(i32) -> i64",
-		"last_error":       "(i32, i32) -> i64",
-	},
-	abi.ModuleLog: {
-		"write": "(i32, i32, i32, i32, i32) -> i64",
-	},
-	abi.ModuleExtism: {
-		"alloc":            "(i64) -> i64",
-		"free":             "(i64) -> ()",
-		"length":           "(i64) -> i64",
-		"length_unsafe":    "(i64) -> i64",
-		"load_u8":          "(i64) -> i32",
-		"load_u64":         "(i64) -> i64",
-		"store_u8":         "(i64, i32) -> ()",
-		"store_u64":        "(i64, i64) -> ()",
-		"input_length":     "() -> i64",
-		"input_offset":     "() -> i64",
-		"input_load_u8":    "(i64) -> i32",
-		"input_load_u64":   "(i64) -> i64",
-		"input_set":        "(i64, i64) -> ()",
-		"output_set":       "(i64, i64) -> ()",
-		"output_length":    "() -> i64",
-		"output_offset":    "() -> i64",
-		"error_set":        "(i64) -> ()",
-		"error_get":        "() -> i64",
-		"memory_bytes":     "() -> i64",
-		"reset":            "() -> ()",
-		"log_trace":        "(i64) -> ()",
-		"log_debug":        "(i64) -> ()",
-		"log_info":         "(i64) -> ()",
-		"log_warn":         "(i64) -> ()",
-		"log_error":        "(i64) -> ()",
-		"get_log_level":    "() -> i32",
-		"var_get":          "(i64) -> i64",
-		"var_set":          "(i64, i64) -> ()",
-		"config_get":       "(i64) -> i64",
-		"http_request":     "(i64, i64) -> i64",
-		"http_status_code": "() -> i32",
-		"http_headers":     "() -> i64",
-	},
-}
-
-// extismFunctions are the functions of Extism's host module that are not always available: the passthrough
-// module, and its function, that answer them.
-var extismFunctions = map[string]struct{ module, function string }{
-	"config_get":       {"config", "get"},
-	"http_request":     {"http", "send"},
-	"http_status_code": {"http", "send"},
-	"http_headers":     {"http", "send"},
-}
-
 // Resolve returns which passthrough function answers an import: the import name of its module, and its own. They are the import's
 // own names, but for Extism's functions. Both are empty for what needs no grant, and for what is no passthrough module's.
 func Resolve(imp modules.Import) (importName, function string) {
@@ -322,8 +252,6 @@ func Resolve(imp modules.Import) (importName, function string) {
 	}
 	return "", ""
 }
-
-const callType = "(i32, i32) -> i64"
 
 // Builtin returns the functions, with their types, of a host module that every guest
 // may import, or nil for any other module. Of Extism's, some functions need a grant. WASI is always available too, but its
@@ -445,7 +373,7 @@ func (s Set) importProblem(imp modules.Import) string {
 		if m.Functions[imp.Name] == nil {
 			return fmt.Sprintf(`it has no function "%s"`, printable(imp.Name))
 		}
-		want = callType
+		want = abi.PassthroughType
 	}
 	if imp.Type != want {
 		return fmt.Sprintf(`function "%s" has the type %s, not %s as imported`, printable(imp.Name), want, imp.Type)

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"maps"
 	"reflect"
-	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -15,36 +15,46 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/passthrough/blobmod"
+	"github.com/wasmworker/wasmworker/host/passthrough/configmod"
+	"github.com/wasmworker/wasmworker/host/passthrough/httpmod"
+	"github.com/wasmworker/wasmworker/host/passthrough/secretmod"
+	"github.com/wasmworker/wasmworker/host/passthrough/sqlmod"
 )
 
-// The functions that SPEC.md lists are those that guests may import, with their types.
-func TestSpecFunctions(t *testing.T) {
-	spec, err := os.ReadFile("../../abi/SPEC.md")
+// The passthrough modules of the contract have its functions, no more and no fewer.
+func TestContractModules(t *testing.T) {
+	sql, err := sqlmod.New(sqlmod.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	row := regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| `\\(([a-z_, ]*)\\) -> (i32|i64)` \\|")
-	for _, module := range []string{abi.ModuleActivity, abi.ModuleLog} { // Extism's are Extism's
-		_, section, found := strings.Cut(string(spec), "\n## `"+module+"`\n")
-		if !found {
-			t.Fatalf("SPEC.md has no section about %s", module)
-		}
-		section, _, _ = strings.Cut(section, "\n## ")
-		want := map[string]string{}
-		for _, m := range row.FindAllStringSubmatch(section, -1) {
-			var params []string // all of them are i32
-			for range strings.FieldsSeq(m[2]) {
-				params = append(params, "i32")
-			}
-			want[m[1]] = "(" + strings.Join(params, ", ") + ") -> " + m[3]
-		}
-		if len(want) == 0 {
-			t.Fatalf("SPEC.md lists no functions of %s", module)
-		}
-		equal(t, module, passthrough.Builtin(module), want)
+	blob, err := blobmod.New(blobmod.Options{})
+	if err != nil {
+		t.Fatal(err)
 	}
+	got := map[string][]string{}
+	for _, m := range []passthrough.Module{httpmod.New(httpmod.Options{}), configmod.New(), secretmod.New(nil), sql, blob} {
+		got[m.ImportName()] = slices.Sorted(maps.Keys(m.Functions))
+		if m.Close != nil {
+			t.Cleanup(func() {
+				if err := m.Close(context.Background()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	for _, functions := range contractModules {
+		slices.Sort(functions)
+	}
+	equal(t, "functions of the passthrough modules", got, contractModules)
+}
+
+// What is always available is what needs no grant. WASI is as well, and its functions are wazero's.
+func TestBuiltinNeedsNoGrant(t *testing.T) {
 	equal(t, "functions of WASI", len(passthrough.Builtin(abi.ModuleWASI)), 0)
+	equal(t, "functions of http", len(passthrough.Builtin(abi.ModuleHTTP)), 0)
 	equal(t, "functions of an unknown module", len(passthrough.Builtin("wasmworker:greeter/v1")), 0)
+	equal(t, "arg_read", passthrough.Builtin(abi.ModuleActivity)["arg_read"], "(i32, i32, i32) -> i64")
 }
 
 func echo(_ context.Context, req []byte) ([]byte, error) { return req, nil }

@@ -440,7 +440,7 @@ func (m *Module) linkPassthrough(ctx context.Context, granted passthrough.Module
 			return int64(c.handle)<<32 | int64(len(response)), nil
 		}
 	}
-	return build(ctx, m.runtime, granted.ImportName(), functions, func(string) string { return "(i32, i32) -> i64" })
+	return build(ctx, m.runtime, granted.ImportName(), functions, func(string) string { return abi.PassthroughType })
 }
 
 // passthrough calls a host's or an embedder's function, keeps its panic from the guest, and tells the operator
