@@ -90,6 +90,10 @@ var sources = map[string]func(*contract) ([]byte, error){
 	goSDK + "internal/abi/generated.go":      goSDKConstants,
 	goSDK + "internal/host/import_wasip1.go": goSDKImports,
 	goSDK + "passthrough/errno.go":           goSDKErrnos,
+
+	"guest-sdk/rust/src/abi.rs":            rustConstants,
+	"guest-sdk/zig/src/contract.zig":       zigConstants,
+	"guest-sdk/c/include/wasmworker_abi.h": cConstants,
 }
 
 // note is the first line of generated files, without the sign of a comment.

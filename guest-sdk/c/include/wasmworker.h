@@ -62,6 +62,9 @@ extern "C" {
 #define WW_PRINTF_(at, first)
 #endif
 
+// How an activity ends, what is asked of it, error numbers, and the host's functions.
+#include "wasmworker_abi.h"
+
 // ---------------------------------------------------------------- Text and memory
 
 // Text or bytes that belong to somebody else.
@@ -108,13 +111,6 @@ ww_str ww_concat_n(const ww_str *parts, size_t count);
 #endif
 
 // ---------------------------------------------------------------- Activities
-
-// How an activity ends.
-typedef enum ww_status {
-    WW_COMPLETED = 0, // the result is what was given to a ww_output function; none if nothing was
-    WW_FAILED = 1,    // the failure is what was given to ww_fail, or else what made ww_ok() false
-    WW_CANCELLED = 2, // the activity stopped because ww_should_stop(); its output, if any, becomes the cancellation's details
-} ww_status;
 
 // Defines and exports an activity. Its name is the Temporal activity type:
 //
@@ -347,15 +343,7 @@ const ww_activity_info *ww_info(void);
 
 // ---------------------------------------------------------------- Cancellation and heartbeats
 
-enum {
-    WW_CANCEL_REQUESTED = 1, // somebody asked Temporal to cancel the activity
-    WW_WORKER_STOPPING = 2,  // the worker is shutting down; the activity may go on for the graceful timeout
-    WW_PAUSED = 4,           // an operator paused the activity
-    WW_RESET = 8,            // an operator reset it: the next attempt begins anew
-    WW_GONE = 16,            // Temporal does not wait for this attempt any more
-};
-
-// What is asked of the activity, an "or" of the values above; cheap enough for a loop. Flags stay set.
+// What is asked of the activity, an "or" of WW_CANCEL_REQUESTED, WW_WORKER_STOPPING, WW_PAUSED, WW_RESET and WW_GONE; cheap enough for a loop. Flags stay set.
 uint32_t ww_flags(void);
 // Whether the activity should stop for any of these reasons: clean up and return WW_CANCELLED. The host reports a stop for
 // WW_WORKER_STOPPING alone as a retryable failure, so that another worker goes on at once. An activity that can finish soon may
@@ -382,7 +370,7 @@ ww_payload ww_detail_payload(uint32_t index);
 
 // ---------------------------------------------------------------- Logging
 
-enum { WW_DEBUG = -4, WW_INFO = 0, WW_WARN = 4, WW_ERROR = 8 };
+// The levels are WW_DEBUG, WW_INFO, WW_WARN and WW_ERROR.
 
 typedef enum ww_attr_kind { WW_ATTR_STR_ = 1, WW_ATTR_INT_, WW_ATTR_DOUBLE_, WW_ATTR_BOOL_, WW_ATTR_JSON_ } ww_attr_kind;
 
@@ -422,13 +410,6 @@ typedef int64_t ww_host_fn(const void *request, uint32_t len);
 //
 // A native test defines int64_t forecast(const void *request, uint32_t len) itself, see wasmworker_test.h.
 #define WW_PASSTHROUGH(name, module, function) WW_EXTERN_C_ WW_IMPORT_(module, function) int64_t name(const void *request, uint32_t len)
-
-// Why a host module did not answer. The numbers are those of <errno.h> in WASI's C library, but not of other systems.
-enum {
-    WW_E2BIG = 1, WW_EACCES = 2, WW_EAGAIN = 6, WW_EBADF = 8, WW_EBUSY = 10, WW_ECANCELED = 11, WW_EEXIST = 20, WW_EINTR = 27,
-    WW_EINVAL = 28, WW_EIO = 29, WW_EMFILE = 33, WW_EMSGSIZE = 35, WW_ENOENT = 44, WW_ENOSYS = 52, WW_ENOTSUP = 58, WW_EPERM = 63,
-    WW_ETIMEDOUT = 73, WW_ENOTCAPABLE = 76,
-};
 
 // Calls a host function and waits for its answer. Returns 0 and the response, or an error number (WW_EACCES: the operator's
 // policy denies it) and an empty response; ww_last_error() then has a sentence.
@@ -715,53 +696,6 @@ int ww_blob_write(ww_blob_writer *writer, ww_str data);
 int ww_blob_commit(ww_blob_writer *writer);
 // Gives the object up, and leaves what was there before.
 int ww_blob_abort(ww_blob_writer *writer);
-
-// ---------------------------------------------------------------- The host's functions, as abi/SPEC.md has them
-
-#define WW_HOST_(function) WW_IMPORT_("wasmworker:activity/v1", #function)
-WW_HOST_(arg_count) int32_t ww_host_arg_count(void);
-WW_HOST_(arg_read) int64_t ww_host_arg_read(uint32_t index, void *dst, uint32_t cap);
-WW_HOST_(arg_encoding) int64_t ww_host_arg_encoding(uint32_t index, void *dst, uint32_t cap);
-WW_HOST_(arg_metadata) int64_t ww_host_arg_metadata(uint32_t index, void *dst, uint32_t cap);
-WW_HOST_(output_write) int64_t ww_host_output_write(const void *ptr, uint32_t len);
-WW_HOST_(output_encoding) int64_t ww_host_output_encoding(const void *ptr, uint32_t len);
-WW_HOST_(output_metadata) int64_t ww_host_output_metadata(const void *ptr, uint32_t len);
-WW_HOST_(fail) int64_t ww_host_fail(const void *ptr, uint32_t len);
-WW_HOST_(info) int64_t ww_host_info(void *dst, uint32_t cap);
-WW_HOST_(status) int32_t ww_host_status(void);
-WW_HOST_(heartbeat_detail)
-int64_t ww_host_heartbeat_detail(const void *ptr, uint32_t len, const void *encoding, uint32_t encoding_len);
-WW_HOST_(heartbeat) int64_t ww_host_heartbeat(void);
-WW_HOST_(detail_count) int32_t ww_host_detail_count(void);
-WW_HOST_(detail_read) int64_t ww_host_detail_read(uint32_t index, void *dst, uint32_t cap);
-WW_HOST_(detail_encoding) int64_t ww_host_detail_encoding(uint32_t index, void *dst, uint32_t cap);
-WW_HOST_(read) int64_t ww_host_read(uint32_t handle, uint32_t offset, void *dst, uint32_t cap);
-WW_HOST_(close) int64_t ww_host_close(uint32_t handle);
-WW_HOST_(last_error) int64_t ww_host_last_error(void *dst, uint32_t cap);
-WW_IMPORT_("wasmworker:log/v1", "write")
-int64_t ww_host_log_write(int32_t level, const void *message, uint32_t message_len, const void *attrs, uint32_t attrs_len);
-WW_PASSTHROUGH(ww_host_http_send, "wasmworker:http/v1", "send");
-WW_PASSTHROUGH(ww_host_config_get, "wasmworker:config/v1", "get");
-WW_PASSTHROUGH(ww_host_secret_reveal, "wasmworker:secret/v1", "reveal");
-WW_PASSTHROUGH(ww_host_sql_query, "wasmworker:sql/v1", "query");
-WW_PASSTHROUGH(ww_host_sql_fetch, "wasmworker:sql/v1", "fetch");
-WW_PASSTHROUGH(ww_host_sql_exec, "wasmworker:sql/v1", "exec");
-WW_PASSTHROUGH(ww_host_sql_begin, "wasmworker:sql/v1", "begin");
-WW_PASSTHROUGH(ww_host_sql_commit, "wasmworker:sql/v1", "commit");
-WW_PASSTHROUGH(ww_host_sql_rollback, "wasmworker:sql/v1", "rollback");
-WW_PASSTHROUGH(ww_host_sql_close, "wasmworker:sql/v1", "close");
-WW_PASSTHROUGH(ww_host_blob_get, "wasmworker:blob/v1", "get");
-WW_PASSTHROUGH(ww_host_blob_put, "wasmworker:blob/v1", "put");
-WW_PASSTHROUGH(ww_host_blob_stat, "wasmworker:blob/v1", "stat");
-WW_PASSTHROUGH(ww_host_blob_delete, "wasmworker:blob/v1", "delete");
-WW_PASSTHROUGH(ww_host_blob_list, "wasmworker:blob/v1", "list");
-WW_PASSTHROUGH(ww_host_blob_open, "wasmworker:blob/v1", "open");
-WW_PASSTHROUGH(ww_host_blob_read, "wasmworker:blob/v1", "read");
-WW_PASSTHROUGH(ww_host_blob_create, "wasmworker:blob/v1", "create");
-WW_PASSTHROUGH(ww_host_blob_write, "wasmworker:blob/v1", "write");
-WW_PASSTHROUGH(ww_host_blob_commit, "wasmworker:blob/v1", "commit");
-WW_PASSTHROUGH(ww_host_blob_close, "wasmworker:blob/v1", "close");
-#undef WW_HOST_
 
 #ifdef __cplusplus
 }
@@ -1287,7 +1221,7 @@ static void ww_doc_error_(struct ww_doc_ *d, const char *error) {
     if (!d || d->error) return;
     ww_call_.kept++; // the document may be older than the message
     d->error = d->is_arg ? ww_format("argument %" PRIu32 "%s%s", d->arg + 1, *error == ' ' ? "" : ": ", error).ptr : error;
-    if (d->is_arg) ww_remember_("InvalidInput", d->error);
+    if (d->is_arg) ww_remember_(WW_TYPE_INVALID_INPUT, d->error);
 }
 
 // The way from the root to a value, such as items[3].price; empty for the root.
@@ -1355,12 +1289,12 @@ static ww_json ww_load_in_(struct ww_doc_ *d, ww_str owned, ww_alloc_fn_ *alloc)
 static ww_json ww_load_(struct ww_doc_ *d, ww_str owned) { return ww_load_in_(d, owned, ww_alloc); }
 
 static bool ww_is_json_(ww_str encoding) {
-    return encoding.len == 0 || ww_equal(encoding, "json/plain") || ww_equal(encoding, "json/protobuf");
+    return encoding.len == 0 || ww_equal(encoding, WW_ENCODING_JSON) || ww_equal(encoding, WW_ENCODING_PROTO_JSON);
 }
 
 // The value of a payload.
 static ww_json ww_load_payload_(struct ww_doc_ *d, ww_payload p) {
-    if (ww_equal(p.encoding, "binary/null")) return ww_load_(d, ww_copy_(ww_cstr("null")));
+    if (ww_equal(p.encoding, WW_ENCODING_NULL)) return ww_load_(d, ww_copy_(ww_cstr("null")));
     if (ww_is_json_(p.encoding)) return ww_load_(d, p.data);
     ww_doc_error_(d, ww_format("expected JSON, got a payload of encoding %s", p.encoding.ptr).ptr);
     return ww_missing_(d, 0, "");
@@ -1803,7 +1737,7 @@ ww_payload ww_arg_payload(uint32_t index) {
     ww_reading_ encoding = ww_reading_begin_(40);
     while (ww_reading_more_(&encoding)) encoding.size = ww_host_arg_encoding(index, encoding.dst, encoding.cap);
     if (encoding.size < 0) {
-        ww_remember_("InvalidInput", index < ww_arg_count() ? ww_format("argument %" PRIu32 ": %s", index + 1, ww_host_error_().ptr).ptr
+        ww_remember_(WW_TYPE_INVALID_INPUT, index < ww_arg_count() ? ww_format("argument %" PRIu32 ": %s", index + 1, ww_host_error_().ptr).ptr
                                                             : ww_format("argument %" PRIu32 " is missing", index + 1).ptr);
         return p;
     }
@@ -1814,7 +1748,7 @@ ww_payload ww_arg_payload(uint32_t index) {
     return p;
 }
 
-void ww_reject_arg(uint32_t index, const char *what) { ww_remember_("InvalidInput", ww_format("argument %" PRIu32 ": %s", index + 1, what).ptr); }
+void ww_reject_arg(uint32_t index, const char *what) { ww_remember_(WW_TYPE_INVALID_INPUT, ww_format("argument %" PRIu32 ": %s", index + 1, what).ptr); }
 
 ww_json ww_arg(uint32_t index) {
     for (struct ww_doc_ *d = ww_call_.args; d; d = d->next_arg) {
@@ -1836,7 +1770,7 @@ ww_json ww_arg(uint32_t index) {
 ww_str ww_arg_metadata(uint32_t index) {
     ww_reading_ r = ww_reading_begin_(200);
     while (ww_reading_more_(&r)) r.size = ww_host_arg_metadata(index, r.dst, r.cap);
-    if (r.size < 0) ww_remember_("InvalidInput", ww_format("argument %" PRIu32 " is missing", index + 1).ptr);
+    if (r.size < 0) ww_remember_(WW_TYPE_INVALID_INPUT, ww_format("argument %" PRIu32 " is missing", index + 1).ptr);
     return r.size < 0 ? ww_cstr("{}") : ww_reading_text_(r);
 }
 
@@ -1853,10 +1787,10 @@ static ww_status ww_output_(ww_str data, const char *encoding) {
 
 ww_status ww_output_json(ww_writer *w) {
     ww_str text = ww_text(w);
-    if (text.ptr) return ww_output_(ww_copy_(text), "json/plain"); // the writer may be used again
+    if (text.ptr) return ww_output_(ww_copy_(text), WW_ENCODING_JSON); // the writer may be used again
     ww_failure f;
     memset(&f, 0, sizeof f);
-    f.type = "InvalidOutput";
+    f.type = WW_TYPE_INVALID_OUTPUT;
     f.message = ww_format("result: %s", w->error).ptr;
     f.non_retryable = true;
     ww_remember_(f.type, f.message);
@@ -1874,8 +1808,8 @@ ww_status ww_output_int(int64_t value) { WW_OUTPUT_(ww_put_int); }
 ww_status ww_output_double(double value) { WW_OUTPUT_(ww_put_double); }
 ww_status ww_output_bool(bool value) { WW_OUTPUT_(ww_put_bool); }
 #undef WW_OUTPUT_
-ww_status ww_output_null(void) { return ww_output_(ww_cstr(""), "binary/null"); }
-ww_status ww_output_bytes(const void *ptr, size_t len) { return ww_output_(ww_copy_(ww_bytes(ptr, len)), "binary/plain"); }
+ww_status ww_output_null(void) { return ww_output_(ww_cstr(""), WW_ENCODING_NULL); }
+ww_status ww_output_bytes(const void *ptr, size_t len) { return ww_output_(ww_copy_(ww_bytes(ptr, len)), WW_ENCODING_BINARY); }
 
 ww_status ww_output_payload(ww_payload p) {
     if (p.encoding.len == 0) return ww_output_with_metadata(p.data, ww_cstr("{}"));
@@ -1896,19 +1830,19 @@ static void ww_push_(void) {
     if (!ww_call_.has_output) return;
     if (p.data.len > 0) n = ww_host_output_write(p.data.ptr, ww_len_(p.data.len));
     if (n < 0) {
-        ww_remember_("OutputTooLarge", ww_format("result: %s", ww_host_error_().ptr).ptr);
+        ww_remember_(WW_TYPE_OUTPUT_TOO_LARGE, ww_format("result: %s", ww_host_error_().ptr).ptr);
         return;
     }
     if (ww_call_.has_metadata) n = ww_host_output_metadata(ww_call_.output_metadata.ptr, ww_len_(ww_call_.output_metadata.len));
-    else if (p.data.len == 0 || !ww_equal(p.encoding, "json/plain")) n = ww_host_output_encoding(p.encoding.ptr, ww_len_(p.encoding.len));
-    if (n < 0) ww_remember_(n == -WW_EMSGSIZE ? "OutputTooLarge" : "InvalidOutput", ww_format("result: %s", ww_host_error_().ptr).ptr);
+    else if (p.data.len == 0 || !ww_equal(p.encoding, WW_ENCODING_JSON)) n = ww_host_output_encoding(p.encoding.ptr, ww_len_(p.encoding.len));
+    if (n < 0) ww_remember_(n == -WW_EMSGSIZE ? WW_TYPE_OUTPUT_TOO_LARGE : WW_TYPE_INVALID_OUTPUT, ww_format("result: %s", ww_host_error_().ptr).ptr);
 }
 
 // ---------------------------------------------------------------- Failures
 
 static void ww_put_failure_(ww_writer *w, const ww_failure *f, int shortened) {
     int depth = 0;
-    for (; f && depth < 16; f = f->cause) {
+    for (; f && depth < (int)WW_MAX_CAUSE_DEPTH; f = f->cause) {
         if (depth++ > 0) ww_key(w, "cause");
         ww_begin_object(w);
         ww_str message = ww_cstr(f->message);
@@ -1923,7 +1857,7 @@ static void ww_put_failure_(ww_writer *w, const ww_failure *f, int shortened) {
         ww_set_str(w, "message", ww_concat_n(parts, 2));
         if (f->type) ww_set_str(w, "type", shortened > 2 ? ww_cut_(ww_cstr(f->type), 256) : ww_cstr(f->type));
         if (f->non_retryable) ww_set_bool(w, "non_retryable", true);
-        if (f->benign) ww_set_cstr(w, "category", "benign");
+        if (f->benign) ww_set_cstr(w, "category", WW_CATEGORY_BENIGN);
         if (f->next_retry_delay_ms > 0) ww_set_int(w, "next_retry_delay_ms", f->next_retry_delay_ms);
         if (f->details && !*left_out) ww_set_json(w, "details", details);
         if (f->stack_trace && shortened == 0) ww_set_cstr(w, "stack_trace", f->stack_trace);
@@ -2074,7 +2008,7 @@ const ww_activity_info *ww_info(void) {
 uint32_t ww_flags(void) { return (uint32_t)ww_host_status(); }
 
 bool ww_should_stop(void) {
-    return (ww_flags() & (WW_CANCEL_REQUESTED | WW_WORKER_STOPPING | WW_PAUSED | WW_RESET | WW_GONE)) != 0;
+    return (ww_flags() & (WW_FLAGS_END | WW_WORKER_STOPPING)) != 0;
 }
 
 uint32_t ww_heartbeat(void) {
@@ -2084,14 +2018,14 @@ uint32_t ww_heartbeat(void) {
 
 bool ww_heartbeat_add(ww_payload p) {
     if (ww_host_heartbeat_detail(p.data.ptr, ww_len_(p.data.len), p.encoding.ptr, ww_len_(p.encoding.len)) >= 0) return true;
-    ww_remember_("OutputTooLarge", ww_format("heartbeat details: %s", ww_host_error_().ptr).ptr);
+    ww_remember_(WW_TYPE_OUTPUT_TOO_LARGE, ww_format("heartbeat details: %s", ww_host_error_().ptr).ptr);
     return false;
 }
 
 bool ww_heartbeat_add_json(ww_writer *detail) {
-    ww_payload p = {ww_text(detail), {"json/plain", 10}};
+    ww_payload p = {ww_text(detail), {WW_ENCODING_JSON, sizeof WW_ENCODING_JSON - 1}};
     if (p.data.ptr) return ww_heartbeat_add(p);
-    ww_remember_("InvalidOutput", ww_format("heartbeat details: %s", detail->error).ptr);
+    ww_remember_(WW_TYPE_INVALID_OUTPUT, ww_format("heartbeat details: %s", detail->error).ptr);
     return false;
 }
 
@@ -2137,8 +2071,8 @@ ww_json ww_detail(uint32_t index) {
     struct ww_doc_ *d = ww_new_doc_();
     if (index < ww_detail_count()) {
         ww_payload p = ww_detail_payload(index);
-        if (!ww_is_json_(p.encoding) && !ww_equal(p.encoding, "binary/null") && !ww_equal(p.encoding, "binary/plain")) {
-            ww_remember_("InvalidInput", ww_format("detail %" PRIu32 " of the last heartbeat: expected JSON, got a payload of encoding %s", index + 1, p.encoding.ptr).ptr);
+        if (!ww_is_json_(p.encoding) && !ww_equal(p.encoding, WW_ENCODING_NULL) && !ww_equal(p.encoding, WW_ENCODING_BINARY)) {
+            ww_remember_(WW_TYPE_INVALID_INPUT, ww_format("detail %" PRIu32 " of the last heartbeat: expected JSON, got a payload of encoding %s", index + 1, p.encoding.ptr).ptr);
         }
         return ww_load_payload_(d, p);
     }
@@ -2227,24 +2161,7 @@ ww_status ww_fail_call(int error) {
 
 const char *ww_errno_name(int number) {
     switch (number) {
-    case WW_E2BIG: return "E2BIG";
-    case WW_EACCES: return "EACCES";
-    case WW_EAGAIN: return "EAGAIN";
-    case WW_EBADF: return "EBADF";
-    case WW_EBUSY: return "EBUSY";
-    case WW_ECANCELED: return "ECANCELED";
-    case WW_EEXIST: return "EEXIST";
-    case WW_EINTR: return "EINTR";
-    case WW_EINVAL: return "EINVAL";
-    case WW_EIO: return "EIO";
-    case WW_EMFILE: return "EMFILE";
-    case WW_EMSGSIZE: return "EMSGSIZE";
-    case WW_ENOENT: return "ENOENT";
-    case WW_ENOSYS: return "ENOSYS";
-    case WW_ENOTSUP: return "ENOTSUP";
-    case WW_EPERM: return "EPERM";
-    case WW_ETIMEDOUT: return "ETIMEDOUT";
-    case WW_ENOTCAPABLE: return "ENOTCAPABLE";
+        WW_ERRNO_CASES_
     default: return "an unknown error";
     }
 }

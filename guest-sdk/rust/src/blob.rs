@@ -50,27 +50,9 @@ use std::time::SystemTime;
 use serde::{Deserialize, Deserializer, Serialize};
 
 #[allow(unused_imports, reason = "the documentation names it")]
+use crate::abi::blob as host;
 use crate::passthrough::Errno;
 use crate::passthrough::{Result, exchange, tell};
-
-#[allow(unsafe_code, reason = "of the imports")]
-mod host {
-    crate::passthrough! {
-        "wasmworker:blob/v1" {
-            pub(super) fn get(request: &[u8]) -> crate::passthrough::Result<Vec<u8>>;
-            pub(super) fn put(request: &[u8]) -> crate::passthrough::Result<Vec<u8>>;
-            pub(super) fn stat(request: &[u8]) -> crate::passthrough::Result<Vec<u8>>;
-            pub(super) fn delete(request: &[u8]) -> crate::passthrough::Result<Vec<u8>>;
-            pub(super) fn list(request: &[u8]) -> crate::passthrough::Result<Vec<u8>>;
-            pub(super) fn open(request: &[u8]) -> crate::passthrough::Result<Vec<u8>>;
-            pub(super) fn read(request: &[u8]) -> crate::passthrough::Result<Vec<u8>>;
-            pub(super) fn create(request: &[u8]) -> crate::passthrough::Result<Vec<u8>>;
-            pub(super) fn write(request: &[u8]) -> crate::passthrough::Result<Vec<u8>>;
-            pub(super) fn commit(request: &[u8]) -> crate::passthrough::Result<Vec<u8>>;
-            pub(super) fn close(request: &[u8]) -> crate::passthrough::Result<Vec<u8>>;
-        }
-    }
-}
 
 /// The most bytes that one read or write takes, so that a large buffer is not copied as a whole.
 const PIECE: usize = 1 << 20;

@@ -1,15 +1,7 @@
 //! Values that the operator gave this module in its configuration: `wasmworker:config/v1`. Calling [`get`] is the request for the grant.
 
+use crate::abi::config as host;
 use crate::passthrough::{Errno, Error, Result};
-
-#[allow(unsafe_code, reason = "of the imports")]
-mod host {
-    crate::passthrough! {
-        "wasmworker:config/v1" {
-            pub(super) fn get(name: &[u8]) -> crate::passthrough::Result<Vec<u8>>;
-        }
-    }
-}
 
 /// The value of this name; `None` if the operator gave none.
 ///

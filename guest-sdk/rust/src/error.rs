@@ -8,11 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::abi::MAX_CAUSE_DEPTH as MAX_CAUSES;
 use crate::payload::{DecodeError, Output, Payload};
-use crate::{host, status};
-
-/// Causes deeper than this are cut off.
-const MAX_CAUSES: usize = 16;
+use crate::{abi, host, status};
 
 /// Any error that an activity may end with. The operator `?` makes one of every [`std::error::Error`].
 ///
@@ -308,7 +306,7 @@ fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Optio
 const UNNAMED: &str = "Error";
 
 /// The type of the failure for input that cannot be decoded.
-pub(crate) const INVALID_INPUT: &str = "InvalidInput";
+pub(crate) const INVALID_INPUT: &str = abi::TYPE_INVALID_INPUT;
 
 /// The name of an error's type, without what the compiler adds. Many crates call theirs `Error`: such a name gets
 /// the crate before it.
@@ -386,7 +384,7 @@ impl<'a> Failure<'a> {
         self.kind = Cow::Borrowed(&application.kind);
         self.non_retryable = application.non_retryable;
         self.next_retry_delay_ms = application.next_retry_delay.map(|delay| delay.as_millis().try_into().unwrap_or(u64::MAX));
-        self.category = application.benign.then_some("benign");
+        self.category = application.benign.then_some(abi::CATEGORY_BENIGN);
         self.details = application.details.iter().map(|detail| Cow::Borrowed(&**detail)).collect();
     }
 
@@ -426,9 +424,9 @@ fn cut(text: &str, most: usize) -> &str {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i32)]
 pub enum Outcome {
-    Completed = 0,
-    Failed = 1,
-    Cancelled = 2,
+    Completed = abi::STATUS_COMPLETED,
+    Failed = abi::STATUS_FAILED,
+    Cancelled = abi::STATUS_CANCELED,
 }
 
 impl Outcome {
@@ -439,7 +437,7 @@ impl Outcome {
         };
         let status = crate::status();
         if status.worker_stopping() && !status.must_end() {
-            let mut failure = Failure::new("WorkerShutdown", "the worker is shutting down");
+            let mut failure = Failure::new(abi::TYPE_WORKER_SHUTDOWN, "the worker is shutting down");
             failure.details = cancelled.details.iter().filter_map(json_detail).map(Cow::Owned).collect();
             failure.report();
             return Outcome::Failed;

@@ -32,16 +32,8 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::abi::http as host;
 use crate::passthrough::{Errno, Error, Result, exchange};
-
-#[allow(unsafe_code, reason = "of the imports")]
-mod host {
-    crate::passthrough! {
-        "wasmworker:http/v1" {
-            pub(super) fn send(request: &[u8]) -> crate::passthrough::Result<Vec<u8>>;
-        }
-    }
-}
 
 /// A request, made step by step.
 #[derive(Clone, PartialEq, Eq)]

@@ -49,6 +49,7 @@
 //! `anyhow`: activities may return `anyhow::Result`, and keep the [`ApplicationError`]s and [`Cancelled`]s in it. (Without it they
 //! are errors like any other.)
 
+mod abi;
 pub mod blob;
 pub mod config;
 mod error;

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use log::kv::{Error, Key, Value, VisitSource, VisitValue};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-use crate::host;
+use crate::{abi, host};
 
 struct Logger;
 
@@ -35,11 +35,11 @@ impl Log for Logger {
 /// The numbers of Go's slog, in whose steps of four there is one for `trace` too.
 fn level(level: Level) -> i32 {
     match level {
-        Level::Error => 8,
-        Level::Warn => 4,
-        Level::Info => 0,
-        Level::Debug => -4,
-        Level::Trace => -8,
+        Level::Error => abi::LEVEL_ERROR,
+        Level::Warn => abi::LEVEL_WARNING,
+        Level::Info => abi::LEVEL_INFO,
+        Level::Debug => abi::LEVEL_DEBUG,
+        Level::Trace => 2 * abi::LEVEL_DEBUG,
     }
 }
 

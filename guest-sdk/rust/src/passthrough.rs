@@ -14,60 +14,6 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Errno(pub i32);
 
-macro_rules! errnos {
-    ($($(#[$doc:meta])* $name:ident = $number:literal;)*) => {
-        impl Errno {
-            $($(#[$doc])* pub const $name: Errno = Errno($number);)*
-
-            fn name(self) -> Option<&'static str> {
-                match self {
-                    $(Errno::$name => Some(stringify!($name)),)*
-                    _ => None,
-                }
-            }
-        }
-    };
-}
-
-errnos! {
-    /// Too much of something.
-    E2BIG = 1;
-    /// The operator's policy denies it.
-    EACCES = 2;
-    /// Not now; try again.
-    EAGAIN = 6;
-    /// No such handle.
-    EBADF = 8;
-    /// In use.
-    EBUSY = 10;
-    /// The activity was cancelled.
-    ECANCELED = 11;
-    /// There already.
-    EEXIST = 20;
-    /// Interrupted.
-    EINTR = 27;
-    /// Not a valid request, or not within an activity.
-    EINVAL = 28;
-    /// Failed for another reason.
-    EIO = 29;
-    /// Too many open responses.
-    EMFILE = 33;
-    /// Too long.
-    EMSGSIZE = 35;
-    /// Not there.
-    ENOENT = 44;
-    /// No such function.
-    ENOSYS = 52;
-    /// Not supported.
-    ENOTSUP = 58;
-    /// Not permitted.
-    EPERM = 63;
-    /// Took too long.
-    ETIMEDOUT = 73;
-    /// Not granted.
-    ENOTCAPABLE = 76;
-}
-
 impl fmt::Display for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {

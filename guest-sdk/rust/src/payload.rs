@@ -8,11 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::host;
 
-pub(crate) const JSON: &str = "json/plain";
-pub(crate) const BINARY: &str = "binary/plain";
-pub(crate) const NULL: &str = "binary/null";
-const JSON_PROTOBUF: &str = "json/protobuf";
-const ENCODING: &str = "encoding";
+pub(crate) use crate::abi::{ENCODING_BINARY as BINARY, ENCODING_JSON as JSON, ENCODING_NULL as NULL};
+use crate::abi::{ENCODING_PROTO_JSON as JSON_PROTOBUF, METADATA_ENCODING as ENCODING};
 
 /// Bytes that travel as they are (`binary/plain`), and not as the JSON array that a `Vec<u8>` would be.
 ///

@@ -7,7 +7,7 @@ use std::error::Error as StdError;
 
 use crate::error::{Failure, INVALID_INPUT, Outcome, kind_of};
 use crate::payload::{Arguments, InvalidInput, Output};
-use crate::{Error, logger};
+use crate::{Error, abi, logger};
 
 /// Prepares an instance: once, if the host calls `_initialize` as it should.
 pub(crate) fn install() {
@@ -45,9 +45,9 @@ fn completed(value: &impl Output) -> Outcome {
         Ok(Some(encoded)) => match encoded.push() {
             Ok(()) => return Outcome::Completed,
             // The host refuses only what is too large: the rest is well-formed here.
-            Err(err) => Failure::non_retryable("OutputTooLarge", format!("the result: {}", err.message())),
+            Err(err) => Failure::non_retryable(abi::TYPE_OUTPUT_TOO_LARGE, format!("the result: {}", err.message())),
         },
-        Err(err) => Failure::non_retryable("InvalidOutput", format!("the result cannot be encoded: {err}")),
+        Err(err) => Failure::non_retryable(abi::TYPE_INVALID_OUTPUT, format!("the result cannot be encoded: {err}")),
     };
     failure.report();
     Outcome::Failed

@@ -3,16 +3,8 @@
 //! Most activities need no value. `{{secret:NAME}}` in a header of [`http`](crate::http) stands for a secret, and the host puts its value
 //! there; connections and buckets have theirs from the operator.
 
+use crate::abi::secret as host;
 use crate::passthrough::Result;
-
-#[allow(unsafe_code, reason = "of the imports")]
-mod host {
-    crate::passthrough! {
-        "wasmworker:secret/v1" {
-            pub(super) fn reveal(name: &[u8]) -> crate::passthrough::Result<Vec<u8>>;
-        }
-    }
-}
 
 /// The value of the secret of this name. It belongs into no result, heartbeat and log: Temporal keeps those.
 ///

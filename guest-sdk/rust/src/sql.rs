@@ -54,22 +54,8 @@ use serde::{Deserialize, Deserializer, Serialize, forward_to_deserialize_any};
 
 /// The arguments of a statement: `params![id, &name, None::<bool>]` is a `&[Value]` of what can be made a [`Value`].
 pub use crate::__params as params;
+use crate::abi::sql as host;
 use crate::passthrough::{Errno, Error, Result, exchange, tell};
-
-#[allow(unsafe_code, reason = "of the imports")]
-mod host {
-    crate::passthrough! {
-        "wasmworker:sql/v1" {
-            pub(super) fn query(request: &[u8]) -> crate::passthrough::Result<Vec<u8>>;
-            pub(super) fn fetch(request: &[u8]) -> crate::passthrough::Result<Vec<u8>>;
-            pub(super) fn exec(request: &[u8]) -> crate::passthrough::Result<Vec<u8>>;
-            pub(super) fn begin(request: &[u8]) -> crate::passthrough::Result<Vec<u8>>;
-            pub(super) fn commit(request: &[u8]) -> crate::passthrough::Result<Vec<u8>>;
-            pub(super) fn rollback(request: &[u8]) -> crate::passthrough::Result<Vec<u8>>;
-            pub(super) fn close(request: &[u8]) -> crate::passthrough::Result<Vec<u8>>;
-        }
-    }
-}
 
 #[doc(hidden)]
 #[macro_export]

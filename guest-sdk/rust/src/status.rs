@@ -1,10 +1,6 @@
 use std::fmt;
 
-const CANCEL_REQUESTED: u32 = 1;
-const WORKER_STOPPING: u32 = 2;
-const PAUSED: u32 = 4;
-const RESET: u32 = 8;
-const GONE: u32 = 16;
+use crate::abi::{CANCEL_REQUESTED, FLAGS_END, GONE, PAUSED, RESET, WORKER_STOPPING};
 
 /// What is asked of the activity. See [`status`](crate::status).
 ///
@@ -43,7 +39,7 @@ impl Status {
     /// Whether the attempt has to end: all but a worker that is shutting down. The host interrupts an activity that goes
     /// on for longer than the operator's grace period.
     pub fn must_end(self) -> bool {
-        self.0 & (CANCEL_REQUESTED | PAUSED | RESET | GONE) != 0
+        self.0 & FLAGS_END != 0
     }
 
     /// Whether nothing is asked.

@@ -17,6 +17,7 @@
 //! `error.Timeout`, `error.RequestCanceled`; `error.InputOutput`, when the store does not answer, or says no.
 
 const std = @import("std");
+const contract = @import("contract.zig");
 const Allocator = std.mem.Allocator;
 const Context = @import("context.zig").Context;
 const frame = @import("frame.zig");
@@ -278,7 +279,7 @@ pub const Reader = struct {
 
     /// Ends reading, wherever it is.
     pub fn deinit(reader: *Reader) void {
-        passthrough.release("wasmworker:blob/v1", "close", "reader", reader.number);
+        passthrough.release(contract.module_blob, "close", "reader", reader.number);
     }
 };
 
@@ -301,7 +302,7 @@ pub const Writer = struct {
 
     /// Gives the object up, unless it was committed. What was there before stays.
     pub fn deinit(writer: *Writer) void {
-        if (!writer.committed) passthrough.release("wasmworker:blob/v1", "close", "writer", writer.number);
+        if (!writer.committed) passthrough.release(contract.module_blob, "close", "writer", writer.number);
     }
 
     fn drain(interface: *std.Io.Writer, data: []const []const u8, splat: usize) std.Io.Writer.Error!usize {

@@ -4,6 +4,7 @@ const std = @import("std");
 const Allocator = std.mem.Allocator;
 const Writer = std.Io.Writer;
 const abi = @import("abi.zig");
+const contract = @import("contract.zig");
 const host = @import("host.zig");
 const Json = @import("json.zig").Json;
 const payload = @import("payload.zig");
@@ -250,7 +251,7 @@ pub const Context = struct {
         const explained = err == ctx.internal.explained and explanation.len > 0;
         const invalid = err == error.InvalidHeartbeat;
         ctx.reportFailure(.{
-            .type = if (invalid) "InvalidInput" else name,
+            .type = if (invalid) contract.type_invalid_input else name,
             .message = if (explained) explanation else name,
             .non_retryable = invalid,
         });
@@ -300,7 +301,7 @@ pub fn fetchPayload(
     const encoding = known: {
         if (size > buffer.len) break :known try fetch(arena, readEncoding, index, @intCast(size));
         const text = buffer[0..@intCast(size)];
-        for ([_][]const u8{ abi.encoding_json, abi.encoding_binary, abi.encoding_null, abi.encoding_protobuf_json, "" }) |known| {
+        for ([_][]const u8{ contract.encoding_json, contract.encoding_binary, contract.encoding_null, contract.encoding_proto_json, "" }) |known| {
             if (std.mem.eql(u8, text, known)) break :known known;
         }
         break :known try arena.dupe(u8, text);

@@ -1,4 +1,5 @@
 const std = @import("std");
+const contract = @import("contract.zig");
 const Json = @import("json.zig").Json;
 
 /// Why an activity failed, as Temporal's application errors.
@@ -18,11 +19,8 @@ pub const Failure = struct {
 
     pub const Category = enum { unspecified, benign };
 
-    /// The host cuts off what is deeper.
-    const max_causes = 16;
-
     pub fn jsonStringify(failure: Failure, writer: anytype) !void {
-        try failure.stringify(writer, max_causes);
+        try failure.stringify(writer, contract.max_cause_depth);
     }
 
     fn stringify(failure: Failure, writer: anytype, causes: usize) @TypeOf(writer.*).Error!void {

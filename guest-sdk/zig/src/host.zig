@@ -2,6 +2,7 @@
 
 const std = @import("std");
 const builtin = @import("builtin");
+const contract = @import("contract.zig");
 
 pub const is_guest = builtin.target.cpu.arch.isWasm();
 
@@ -30,30 +31,7 @@ pub const passthrough = impl.passthrough;
 pub const sleepMs = impl.sleepMs;
 
 const guest = struct {
-    const activity = struct {
-        extern "wasmworker:activity/v1" fn arg_count() u32;
-        extern "wasmworker:activity/v1" fn arg_read(index: u32, dst: [*]u8, cap: usize) i64;
-        extern "wasmworker:activity/v1" fn arg_encoding(index: u32, dst: [*]u8, cap: usize) i64;
-        extern "wasmworker:activity/v1" fn arg_metadata(index: u32, dst: [*]u8, cap: usize) i64;
-        extern "wasmworker:activity/v1" fn output_write(ptr: [*]const u8, len: usize) i64;
-        extern "wasmworker:activity/v1" fn output_encoding(ptr: [*]const u8, len: usize) i64;
-        extern "wasmworker:activity/v1" fn output_metadata(ptr: [*]const u8, len: usize) i64;
-        extern "wasmworker:activity/v1" fn fail(ptr: [*]const u8, len: usize) i64;
-        extern "wasmworker:activity/v1" fn info(dst: [*]u8, cap: usize) i64;
-        extern "wasmworker:activity/v1" fn status() u32;
-        extern "wasmworker:activity/v1" fn heartbeat_detail(ptr: [*]const u8, len: usize, enc_ptr: [*]const u8, enc_len: usize) i64;
-        extern "wasmworker:activity/v1" fn heartbeat() i64;
-        extern "wasmworker:activity/v1" fn detail_count() u32;
-        extern "wasmworker:activity/v1" fn detail_read(index: u32, dst: [*]u8, cap: usize) i64;
-        extern "wasmworker:activity/v1" fn detail_encoding(index: u32, dst: [*]u8, cap: usize) i64;
-        extern "wasmworker:activity/v1" fn read(handle: u32, offset: usize, dst: [*]u8, cap: usize) i64;
-        extern "wasmworker:activity/v1" fn close(handle: u32) i64;
-        extern "wasmworker:activity/v1" fn last_error(dst: [*]u8, cap: usize) i64;
-    };
-
-    const logging = struct {
-        extern "wasmworker:log/v1" fn write(level: i32, msg_ptr: [*]const u8, msg_len: usize, attrs_ptr: [*]const u8, attrs_len: usize) i64;
-    };
+    const activity = contract.activity;
 
     fn argCount() u32 {
         return activity.arg_count();
@@ -111,7 +89,7 @@ const guest = struct {
         return activity.last_error(dst.ptr, dst.len);
     }
     fn log(level: i32, message: []const u8, attrs: []const u8) i64 {
-        return logging.write(level, message.ptr, message.len, attrs.ptr, attrs.len);
+        return contract.log.write(level, message.ptr, message.len, attrs.ptr, attrs.len);
     }
     fn passthrough(comptime module: []const u8, comptime function: []const u8, request: []const u8) i64 {
         const call = @extern(*const fn ([*]const u8, usize) callconv(.c) i64, .{ .name = function, .library_name = module });

@@ -162,7 +162,7 @@ fn refused(ctx: *Context, result: i64) CallError {
         .MFILE => error.TooManyOpen,
         .AGAIN => error.TryAgain,
         .BADF => error.NotOpen,
-        _ => error.Unexpected,
+        else => error.Unexpected,
     };
     const about = ctx.hostError();
     return ctx.explain(err, "{f}{s}{s}", .{ about.errno, if (about.message.len > 0) ": " else "", about.message });

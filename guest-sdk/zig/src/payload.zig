@@ -3,7 +3,7 @@
 const std = @import("std");
 const Allocator = std.mem.Allocator;
 const Writer = std.Io.Writer;
-const abi = @import("abi.zig");
+const contract = @import("contract.zig");
 const json = @import("json.zig");
 
 /// Bytes of encoding `binary/plain`, as a parameter, a result or a heartbeat detail. Within JSON they are a string
@@ -45,7 +45,7 @@ pub const RawPayload = struct {
     pub fn decode(payload: RawPayload, comptime T: type, arena: Allocator, problem: *[]const u8) DecodeError!T {
         if (T == RawPayload) return payload;
         const eql = std.mem.eql;
-        if (eql(u8, payload.encoding, abi.encoding_null)) {
+        if (eql(u8, payload.encoding, contract.encoding_null)) {
             switch (@typeInfo(T)) {
                 .optional => return null,
                 else => {
@@ -58,10 +58,10 @@ pub const RawPayload = struct {
         }
         const Child = if (@typeInfo(T) == .optional) @typeInfo(T).optional.child else T;
         if (Child == RawPayload) return payload;
-        if (Child == Bytes and eql(u8, payload.encoding, abi.encoding_binary)) return .{ .data = payload.data };
+        if (Child == Bytes and eql(u8, payload.encoding, contract.encoding_binary)) return .{ .data = payload.data };
         if (!payload.isJson()) {
             problem.* = try std.fmt.allocPrint(arena, "its encoding is {s}, not {s}; take a RawPayload for it", .{
-                payload.encoding, if (Child == Bytes) abi.encoding_binary else abi.encoding_json,
+                payload.encoding, if (Child == Bytes) contract.encoding_binary else contract.encoding_json,
             });
             return error.InvalidPayload;
         }
@@ -74,7 +74,7 @@ pub const RawPayload = struct {
     /// A payload that does not say what it is has to be JSON.
     fn isJson(payload: RawPayload) bool {
         if (payload.encoding.len == 0) return true;
-        for ([_][]const u8{ abi.encoding_json, abi.encoding_protobuf_json }) |encoding| {
+        for ([_][]const u8{ contract.encoding_json, contract.encoding_proto_json }) |encoding| {
             if (std.mem.eql(u8, payload.encoding, encoding)) return true;
         }
         return false;
@@ -86,18 +86,18 @@ pub const DecodeError = error{ InvalidPayload, OutOfMemory };
 /// Writes a value's bytes and returns its encoding.
 pub fn encode(value: anytype, writer: *Writer) Writer.Error![]const u8 {
     const T = @TypeOf(value);
-    if (T == @TypeOf(null)) return abi.encoding_null;
-    if (@typeInfo(T) == .optional) return if (value) |v| encode(v, writer) else abi.encoding_null;
+    if (T == @TypeOf(null)) return contract.encoding_null;
+    if (@typeInfo(T) == .optional) return if (value) |v| encode(v, writer) else contract.encoding_null;
     if (T == RawPayload) {
         try writer.writeAll(value.data);
         return value.encoding;
     }
     if (T == Bytes) {
         try writer.writeAll(value.data);
-        return abi.encoding_binary;
+        return contract.encoding_binary;
     }
     try std.json.Stringify.value(value, .{}, writer);
-    return abi.encoding_json;
+    return contract.encoding_json;
 }
 
 const testing = std.testing;
@@ -121,9 +121,9 @@ test "what an encoding can be decoded into" {
     defer arena.deinit();
     const a = arena.allocator();
     var problem: []const u8 = "";
-    const none: RawPayload = .{ .data = "", .encoding = abi.encoding_null };
-    const bytes: RawPayload = .{ .data = "[1]", .encoding = abi.encoding_binary };
-    const text: RawPayload = .{ .data = "\"AP9h\"", .encoding = abi.encoding_json };
+    const none: RawPayload = .{ .data = "", .encoding = contract.encoding_null };
+    const bytes: RawPayload = .{ .data = "[1]", .encoding = contract.encoding_binary };
+    const text: RawPayload = .{ .data = "\"AP9h\"", .encoding = contract.encoding_json };
     try testing.expectEqual(null, try none.decode(?u8, a, &problem));
     try testing.expectEqual(null, try none.decode(?Bytes, a, &problem));
     try testing.expectEqual(std.json.Value.null, try none.decode(std.json.Value, a, &problem));

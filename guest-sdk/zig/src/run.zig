@@ -3,7 +3,7 @@
 const std = @import("std");
 const Allocator = std.mem.Allocator;
 const Writer = std.Io.Writer;
-const abi = @import("abi.zig");
+const contract = @import("contract.zig");
 const host = @import("host.zig");
 const json = @import("json.zig");
 const payload = @import("payload.zig");
@@ -19,13 +19,13 @@ pub fn run(comptime function: anytype, gpa: Allocator) i32 {
     defer ctx.deinit();
     call(function, &ctx) catch |err| {
         if (err == error.Canceled) {
-            if (ctx.internal.cancel_details) |details| pushPayload(&ctx, details) catch return abi.status_failed;
-            return abi.status_cancelled;
+            if (ctx.internal.cancel_details) |details| pushPayload(&ctx, details) catch return contract.status_failed;
+            return contract.status_canceled;
         }
         ctx.failWithError(err, json.errorName(err));
-        return abi.status_failed;
+        return contract.status_failed;
     };
-    return abi.status_completed;
+    return contract.status_completed;
 }
 
 fn call(comptime function: anytype, ctx: *Context) !void {
@@ -74,14 +74,14 @@ fn rawArgument(ctx: *Context, index: u32) !RawPayload {
 }
 
 fn invalidInput(ctx: *Context, comptime fmt: []const u8, args: anytype) error{ OutOfMemory, ActivityFailed } {
-    return ctx.fail(.{ .type = "InvalidInput", .message = try std.fmt.allocPrint(ctx.arena, fmt, args), .non_retryable = true });
+    return ctx.fail(.{ .type = contract.type_invalid_input, .message = try std.fmt.allocPrint(ctx.arena, fmt, args), .non_retryable = true });
 }
 
 fn push(ctx: *Context, value: anytype) !void {
     const T = @TypeOf(value);
     if (@typeInfo(T) == .optional) {
         if (value) |v| return push(ctx, v);
-        return check(ctx, host.outputEncoding(abi.encoding_null));
+        return check(ctx, host.outputEncoding(contract.encoding_null));
     }
     if (T == RawPayload) return pushPayload(ctx, value);
     var buffer: [1024]u8 = undefined;
@@ -89,7 +89,7 @@ fn push(ctx: *Context, value: anytype) !void {
     const encoding = payload.encode(value, &output.writer) catch return check(ctx, output.result);
     output.writer.flush() catch return check(ctx, output.result);
     // What has been written is json/plain by itself.
-    if (!std.mem.eql(u8, encoding, abi.encoding_json)) try check(ctx, host.outputEncoding(encoding));
+    if (!std.mem.eql(u8, encoding, contract.encoding_json)) try check(ctx, host.outputEncoding(encoding));
 }
 
 fn pushPayload(ctx: *Context, value: RawPayload) !void {
@@ -105,7 +105,7 @@ fn check(ctx: *Context, result: i64) error{ActivityFailed}!void {
     ctx.noteHostError(result);
     const refused = ctx.hostError();
     return ctx.fail(.{
-        .type = if (refused.errno == .MSGSIZE) "OutputTooLarge" else "InvalidOutput",
+        .type = if (refused.errno == .MSGSIZE) contract.type_output_too_large else contract.type_invalid_output,
         .message = std.fmt.allocPrint(ctx.arena, "result: {s}", .{refused.message}) catch refused.message,
         .non_retryable = true,
     });

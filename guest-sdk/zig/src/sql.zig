@@ -43,7 +43,7 @@ const Json = @import("json.zig").Json;
 const passthrough = @import("passthrough.zig");
 
 const module = passthrough.Passthrough("sql", 1);
-const import_name = "wasmworker:sql/v1";
+const import_name = @import("contract.zig").module_sql;
 
 pub const Error = passthrough.JsonCallError;
 

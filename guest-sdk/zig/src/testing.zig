@@ -12,6 +12,7 @@
 const std = @import("std");
 const Allocator = std.mem.Allocator;
 const abi = @import("abi.zig");
+const contract = @import("contract.zig");
 const frames = @import("frame.zig");
 const json = @import("json.zig");
 const payload = @import("payload.zig");
@@ -108,13 +109,13 @@ pub const Host = struct {
         const state = &host.state;
         const output: ?RawPayload = if (state.encoding != null or state.metadata != null or state.output.items.len > 0) .{
             .data = state.output.items,
-            .encoding = state.encoding orelse if (state.metadata == null) abi.encoding_json else "",
+            .encoding = state.encoding orelse if (state.metadata == null) contract.encoding_json else "",
             .metadata = state.metadata,
         } else null;
         switch (status) {
-            abi.status_completed => return .{ .completed = output },
-            abi.status_cancelled => return .{ .cancelled = output },
-            abi.status_failed => {
+            contract.status_completed => return .{ .completed = output },
+            contract.status_canceled => return .{ .cancelled = output },
+            contract.status_failed => {
                 var problem: []const u8 = "";
                 const text = state.failure orelse return .{ .failed = .{ .type = "ActivityFailed", .message = "" } };
                 return .{ .failed = try json.decode(Failure, a, text, &problem) };
@@ -225,7 +226,7 @@ pub const functions = struct {
             host.state.details.clearRetainingCapacity();
             return host.refusal(.MSGSIZE, "the details are too long");
         }
-        const named = if (encoding.len > 0) host.keep(encoding) else abi.encoding_json;
+        const named = if (encoding.len > 0) host.keep(encoding) else contract.encoding_json;
         const detail: RawPayload = .{ .data = host.keep(data), .encoding = named };
         host.state.details.append(host.arena.allocator(), detail) catch @panic("out of memory");
         return @intCast(host.state.details.items.len);

@@ -1,43 +1,9 @@
 #![allow(unsafe_code)]
 
-use std::mem::MaybeUninit;
-
 use super::Buffer;
 use crate::Info;
+use crate::abi::{activity, log};
 use crate::passthrough::{Errno, Error};
-
-mod activity {
-    use super::MaybeUninit;
-
-    #[link(wasm_import_module = "wasmworker:activity/v1")]
-    unsafe extern "C" {
-        pub(crate) safe fn arg_count() -> u32;
-        pub(super) fn arg_read(index: u32, dst: *mut MaybeUninit<u8>, cap: usize) -> i64;
-        pub(super) fn arg_encoding(index: u32, dst: *mut MaybeUninit<u8>, cap: usize) -> i64;
-        pub(super) fn arg_metadata(index: u32, dst: *mut MaybeUninit<u8>, cap: usize) -> i64;
-        pub(super) fn output_write(ptr: *const u8, len: usize) -> i64;
-        pub(super) fn output_encoding(ptr: *const u8, len: usize) -> i64;
-        pub(super) fn output_metadata(ptr: *const u8, len: usize) -> i64;
-        pub(super) fn fail(ptr: *const u8, len: usize) -> i64;
-        pub(super) fn info(dst: *mut MaybeUninit<u8>, cap: usize) -> i64;
-        pub(crate) safe fn status() -> u32;
-        pub(super) fn heartbeat_detail(ptr: *const u8, len: usize, encoding_ptr: *const u8, encoding_len: usize) -> i64;
-        pub(crate) safe fn heartbeat() -> i64;
-        pub(crate) safe fn detail_count() -> u32;
-        pub(super) fn detail_read(index: u32, dst: *mut MaybeUninit<u8>, cap: usize) -> i64;
-        pub(super) fn detail_encoding(index: u32, dst: *mut MaybeUninit<u8>, cap: usize) -> i64;
-        pub(super) fn read(handle: u32, offset: u32, dst: *mut MaybeUninit<u8>, cap: usize) -> i64;
-        pub(super) safe fn close(handle: u32) -> i64;
-        pub(super) fn last_error(dst: *mut MaybeUninit<u8>, cap: usize) -> i64;
-    }
-}
-
-mod log {
-    #[link(wasm_import_module = "wasmworker:log/v1")]
-    unsafe extern "C" {
-        pub(super) fn write(level: i32, msg_ptr: *const u8, msg_len: usize, attrs_ptr: *const u8, attrs_len: usize) -> i64;
-    }
-}
 
 pub(crate) use activity::{arg_count, detail_count, heartbeat, status};
 
