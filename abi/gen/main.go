@@ -94,6 +94,16 @@ var sources = map[string]func(*contract) ([]byte, error){
 	"guest-sdk/rust/src/abi.rs":            rustConstants,
 	"guest-sdk/zig/src/contract.zig":       zigConstants,
 	"guest-sdk/c/include/wasmworker_abi.h": cConstants,
+
+	"guest-sdk/assemblyscript/assembly/abi.ts":     asConstants,
+	"guest-sdk/assemblyscript/assembly/imports.ts": asImports,
+	tsSDK + "src/internal/abi.js":                  tsConstants,
+	tsSDK + "src/errno.d.ts":                       tsErrnos,
+	tsSDK + "lib/imports.js":                       tsImports,
+
+	javaSDK + "Errno.java":            javaErrnos,
+	javaSDK + "internal/Abi.java":     javaConstants,
+	javaSDK + "internal/Imports.java": javaImports,
 }
 
 // note is the first line of generated files, without the sign of a comment.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -89,3 +90,5 @@ func grouped(n uint64, separator string) string {
 	}
 	return s
 }
+
+func decimal(n int) string { return strconv.Itoa(n) }

@@ -1,14 +1,16 @@
+import { TYPE_INVALID_INPUT } from "./abi";
 import { end, endWithError } from "./end";
 import { ApplicationFailure } from "./errors";
 import * as host from "./host";
+import * as imports from "./imports";
 import { Payload } from "./payload";
 
 /** The number of arguments that the activity was given. */
-export function argumentCount(): i32 { return host.arg_count(); }
+export function argumentCount(): i32 { return imports.arg_count(); }
 
 /** An argument as it travelled, `index` from 0. It aborts if there is none. */
 export function argument(index: i32): Payload {
-  if (<u32>index >= <u32>host.arg_count()) throw new Error("there is no argument " + index.toString());
+  if (<u32>index >= <u32>imports.arg_count()) throw new Error("there is no argument " + index.toString());
   return new Payload(
     host.readAll(host.Source.Argument, index, 1024),
     host.readText(host.Source.ArgumentEncoding, index, 64),
@@ -32,7 +34,7 @@ export function argumentMetadata(index: i32): string {
  * The first argument that cannot be read becomes a failure of type `InvalidInput`, not retryable.
  */
 export class Arguments {
-  private count: i32 = host.arg_count();
+  private count: i32 = imports.arg_count();
   private index: i32 = 0;
   private failure: ApplicationFailure | null = null;
 
@@ -80,5 +82,5 @@ export class Arguments {
 export function invalidInput(what: string, problem: string): ApplicationFailure {
   // A problem within the value begins with its place, "items[3] is null", one with all of it with a verb.
   const verb = problem.startsWith("is ") || problem.startsWith("has ");
-  return ApplicationFailure.nonRetryable(what + (verb ? " " : ": ") + problem, "InvalidInput");
+  return ApplicationFailure.nonRetryable(what + (verb ? " " : ": ") + problem, TYPE_INVALID_INPUT);
 }

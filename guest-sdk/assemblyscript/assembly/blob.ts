@@ -1,45 +1,14 @@
 // Objects in the buckets that the operator has defined: wasmworker:blob/v1.
 
 import { exchange, Frame, handle } from "./frame";
+import {
+  blob_get, blob_put, blob_stat, blob_delete, blob_list, blob_open, blob_read, blob_create, blob_write, blob_commit, blob_close,
+} from "./imports";
 import { date } from "./info";
 import { Kind, Value } from "./json/value";
 import { Writer as JsonWriter } from "./json/writer";
 import { HostFunction } from "./passthrough";
 import { fail, ok, Result } from "./result";
-
-// @ts-ignore: decorator
-@external("wasmworker:blob/v1", "get")
-declare function hostGet(ptr: usize, len: i32): i64;
-// @ts-ignore: decorator
-@external("wasmworker:blob/v1", "put")
-declare function hostPut(ptr: usize, len: i32): i64;
-// @ts-ignore: decorator
-@external("wasmworker:blob/v1", "stat")
-declare function hostStat(ptr: usize, len: i32): i64;
-// @ts-ignore: decorator
-@external("wasmworker:blob/v1", "delete")
-declare function hostDelete(ptr: usize, len: i32): i64;
-// @ts-ignore: decorator
-@external("wasmworker:blob/v1", "list")
-declare function hostList(ptr: usize, len: i32): i64;
-// @ts-ignore: decorator
-@external("wasmworker:blob/v1", "open")
-declare function hostOpen(ptr: usize, len: i32): i64;
-// @ts-ignore: decorator
-@external("wasmworker:blob/v1", "read")
-declare function hostRead(ptr: usize, len: i32): i64;
-// @ts-ignore: decorator
-@external("wasmworker:blob/v1", "create")
-declare function hostCreate(ptr: usize, len: i32): i64;
-// @ts-ignore: decorator
-@external("wasmworker:blob/v1", "write")
-declare function hostWrite(ptr: usize, len: i32): i64;
-// @ts-ignore: decorator
-@external("wasmworker:blob/v1", "commit")
-declare function hostCommit(ptr: usize, len: i32): i64;
-// @ts-ignore: decorator
-@external("wasmworker:blob/v1", "close")
-declare function hostClose(ptr: usize, len: i32): i64;
 
 // The most bytes of one write. A request has 16 MiB at most.
 const PIECE = 4 << 20;
@@ -115,7 +84,7 @@ export class Bucket {
 
   /** The bytes of an object, or `length` of them from `offset` on. A negative length is the rest; beyond the object's end there are fewer. */
   get(key: string, offset: i64 = 0, length: i64 = -1): Result<StoredObject> {
-    const frame = this.about(hostGet, key, offset, length);
+    const frame = this.about(blob_get, key, offset, length);
     const error = frame.error;
     if (error) return fail<StoredObject>(error);
     const object = new StoredObject(frame.value.body);
@@ -124,7 +93,7 @@ export class Bucket {
   }
 
   /** Writes an object. Null if that went well. Beyond some MiB, use `create`: a request has 16 MiB at most. */
-  put(key: string, data: Uint8Array, options: Options | null = null): Error | null { return this.make(hostPut, key, options, data).error; }
+  put(key: string, data: Uint8Array, options: Options | null = null): Error | null { return this.make(blob_put, key, options, data).error; }
 
   /** Writes text as an object, in UTF-8. Null if that went well. */
   putText(key: string, text: string, options: Options | null = null): Error | null {
@@ -133,7 +102,7 @@ export class Bucket {
 
   /** An object's attributes. `ENOENT`: there is none. */
   stat(key: string): Result<Attributes> {
-    const frame = this.about(hostStat, key, 0, -1);
+    const frame = this.about(blob_stat, key, 0, -1);
     const error = frame.error;
     if (error) return fail<Attributes>(error);
     const attributes = new Attributes();
@@ -142,21 +111,21 @@ export class Bucket {
   }
 
   /** Removes an object. Null if that went well. `ENOENT`: there was none. */
-  delete(key: string): Error | null { return this.about(hostDelete, key, 0, -1).error; }
+  delete(key: string): Error | null { return this.about(blob_delete, key, 0, -1).error; }
 
   /** The objects whose keys begin with a prefix. With a delimiter, such as `/`, what keys have before the next one is listed once. */
   list(prefix: string = "", delimiter: string = ""): Listing { return new Listing(this.name, prefix, delimiter); }
 
   /** Opens an object, or a part of it as of `get`, to be read piece by piece. */
   open(key: string, offset: i64 = 0, length: i64 = -1): Result<Reader> {
-    const frame = this.about(hostOpen, key, offset, length);
+    const frame = this.about(blob_open, key, offset, length);
     const error = frame.error;
     return error ? fail<Reader>(error) : ok(new Reader(frame.value.head));
   }
 
   /** Begins an object that is written piece by piece. It is there once `commit` has returned, and not before. */
   create(key: string, options: Options | null = null): Result<Writer> {
-    const frame = this.make(hostCreate, key, options, new Uint8Array(0));
+    const frame = this.make(blob_create, key, options, new Uint8Array(0));
     const error = frame.error;
     return error ? fail<Writer>(error) : ok(new Writer(frame.value.head.get("writer").asInteger()));
   }
@@ -230,7 +199,7 @@ export class Listing {
       if (this.delimiter.length > 0) w.member("delimiter", this.delimiter);
       if (this.page.length > 0) w.member("page", this.page);
       w.endObject();
-      const frame = exchange(hostList, w);
+      const frame = exchange(blob_list, w);
       const error = frame.error;
       this.last = true;
       this.at = 0;
@@ -274,7 +243,7 @@ export class Reader {
       w.member("reader", this.number);
       w.member("max", max);
       w.endObject();
-      const frame = exchange(hostRead, w);
+      const frame = exchange(blob_read, w);
       const error = frame.error;
       if (error) return fail<Uint8Array>(error);
       if (frame.value.head.get("end").asBool()) {
@@ -290,7 +259,7 @@ export class Reader {
   close(): Error | null {
     if (this.ended) return null;
     this.ended = true;
-    return exchange(hostClose, handle("reader", this.number)).error;
+    return exchange(blob_close, handle("reader", this.number)).error;
   }
 }
 
@@ -304,7 +273,7 @@ export class Writer {
   /** Writes what comes next. Each call goes to the host: many small pieces are better put together first. Null if that went well. */
   write(data: Uint8Array): Error | null {
     for (let at = 0; at < data.length; at += PIECE) {
-      const error = exchange(hostWrite, handle("writer", this.number), data.subarray(at, min(at + PIECE, data.length))).error;
+      const error = exchange(blob_write, handle("writer", this.number), data.subarray(at, min(at + PIECE, data.length))).error;
       if (error) return error;
     }
     return null;
@@ -315,7 +284,7 @@ export class Writer {
 
   /** Makes the object be there, as a whole. Null if that went well. */
   commit(): Error | null {
-    const error = exchange(hostCommit, handle("writer", this.number)).error;
+    const error = exchange(blob_commit, handle("writer", this.number)).error;
     if (!error) this.ended = true;
     return error;
   }
@@ -324,6 +293,6 @@ export class Writer {
   abort(): Error | null {
     if (this.ended) return null;
     this.ended = true;
-    return exchange(hostClose, handle("writer", this.number)).error;
+    return exchange(blob_close, handle("writer", this.number)).error;
   }
 }

@@ -1,7 +1,8 @@
 // What AssemblyScript expects of its environment, without an environment: asconfig.json points the compiler here, so that a
 // module imports nothing from "env", which no operator would grant.
 
-import { clock_time_get, fd_write, log_write, random_get } from "./host";
+import { LEVEL_DEBUG, LEVEL_ERROR, LEVEL_INFO, LEVEL_WARNING } from "./abi";
+import { clock_time_get, fd_write, log_write, random_get } from "./imports";
 
 // A line is put together here. An abort must not allocate: it may be for want of memory.
 const LINE: usize = memory.data(1024, 8);
@@ -50,13 +51,13 @@ export function now(): i64 {
 
 /** JavaScript's `console`: one log record for each call. The namespace `log` can do more. */
 export namespace console {
-  export function debug(message: string = ""): void { record(-4, message); }
-  export function log(message: string = ""): void { record(0, message); }
-  export function info(message: string = ""): void { record(0, message); }
-  export function warn(message: string = ""): void { record(4, message); }
-  export function error(message: string = ""): void { record(8, message); }
+  export function debug(message: string = ""): void { record(LEVEL_DEBUG, message); }
+  export function log(message: string = ""): void { record(LEVEL_INFO, message); }
+  export function info(message: string = ""): void { record(LEVEL_INFO, message); }
+  export function warn(message: string = ""): void { record(LEVEL_WARNING, message); }
+  export function error(message: string = ""): void { record(LEVEL_ERROR, message); }
   export function assert<T>(condition: T, message: string = ""): void {
-    if (!condition) record(8, "Assertion failed: " + message);
+    if (!condition) record(LEVEL_ERROR, "Assertion failed: " + message);
   }
 }
 

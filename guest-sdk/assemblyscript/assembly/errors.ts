@@ -1,7 +1,5 @@
+import { CATEGORY_BENIGN, MAX_CAUSE_DEPTH } from "./abi";
 import { Writer } from "./json/writer";
-
-// Beyond this depth the host cuts causes off.
-const MAX_CAUSES = 16;
 
 /** An error that has details for the workflow. */
 export class DetailedError extends Error {
@@ -73,14 +71,14 @@ export class ApplicationFailure extends DetailedError {
   __write(w: Writer, depth: i32, short: bool): void {
     if (this.nonRetryable) w.member("non_retryable", true);
     if (this.delay > 0) w.member("next_retry_delay_ms", this.delay);
-    if (this.benign) w.member("category", "benign");
+    if (this.benign) w.member("category", CATEGORY_BENIGN);
     if (short) return;
     if (this.__details.length > 0) {
       w.key("details");
       writeDetails(w, this.__details);
     }
     const cause = this.cause;
-    if (cause && depth < MAX_CAUSES) {
+    if (cause && depth < MAX_CAUSE_DEPTH) {
       w.key("cause");
       writeFailure(w, cause, depth + 1, false);
     }

@@ -1,26 +1,16 @@
+import { Flag } from "./abi";
 import { invalidInput } from "./arguments";
 import { now } from "./env";
 import { CancelledFailure } from "./errors";
 import * as host from "./host";
+import * as imports from "./imports";
 import { encode, Payload } from "./payload";
 import { fail, Result } from "./result";
 
-/** What the activity has been asked for, as bits of `status()`. They stay set. */
-export enum Flag {
-  /** Somebody asked Temporal to cancel the activity. */
-  CancelRequested = 1,
-  /** The worker is shutting down. The attempt may go on for the operator's graceful timeout. */
-  WorkerStopping = 2,
-  /** An operator paused the activity. */
-  Paused = 4,
-  /** An operator reset the activity: its next attempt begins anew. */
-  Reset = 8,
-  /** Temporal does not wait for this attempt any more. Its result will be dropped. */
-  Gone = 16,
-}
+export { Flag };
 
 /** The flags that are set, see `Flag`. It is cheap enough for a loop. */
-export function status(): i32 { return host.status(); }
+export function status(): i32 { return imports.status(); }
 
 /**
  * Null as long as the activity can go on, and otherwise the error to return:
@@ -33,7 +23,7 @@ export function status(): i32 { return host.status(); }
  * the graceful timeout of a stopping worker looks at `status()` and ignores `Flag.WorkerStopping`.
  */
 export function stopRequested(): CancelledFailure | null {
-  return stopOf(host.status());
+  return stopOf(imports.status());
 }
 
 function stopOf(flags: i32): CancelledFailure | null {
@@ -50,13 +40,13 @@ function stopOf(flags: i32): CancelledFailure | null {
  * is convenient. From the first call on, `Info.heartbeatTimeoutMs` is the activity's to keep; before that, the host heartbeats for it.
  */
 export function heartbeat(): i32 {
-  return <i32>host.heartbeat();
+  return <i32>imports.heartbeat();
 }
 
 /** As `heartbeat`, with how far the activity has come. The next attempt gets it from `lastHeartbeat`. */
 export function heartbeatWith<T>(detail: T): i32 {
   addHeartbeatDetail<T>(detail);
-  return <i32>host.heartbeat();
+  return <i32>imports.heartbeat();
 }
 
 /** Adds a detail to the next heartbeat, for heartbeats of several. It aborts if it is too long (2 MiB in all, by default). */
@@ -66,12 +56,12 @@ export function addHeartbeatDetail<T>(detail: T): void {
   if (error) throw new Error("the heartbeat's detail " + error.message);
   const payload = result.value;
   const encoding = String.UTF8.encode(payload.encoding);
-  const n = host.heartbeat_detail(payload.data.dataStart, payload.data.length, changetype<usize>(encoding), encoding.byteLength);
+  const n = imports.heartbeat_detail(payload.data.dataStart, payload.data.length, changetype<usize>(encoding), encoding.byteLength);
   if (n < 0) throw new Error("the heartbeat's detail was refused: " + host.lastError());
 }
 
 /** The number of details that the last heartbeat of the attempt before this one had; 0 in a first attempt. */
-export function lastHeartbeatCount(): i32 { return host.detail_count(); }
+export function lastHeartbeatCount(): i32 { return imports.detail_count(); }
 
 /**
  * A detail of the last heartbeat of the attempt before this one, to go on where it stopped:
@@ -87,7 +77,7 @@ export function lastHeartbeatCount(): i32 { return host.detail_count(); }
  * `InvalidInput`, not retryable. `lastHeartbeat<i32>().or(0)` begins anew then, as if nothing had been done. `Payload` is a detail of any encoding.
  */
 export function lastHeartbeat<T>(index: i32 = 0): Result<T> {
-  if (<u32>index >= <u32>host.detail_count()) return fail<T>(new Error("there is no detail " + index.toString() + " of a last heartbeat"));
+  if (<u32>index >= <u32>imports.detail_count()) return fail<T>(new Error("there is no detail " + index.toString() + " of a last heartbeat"));
   const result = new Payload(
     host.readAll(host.Source.Detail, index, 1024),
     host.readText(host.Source.DetailEncoding, index, 64),
@@ -113,6 +103,6 @@ export function sleep(milliseconds: i64): CancelledFailure | null {
     memory.fill(POLL, 0, 48);
     store<u32>(POLL, 1, 16); // the monotonic clock
     store<i64>(POLL, min<i64>(left, 50) * 1_000_000, 24);
-    host.poll_oneoff(POLL, POLL + 48, 1, POLL + 80);
+    imports.poll_oneoff(POLL, POLL + 48, 1, POLL + 80);
   }
 }

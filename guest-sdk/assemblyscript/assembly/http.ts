@@ -1,14 +1,11 @@
 // HTTP requests, to the origins that the operator allows: wasmworker:http/v1.
 
 import { exchange } from "./frame";
+import { http_send } from "./imports";
 import { Reader } from "./json/reader";
 import { Value } from "./json/value";
 import { Writer } from "./json/writer";
 import { fail, ok, Result } from "./result";
-
-// @ts-ignore: decorator
-@external("wasmworker:http/v1", "send")
-declare function hostSend(ptr: usize, len: i32): i64;
 
 /**
  * A request.
@@ -70,7 +67,7 @@ export class Request {
     w.member("headers", this.headers);
     if (this.timeout > 0) w.member("timeout_ms", this.timeout);
     w.endObject();
-    const frame = exchange(hostSend, w, this.body);
+    const frame = exchange(http_send, w, this.body);
     const error = frame.error;
     return error ? fail<Response>(error) : ok(new Response(frame.value.head, frame.value.body));
   }

@@ -1,4 +1,4 @@
-import * as host from "./host";
+import * as imports from "./imports";
 import { Writer } from "./json/writer";
 
 /**
@@ -41,10 +41,10 @@ export namespace log {
   export function write(level: i32, message: string, attributes: Attributes | null = null): void {
     const text = String.UTF8.encode(message);
     if (attributes === null) {
-      host.log_write(level, changetype<usize>(text), text.byteLength, 0, 0);
+      imports.log_write(level, changetype<usize>(text), text.byteLength, 0, 0);
       return;
     }
     const json = String.UTF8.encode(attributes.__json_text());
-    host.log_write(level, changetype<usize>(text), text.byteLength, changetype<usize>(json), json.byteLength);
+    imports.log_write(level, changetype<usize>(text), text.byteLength, changetype<usize>(json), json.byteLength);
   }
 }

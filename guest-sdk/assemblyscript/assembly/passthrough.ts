@@ -1,13 +1,11 @@
+import { Errno } from "./abi";
 import * as host from "./host";
+import * as imports from "./imports";
 import { Reader } from "./json/reader";
 import { Writer } from "./json/writer";
 import { fail, ok, Result } from "./result";
 
-/** Why a host module did not answer: the numbers of WASI preview 1 that host modules use. */
-export enum Errno {
-  E2BIG = 1, EACCES = 2, EAGAIN = 6, EBADF = 8, EBUSY = 10, ECANCELED = 11, EEXIST = 20, EINTR = 27, EINVAL = 28, EIO = 29, EMFILE = 33,
-  EMSGSIZE = 35, ENOENT = 44, ENOSYS = 52, ENOTSUP = 58, EPERM = 63, ETIMEDOUT = 73, ENOTCAPABLE = 76,
-}
+export { Errno };
 
 /** The error of a host module. Its message is a sentence from the host, and may be empty. */
 export class HostError extends Error {
@@ -41,15 +39,15 @@ export function call(fn: HostFunction, request: Uint8Array): Result<Uint8Array> 
   const response = new Uint8Array(size);
   if (handle == 0) return ok(response);
   for (let at = 0; at < size;) {
-    const n = host.read(handle, at, response.dataStart + at, size - at);
+    const n = imports.read(handle, at, response.dataStart + at, size - at);
     if (n <= 0) {
       const error: Result<Uint8Array> = n < 0 ? refused(n) : fail<Uint8Array>(new HostError(Errno.EIO, "the response ends too early"));
-      host.close(handle);
+      imports.close(handle);
       return error;
     }
     at += <i32>n;
   }
-  host.close(handle);
+  imports.close(handle);
   return ok(response);
 }
 

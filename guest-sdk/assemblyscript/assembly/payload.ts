@@ -1,3 +1,4 @@
+import { ENCODING_BINARY, ENCODING_JSON, ENCODING_NULL, ENCODING_PROTO_JSON } from "./abi";
 import { Reader } from "./json/reader";
 import { Kind, Value } from "./json/value";
 import { Writer } from "./json/writer";
@@ -12,7 +13,7 @@ export class Payload {
     /** The bytes. */
     public data: Uint8Array,
     /** As in Temporal's payload metadata: `json/plain`, `binary/plain`, `binary/null`, or any other. Empty for none. */
-    public encoding: string = "binary/plain",
+    public encoding: string = ENCODING_BINARY,
     /**
      * For results: all metadata as a JSON object, such as `{"encoding": "json/protobuf", "messageType": "acme.Order"}`, in place of
      * `encoding`. Empty for the encoding alone. For arguments see `argumentMetadata`.
@@ -32,7 +33,7 @@ export class Payload {
     const encoding = this.encoding;
     if (isReference<T>()) {
       if (isNullable<T>()) {
-        if (encoding == "binary/null") return ok<T>(changetype<T>(nothing));
+        if (encoding == ENCODING_NULL) return ok<T>(changetype<T>(nothing));
         // null within JSON is for the reader, which has to know that T may be null
         if (!(changetype<NonNullable<T>>(nothing) instanceof Payload) && !(changetype<NonNullable<T>>(nothing) instanceof Uint8Array)) {
           return this.decodeJson<T>();
@@ -42,7 +43,7 @@ export class Payload {
       } else if (changetype<T>(nothing) instanceof Payload) {
         return ok<T>(changetype<T>(this));
       } else if (changetype<T>(nothing) instanceof Uint8Array) {
-        if (encoding == "binary/plain") return ok<T>(changetype<T>(this.data));
+        if (encoding == ENCODING_BINARY) return ok<T>(changetype<T>(this.data));
         return fail<T>(new Error((encoding.length > 0 ? "has the encoding " + encoding : "has no encoding") + ", not binary/plain"));
       } else {
         return this.decodeJson<T>();
@@ -53,14 +54,14 @@ export class Payload {
   }
 
   private decodeJson<T>(): Result<T> {
-    if (this.encoding == "binary/null") {
+    if (this.encoding == ENCODING_NULL) {
       if (isReference<T>()) {
         if (changetype<T>(changetype<usize>(0)) instanceof Value) return ok<T>(changetype<T>(new Value(Kind.Null)));
       }
       return fail<T>(new Error("is null"));
     }
     const encoding = this.encoding;
-    if (encoding != "json/plain" && encoding != "json/protobuf" && encoding.length > 0) {
+    if (encoding != ENCODING_JSON && encoding != ENCODING_PROTO_JSON && encoding.length > 0) {
       return fail<T>(new Error("has the encoding " + encoding + ", not json/plain"));
     }
     const reader = new Reader(this.data);
@@ -73,12 +74,12 @@ export class Payload {
 export function encode<T>(value: T): Result<Payload> {
   if (isReference<T>()) {
     if (isNullable<T>()) {
-      if (changetype<usize>(value) == 0) return ok(new Payload(new Uint8Array(0), "binary/null"));
+      if (changetype<usize>(value) == 0) return ok(new Payload(new Uint8Array(0), ENCODING_NULL));
       return encode<NonNullable<T>>(changetype<NonNullable<T>>(value));
     } else if (value instanceof Payload) {
       return ok(changetype<Payload>(value));
     } else if (value instanceof Uint8Array) {
-      return ok(new Payload(changetype<Uint8Array>(value), "binary/plain"));
+      return ok(new Payload(changetype<Uint8Array>(value), ENCODING_BINARY));
     } else {
       return encodeJson<T>(value);
     }
@@ -91,5 +92,5 @@ function encodeJson<T>(value: T): Result<Payload> {
   const w = new Writer();
   w.write<T>(value);
   if (w.problem.length > 0) return fail<Payload>(new Error(w.problem));
-  return ok(new Payload(w.bytes, "json/plain"));
+  return ok(new Payload(w.bytes, ENCODING_JSON));
 }

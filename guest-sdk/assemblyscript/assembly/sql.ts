@@ -1,33 +1,12 @@
 // SQL, on the connections that the operator has defined: wasmworker:sql/v1.
 
 import { exchange, Frame, handle } from "./frame";
+import { sql_query, sql_fetch, sql_exec, sql_begin, sql_commit, sql_rollback, sql_close } from "./imports";
 import { Reader } from "./json/reader";
 import { Kind, Value } from "./json/value";
 import { Writer } from "./json/writer";
 import { HostFunction } from "./passthrough";
 import { fail, ok, Result } from "./result";
-
-// @ts-ignore: decorator
-@external("wasmworker:sql/v1", "query")
-declare function hostQuery(ptr: usize, len: i32): i64;
-// @ts-ignore: decorator
-@external("wasmworker:sql/v1", "fetch")
-declare function hostFetch(ptr: usize, len: i32): i64;
-// @ts-ignore: decorator
-@external("wasmworker:sql/v1", "exec")
-declare function hostExec(ptr: usize, len: i32): i64;
-// @ts-ignore: decorator
-@external("wasmworker:sql/v1", "begin")
-declare function hostBegin(ptr: usize, len: i32): i64;
-// @ts-ignore: decorator
-@external("wasmworker:sql/v1", "commit")
-declare function hostCommit(ptr: usize, len: i32): i64;
-// @ts-ignore: decorator
-@external("wasmworker:sql/v1", "rollback")
-declare function hostRollback(ptr: usize, len: i32): i64;
-// @ts-ignore: decorator
-@external("wasmworker:sql/v1", "close")
-declare function hostClose(ptr: usize, len: i32): i64;
 
 /**
  * The parameters of a statement, in their order. They can be used for any number of statements.
@@ -113,14 +92,14 @@ export class Runner {
    * The host hands over `batch` rows at a time (1000 if it is 0), and fewer once they have 1 MiB: more take more of the module's memory, fewer more calls.
    */
   query(sql: string, args: Args | null = null, batch: i32 = 0): Result<Rows> {
-    const frame = this.run(hostQuery, sql, args, batch);
+    const frame = this.run(sql_query, sql, args, batch);
     const error = frame.error;
     return error ? fail<Rows>(error) : ok(new Rows(frame.value, batch));
   }
 
   /** Runs a statement that returns none. The value is how many rows it affected. */
   exec(sql: string, args: Args | null = null): Result<i64> {
-    const frame = this.run(hostExec, sql, args, 0);
+    const frame = this.run(sql_exec, sql, args, 0);
     const error = frame.error;
     return error ? fail<i64>(error) : ok<i64>(frame.value.head.get("rows_affected").asInteger());
   }
@@ -159,7 +138,7 @@ export class Connection extends Runner {
     if (readOnly) w.member("read_only", true);
     if (isolation.length > 0) w.member("isolation", isolation);
     w.endObject();
-    const frame = exchange(hostBegin, w);
+    const frame = exchange(sql_begin, w);
     const error = frame.error;
     return error ? fail<Transaction>(error) : ok(new Transaction(frame.value.head.get("transaction").asInteger()));
   }
@@ -171,10 +150,10 @@ export class Transaction extends Runner {
   constructor(private number: i64) { super("", number); }
 
   /** Ends the transaction and keeps what it did. Null if that went well. */
-  commit(): Error | null { return exchange(hostCommit, handle("transaction", this.number)).error; }
+  commit(): Error | null { return exchange(sql_commit, handle("transaction", this.number)).error; }
 
   /** Ends the transaction and undoes what it did. Null if that went well. */
-  rollback(): Error | null { return exchange(hostRollback, handle("transaction", this.number)).error; }
+  rollback(): Error | null { return exchange(sql_rollback, handle("transaction", this.number)).error; }
 }
 
 /** A column of rows. */
@@ -227,7 +206,7 @@ export class Rows {
       w.member("cursor", this.cursor);
       if (this.batch != 0) w.member("max_rows", this.batch);
       w.endObject();
-      const frame = exchange(hostFetch, w);
+      const frame = exchange(sql_fetch, w);
       const error = frame.error;
       if (error) {
         this.close(); // which may be done already: the reason is more than that
@@ -286,6 +265,6 @@ export class Rows {
     this.cursor = 0;
     this.rows = new Value(Kind.Array);
     this.at = -1;
-    return cursor == 0 ? null : exchange(hostClose, handle("cursor", cursor)).error;
+    return cursor == 0 ? null : exchange(sql_close, handle("cursor", cursor)).error;
   }
 }

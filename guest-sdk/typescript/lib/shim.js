@@ -4,7 +4,9 @@
 // It uses QuickJS's own C functions (JS_*), which take values as i64, so that
 // nothing has to be allocated for crossing the border.
 
+import { Errno } from "../src/internal/abi.js";
 import { NATIVES } from "../src/internal/natives.js";
+import { ACTIVITY, LOG, PASSTHROUGH_TYPE, WASI } from "./imports.js";
 
 // Where the engine's function table ends. link.js makes it one element longer, for $native.
 export const TABLE_SIZE = 532;
@@ -18,38 +20,6 @@ const SCRATCH = 4096;
 // QuickJS refuses to nest calls deeper than this many bytes of its stack of 1 MiB. The other half is for
 // its own C functions, which do not check in every frame.
 const MAX_STACK = 512 * 1024;
-
-const ACTIVITY = "wasmworker:activity/v1";
-
-/** name -> type of the host functions that the natives use. */
-const HOST = {
-  arg_count: "(result i32)",
-  arg_read: "(param i32 i32 i32) (result i64)",
-  arg_encoding: "(param i32 i32 i32) (result i64)",
-  arg_metadata: "(param i32 i32 i32) (result i64)",
-  output_write: "(param i32 i32) (result i64)",
-  output_encoding: "(param i32 i32) (result i64)",
-  output_metadata: "(param i32 i32) (result i64)",
-  fail: "(param i32 i32) (result i64)",
-  info: "(param i32 i32) (result i64)",
-  status: "(result i32)",
-  heartbeat_detail: "(param i32 i32 i32 i32) (result i64)",
-  heartbeat: "(result i64)",
-  detail_count: "(result i32)",
-  detail_read: "(param i32 i32 i32) (result i64)",
-  detail_encoding: "(param i32 i32 i32) (result i64)",
-  last_error: "(param i32 i32) (result i64)",
-  read: "(param i32 i32 i32 i32) (result i64)",
-  close: "(param i32) (result i64)",
-};
-
-const WASI = {
-  random_get: "(param i32 i32) (result i32)",
-  fd_write: "(param i32 i32 i32 i32) (result i32)",
-  poll_oneoff: "(param i32 i32 i32 i32) (result i32)",
-  environ_sizes_get: "(param i32 i32) (result i32)",
-  environ_get: "(param i32 i32) (result i32)",
-};
 
 const ENGINE = {
   _initialize: "",
@@ -123,10 +93,10 @@ export function shim({ activities, passthrough, bytecode }) {
   return `(module
   ;; wasm-merge resolves the engine's imports from "env" with this module's exports, and this module's from "engine" with the engine's.
   ${imports("engine", ENGINE)}
-  ${imports(ACTIVITY, HOST)}
-  (import "wasmworker:log/v1" "write" (func $log_write (param i32 i32 i32 i32 i32) (result i64)))
-  ${imports("wasi_snapshot_preview1", WASI)}
-  ${passthrough.map(({ module, name }, i) => `(import ${quote(module)} ${quote(name)} (func $passthrough${i} (param i32 i32) (result i64)))`).join("\n  ")}
+  ${imports(ACTIVITY.module, ACTIVITY.functions)}
+  (import "${LOG.module}" "write" (func $log_write ${LOG.functions.write}))
+  ${imports(WASI.module, WASI.functions)}
+  ${passthrough.map(({ module, name }, i) => `(import ${quote(module)} ${quote(name)} (func $passthrough${i} ${PASSTHROUGH_TYPE}))`).join("\n  ")}
   (import "engine" "memory" (memory 18))
   (import "engine" "__indirect_function_table" (table ${TABLE_SIZE + 1} funcref))
   (elem (i32.const ${TABLE_SIZE}) $native)
@@ -285,7 +255,7 @@ export function shim({ activities, passthrough, bytecode }) {
     (call $JS_NewStringLen (global.get $ctx) (local.get $ptr) (local.get $len)))
 
   (func $fetch (param $n i32) (param $i i32) (param $dst i32) (param $cap i32) (result i64)
-    ${Object.entries(reading).map(([name, f]) => when(name, `(return (call $${f} ${HOST[f].startsWith("(param i32 i32 i32)") ? "(local.get $i) " : ""}(local.get $dst) (local.get $cap)))`)).join("\n    ")}
+    ${Object.entries(reading).map(([name, f]) => when(name, `(return (call $${f} ${ACTIVITY.functions[f].startsWith("(param i32 i32 i32)") ? "(local.get $i) " : ""}(local.get $dst) (local.get $cap)))`)).join("\n    ")}
     (unreachable))
 
   ;; Reads a value of any size. A negative result is the errno, as a number.
@@ -321,7 +291,7 @@ export function shim({ activities, passthrough, bytecode }) {
       (br $more)))
     (drop (call $close (local.get $handle)))
     (if (i32.lt_u (local.get $at) (local.get $len))
-      (then (local.set $v (i64.extend_i32_u (i32.const -29)))) ;; EIO: it was cut short
+      (then (local.set $v (i64.extend_i32_u (i32.const ${-Errno.EIO})))) ;; EIO: it was cut short
       (else (local.set $v (call $JS_NewUint8ArrayCopy (global.get $ctx) (local.get $p) (local.get $len)))))
     (call $free (local.get $p))
     (local.get $v))

@@ -1,7 +1,7 @@
 // See config.d.ts.
 
 import { get as getFromHost } from "wasmworker:config/v1";
-import { Errno } from "./internal/host.js";
+import { Errno } from "./internal/abi.js";
 
 export function get(name) {
   try {

@@ -1,5 +1,7 @@
 // See index.d.ts for what these mean to a user.
 
+import { TYPE_INVALID_INPUT, TYPE_INVALID_OUTPUT, TYPE_OUTPUT_TOO_LARGE } from "./internal/abi.js";
+
 // What both have: a cause that is there only if it was given.
 class TemporalFailure extends Error {
   constructor(message, cause) {
@@ -55,9 +57,9 @@ export class CancelledFailure extends TemporalFailure {
 
 /** The types of failures that the SDK makes itself. None of them is retried. */
 export const failure = {
-  invalidInput: (message) => ApplicationFailure.nonRetryable(message, "InvalidInput"),
-  invalidOutput: (message) => ApplicationFailure.nonRetryable(message, "InvalidOutput"),
-  outputTooLarge: (message) => ApplicationFailure.nonRetryable(message, "OutputTooLarge"),
+  invalidInput: (message) => ApplicationFailure.nonRetryable(message, TYPE_INVALID_INPUT),
+  invalidOutput: (message) => ApplicationFailure.nonRetryable(message, TYPE_INVALID_OUTPUT),
+  outputTooLarge: (message) => ApplicationFailure.nonRetryable(message, TYPE_OUTPUT_TOO_LARGE),
 };
 
 /** "2 seconds", "1.5h" or milliseconds -> milliseconds. */

@@ -251,7 +251,4 @@ export declare class PassthroughError extends Error {
   constructor(errno: number, message: string);
 }
 
-/** The numbers that host modules use: those of WASI preview 1. */
-export declare const Errno: Readonly<Record<
-  "E2BIG" | "EACCES" | "EAGAIN" | "EBADF" | "EBUSY" | "ECANCELED" | "EEXIST" | "EINTR" | "EINVAL" | "EIO" | "EMFILE" | "EMSGSIZE" | "ENOENT"
-  | "ENOSYS" | "ENOTSUP" | "EPERM" | "ETIMEDOUT" | "ENOTCAPABLE", number>>;
+export { Errno } from "./errno.js";

@@ -6,7 +6,7 @@ import { host } from "./internal/host.js";
 export { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from "./errors.js";
 export { RawPayload } from "./payload.js";
 export { PassthroughError, callJSON } from "./passthrough.js";
-export { Errno } from "./internal/host.js";
+export { Errno } from "./internal/abi.js";
 export { logger as log } from "./internal/log.js";
 
 export const Context = Object.freeze({ current });

@@ -1,4 +1,5 @@
-import { Errno, host } from "./internal/host.js";
+import { Errno } from "./internal/abi.js";
+import { host } from "./internal/host.js";
 
 const names = Object.fromEntries(Object.entries(Errno).map(([name, number]) => [number, name]));
 

@@ -1,10 +1,11 @@
 import { failure } from "./errors.js";
+import { ENCODING_BINARY, ENCODING_JSON, ENCODING_NULL, ENCODING_PROTO_JSON } from "./internal/abi.js";
 import { host } from "./internal/host.js";
 
 export class RawPayload {
   constructor(data, encoding, metadata) {
     this.data = typeof data === "string" ? new TextEncoder().encode(data) : data;
-    this.encoding = encoding ?? "binary/plain";
+    this.encoding = encoding ?? ENCODING_BINARY;
     this.metadata = { ...metadata, encoding: this.encoding };
     if (this.encoding === "") delete this.metadata.encoding;
   }
@@ -34,8 +35,8 @@ export function decode(source, i, what) {
   const { encoding, text, bytes } = sources[source];
   const e = encoding(i);
   switch (e) {
-    case "json/plain":
-    case "json/protobuf":
+    case ENCODING_JSON:
+    case ENCODING_PROTO_JSON:
     case "": {
       const t = text(i);
       try {
@@ -44,9 +45,9 @@ export function decode(source, i, what) {
         throw failure.invalidInput(`${what} is not valid JSON: ${cause.message}`);
       }
     }
-    case "binary/null":
+    case ENCODING_NULL:
       return undefined;
-    case "binary/plain":
+    case ENCODING_BINARY:
       return bytes(i);
     default:
       throw failure.invalidInput(`${what} has the encoding ${JSON.stringify(e)}, which ${source === "argument" ? "needs a parameter of type RawPayload" : "cannot be decoded"}`);
@@ -69,7 +70,7 @@ export function encode(value, what) {
     const more = value.encoding === "" || Object.keys(value.metadata).length > 1;
     return { data: value.data, encoding: value.encoding, metadata: more ? metadataJSON(value.metadata) : undefined };
   }
-  if (value instanceof Uint8Array) return { data: value, encoding: "binary/plain" };
+  if (value instanceof Uint8Array) return { data: value, encoding: ENCODING_BINARY };
   let data;
   try {
     data = JSON.stringify(value);
@@ -77,5 +78,5 @@ export function encode(value, what) {
     throw failure.invalidOutput(`${what} cannot be encoded as JSON: ${cause.message}`);
   }
   if (data === undefined) throw failure.invalidOutput(`${what} cannot be encoded as JSON: it is a ${typeof value}`);
-  return { data, encoding: "json/plain" };
+  return { data, encoding: ENCODING_JSON };
 }

@@ -2,7 +2,8 @@
 
 import { EventEmitter } from "node:events";
 import { setTask } from "./internal/current.js";
-import { CANCEL_REQUESTED, Errno, GONE, PAUSED, RESET, WORKER_STOPPING, setHost } from "./internal/host.js";
+import { CANCEL_REQUESTED, Errno, GONE, PAUSED, RESET, WORKER_STOPPING } from "./internal/abi.js";
+import { setHost } from "./internal/host.js";
 import { Task } from "./internal/task.js";
 import { encode } from "./payload.js";
 import { PassthroughError } from "./passthrough.js";

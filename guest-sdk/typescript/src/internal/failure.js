@@ -1,9 +1,8 @@
 // How an error becomes a failure of the guest contract.
 
+import { CATEGORY_BENIGN, MAX_CAUSE_DEPTH } from "./abi.js";
 import { ApplicationFailure, CancelledFailure, milliseconds } from "../errors.js";
 import { mapStack } from "./stack.js";
-
-const MAX_CAUSES = 16; // the host cuts off deeper ones
 
 // What the messages of a failure may say of errors that its chain of causes has no place for.
 const MAX_LISTED = 10; // errors in one message
@@ -28,10 +27,10 @@ function describe(error, beside, depth, room) {
   if (application) {
     if (error.nonRetryable) f.non_retryable = true;
     if (error.nextRetryDelay !== undefined) f.next_retry_delay_ms = milliseconds(error.nextRetryDelay);
-    if (error.category === "BENIGN") f.category = "benign";
+    if (error.category === "BENIGN") f.category = CATEGORY_BENIGN;
   }
   if ((application || error instanceof CancelledFailure) && error.details?.length) f.details = error.details.map(jsonOf);
-  if (isSomething(cause) && depth < MAX_CAUSES) f.cause = describe(cause, [], depth + 1, room);
+  if (isSomething(cause) && depth < MAX_CAUSE_DEPTH) f.cause = describe(cause, [], depth + 1, room);
   return f;
 }
 

@@ -16,19 +16,6 @@
 
 import { NATIVES } from "./natives.js";
 
-/** Error numbers of WASI preview 1, as the guest contract lists them. */
-export const Errno = Object.freeze({
-  E2BIG: 1, EACCES: 2, EAGAIN: 6, EBADF: 8, EBUSY: 10, ECANCELED: 11, EEXIST: 20, EINTR: 27, EINVAL: 28, EIO: 29,
-  EMFILE: 33, EMSGSIZE: 35, ENOENT: 44, ENOSYS: 52, ENOTSUP: 58, EPERM: 63, ETIMEDOUT: 73, ENOTCAPABLE: 76,
-});
-
-/** Flags of status() and heartbeat(). */
-export const CANCEL_REQUESTED = 1;
-export const WORKER_STOPPING = 2;
-export const PAUSED = 4;
-export const RESET = 8;
-export const GONE = 16;
-
 function native(functions) {
   const host = {};
   NATIVES.forEach((name, i) => { host[name] = functions[i]; });

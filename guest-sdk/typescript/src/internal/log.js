@@ -1,11 +1,8 @@
+import { LEVEL_DEBUG as DEBUG, LEVEL_ERROR as ERROR, LEVEL_INFO as INFO, LEVEL_WARNING as WARN } from "./abi.js";
 import { host } from "./host.js";
 import { mapStack } from "./stack.js";
 
-// Levels of Go's slog.
-export const DEBUG = -4;
-export const INFO = 0;
-export const WARN = 4;
-export const ERROR = 8;
+export { DEBUG, ERROR, INFO, WARN };
 
 // Errors and big integers are not JSON, but are what people log.
 function plain(_, value) {

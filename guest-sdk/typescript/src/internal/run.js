@@ -5,12 +5,10 @@ import { CancelledFailure, failure } from "../errors.js";
 import { decode, encode, readRaw } from "../payload.js";
 import { check } from "./check.js";
 import { failureOf } from "./failure.js";
-import { CANCEL_REQUESTED, Errno, GONE, PAUSED, RESET, WORKER_STOPPING, host } from "./host.js";
-
-// Statuses of the guest contract.
-export const COMPLETED = 0;
-export const FAILED = 1;
-export const CANCELLED = 2;
+import {
+  CANCELLED, COMPLETED, ENCODING_JSON, ENCODING_NULL, Errno, FAILED, FLAGS_END, TYPE_WORKER_SHUTDOWN, WORKER_STOPPING,
+} from "./abi.js";
+import { host } from "./host.js";
 
 /**
  * Decodes the arguments for an activity.
@@ -49,7 +47,7 @@ function push({ data, encoding, metadata }) {
   let r = data.length === 0 ? 0 : host.outputWrite(data);
   if (r >= 0) {
     if (metadata !== undefined) r = host.outputMetadata(metadata);
-    else if (encoding !== "json/plain" || data.length === 0) r = host.outputEncoding(encoding);
+    else if (encoding !== ENCODING_JSON || data.length === 0) r = host.outputEncoding(encoding);
   }
   if (r >= 0) return;
   const message = host.lastError();
@@ -71,16 +69,16 @@ export function complete(value) {
 export function fail(error, others) {
   if (error instanceof CancelledFailure) {
     const flags = host.status();
-    if (flags & (CANCEL_REQUESTED | PAUSED | RESET | GONE) || !(flags & WORKER_STOPPING)) {
+    if (flags & FLAGS_END || !(flags & WORKER_STOPPING)) {
       try {
-        if (error.details.length > 0) push(encode(error.details.length === 1 ? error.details[0] : error.details, "the details") ?? { data: "", encoding: "binary/null" });
+        if (error.details.length > 0) push(encode(error.details.length === 1 ? error.details[0] : error.details, "the details") ?? { data: "", encoding: ENCODING_NULL });
       } catch (e) {
         return fail(e);
       }
       return CANCELLED; // without a request the host makes a failure of it
     }
     const f = failureOf(error, others);
-    return report({ ...f, type: "WorkerShutdown", message: "the worker is shutting down" });
+    return report({ ...f, type: TYPE_WORKER_SHUTDOWN, message: "the worker is shutting down" });
   }
   return report(failureOf(error, others));
 }

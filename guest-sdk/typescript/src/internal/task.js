@@ -3,7 +3,8 @@
 import { CancelledFailure, milliseconds } from "../errors.js";
 import { decode, encode } from "../payload.js";
 import { logger } from "./log.js";
-import { CANCEL_REQUESTED, GONE, PAUSED, RESET, WORKER_STOPPING, host } from "./host.js";
+import { CANCEL_REQUESTED, GONE, PAUSED, RESET, WORKER_STOPPING } from "./abi.js";
+import { host } from "./host.js";
 
 const STOP = CANCEL_REQUESTED | WORKER_STOPPING | PAUSED | RESET | GONE;
 

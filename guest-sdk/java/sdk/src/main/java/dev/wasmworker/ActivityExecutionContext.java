@@ -1,5 +1,6 @@
 package dev.wasmworker;
 
+import dev.wasmworker.internal.Abi;
 import dev.wasmworker.internal.Host;
 import dev.wasmworker.internal.Payloads;
 import dev.wasmworker.json.Json;
@@ -44,7 +45,7 @@ public final class ActivityExecutionContext {
         for (Object detail : details) {
             Payload payload = Payloads.of(detail);
             if (!host.heartbeatDetail(payload.getData(), payload.getEncoding())) {
-                throw ApplicationFailure.newNonRetryableFailure("the heartbeat's details are too large", "OutputTooLarge");
+                throw ApplicationFailure.newNonRetryableFailure("the heartbeat's details are too large", Abi.TYPE_OUTPUT_TOO_LARGE);
             }
         }
         ActivityStatus status = new ActivityStatus(host.heartbeat());

@@ -1,13 +1,9 @@
 package dev.wasmworker;
 
+import dev.wasmworker.internal.Abi;
+
 /** What Temporal and the worker want of a running activity. What is set stays set. */
 public final class ActivityStatus {
-    private static final int CANCEL_REQUESTED = 1;
-    private static final int WORKER_STOPPING = 2;
-    private static final int PAUSED = 4;
-    private static final int RESET = 8;
-    private static final int GONE = 16;
-
     private final int flags;
 
     /** Makes a status of the flags of the guest contract. */
@@ -17,7 +13,7 @@ public final class ActivityStatus {
 
     /** Tells whether somebody asked to cancel the activity. */
     public boolean isCancelRequested() {
-        return (flags & CANCEL_REQUESTED) != 0;
+        return (flags & Abi.CANCEL_REQUESTED) != 0;
     }
 
     /**
@@ -25,27 +21,27 @@ public final class ActivityStatus {
      * the progress and throw, so that another worker goes on.
      */
     public boolean isWorkerStopping() {
-        return (flags & WORKER_STOPPING) != 0;
+        return (flags & Abi.WORKER_STOPPING) != 0;
     }
 
     /** Tells whether an operator paused the activity. */
     public boolean isPaused() {
-        return (flags & PAUSED) != 0;
+        return (flags & Abi.PAUSED) != 0;
     }
 
     /** Tells whether an operator reset the activity; its next attempt begins anew. */
     public boolean isReset() {
-        return (flags & RESET) != 0;
+        return (flags & Abi.RESET) != 0;
     }
 
     /** Tells whether Temporal does not wait for this attempt any more; its result would be dropped. */
     public boolean isGone() {
-        return (flags & GONE) != 0;
+        return (flags & Abi.GONE) != 0;
     }
 
     /** Tells whether the activity has to end: it was cancelled, paused or reset, or it is gone. */
     public boolean isStopRequested() {
-        return (flags & (CANCEL_REQUESTED | PAUSED | RESET | GONE)) != 0;
+        return (flags & Abi.FLAGS_END) != 0;
     }
 
     @Override

@@ -1,10 +1,10 @@
 package dev.wasmworker;
 
+import dev.wasmworker.internal.Abi;
 import dev.wasmworker.internal.Host;
+import dev.wasmworker.internal.Imports;
 import dev.wasmworker.internal.Utf8;
 import java.util.Optional;
-import org.teavm.interop.Address;
-import org.teavm.interop.Import;
 
 /**
  * Settings that the worker's operator gives a module by name: {@code wasmworker:config/v1}.
@@ -20,7 +20,7 @@ public final class Config {
     /** Returns the value of a name; empty if the operator gave this module none. */
     public static Optional<String> get(String name) {
         try {
-            return Optional.of(Utf8.decodeLoosely(Host.get().passthrough("wasmworker:config/v1", "get", Config::get0, Utf8.encode(name))));
+            return Optional.of(Utf8.decodeLoosely(Host.get().passthrough(Abi.MODULE_CONFIG, "get", Imports::configGet, Utf8.encode(name))));
         } catch (PassthroughException e) {
             if (e.getErrno() == Errno.ENOENT) {
                 return Optional.empty();
@@ -28,7 +28,4 @@ public final class Config {
             throw e;
         }
     }
-
-    @Import(module = "wasmworker:config/v1", name = "get")
-    private static native long get0(Address request, int size);
 }

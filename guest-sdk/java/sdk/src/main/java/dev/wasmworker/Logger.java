@@ -1,5 +1,6 @@
 package dev.wasmworker;
 
+import dev.wasmworker.internal.Abi;
 import dev.wasmworker.internal.Host;
 import dev.wasmworker.internal.Utf8;
 import dev.wasmworker.json.JsonException;
@@ -17,10 +18,10 @@ import dev.wasmworker.json.JsonWriter;
  * <p>What is printed to {@code System.out} and {@code System.err} becomes one record a line, too, at level info.
  */
 public final class Logger {
-    private static final int DEBUG = -4;
-    private static final int INFO = 0;
-    private static final int WARN = 4;
-    private static final int ERROR = 8;
+    private static final int DEBUG = Abi.LEVEL_DEBUG;
+    private static final int INFO = Abi.LEVEL_INFO;
+    private static final int WARN = Abi.LEVEL_WARNING;
+    private static final int ERROR = Abi.LEVEL_ERROR;
 
     Logger() {
     }

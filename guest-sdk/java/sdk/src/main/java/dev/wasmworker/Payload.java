@@ -1,5 +1,6 @@
 package dev.wasmworker;
 
+import dev.wasmworker.internal.Abi;
 import dev.wasmworker.internal.Payloads;
 import dev.wasmworker.internal.Utf8;
 import dev.wasmworker.json.Json;
@@ -14,11 +15,11 @@ import java.util.function.Supplier;
  */
 public final class Payload {
     /** The encoding of JSON text. */
-    public static final String JSON_PLAIN = "json/plain";
+    public static final String JSON_PLAIN = Abi.ENCODING_JSON;
     /** The encoding of bytes without further meaning. */
-    public static final String BINARY_PLAIN = "binary/plain";
+    public static final String BINARY_PLAIN = Abi.ENCODING_BINARY;
     /** The encoding of nothing: null. */
-    public static final String BINARY_NULL = "binary/null";
+    public static final String BINARY_NULL = Abi.ENCODING_NULL;
 
     private final byte[] data;
     private final String encoding;

@@ -1,9 +1,9 @@
 package dev.wasmworker;
 
+import dev.wasmworker.internal.Abi;
 import dev.wasmworker.internal.Host;
+import dev.wasmworker.internal.Imports;
 import dev.wasmworker.internal.Utf8;
-import org.teavm.interop.Address;
-import org.teavm.interop.Import;
 
 /**
  * Values of secrets: {@code wasmworker:secret/v1}. Most modules need none: <code>{{secret:NAME}}</code> in the header of a
@@ -20,9 +20,6 @@ public final class Secret {
      *     not; {@link Errno#EIO} if it cannot be read at the moment
      */
     public static String reveal(String name) {
-        return Utf8.decodeLoosely(Host.get().passthrough("wasmworker:secret/v1", "reveal", Secret::reveal0, Utf8.encode(name)));
+        return Utf8.decodeLoosely(Host.get().passthrough(Abi.MODULE_SECRET, "reveal", Imports::secretReveal, Utf8.encode(name)));
     }
-
-    @Import(module = "wasmworker:secret/v1", name = "reveal")
-    private static native long reveal0(Address request, int size);
 }

@@ -1,15 +1,15 @@
 package dev.wasmworker.http;
 
 import dev.wasmworker.Frame;
+import dev.wasmworker.internal.Abi;
 import dev.wasmworker.internal.Host;
+import dev.wasmworker.internal.Imports;
 import dev.wasmworker.internal.Utf8;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.teavm.interop.Address;
-import org.teavm.interop.Import;
 
 /**
  * A request that the worker sends, if the operator's policy allows it.
@@ -103,9 +103,6 @@ public final class HttpRequest {
             head.put("timeout_ms", timeout.toMillis());
         }
         byte[] request = Frame.encode(head, body);
-        return new HttpResponse(Frame.decode(Host.get().passthrough("wasmworker:http/v1", "send", HttpRequest::send0, request)));
+        return new HttpResponse(Frame.decode(Host.get().passthrough(Abi.MODULE_HTTP, "send", Imports::httpSend, request)));
     }
-
-    @Import(module = "wasmworker:http/v1", name = "send")
-    private static native long send0(Address request, int size);
 }

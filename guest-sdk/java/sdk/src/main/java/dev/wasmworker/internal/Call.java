@@ -77,7 +77,7 @@ public final class Call {
         try {
             codec.write(writer, value);
         } catch (JsonException e) {
-            throw ApplicationFailure.newNonRetryableFailure("the result: " + e.getMessage(), "InvalidOutput");
+            throw ApplicationFailure.newNonRetryableFailure("the result: " + e.getMessage(), Abi.TYPE_INVALID_OUTPUT);
         }
         write(Utf8.encode(writer.toString()));
     }
@@ -104,7 +104,7 @@ public final class Call {
     private void write(byte[] data) {
         if (data.length > 0 && !host.outputWrite(data)) {
             throw ApplicationFailure.newNonRetryableFailure(
-                    "the result of " + data.length + " bytes is larger than the worker allows", "OutputTooLarge");
+                    "the result of " + data.length + " bytes is larger than the worker allows", Abi.TYPE_OUTPUT_TOO_LARGE);
         }
     }
 }

@@ -13,11 +13,6 @@ import java.util.List;
 
 /** What generated code calls: runs activities and reports how they end. */
 public final class Guest {
-    private static final int COMPLETED = 0;
-    private static final int FAILED = 1;
-    private static final int CANCELLED = 2;
-    /** The host cuts deeper causes off. */
-    private static final int MAX_CAUSES = 16;
     private static final int MAX_SHORT_MESSAGE = 8192;
     private static final int MAX_SHORT_TYPE = 256;
     // What the messages of a failure may say of suppressed exceptions, of which its chain of causes has none, in characters.
@@ -59,16 +54,16 @@ public final class Guest {
             Call call = new Call(host);
             try {
                 body.run(call);
-                return COMPLETED;
+                return Abi.STATUS_COMPLETED;
             } catch (CanceledFailure e) {
                 if (e.getDetails() != null) {
                     call.result(Payloads.of(e.getDetails()));
                 }
-                return CANCELLED;
+                return Abi.STATUS_CANCELED;
             }
         } catch (Throwable e) {
             fail(host, e);
-            return FAILED;
+            return Abi.STATUS_FAILED;
         } finally {
             host.context = null;
         }
@@ -119,7 +114,7 @@ public final class Guest {
                 writer.name("next_retry_delay_ms").number(failure.getNextRetryDelay().toMillis());
             }
             if (failure.getCategory() == ApplicationErrorCategory.BENIGN) {
-                writer.name("category").string("benign");
+                writer.name("category").string(Abi.CATEGORY_BENIGN);
             }
             if (whole) {
                 details(writer, failure.getDetails());
@@ -137,7 +132,7 @@ public final class Guest {
                 stack(writer, e);
             }
         }
-        if (whole && e.getCause() != null && depth < MAX_CAUSES) {
+        if (whole && e.getCause() != null && depth < Abi.MAX_CAUSE_DEPTH) {
             writer.name("cause");
             write(writer, e.getCause(), depth + 1, room);
         }

@@ -70,7 +70,7 @@ public final class Payloads {
 
     /** The failure for what somebody sent and cannot be used. */
     public static ApplicationFailure invalid(String what, JsonException problem) {
-        return ApplicationFailure.newNonRetryableFailure(what + ": " + problem.getMessage(), "InvalidInput");
+        return ApplicationFailure.newNonRetryableFailure(what + ": " + problem.getMessage(), Abi.TYPE_INVALID_INPUT);
     }
 
     static Map<String, byte[]> metadata(byte[] json) {
