@@ -30,15 +30,13 @@ var (
 
 // A worker in daemon mode: Start returns once it polls.
 func Example() {
-	h, err := host.New(host.Options{
-		PluginOptions: host.PluginOptions{
-			Modules:                 []string{directory()},
-			MaxConcurrentActivities: 8,
-			GracefulShutdownTimeout: 30 * time.Second,
-		},
-		ClientOptions: client.Options{HostPort: address()},
-		TaskQueue:     "example",
-	})
+	options := host.DefaultOptions()
+	options.Modules = []string{directory()}
+	options.MaxConcurrentActivities = 8
+	options.GracefulShutdownTimeout = time.Minute
+	options.ClientOptions.HostPort = address()
+	options.TaskQueue = "example"
+	h, err := host.New(options)
 	if err != nil {
 		log.Fatal(err) // names every module and option that is wrong
 	}
@@ -71,7 +69,9 @@ func Example() {
 // Any Temporal worker gets the activities of modules with one line, beside its own
 // workflows, which call them by name.
 func ExamplePlugin() {
-	wasm, err := host.NewPlugin(host.PluginOptions{Modules: []string{directory()}})
+	options := host.DefaultPluginOptions()
+	options.Modules = []string{directory()}
+	wasm, err := host.NewPlugin(options)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -136,14 +136,14 @@ func ExamplePassthroughModule() {
 		Functions: map[string]passthrough.Func{"hello": greet},
 		Policy:    &GreeterPolicy{},
 	}
-	h, err := host.New(host.Options{PluginOptions: host.PluginOptions{
-		Modules:     []string{directory()},
-		Passthrough: []host.PassthroughModule{greeter},
-		PerModule: map[string]host.ModuleOptions{"echo": {
-			Passthrough: []string{"greeter"},
-			Policies:    map[string]any{"greeter": &GreeterPolicy{Names: []string{"Ada"}}},
-		}},
-	}})
+	options := host.DefaultOptions()
+	options.Modules = []string{directory()}
+	options.Passthrough = []host.PassthroughModule{greeter}
+	options.PerModule = map[string]host.ModuleOptions{"echo": {
+		Passthrough: []string{"greeter"},
+		Policies:    map[string]any{"greeter": &GreeterPolicy{Names: []string{"Ada"}}},
+	}}
+	h, err := host.New(options)
 	if err != nil {
 		log.Fatal(err)
 	}

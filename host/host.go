@@ -4,7 +4,9 @@
 // a directory of modules, with one line in worker.Options.Plugins. [Host] is a whole
 // worker around that plugin: client, worker, signals-free start and stop.
 //
-//	h, err := host.New(host.Options{PluginOptions: host.PluginOptions{Modules: []string{"./acts"}}})
+//	options := host.DefaultOptions()
+//	options.Modules = []string{"./acts"}
+//	h, err := host.New(options)
 //	if err != nil { … }
 //	err = h.Run(ctx) // until ctx ends
 //
@@ -43,7 +45,7 @@ import (
 // DefaultTaskQueue is the task queue where neither it nor a deployment's name is given.
 const DefaultTaskQueue = "wasmworker"
 
-// Options make a [Host]. The zero value of a field means its default.
+// Options make a [Host]. Begin with [DefaultOptions].
 type Options struct {
 	PluginOptions
 
@@ -65,6 +67,9 @@ type Options struct {
 	// interceptors, plugins. What [Plugin] says about them holds.
 	WorkerOptions worker.Options
 }
+
+// DefaultOptions returns options with the defaults that the fields document.
+func DefaultOptions() Options { return Options{PluginOptions: DefaultPluginOptions()} }
 
 // Host is a Temporal worker that serves modules, and Go workflows and activities
 // beside them. It starts once and stops once. Its methods may be called concurrently.
@@ -184,6 +189,20 @@ func (e *LoadError) Error() string { return e.Err.Error() }
 // Unwrap returns the errors of the single modules, joined.
 func (e *LoadError) Unwrap() error { return e.Err }
 
+// UnreachableError is returned by Start when there is no connection to the Temporal server.
+type UnreachableError struct {
+	Address string // host and port
+	Err     error
+}
+
+// Error names the address.
+func (e *UnreachableError) Error() string {
+	return fmt.Sprintf("the Temporal server at %s cannot be reached: %v", e.Address, e.Err)
+}
+
+// Unwrap returns why.
+func (e *UnreachableError) Unwrap() error { return e.Err }
+
 // Start connects to Temporal, compiles the modules and starts polling, and returns
 // then: daemon mode. It returns early when ctx ends. On an error everything that was
 // started is stopped, and the Host cannot be used again.
@@ -233,7 +252,7 @@ func (h *Host) start(ctx context.Context) error {
 			if address == "" {
 				address = client.DefaultHostPort
 			}
-			return fmt.Errorf("the Temporal server at %s cannot be reached: %w; check the address (--address, TEMPORAL_ADDRESS), TLS and API key, or run `wasmworker dev` for a server of your own", address, err)
+			return &UnreachableError{Address: address, Err: err}
 		}
 		h.mu.Lock()
 		h.client, h.ownClient = c, true
@@ -400,13 +419,8 @@ func (h *Host) PassthroughModules() []PassthroughModule {
 	return slices.Clone(h.options.Passthrough)
 }
 
-// Limit returns the most activities that run at once, NoLimit for none.
-func (h *Host) Limit() int {
-	if h.plugin.limit == 0 {
-		return NoLimit
-	}
-	return h.plugin.limit
-}
+// Limit returns the most activities that run at once, or 0 if there is no limit.
+func (h *Host) Limit() int { return h.plugin.limit }
 
 // Executor returns what hands out the instances.
 func (h *Host) Executor() Executor { return h.plugin.Executor() }

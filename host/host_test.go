@@ -59,11 +59,11 @@ func wat(t *testing.T, name string) string {
 // options returns options for a host on the shared server with a task queue of its own.
 func options(t *testing.T, modules ...string) host.Options {
 	t.Helper()
-	return host.Options{
-		PluginOptions: host.PluginOptions{Modules: modules, CacheDir: cacheDir, Logger: slog.New(slog.DiscardHandler), CancelGrace: time.Second},
-		ClientOptions: testbed.Shared(t).Options(),
-		TaskQueue:     t.Name() + "-" + uuid.NewString()[:8],
-	}
+	o := host.DefaultOptions()
+	o.Modules, o.CacheDir, o.Logger, o.CancelGrace = modules, cacheDir, slog.New(slog.DiscardHandler), time.Second
+	o.ClientOptions = testbed.Shared(t).Options()
+	o.TaskQueue = t.Name() + "-" + uuid.NewString()[:8]
+	return o
 }
 
 // run starts a host that ends with the test, and checks that it leaves no goroutine behind.
@@ -320,7 +320,7 @@ func TestErrorsAsAWorkflowSeesThem(t *testing.T) {
 	for kind, w := range map[string][2]string{
 		"panic":  {"PanicError", "oh no"},
 		"exit":   {abi.TypeExitCode, "code 9: last words"},
-		"memory": {abi.TypeOutOfMemory, "memory_limit of 256 MiB"},
+		"memory": {abi.TypeOutOfMemory, "memory limit of 256 MiB"},
 	} {
 		if got := outcomes[kind]; got.Type != w[0] || !strings.Contains(got.Message, w[1]) || got.NonRetryable {
 			t.Errorf("%s: got %+v, want a retryable %s with %q", kind, got, w[0], w[1])
@@ -464,7 +464,7 @@ func TestPassthroughModuleOfAnEmbedder(t *testing.T) {
 		{Name: "first", Functions: map[string]passthrough.Func{"f": trimmed}, Close: closing("first")},
 		{Name: "greeter", Functions: map[string]passthrough.Func{"hello": trimmed}, Policy: &GreeterPolicy{}, Close: closing("greeter")},
 	}
-	if _, err := host.New(o); err == nil || !strings.Contains(err.Error(), "--passthrough greeter") {
+	if _, err := host.New(o); err == nil || !strings.Contains(err.Error(), `it is not granted "greeter"`) {
 		t.Fatalf("without a grant: %v, want a refusal that names the flag", err)
 	}
 	o.PerModule = map[string]host.ModuleOptions{"passthrough": {
@@ -659,7 +659,7 @@ func TestBadOptionsAreReportedTogether(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"missing: no such file", "MaxConcurrentActivities is -3", `policy "sometimes"`, `"htpp" does not exist`, `module "ecko" is configured`} {
+	for _, want := range []string{"missing: no such file", "MaxConcurrentActivities: -3 is negative", `Isolation: "sometimes"`, `"htpp" does not exist`, `module "ecko" is configured`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q:\n%v", want, err)
 		}

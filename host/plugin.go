@@ -25,18 +25,12 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// Defaults of [PluginOptions].
+// What [DefaultPluginOptions] has.
 const (
 	DefaultMaxConcurrentActivities = 100
 	DefaultGracefulShutdownTimeout = 30 * time.Second
 	DefaultCancelGrace             = 10 * time.Second
 )
-
-// NoLimit as PluginOptions.MaxConcurrentActivities means that wasmworker limits nothing.
-const NoLimit = -1
-
-// Immediately as a duration means zero, where zero itself means the default.
-const Immediately = time.Duration(-1)
 
 // reportAllowance is how long, after the graceful timeout, the SDK's worker goes on
 // waiting for interrupted activities to return and to report that. The SDK does not
@@ -52,11 +46,13 @@ type ModuleOptions = sandbox.Options
 // PassthroughModule is a host module that guests may import when it is granted; see [passthrough.Module].
 type PassthroughModule = passthrough.Module
 
-// PluginOptions say which modules are served, and how. The zero value of a field means its default.
+// PluginOptions say which modules are served, and how. Begin with [DefaultPluginOptions]: zero
+// means zero here.
 type PluginOptions struct {
 	// Modules are .wasm files and directories with such files. Required.
 	Modules []string
-	// Defaults are the options of every module: grants, limits, policy.
+	// Defaults are the options of every module: grants, limits, isolation. Zero values in
+	// them mean those of [sandbox.DefaultOptions].
 	Defaults ModuleOptions
 	// PerModule are options of single modules, by the file's name without .wasm.
 	// What they say replaces the default; grants add to it.
@@ -68,7 +64,7 @@ type PluginOptions struct {
 	SkipRefused bool
 	// MaxConcurrentActivities caps the activities that run at once, and with them
 	// the instances that exist: memory is at most this times the memory limit.
-	// NoLimit: as many as Temporal sends. Default 100.
+	// 0: as many as Temporal sends. Default 100.
 	MaxConcurrentActivities int
 	// TotalMemoryLimit is the most memory in bytes that the instances of all modules may have
 	// together, for a machine or container that could not give each its own limit at once.
@@ -78,18 +74,18 @@ type PluginOptions struct {
 	TotalMemoryLimit uint64
 	// GracefulShutdownTimeout is how long activities may go on once the worker was
 	// told to stop. Then they are interrupted and handed to another worker. Choose
-	// it below the time after which your platform kills the process. Immediately
-	// interrupts at once. Default 30 s.
+	// it below the time after which your platform kills the process. 0 interrupts at
+	// once. Default 30 s.
 	GracefulShutdownTimeout time.Duration
 	// CancelGrace is how long a guest may go on after it was told that its activity
 	// was canceled, paused, reset or is gone, before it is interrupted. A command,
-	// which cannot be told, is interrupted at once. Immediately gives none. Default 10 s.
+	// which cannot be told, is interrupted at once. 0 gives none. Default 10 s.
 	CancelGrace time.Duration
 	// CacheDir is where compiled code is kept between starts: a start with it takes
 	// a twentieth of the time. Only trusted users may be able to write to it, since
 	// what lies there is run. One that cannot be made or written to is told to the
-	// Logger and read alone, as far as it can be. "none" keeps nothing. Default: wasmworker below the
-	// user's cache directory, or nothing where there is none.
+	// Logger and read alone, as far as it can be. Empty: nothing is kept. Default: that of
+	// [sandbox.DefaultCacheDir].
 	CacheDir string
 	// Interceptor stands around activities and calls of passthrough modules, to record or trace them. Default: none.
 	Interceptor Interceptor
@@ -100,6 +96,17 @@ type PluginOptions struct {
 	// activities. What they log in activities goes to the Temporal client's logger.
 	// Default: slog.Default().
 	Logger *slog.Logger
+}
+
+// DefaultPluginOptions returns options with the defaults that the fields document.
+func DefaultPluginOptions() PluginOptions {
+	return PluginOptions{
+		Defaults:                sandbox.DefaultOptions(),
+		MaxConcurrentActivities: DefaultMaxConcurrentActivities,
+		GracefulShutdownTimeout: DefaultGracefulShutdownTimeout,
+		CancelGrace:             DefaultCancelGrace,
+		CacheDir:                sandbox.DefaultCacheDir(),
+	}
 }
 
 // Plugin makes a Temporal worker serve WebAssembly modules. It is made by [NewPlugin]
@@ -148,6 +155,20 @@ type Plugin struct {
 
 var _ worker.Plugin = (*Plugin)(nil)
 
+// check reports values that no worker can have.
+func (o PluginOptions) check() error {
+	var errs []error
+	if n := o.MaxConcurrentActivities; n < 0 {
+		errs = append(errs, &sandbox.OptionError{Option: "MaxConcurrentActivities", Err: fmt.Errorf("%d is negative", n)})
+	}
+	for name, d := range map[string]time.Duration{"GracefulShutdownTimeout": o.GracefulShutdownTimeout, "CancelGrace": o.CancelGrace} {
+		if d < 0 {
+			errs = append(errs, &sandbox.OptionError{Option: name, Err: fmt.Errorf("%s is negative", d)})
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // NewPlugin reads the modules and checks them and the options as a whole. It compiles
 // and runs nothing. The error joins everything that was found wrong; each part names a
 // file or a field. errors.As finds a [*passthrough.Refusal] in it where a module
@@ -157,20 +178,8 @@ func NewPlugin(options PluginOptions) (*Plugin, error) {
 	if p.logger == nil {
 		p.logger = slog.Default()
 	}
-	var errs []error
-	switch n := options.MaxConcurrentActivities; {
-	case n == 0:
-		p.limit = DefaultMaxConcurrentActivities
-	case n == NoLimit:
-		p.limit = 0
-	case n < 0:
-		errs = append(errs, fmt.Errorf("MaxConcurrentActivities is %d; it must be positive, or NoLimit", n))
-	default:
-		p.limit = n
-	}
-	p.options.GracefulShutdownTimeout = duration(options.GracefulShutdownTimeout, DefaultGracefulShutdownTimeout)
-	p.options.CancelGrace = duration(options.CancelGrace, DefaultCancelGrace)
-	p.options.CacheDir = sandbox.CacheDir(options.CacheDir)
+	errs := []error{options.check()}
+	p.limit = max(options.MaxConcurrentActivities, 0)
 	if len(options.Modules) == 0 {
 		errs = append(errs, errors.New("no modules are named; name a directory with .wasm files, or files"))
 	}
@@ -224,13 +233,6 @@ func hasMaxInstances(options PluginOptions) bool {
 		}
 	}
 	return options.Defaults.MaxInstances > 0
-}
-
-func duration(d, def time.Duration) time.Duration {
-	if d == 0 {
-		return def
-	}
-	return max(d, 0)
 }
 
 // Name implements [worker.Plugin].

@@ -103,7 +103,7 @@ func invoke(c *cli.Context) error {
 	if path := c.String("record"); path != "" {
 		return record(c, path, file, hosttest.Options{Modules: []string{c.Args().First()}, Defaults: defaults, PerModule: perModule, Passthrough: granting})
 	}
-	config := sandbox.Config{Modules: files, Defaults: defaults, PerModule: perModule, Passthrough: set, Limit: 1, Logger: logger, CacheDir: sandbox.CacheDir(c.String("cache-dir"))}
+	config := sandbox.Config{Modules: files, Defaults: defaults, PerModule: perModule, Passthrough: set, Limit: 1, Logger: logger, CacheDir: cacheDir(c)}
 	box, err := sandbox.New(config)
 	if err != nil {
 		return usageError{err}

@@ -119,7 +119,7 @@ func TestBadInput(t *testing.T) {
 		"bad mode":             {env: []string{"APPLICATION_MODE=TEST"}, code: 2, want: []string{`APPLICATION_MODE is "TEST"`, "LOCAL", "WORKER"}},
 		"mode worker":          {env: []string{"APPLICATION_MODE=WORKER"}, code: 2, want: []string{"no modules are named"}},
 		"mode local":           {env: []string{"APPLICATION_MODE=LOCAL"}, code: 2, want: []string{"no modules are named"}},
-		"policy":               {args: serve("-m", echo, "--isolation", "sometimes"), code: 2, want: []string{`policy "sometimes"`, "fresh"}},
+		"policy":               {args: serve("-m", echo, "--isolation", "sometimes"), code: 2, want: []string{`--isolation: "sometimes"`, "fresh"}},
 		"log level":            {args: serve("-m", echo, "--log-level", "loud"), code: 2, want: []string{"debug, info, warn, error"}},
 		"health address":       {args: serve("-m", echo, "--health-address", "nonsense"), code: 2, want: []string{"--health-address"}},
 		"unreachable server":   {args: serve("-m", echo), code: 1, want: []string{unreachable, "TEMPORAL_ADDRESS"}},

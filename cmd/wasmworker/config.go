@@ -325,12 +325,12 @@ func parseBytes(s *scalar) (uint64, error) {
 
 // Values of flags that have a form of their own.
 
-// limitFlag is a positive number, or "none".
+// limitFlag is a positive number, or "none", which is zero.
 type limitFlag int
 
 func (l *limitFlag) Set(text string) error {
 	if text == "none" {
-		*l = host.NoLimit
+		*l = 0
 		return nil
 	}
 	n, err := strconv.Atoi(text)
@@ -342,7 +342,7 @@ func (l *limitFlag) Set(text string) error {
 }
 
 func (l *limitFlag) String() string {
-	if *l == host.NoLimit {
+	if *l == 0 {
 		return "none"
 	}
 	return strconv.Itoa(int(*l))
@@ -364,14 +364,6 @@ func (d *durationFlag) Set(text string) error {
 }
 
 func (d *durationFlag) String() string { return time.Duration(*d).String() }
-
-// option returns the duration as host options want it: zero there means the default.
-func (d *durationFlag) option() time.Duration {
-	if *d == 0 {
-		return host.Immediately
-	}
-	return time.Duration(*d)
-}
 
 // bytesFlag is a size such as 64MiB, or a number of bytes.
 type bytesFlag passthrough.Size
@@ -458,6 +450,18 @@ func moduleFlags() []cli.Flag {
 		&cli.Int64Flag{Name: "max-fuel", EnvVars: []string{"WASMWORKER_MAX_FUEL"}, Usage: "most units of fuel of an activity, about an instruction each; 0 means no limit"},
 		&cli.GenericFlag{Name: "cancel-grace", EnvVars: []string{"WASMWORKER_CANCEL_GRACE"}, Value: valueOf(durationFlag(host.DefaultCancelGrace)), Usage: "how long a canceled activity may go on before it is interrupted"},
 		&cli.StringFlag{Name: "cache-dir", EnvVars: []string{"WASMWORKER_CACHE_DIR"}, Usage: "`DIRECTORY` for compiled modules, or none; only trusted users may write to it (default: wasmworker in the user's cache directory)"},
+	}
+}
+
+// cacheDir is the directory that --cache-dir stands for: "" for none.
+func cacheDir(c *cli.Context) string {
+	switch dir := c.String("cache-dir"); dir {
+	case "":
+		return sandbox.DefaultCacheDir()
+	case "none":
+		return ""
+	default:
+		return dir
 	}
 }
 

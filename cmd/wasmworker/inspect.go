@@ -156,7 +156,7 @@ func effectiveGrants(c *cli.Context, file *configFile, set passthrough.Set, file
 		if !ok {
 			return nil, usageError{err}
 		}
-		effective[refusal.File.Name] = &effectiveOptions{Refused: refusal.Error()}
+		effective[refusal.File.Name] = &effectiveOptions{Refused: explained(refusal)}
 	}
 	return effective, nil
 }

@@ -53,7 +53,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	} else if _, usage := errors.AsType[usageError](err); usage {
 		code = exitUsage
 	}
-	if text := err.Error(); text != "" {
+	if text := explained(err); text != "" {
 		fmt.Fprintln(stderr, "wasmworker: "+strings.ReplaceAll(text, "\n", "\n  "))
 	}
 	return code

@@ -50,7 +50,8 @@ func record(c *cli.Context, path string, file *configFile, options hosttest.Opti
 		}
 		options.Start, options.Seed = there.Start, there.Seed
 	}
-	options.CacheDir = c.String("cache-dir")
+	options.CacheDir = cacheDir(c)
+	options.NoCache = options.CacheDir == ""
 	options.Passthrough = slices.DeleteFunc(slices.Clone(options.Passthrough), func(m host.PassthroughModule) bool { return m.Name == wasi.NameClock || m.Name == wasi.NameRandom })
 	for _, o := range append(slices.Collect(maps.Values(options.PerModule)), options.Defaults) {
 		if o.Policies[wasi.NameClock] != nil || o.Policies[wasi.NameRandom] != nil {

@@ -110,7 +110,7 @@ type tester struct {
 func newTesting(c *cli.Context) (*tester, error) {
 	t := &tester{
 		w: c.App.Writer, paths: c.Args().Slice(), verbose: c.Bool("verbose"), json: c.Bool("json"), runs: c.Int("runs"), junit: c.String("junit"),
-		cacheDir: c.String("cache-dir"), color: isTerminal(c.App.Writer) && os.Getenv("NO_COLOR") == "",
+		cacheDir: cacheDir(c), color: isTerminal(c.App.Writer) && os.Getenv("NO_COLOR") == "",
 	}
 	if len(t.paths) == 0 {
 		t.paths = []string{"."}

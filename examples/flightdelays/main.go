@@ -110,17 +110,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 // read them: those who measure, price and render cannot, whatever their code tries.
 func newHost(files host.PassthroughModule, modules string, options client.Options, logger *slog.Logger) (*host.Host, error) {
 	mayRead := host.ModuleOptions{Passthrough: []string{files.Name}}
-	h, err := host.New(host.Options{
-		PluginOptions: host.PluginOptions{
-			Modules:     []string{modules},
-			Passthrough: []host.PassthroughModule{files},
-			PerModule:   map[string]host.ModuleOptions{"split": mayRead, "check": mayRead, "digest": mayRead},
-			Logger:      logger,
-		},
-		ClientOptions: options,
-		// Every worker of a queue needs the same files behind "files", or a store that all of them reach.
-		TaskQueue: "flightdelays",
-	})
+	o := host.DefaultOptions()
+	o.Modules = []string{modules}
+	o.Passthrough = []host.PassthroughModule{files}
+	o.PerModule = map[string]host.ModuleOptions{"split": mayRead, "check": mayRead, "digest": mayRead}
+	o.Logger = logger
+	o.ClientOptions = options
+	o.TaskQueue = "flightdelays" // its workers need the same files behind "files", or a store that all of them reach
+	h, err := host.New(o)
 	if err != nil {
 		return nil, err
 	}

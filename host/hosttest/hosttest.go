@@ -14,6 +14,7 @@
 package hosttest
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -69,8 +70,17 @@ type Options struct {
 	Seed int64
 	// Interpreter runs the guests in wazero's interpreter, as on platforms for which it has no compiler. Default: the compiler where there is one.
 	Interpreter bool
-	// CacheDir is where compiled modules are kept; "none" keeps nothing. Default: that of the worker.
+	// CacheDir is where compiled modules are kept. Default: [sandbox.DefaultCacheDir].
 	CacheDir string
+	// NoCache keeps no compiled modules anywhere.
+	NoCache bool
+}
+
+func (o Options) cacheDir() string {
+	if o.NoCache {
+		return ""
+	}
+	return cmp.Or(o.CacheDir, sandbox.DefaultCacheDir())
 }
 
 // Env is a set of modules to be tested. Its methods may be called concurrently.
@@ -159,7 +169,7 @@ func (e *Env) open(ctx context.Context, options Options) error {
 	}
 	e.box, err = sandbox.New(sandbox.Config{
 		Modules: modules, Defaults: defaults, PerModule: perModule, Passthrough: set.Wrap(record),
-		CacheDir: sandbox.CacheDir(options.CacheDir), Interpreter: options.Interpreter,
+		CacheDir: options.cacheDir(), Interpreter: options.Interpreter,
 	})
 	if err != nil {
 		return err

@@ -12,7 +12,9 @@ import (
 // NewPlugin makes a plugin for the test environments of Temporal's SDK, in which a workflow in Go runs with its real
 // activities, time skipping, and no server:
 //
-//	env.SetWorkerOptions(worker.Options{Plugins: []worker.Plugin{hosttest.NewPlugin(t, host.PluginOptions{Modules: []string{"acts"}})}})
+//	options := host.DefaultPluginOptions()
+//	options.Modules = []string{"acts"}
+//	env.SetWorkerOptions(worker.Options{Plugins: []worker.Plugin{hosttest.NewPlugin(t, options)}})
 //	env.ExecuteWorkflow(Order, input)
 //
 // Guests have the clock, the random numbers and the NaNs of [New], unless the options have policies of clock and random, and the options must not have these two modules. Everything

@@ -392,8 +392,13 @@ type AdmissionError struct {
 // maxShown is how many import modules a message lists: a guest can have any number.
 const maxShown = 20
 
-// Error names the file, each import, and what would grant it.
+// Error names the file, each import that was refused, and the grant that it would need.
 func (r *AdmissionError) Error() string {
+	return r.Explain(func(n Need) string { return fmt.Sprintf("it is not granted %q", n.Grant) })
+}
+
+// Explain is Error with what remedy says about each import that a grant would allow.
+func (r *AdmissionError) Explain(remedy func(Need) string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: refused, because it imports more than it was granted:", r.File.Path)
 	for i, n := range r.Needs {
@@ -406,7 +411,7 @@ func (r *AdmissionError) Error() string {
 			fmt.Fprintf(&b, ": %s", n.Problem)
 			continue
 		}
-		fmt.Fprintf(&b, ": to grant it, add --passthrough %s, or to the configuration file:\n      per_module: {%s: {passthrough: [%s]}}", n.Grant, r.File.Name, n.Grant)
+		fmt.Fprintf(&b, ": %s", remedy(n))
 	}
 	return b.String()
 }

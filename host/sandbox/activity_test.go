@@ -30,7 +30,7 @@ type misbehave struct {
 var misbehaviours = []misbehave{
 	{"Trap", abi.TypeWasmTrap, false, true, "unreachable", `"wasm_stack":[`},
 	{"Recurse", abi.TypeStackOverflow, false, true, "overflowed its stack", ""},
-	{"Grow", abi.TypeOutOfMemory, false, true, "memory_limit of 8 MiB", `"wasm_stack":[`},
+	{"Grow", abi.TypeOutOfMemory, false, true, "memory limit of 8 MiB", `"wasm_stack":[`},
 	{"BadPointer", abi.TypeWasmTrap, false, true, "outside of the memory of 65536 bytes", "wasm_stack"},
 	{"BadStatus", abi.TypeProtocolError, true, true, "BadStatus of module misbehave returned 7", ""},
 	{"Exit", abi.TypeExitCode, false, true, "exited with code 3", `"exit_code":3`},
@@ -281,7 +281,7 @@ func TestOutputLimit(t *testing.T) {
 		exactly := filled(p, limit)
 		equal(t, what+" of exactly the limit", sandbox.Size(*run(t, s, "Echo", exactly)), limit)
 		_, err := s.Run(t.Context(), sandbox.Task{Activity: "Echo", Args: []sandbox.Payload{filled(p, limit+1)}})
-		if f := failure(t, err, abi.TypeOutputTooLarge); !f.NonRetryable || !strings.Contains(f.Message, "100000 bytes, which is max_output") {
+		if f := failure(t, err, abi.TypeOutputTooLarge); !f.NonRetryable || !strings.Contains(f.Message, "100000 bytes, which is the module's output limit") {
 			t.Errorf("%s: the failure is %+v", what, f)
 		}
 		// The server's limit counts where it is lower.

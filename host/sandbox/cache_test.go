@@ -193,18 +193,16 @@ func TestCacheDirCannotBeMade(t *testing.T) {
 	}
 }
 
-func TestCacheDirSetting(t *testing.T) {
+func TestDefaultCacheDir(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", "/var/cache/me") // where there is such a thing
 	t.Setenv("HOME", "/home/me")
-	dir := sandbox.CacheDir("")
+	dir := sandbox.DefaultCacheDir()
 	if want, err := os.UserCacheDir(); err != nil || dir != filepath.Join(want, "wasmworker") {
 		t.Errorf("got %s", dir)
 	}
-	equal(t, "none", sandbox.CacheDir("none"), "")
-	equal(t, "a directory", sandbox.CacheDir("some/directory"), "some/directory")
 	t.Setenv("XDG_CACHE_HOME", "not/absolute")
 	t.Setenv("HOME", "")
 	if _, err := os.UserCacheDir(); err != nil {
-		equal(t, "directory where there is none", sandbox.CacheDir(""), "")
+		equal(t, "directory where there is none", sandbox.DefaultCacheDir(), "")
 	}
 }

@@ -261,14 +261,14 @@ type Limit string
 
 // The limits of an output.
 const (
-	MaxOutputLimit Limit = "max_output"                  // Options.MaxOutput
+	MaxOutputLimit Limit = "the module's output limit"     // Options.MaxOutput
 	ServerLimit    Limit = "the Temporal server's limit" // Task.PayloadLimit
 )
 
 // OutputTooLarge is the failure of an activity whose output has more bytes than it may have. The size is what [Size] counts, or as
 // much as was counted until it was refused.
 func OutputTooLarge(activity string, size, most int, limit Limit) *abi.Failure {
-	advice := "raise max_output, as far as the Temporal server's own limit allows"
+	advice := "raise it, as far as the Temporal server's own limit allows"
 	if limit == ServerLimit {
 		advice = "raise that of the server (limit.blobSize.error)"
 	}
@@ -396,7 +396,7 @@ func (c *call) notJSON(index int, what string) *abi.Failure {
 func (c *call) unknownEncoding(index int, encoding string) *abi.Failure {
 	return &abi.Failure{
 		Type: abi.TypeUnknownEncoding,
-		Message: fmt.Sprintf("argument %d of activity %s has the encoding %q, and module %s (%s) cannot tell it from others; if that is encryption or compression, configure the worker's payload codec (--codec-endpoint), else send JSON or bytes, or build a native module",
+		Message: fmt.Sprintf("argument %d of activity %s has the encoding %q, and module %s (%s) cannot tell it from others; if that is encryption or compression, configure the worker's payload codec, else send JSON or bytes, or build a native module",
 			index+1, c.activity.Type, encoding, c.module.file.Name, c.module.file.Kind),
 	}
 }

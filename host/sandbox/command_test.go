@@ -85,7 +85,7 @@ func TestUnknownEncodings(t *testing.T) {
 			} {
 				_, err := s.Run(t.Context(), sandbox.Task{Activity: activity, Args: args})
 				f := failure(t, err, abi.TypeUnknownEncoding)
-				if f.NonRetryable || !strings.Contains(f.Message, fmt.Sprintf("argument %d of activity %s has the encoding %q", at+1, activity, encoding)) || !strings.Contains(f.Message, "--codec-endpoint") {
+				if f.NonRetryable || !strings.Contains(f.Message, fmt.Sprintf("argument %d of activity %s has the encoding %q", at+1, activity, encoding)) || !strings.Contains(f.Message, "payload codec") {
 					t.Errorf("%+v", f)
 				}
 			}

@@ -107,7 +107,7 @@ func TestNewRefuses(t *testing.T) {
 	}{
 		{"no module", sandbox.Config{}, []string{"there is no module to serve"}},
 		{"two modules of the same activities", two,
-			[]string{`"Args": a and b`, `"Echo": a and b`, `"Info": a and b`, `per_module: {b: {prefix: "b."}}`}},
+			[]string{`"Args": a and b`, `"Echo": a and b`, `"Info": a and b`, `give one a prefix, such as "b."`}},
 		{"the same module twice", sandbox.Config{Modules: append(echo(), echo()...)}, []string{`"Echo": ` + path + " and " + path}},
 		{"two names for one", sandbox.Config{Modules: echo(), PerModule: map[string]sandbox.Options{"echo": {Rename: map[string]string{"Echo": "X", "Args": "X"}}}},
 			[]string{`the activity "X"`}},
@@ -123,11 +123,11 @@ func TestNewRefuses(t *testing.T) {
 		{"a prefix that is too long", sandbox.Config{Modules: echo(), Defaults: sandbox.Options{Prefix: strings.Repeat("x", 997)}}, []string{"1001 bytes long"}},
 		{"options of an unknown module", sandbox.Config{Modules: echo(), PerModule: map[string]sandbox.Options{"ehco": {}, "echo.wasm": {}}},
 			[]string{`module "ehco" is configured, but there is no such module (there are: echo)`, `module "echo.wasm" is configured`}},
-		{"bad defaults", sandbox.Config{Modules: echo(), Defaults: bad}, badWords("defaults")},
-		{"bad options", sandbox.Config{Modules: echo(), PerModule: map[string]sandbox.Options{"echo": bad}}, badWords(`module "echo"`)},
+		{"bad defaults", sandbox.Config{Modules: echo(), Defaults: bad}, badWords("")},
+		{"bad options", sandbox.Config{Modules: echo(), PerModule: map[string]sandbox.Options{"echo": bad}}, badWords(`module "echo": `)},
 		{"all at once", sandbox.Config{Modules: append(echo(), files(t, "passthrough", "bigtable")...), Defaults: sandbox.Options{MaxCalls: -1}, PerModule: map[string]sandbox.Options{
 			"nobody": {}, "echo": {Rename: map[string]string{"Nothing": "X"}},
-		}}, []string{"max_calls -1", `module "nobody"`, `it has no activity "Nothing"`, "passthrough.wasm: refused", "bigtable.wasm: refused"}},
+		}}, []string{"MaxCalls: -1", `module "nobody"`, `it has no activity "Nothing"`, "passthrough.wasm: refused", "bigtable.wasm: refused"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -151,9 +151,9 @@ var bad = sandbox.Options{
 }
 
 func badWords(where string) []string {
-	words := []string{`policy "sometimes"`, "max_calls -1", "max_instances -2", "memory_limit 4294967297", "max_output -3", `passthrough module "sql" does not exist`, `env: "=B"`}
+	words := []string{`Isolation: "sometimes"`, "MaxCalls: -1", "MaxInstances: -2", "MemoryLimit: 4294967297", "MaxOutput: -3", `Passthrough: passthrough module "sql" does not exist`, `Env: "=B"`}
 	for i := range words {
-		words[i] = where + ": " + words[i]
+		words[i] = where + words[i]
 	}
 	return words
 }
@@ -173,7 +173,7 @@ func TestRefusedModules(t *testing.T) {
 	if !ok || refusal.File.Name != "passthrough" {
 		t.Errorf("error %v does not contain the refusal", err)
 	}
-	for _, want := range []string{"passthrough.wasm: refused", "--passthrough greeter", "1048577 elements", "needs 0.125 MiB of memory at the start and may have 0.0625 MiB"} {
+	for _, want := range []string{"passthrough.wasm: refused", `it is not granted "greeter"`, "1048577 elements", "needs 0.125 MiB of memory at the start and may have 0.0625 MiB"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error %q does not contain %q", err, want)
 		}

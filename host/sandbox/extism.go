@@ -222,7 +222,7 @@ func (c *call) allocate(n uint64) (uint64, *guestFault) {
 	offset := max(k.end, kernelStart)
 	end := offset + 1<<class
 	if n > limit || end > limit {
-		return 0, outOfMemory("the plugin's blocks have %d bytes, and %d more would be beyond its memory_limit of %s", offset, n, mebibytes(limit))
+		return 0, outOfMemory("the plugin's blocks have %d bytes, and %d more would be beyond its memory limit of %s", offset, n, mebibytes(limit))
 	}
 	if end > uint64(len(k.memory)) {
 		if fault := c.growKernel((end + extismPage - 1) / extismPage * extismPage); fault != nil {
@@ -376,7 +376,7 @@ func (c *call) prepareExtism() error {
 	if limit := c.module.options.MemoryLimit; uint64(len(input)) > limit/2 {
 		return &abi.Failure{
 			Type:         abi.TypeInvalidInput,
-			Message:      fmt.Sprintf("the input of %d bytes is more than half the memory_limit of %s of module %s", len(input), mebibytes(limit), c.module.file.Name),
+			Message:      fmt.Sprintf("the input of %d bytes is more than half the memory limit of %s of module %s", len(input), mebibytes(limit), c.module.file.Name),
 			NonRetryable: true,
 		}
 	}

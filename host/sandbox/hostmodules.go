@@ -428,7 +428,7 @@ func (m *Module) linkPassthrough(ctx context.Context, granted passthrough.Module
 				return 0, fmt.Errorf("%w: the response has %d bytes", abi.EMSGSIZE, len(response))
 			}
 			if limit := m.options.MemoryLimit; uint64(c.handlesSize)+uint64(len(response)) > limit {
-				return 0, fmt.Errorf("%w: the open responses would have more than the module's memory_limit of %s: close those that were read", abi.EMSGSIZE, mebibytes(limit))
+				return 0, fmt.Errorf("%w: the open responses would have more than the module's memory limit of %s: close those that were read", abi.EMSGSIZE, mebibytes(limit))
 			}
 			c.handlesSize += len(response)
 			if c.handles == nil {

@@ -289,7 +289,7 @@ func (i *Instance) run(c *call) (*Payload, error) {
 	if errors.Is(err, meter.ErrOutOfFuel) {
 		return nil, &abi.Failure{
 			Type:         abi.TypeOutOfFuel,
-			Message:      fmt.Sprintf("activity %s has used up its %d units; raise max_fuel, or send it less", c.activity.Type, budget),
+			Message:      fmt.Sprintf("activity %s has used up its %d units of fuel; raise the fuel limit of its module, or send it less", c.activity.Type, budget),
 			NonRetryable: true,
 		}
 	}
@@ -363,13 +363,13 @@ func (c *call) abnormalEnd(err error, refused image.GrowFailure) *abi.Failure {
 func (m *Module) refusal(r image.GrowFailure) string {
 	switch limit := m.memoryLimit(); {
 	case r == image.GrowOverBudget:
-		return "more, since all instances together have their total_memory_limit of " + mebibytes(m.budget.Limit())
+		return "more, since all instances together have a memory limit of " + mebibytes(m.budget.Limit())
 	case r == image.GrowNoSystemMemory:
 		return "more by the operating system"
 	case limit == m.file.MemoryMax:
 		return "more than the maximum of " + mebibytes(limit) + " that it declares itself"
 	default:
-		return "more than its memory_limit of " + mebibytes(limit)
+		return "more than its memory limit of " + mebibytes(limit)
 	}
 }
 

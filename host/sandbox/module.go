@@ -123,8 +123,8 @@ func (m *Module) admit(set passthrough.Set) error {
 		return err
 	}
 	if need := m.file.MemoryMin; need > m.options.MemoryLimit {
-		return fmt.Errorf("%s: refused, because it needs %s of memory at the start and may have %s: raise memory_limit, or build it with a smaller initial memory",
-			m.file.Path, mebibytes(need), mebibytes(m.options.MemoryLimit))
+		return &OptionError{m.file.Name, "MemoryLimit", fmt.Errorf("%s: refused, because it needs %s of memory at the start and may have %s: raise the limit, or build it with a smaller initial memory",
+			m.file.Path, mebibytes(need), mebibytes(m.options.MemoryLimit))}
 	}
 	if m.file.TableMin > maxTable {
 		return fmt.Errorf("%s: refused, because its tables have %d elements at the start and at most %d are allowed", m.file.Path, m.file.TableMin, maxTable)

@@ -148,46 +148,68 @@ func (o Options) over(def Options) Options {
 	return o
 }
 
-// builtin are the defaults of the defaults.
-var builtin = Options{
-	Isolation:   IsolationPristine,
-	MaxCalls:    defaultMaxCalls,
-	MemoryLimit: abi.DefaultMemoryLimit,
-	MaxOutput:   abi.DefaultMaxOutput,
+// DefaultOptions returns what a zero value of each field means.
+func DefaultOptions() Options {
+	return Options{
+		Isolation:   IsolationPristine,
+		MaxCalls:    defaultMaxCalls,
+		MemoryLimit: abi.DefaultMemoryLimit,
+		MaxOutput:   abi.DefaultMaxOutput,
+	}
 }
 
-func (o Options) check(where string, set passthrough.Set) error {
+// OptionError is a mistake in an option. The Option is the name of a field of [Options], or of
+// what embeds them.
+type OptionError struct {
+	Module string // whose option it is; empty: that of all modules
+	Option string
+	Err    error
+}
+
+// Error names the module and the option.
+func (e *OptionError) Error() string {
+	if e.Module == "" {
+		return fmt.Sprintf("%s: %v", e.Option, e.Err)
+	}
+	return fmt.Sprintf("module %q: %s: %v", e.Module, e.Option, e.Err)
+}
+
+// Unwrap returns what is wrong with the value.
+func (e *OptionError) Unwrap() error { return e.Err }
+
+// check reports mistakes in the options of a module, or of all modules if it is empty.
+func (o Options) check(module string, set passthrough.Set) error {
 	var errs []error
-	complain := func(format string, args ...any) {
-		errs = append(errs, fmt.Errorf(where+": "+format, args...))
+	complain := func(option, format string, args ...any) {
+		errs = append(errs, &OptionError{module, option, fmt.Errorf(format, args...)})
 	}
 	if o.Isolation != IsolationPristine && o.Isolation != IsolationFresh && o.Isolation != IsolationReuse {
-		complain("policy %q is none of %q, %q and %q", o.Isolation, IsolationPristine, IsolationFresh, IsolationReuse)
+		complain("Isolation", "%q is none of %q, %q and %q", o.Isolation, IsolationPristine, IsolationFresh, IsolationReuse)
 	}
 	if o.MaxCalls < 0 {
-		complain("max_calls %d is negative", o.MaxCalls)
+		complain("MaxCalls", "%d is negative", o.MaxCalls)
 	}
 	if o.MaxInstances < 0 {
-		complain("max_instances %d is negative", o.MaxInstances)
+		complain("MaxInstances", "%d is negative", o.MaxInstances)
 	}
 	if o.MemoryLimit > 4<<30 {
-		complain("memory_limit %d is more than the 4 GiB that a 32-bit memory can have", o.MemoryLimit)
+		complain("MemoryLimit", "%d is more than the 4 GiB that a 32-bit memory can have", o.MemoryLimit)
 	}
 	if o.MaxFuel < 0 {
-		complain("max_fuel %d is negative", o.MaxFuel)
+		complain("MaxFuel", "%d is negative", o.MaxFuel)
 	}
 	if o.MaxOutput < 0 {
-		complain("max_output %d is negative", o.MaxOutput)
+		complain("MaxOutput", "%d is negative", o.MaxOutput)
 	}
 	if err := set.CheckGrant(o.Passthrough); err != nil {
-		complain("%w", err)
+		complain("Passthrough", "%w", err)
 	}
 	if _, err := set.CheckPolicies(nil, o.Policies); err != nil {
-		complain("%w", err)
+		complain("Policies", "%w", err)
 	}
 	for _, variable := range o.Env {
 		if name, _, _ := strings.Cut(variable, "="); name == "" || strings.Contains(variable, "\x00") {
-			complain("env: %q is neither the name of an environment variable nor NAME=VALUE", variable)
+			complain("Env", "%q is neither the name of an environment variable nor NAME=VALUE", variable)
 		}
 	}
 	return errors.Join(errs...)
@@ -286,17 +308,16 @@ func New(cfg Config) (*Sandbox, error) {
 	if cfg.MemoryLimit > 0 {
 		budget = &memoryBudget{Budget: image.NewBudget(cfg.MemoryLimit)}
 	}
-	defaults := cfg.Defaults.over(builtin)
-	errs := []error{defaults.check("defaults", cfg.Passthrough)}
+	defaults := cfg.Defaults.over(DefaultOptions())
+	errs := []error{defaults.check("", cfg.Passthrough)}
 	if len(cfg.Defaults.Rename) > 0 {
-		errs = append(errs, errors.New("defaults: rename is for single modules"))
+		errs = append(errs, &OptionError{Option: "Rename", Err: errors.New("it is for single modules")})
 	}
 	names := map[string]bool{}
 	for _, file := range cfg.Modules {
 		names[file.Name] = true
-		where := fmt.Sprintf("module %q", file.Name)
 		own, configured := cfg.PerModule[file.Name]
-		if err := own.over(builtin).check(where, cfg.Passthrough); err != nil {
+		if err := own.over(DefaultOptions()).check(file.Name, cfg.Passthrough); err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -317,7 +338,7 @@ func New(cfg Config) (*Sandbox, error) {
 		}
 		if file.Kind == modules.KindCommand {
 			if configured && own.Isolation == IsolationReuse {
-				errs = append(errs, fmt.Errorf("%s: policy reuse: a command ends with its run and cannot be reused", where))
+				errs = append(errs, &OptionError{file.Name, "Isolation", errors.New("reuse: a command ends with its run and cannot be reused")})
 			}
 			m.options.Isolation = IsolationFresh
 		}
@@ -347,7 +368,7 @@ func (s *Sandbox) register(m *Module) error {
 	var errs []error
 	for _, export := range slices.Sorted(maps.Keys(m.options.Rename)) {
 		if !slices.Contains(m.file.Exports, export) {
-			errs = append(errs, fmt.Errorf("module %q: rename: it has no activity %q (it has: %s)", m.file.Name, export, strings.Join(m.file.Exports, ", ")))
+			errs = append(errs, &OptionError{m.file.Name, "Rename", fmt.Errorf("it has no activity %q (it has: %s)", export, strings.Join(m.file.Exports, ", "))})
 		}
 	}
 	for _, export := range m.file.Exports {
@@ -360,8 +381,8 @@ func (s *Sandbox) register(m *Module) error {
 			continue
 		}
 		if other, ok := s.activities[name]; ok {
-			errs = append(errs, fmt.Errorf("two modules have the activity %q: %s and %s; set a prefix or rename one (per_module: {%s: {prefix: %q}})",
-				name, other.Module.file.Path, m.file.Path, m.file.Name, m.file.Name+"."))
+			errs = append(errs, &OptionError{m.file.Name, "Prefix", fmt.Errorf("two modules have the activity %q: %s and %s; give one a prefix, such as %q, or rename it",
+				name, other.Module.file.Path, m.file.Path, m.file.Name+".")})
 			continue
 		}
 		s.activities[name] = Activity{Type: name, Export: export, Module: m}
@@ -563,16 +584,9 @@ func (s *Sandbox) Close(ctx context.Context) error {
 	return s.freeErr
 }
 
-// CacheDir returns the [Config.CacheDir] that a setting stands for: "none" for nothing, and "" for the directory wasmworker below the
-// user's cache directory, or for nothing where there is none. Anything else is a directory.
-func CacheDir(setting string) string {
-	switch setting {
-	case "":
-	case "none":
-		return ""
-	default:
-		return setting
-	}
+// DefaultCacheDir returns the directory wasmworker below the user's cache directory, or "" where
+// there is none.
+func DefaultCacheDir() string {
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		return ""

@@ -97,7 +97,7 @@ func TestExtismIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = sandbox.New(sandbox.Config{Modules: load(t, filepath.Join(directory, "extism-go")), Passthrough: set})
-	if err == nil || !strings.Contains(err.Error(), "http_request") || !strings.Contains(err.Error(), "add --passthrough http") ||
+	if err == nil || !strings.Contains(err.Error(), "http_request") || !strings.Contains(err.Error(), `it is not granted "http"`) ||
 		!strings.Contains(err.Error(), "(config_get): this host has no passthrough module config") || strings.Contains(err.Error(), "output_set") {
 		t.Errorf("refusal: %v", err)
 	}

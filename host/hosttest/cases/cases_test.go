@@ -469,7 +469,7 @@ func TestRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := hosttest.New(t, hosttest.Options{Modules: []string{f.Module}, Start: f.Start, Seed: f.Seed, CacheDir: "none"})
+	env := hosttest.New(t, hosttest.Options{Modules: []string{f.Module}, Start: f.Start, Seed: f.Seed, NoCache: true})
 	info := env.DefaultInfo("Ask")
 	info.Attempt, info.HeartbeatTimeout = 4, abi.Milliseconds(time.Second)
 	arguments := [][]any{

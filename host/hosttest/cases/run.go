@@ -90,7 +90,7 @@ func (r *Runner) env(ctx context.Context, f *File, c *Case, interpreter bool) (*
 		e.env, e.err = hosttest.Open(ctx, hosttest.Options{
 			Modules:  []string{f.Module},
 			Defaults: sandbox.Options{Env: env, MemoryLimit: f.Limits.Memory, MaxOutput: f.Limits.Output, MaxFuel: f.Limits.Fuel},
-			Start:    f.Start, Seed: f.Seed, Mounts: f.mounts(c), Interpreter: interpreter, CacheDir: r.cacheDir,
+			Start:    f.Start, Seed: f.Seed, Mounts: f.mounts(c), Interpreter: interpreter, CacheDir: r.cacheDir, NoCache: r.cacheDir == "",
 		})
 	})
 	return e.env, e.err
