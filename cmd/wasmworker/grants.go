@@ -11,18 +11,18 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 
+	_ "github.com/wasmworker/wasmworker/contrib/azure"
+	_ "github.com/wasmworker/wasmworker/contrib/gcs"
+	_ "github.com/wasmworker/wasmworker/contrib/postgres"
+	_ "github.com/wasmworker/wasmworker/contrib/s3"
+	_ "github.com/wasmworker/wasmworker/contrib/sqlite"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/blobmod"
-	_ "github.com/wasmworker/wasmworker/host/passthrough/blobmod/azure"
-	_ "github.com/wasmworker/wasmworker/host/passthrough/blobmod/gcs"
-	_ "github.com/wasmworker/wasmworker/host/passthrough/blobmod/s3"
 	"github.com/wasmworker/wasmworker/host/passthrough/configmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/httpmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/secretmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/sqlmod"
-	_ "github.com/wasmworker/wasmworker/host/passthrough/sqlmod/postgres"
-	_ "github.com/wasmworker/wasmworker/host/passthrough/sqlmod/sqlite"
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
 )
 

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 
+	_ "github.com/wasmworker/wasmworker/contrib/sqlite" // the connection's
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/blobmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/configmod"
@@ -21,7 +22,6 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough/httpmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/secretmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/sqlmod"
-	_ "github.com/wasmworker/wasmworker/host/passthrough/sqlmod/sqlite" // the connection's
 )
 
 // World is what the cases find outside of their modules: the passthrough modules, and what is behind them. The README

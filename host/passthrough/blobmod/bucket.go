@@ -77,7 +77,7 @@ var drivers = struct {
 	},
 }}
 
-// packages are those beside this one that register a driver.
+// packages are those below contrib that register a driver.
 var packages = map[string]string{"s3": "s3", "gs": "gcs", "azblob": "azure"}
 
 // Register makes a driver known. Packages call it from init, so that a blank import is enough to have them. It panics if there is
@@ -129,7 +129,7 @@ func newBucket(name string, b Bucket, secrets *secretmod.Store) (*bucket, error)
 	drivers.Unlock()
 	switch {
 	case !ok && packages[u.Scheme] != "":
-		complain(fmt.Errorf("this program was built without %s: its source has to import github.com/wasmworker/wasmworker/host/passthrough/blobmod/%s", u.Scheme, packages[u.Scheme]), name, "url")
+		complain(fmt.Errorf("this program was built without %s: its source has to import github.com/wasmworker/wasmworker/contrib/%s", u.Scheme, packages[u.Scheme]), name, "url")
 		return nil, errors.Join(errs...)
 	case !ok:
 		complain(fmt.Errorf("there is no driver for %s; there are: %s", shorten(u.Scheme), strings.Join(known, ", ")), name, "url")

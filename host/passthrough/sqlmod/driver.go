@@ -112,9 +112,9 @@ var drivers = struct {
 
 // imports are the packages to import for the drivers that come with wasmworker.
 var imports = map[string]string{
-	"postgres":   "github.com/wasmworker/wasmworker/host/passthrough/sqlmod/postgres",
-	"postgresql": "github.com/wasmworker/wasmworker/host/passthrough/sqlmod/postgres",
-	"sqlite":     "github.com/wasmworker/wasmworker/host/passthrough/sqlmod/sqlite",
+	"postgres":   "github.com/wasmworker/wasmworker/contrib/postgres",
+	"postgresql": "github.com/wasmworker/wasmworker/contrib/postgres",
+	"sqlite":     "github.com/wasmworker/wasmworker/contrib/sqlite",
 }
 
 // Register makes a driver known by the schemes of its URLs. Packages of drivers call it when they are initialized. It

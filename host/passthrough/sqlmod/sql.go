@@ -16,8 +16,8 @@
 // Drivers are linked by importing them for their effect, as with database/sql:
 //
 //	import (
-//		_ "github.com/wasmworker/wasmworker/host/passthrough/sqlmod/postgres"
-//		_ "github.com/wasmworker/wasmworker/host/passthrough/sqlmod/sqlite"
+//		_ "github.com/wasmworker/wasmworker/contrib/postgres"
+//		_ "github.com/wasmworker/wasmworker/contrib/sqlite"
 //	)
 package sqlmod
 

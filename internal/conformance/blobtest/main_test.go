@@ -14,9 +14,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/wasmworker/wasmworker/abi"
+	_ "github.com/wasmworker/wasmworker/contrib/s3"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/blobmod"
-	_ "github.com/wasmworker/wasmworker/host/passthrough/blobmod/s3"
 	"github.com/wasmworker/wasmworker/host/passthrough/secretmod"
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )

@@ -15,11 +15,11 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/wasmworker/wasmworker/abi"
+	_ "github.com/wasmworker/wasmworker/contrib/postgres"
+	_ "github.com/wasmworker/wasmworker/contrib/sqlite"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/secretmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/sqlmod"
-	_ "github.com/wasmworker/wasmworker/host/passthrough/sqlmod/postgres"
-	_ "github.com/wasmworker/wasmworker/host/passthrough/sqlmod/sqlite"
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 

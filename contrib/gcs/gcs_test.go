@@ -9,9 +9,9 @@ import (
 	"testing"
 
 	"github.com/wasmworker/wasmworker/abi"
+	_ "github.com/wasmworker/wasmworker/contrib/gcs"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/blobmod"
-	_ "github.com/wasmworker/wasmworker/host/passthrough/blobmod/gcs"
 )
 
 // No server of that kind runs here: this is that a bucket is opened and asked, and that its errors say nothing of it.
