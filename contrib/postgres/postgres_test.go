@@ -10,12 +10,13 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 	"go.uber.org/goleak"
 
+	"github.com/wasmworker/wasmworker/contrib/postgres/pgtest"
 	"github.com/wasmworker/wasmworker/host/passthrough/sqlmod"
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
 func TestMain(m *testing.M) {
-	code := testbed.Main(testbed.WithPostgres(m.Run))
+	code := testbed.Main(pgtest.With(m.Run))
 	if err := goleak.Find(); code == 0 && err != nil {
 		println(err.Error())
 		code = 1
@@ -25,7 +26,7 @@ func TestMain(m *testing.M) {
 
 // Read-only is the server's promise, and not only that of the words that statements begin with: these go around them.
 func TestServerKeepsReadOnly(t *testing.T) {
-	server := testbed.SharedPostgres(t)
+	server := pgtest.Shared(t)
 	ctx, cancel := context.WithTimeout(context.Background(), testbed.Patience)
 	defer cancel()
 	if _, err := server.Admin(t, "postgres").Exec(ctx, "CREATE ROLE guest LOGIN PASSWORD 'x'; CREATE TABLE t (n int); GRANT ALL ON t TO guest"); err != nil {

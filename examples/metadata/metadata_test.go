@@ -27,10 +27,11 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.uber.org/goleak"
 
+	"github.com/wasmworker/wasmworker/contrib/postgres/pgtest"
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
-func TestMain(m *testing.M) { os.Exit(testbed.Main(testbed.WithPostgres(m.Run))) }
+func TestMain(m *testing.M) { os.Exit(testbed.Main(pgtest.With(m.Run))) }
 
 const perPart = 250 // the program's default
 
@@ -49,7 +50,7 @@ func newExample(t *testing.T) (directory string, admin *pgx.Conn) {
 	t.Helper()
 	directory = t.TempDir()
 	acts := modules(t)
-	postgres := testbed.SharedPostgres(t)
+	postgres := pgtest.Shared(t)
 	setup := postgres.Admin(t, "postgres")
 	name := strings.ToLower(t.Name())
 	for _, statement := range []string{
@@ -338,7 +339,7 @@ func TestKill(t *testing.T) {
 	// Part 10 has to wait: the size of a table cannot be known while somebody changes all of it.
 	const written = 9
 	i := written*perPart + slices.IndexFunc(before[written*perPart:], func(l line) bool { return l.Kind == "table" })
-	gate, err := testbed.SharedPostgres(t).Admin(t, admin.Config().Database).Begin(t.Context())
+	gate, err := pgtest.Shared(t).Admin(t, admin.Config().Database).Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -222,7 +222,7 @@ func (s *Server) start(t testing.TB) {
 	if s.db != "" {
 		args = append(args, "--db-filename", s.db)
 	}
-	process, err := start(exec.Command(s.program, append(args, s.args...)...))
+	process, err := Launch(exec.Command(s.program, append(args, s.args...)...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,7 +296,7 @@ type Process struct {
 // Start starts a program that ends with the test.
 func Start(t testing.TB, cmd *exec.Cmd) *Process {
 	t.Helper()
-	p, err := start(cmd)
+	p, err := Launch(cmd)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -309,7 +309,8 @@ func Start(t testing.TB, cmd *exec.Cmd) *Process {
 	return p
 }
 
-func start(cmd *exec.Cmd) (*Process, error) {
+// Launch starts a program that the caller stops.
+func Launch(cmd *exec.Cmd) (*Process, error) {
 	p := &Process{cmd: cmd, exited: make(chan struct{})}
 	if cmd.Stdout == nil {
 		cmd.Stdout = &p.stdout
@@ -359,11 +360,14 @@ func (p *Process) Wait(t testing.TB) int {
 }
 
 // Stop ends the process: politely, and then not.
-func (p *Process) Stop() {
+func (p *Process) Stop() { p.StopBy(syscall.SIGTERM) }
+
+// StopBy is Stop with a signal that the process takes for a polite one.
+func (p *Process) StopBy(s os.Signal) {
 	if p.stdin != nil {
 		p.stdin.Close()
 	}
-	p.Signal(syscall.SIGTERM)
+	p.Signal(s)
 	select {
 	case <-p.exited:
 	case <-time.After(10 * time.Second):

@@ -16,6 +16,7 @@ import (
 
 	"github.com/wasmworker/wasmworker/abi"
 	_ "github.com/wasmworker/wasmworker/contrib/postgres"
+	"github.com/wasmworker/wasmworker/contrib/postgres/pgtest"
 	_ "github.com/wasmworker/wasmworker/contrib/sqlite"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/secretmod"
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 		os.Setenv(name, value)
 	}
 	os.Setenv("TEST_GUEST_PASSWORD", guestPassword)
-	code := testbed.Main(testbed.WithPostgres(m.Run))
+	code := testbed.Main(pgtest.With(m.Run))
 	if err := goleak.Find(); code == 0 && err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
@@ -60,7 +61,7 @@ type backend struct {
 var databases atomic.Int32
 
 // newPostgresDatabase makes a database whose owner is a role named guest, and returns its name.
-func newPostgresDatabase(t testing.TB, p *testbed.Postgres) string {
+func newPostgresDatabase(t testing.TB, p *pgtest.Server) string {
 	t.Helper()
 	name := fmt.Sprintf("test%d", databases.Add(1))
 	admin := p.Admin(t, "postgres")
@@ -78,7 +79,7 @@ func newPostgresDatabase(t testing.TB, p *testbed.Postgres) string {
 var postgres = backend{
 	name: "postgres",
 	connection: func(t testing.TB) sqlmod.Connection {
-		p := testbed.SharedPostgres(t)
+		p := pgtest.Shared(t)
 		return sqlmod.Connection{URL: p.URL("guest", newPostgresDatabase(t, p)), Password: "guest"}
 	},
 	parameter: "$1",

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/contrib/postgres/pgtest"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/secretmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/sqlmod"
@@ -23,13 +24,13 @@ import (
 // watcher sees, as the administrator, what the guest's sessions do.
 type watcher struct {
 	t        testing.TB
-	server   *testbed.Postgres
+	server   *pgtest.Server
 	database string
 	admin    *pgx.Conn
 }
 
 // newWatched makes a database, a module with a connection to it, and somebody who sees what happens there.
-func newWatched(t testing.TB, server *testbed.Postgres, access sqlmod.Access) (*client, *watcher) {
+func newWatched(t testing.TB, server *pgtest.Server, access sqlmod.Access) (*client, *watcher) {
 	t.Helper()
 	w := &watcher{t: t, server: server, database: newPostgresDatabase(t, server)}
 	w.admin = server.Admin(t, w.database)
@@ -68,7 +69,7 @@ func (w *watcher) wants(what string, want int, state string) {
 
 // A guest that may only read tries what it can.
 func TestPostgresReadOnlyHolds(t *testing.T) {
-	owner, w := newWatched(t, testbed.SharedPostgres(t), sqlmod.Access{})
+	owner, w := newWatched(t, pgtest.Shared(t), sqlmod.Access{})
 	setup := owner.with(t, writing).activity(t)
 	for _, text := range []string{
 		"CREATE TABLE t (n int)", "INSERT INTO t VALUES (1)", "CREATE SEQUENCE s", "CREATE TABLE marks (n int)",
@@ -167,7 +168,7 @@ func TestPostgresReadOnlyHolds(t *testing.T) {
 
 // What reads is not in the way.
 func TestPostgresReadingWorks(t *testing.T) {
-	c, _ := newWatched(t, testbed.SharedPostgres(t), sqlmod.Access{})
+	c, _ := newWatched(t, pgtest.Shared(t), sqlmod.Access{})
 	a := c.activity(t)
 	for _, text := range []string{
 		"SELECT 1", "(SELECT 1)", "((select 1) union (select 2))", "VALUES (1)", "TABLE pg_class", "SHOW server_version", "EXPLAIN SELECT 1", "EXPLAIN ANALYZE SELECT 1",
@@ -187,7 +188,7 @@ func TestPostgresReadingWorks(t *testing.T) {
 }
 
 func TestPostgresErrors(t *testing.T) {
-	c, _ := newWatched(t, testbed.SharedPostgres(t), writing)
+	c, _ := newWatched(t, pgtest.Shared(t), writing)
 	a := c.activity(t)
 	a.exec("CREATE TABLE t (n int PRIMARY KEY, private text CHECK (private <> 'bad'))")
 	a.exec("INSERT INTO t VALUES (1, 'x')")
@@ -221,7 +222,7 @@ func TestPostgresErrors(t *testing.T) {
 
 // What one activity has set for its session, the next one does not find: there is one session here.
 func TestPostgresSessionsLeakNothing(t *testing.T) {
-	c, w := newWatched(t, testbed.SharedPostgres(t), writing)
+	c, w := newWatched(t, pgtest.Shared(t), writing)
 	a := c.activity(t)
 	a.exec("SELECT set_config('search_path', 'pg_temp', false), set_config('app.user', 'alice', false)")
 	a.exec("CREATE TEMP TABLE pg_class_of_mine (n int)")
@@ -262,7 +263,7 @@ func TestPostgresSessionsLeakNothing(t *testing.T) {
 
 // What a guest does not wait for any more is stopped in the database, and its session is closed.
 func TestPostgresStopsWorking(t *testing.T) {
-	c, w := newWatched(t, testbed.SharedPostgres(t), sqlmod.Access{Write: true, Timeout: passthrough.Duration(time.Second)})
+	c, w := newWatched(t, pgtest.Shared(t), sqlmod.Access{Write: true, Timeout: passthrough.Duration(time.Second)})
 	for _, function := range []string{"query", "exec"} {
 		a := c.activity(t)
 		a.refused(function, request{Connection: "db", SQL: "SELECT pg_sleep(1000)"}, abi.ETIMEDOUT, "")
@@ -294,7 +295,7 @@ func TestPostgresStopsWorking(t *testing.T) {
 }
 
 func TestPostgresIsClosed(t *testing.T) {
-	server := testbed.SharedPostgres(t)
+	server := pgtest.Shared(t)
 	w := &watcher{t: t, server: server, database: newPostgresDatabase(t, server)}
 	w.admin = server.Admin(t, w.database)
 	t.Cleanup(func() { w.wants("all sessions have ended with the module", 0, "") }) // after the module was closed
@@ -323,7 +324,7 @@ func TestPostgresIsClosed(t *testing.T) {
 
 // A server that answers nothing, from the beginning or from some moment on.
 func TestPostgresThatIsSilent(t *testing.T) {
-	server := testbed.SharedPostgres(t)
+	server := pgtest.Shared(t)
 	database := newPostgresDatabase(t, server)
 	for _, mute := range []bool{true, false} {
 		t.Run(fmt.Sprint("from the beginning: ", mute), func(t *testing.T) {
@@ -426,7 +427,7 @@ func newProxy(t testing.TB, to string) *proxy {
 }
 
 func TestPostgresThatIsKilled(t *testing.T) {
-	server := testbed.NewPostgres(t)
+	server := pgtest.New(t)
 	c, w := newWatched(t, server, sqlmod.Access{Write: true})
 	a := c.activity(t)
 	ended := make(chan error)
@@ -472,7 +473,7 @@ func TestPostgresThatIsKilled(t *testing.T) {
 
 // Roles that can leave the database, and servers that are not known, are refused.
 func TestPostgresConnections(t *testing.T) {
-	server := testbed.SharedPostgres(t)
+	server := pgtest.Shared(t)
 	database := newPostgresDatabase(t, server)
 	admin := server.Admin(t, database)
 	for _, statement := range []string{
@@ -576,7 +577,7 @@ func TestPostgresValuesRoundTrip(t *testing.T) {
 
 // The names of types are asked for once, in transactions too, in which an error is not of that question.
 func TestPostgresTypeNames(t *testing.T) {
-	c, _ := newWatched(t, testbed.SharedPostgres(t), writing) // with one session
+	c, _ := newWatched(t, pgtest.Shared(t), writing) // with one session
 	a := c.activity(t)
 	a.exec("CREATE TYPE mood AS ENUM ('sad')")
 	tx := a.do("begin", request{Connection: "db", Isolation: "repeatable read"}).Transaction
@@ -615,7 +616,7 @@ func TestPostgresTypeNames(t *testing.T) {
 
 // A password that changes is used for the next connection.
 func TestPostgresPasswordRotates(t *testing.T) {
-	server := testbed.SharedPostgres(t)
+	server := pgtest.Shared(t)
 	database := newPostgresDatabase(t, server)
 	admin := server.Admin(t, database)
 	file := filepath.Join(t.TempDir(), "password")

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/contrib/postgres/pgtest"
 	"github.com/wasmworker/wasmworker/host/passthrough/sqlmod"
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
@@ -39,7 +40,7 @@ func TestPostgresCertificatesRotate(t *testing.T) {
 	old := slog.Default()
 	slog.SetDefault(slog.New(slog.NewTextHandler(log, nil)))
 	t.Cleanup(func() { slog.SetDefault(old) })
-	server := testbed.NewPostgres(t)
+	server := pgtest.New(t)
 	database := newPostgresDatabase(t, server)
 	dir := t.TempDir()
 	write := func(name string, content []byte) {

@@ -1,4 +1,6 @@
-package testbed
+// Package pgtest starts PostgreSQL for tests. It is a package apart from testbed, and in the module
+// of the driver, so that the root module does without a client for PostgreSQL.
+package pgtest
 
 import (
 	"bytes"
@@ -21,56 +23,58 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
-// Postgres is a PostgreSQL server in a process of its own, on loopback and on a socket in its directory. Its superuser
+// Server is a PostgreSQL server in a process of its own, on loopback and on a socket in its directory. Its superuser
 // is admin. Roles need passwords (scram-sha-256).
-type Postgres struct {
+type Server struct {
 	Port      int
 	Directory string // of the socket, and of the data
 	password  string
-	process   *Process
+	process   *testbed.Process
 }
 
-var sharedPostgres struct {
+var shared struct {
 	sync.Mutex
-	server *Postgres
+	server *Server
 }
 
-// WithPostgres makes [SharedPostgres] available in a package: os.Exit(testbed.Main(testbed.WithPostgres(m.Run))).
-func WithPostgres(run func() int) func() int {
+// With makes [Shared] available in a package: os.Exit(testbed.Main(pgtest.With(m.Run))).
+func With(run func() int) func() int {
 	return func() int {
 		defer func() {
-			if sharedPostgres.server != nil {
-				sharedPostgres.server.Stop()
+			if shared.server != nil {
+				shared.server.Stop()
 			}
 		}()
 		return run()
 	}
 }
 
-// SharedPostgres returns the server that all tests of this package use, started by the first. Tests keep out of each other's
+// Shared returns the server that all tests of this package use, started by the first. Tests keep out of each other's
 // way by databases of their own.
-func SharedPostgres(t testing.TB) *Postgres {
+func Shared(t testing.TB) *Server {
 	t.Helper()
-	sharedPostgres.Lock()
-	defer sharedPostgres.Unlock()
-	if sharedPostgres.server == nil {
-		sharedPostgres.server = startPostgres(t)
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.server == nil {
+		shared.server = start(t)
 	}
-	return sharedPostgres.server
+	return shared.server
 }
 
-// NewPostgres starts a server for a test that kills it. It ends with the test.
-func NewPostgres(t testing.TB) *Postgres {
+// New starts a server for a test that kills it. It ends with the test.
+func New(t testing.TB) *Server {
 	t.Helper()
-	p := startPostgres(t)
+	p := start(t)
 	t.Cleanup(p.Stop)
 	return p
 }
 
-// postgresProgram finds a program of the server, of the newest version that is installed.
-func postgresProgram(t testing.TB, name string) string {
+// programPath finds a program of the server, of the newest version that is installed.
+func programPath(t testing.TB, name string) string {
 	t.Helper()
 	if path, err := exec.LookPath(name); err == nil {
 		return path
@@ -92,14 +96,14 @@ func version(path string) int {
 	return n
 }
 
-func startPostgres(t testing.TB) *Postgres {
+func start(t testing.TB) *Server {
 	t.Helper()
-	initdb, program := postgresProgram(t, "initdb"), postgresProgram(t, "postgres")
+	initdb, program := programPath(t, "initdb"), programPath(t, "postgres")
 	directory, err := os.MkdirTemp("", "ww-pg-") // short: the path of a socket has about 100 characters at most
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Postgres{Port: FreePort(t), Directory: directory, password: "of-the-admin"}
+	p := &Server{Port: testbed.FreePort(t), Directory: directory, password: "of-the-admin"}
 	defer func() {
 		if t.Failed() {
 			p.Stop()
@@ -119,10 +123,10 @@ func startPostgres(t testing.TB) *Postgres {
 	cmd := exec.Command(program, "-D", data, "-p", strconv.Itoa(p.Port), "-k", directory, "-c", "listen_addresses=127.0.0.1",
 		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=16MB", "-c", "autovacuum=off", "-c", "max_connections=60")
 	cmd.Dir, cmd.SysProcAttr, cmd.Stdin = directory, attributes, bytes.NewReader(nil)
-	if p.process, err = start(cmd); err != nil {
+	if p.process, err = testbed.Launch(cmd); err != nil {
 		t.Fatal(err)
 	}
-	Eventually(t, "PostgreSQL answers", func() error {
+	testbed.Eventually(t, "PostgreSQL answers", func() error {
 		if exited, code := p.process.Exited(); exited {
 			t.Fatalf("PostgreSQL ended with code %d: %s", code, p.process.Stderr())
 		}
@@ -161,7 +165,7 @@ func unprivileged(t testing.TB, files ...string) *syscall.SysProcAttr {
 	return nil
 }
 
-func (p *Postgres) connect(ctx context.Context, database string) (*pgx.Conn, error) {
+func (p *Server) connect(ctx context.Context, database string) (*pgx.Conn, error) {
 	config, err := pgx.ParseConfig(p.URL("admin", database))
 	if err != nil {
 		return nil, err
@@ -171,14 +175,14 @@ func (p *Postgres) connect(ctx context.Context, database string) (*pgx.Conn, err
 }
 
 // URL returns a URL without a password.
-func (p *Postgres) URL(user, database string) string {
+func (p *Server) URL(user, database string) string {
 	return fmt.Sprintf("postgres://%s@127.0.0.1:%d/%s?sslmode=disable", user, p.Port, database)
 }
 
 // Admin connects as the superuser. The connection is closed with the test.
-func (p *Postgres) Admin(t testing.TB, database string) *pgx.Conn {
+func (p *Server) Admin(t testing.TB, database string) *pgx.Conn {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testbed.Patience)
 	defer cancel()
 	c, err := p.connect(ctx, database)
 	if err != nil {
@@ -194,7 +198,7 @@ func (p *Postgres) Admin(t testing.TB, database string) *pgx.Conn {
 
 // UseTLS makes new connections of all roles but admin's use TLS: the server has a certificate and key, as PEM, and clients have to have
 // one of an authority.
-func (p *Postgres) UseTLS(t testing.TB, certificate, key, authority []byte) {
+func (p *Server) UseTLS(t testing.TB, certificate, key, authority []byte) {
 	t.Helper()
 	data := filepath.Join(p.Directory, "data")
 	const access = "host all admin 127.0.0.1/32 scram-sha-256\nhostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-ca\n"
@@ -215,7 +219,7 @@ func (p *Postgres) UseTLS(t testing.TB, certificate, key, authority []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	Eventually(t, "the server has its new certificate", func() error {
+	testbed.Eventually(t, "the server has its new certificate", func() error {
 		config, err := pgconn.ParseConfig(fmt.Sprintf("postgres://nobody@127.0.0.1:%d/postgres?sslmode=require", p.Port))
 		if err != nil {
 			t.Fatal(err)
@@ -239,17 +243,11 @@ func (p *Postgres) UseTLS(t testing.TB, certificate, key, authority []byte) {
 }
 
 // Stop stops the server at once, with the sessions that there are, and removes its files. Stopping twice does nothing.
-func (p *Postgres) Stop() {
+func (p *Server) Stop() {
 	if p.process != nil {
-		p.process.Signal(syscall.SIGQUIT)
-		select {
-		case <-p.process.exited:
-		case <-time.After(10 * time.Second):
-			p.process.Signal(syscall.SIGKILL)
-			<-p.process.exited
-		}
+		p.process.StopBy(syscall.SIGQUIT)
 	}
 	if err := os.RemoveAll(p.Directory); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		fmt.Fprintln(os.Stderr, "testbed: a directory of PostgreSQL stays behind:", err)
+		fmt.Fprintln(os.Stderr, "pgtest: a directory of PostgreSQL stays behind:", err)
 	}
 }
