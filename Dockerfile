@@ -5,10 +5,9 @@
 FROM golang:1.26-bookworm AS build
 ARG VERSION=
 WORKDIR /src
-COPY go.mod go.sum ./
-RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X main.version=${VERSION}" -o /out/wasmworker ./cmd/wasmworker \
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    GOWORK=off CGO_ENABLED=0 go build -C cmd/wasmworker -trimpath -ldflags="-s -w -X main.version=${VERSION}" -o /out/wasmworker . \
  && mkdir -p /out/cache /out/tmp
 
 FROM scratch

@@ -4,7 +4,7 @@ go 1.26.0
 
 require (
 	github.com/jackc/pgx/v5 v5.13.0
-	github.com/wasmworker/wasmworker v0.0.0-00010101000000-000000000000
+	github.com/wasmworker/wasmworker v0.0.0
 	go.temporal.io/api v1.64.3
 	go.temporal.io/sdk v1.51.0
 	go.temporal.io/sdk/contrib/envconfig v1.0.2
@@ -26,6 +26,7 @@ require (
 	github.com/robfig/cron v1.2.0 // indirect
 	github.com/stretchr/objx v0.8.0 // indirect
 	github.com/stretchr/testify v1.12.1 // indirect
+	github.com/wasmworker/wasmworker/contrib/postgres v0.0.0
 	go.yaml.in/yaml/v3 v3.0.6 // indirect
 	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/sync v0.25.0 // indirect
@@ -39,3 +40,5 @@ require (
 )
 
 replace github.com/wasmworker/wasmworker => ../..
+
+replace github.com/wasmworker/wasmworker/contrib/postgres => ../../contrib/postgres

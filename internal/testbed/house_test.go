@@ -3,9 +3,14 @@
 package testbed_test
 
 import (
+	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,16 +19,24 @@ import (
 
 const module = "github.com/wasmworker/wasmworker"
 
-func list(t *testing.T, format, pkg string, flags ...string) []string {
+// list is `go list` in a directory of the repository, without the workspace: what a module
+// depends on is decided by its own go.mod.
+func list(t *testing.T, dir string, args ...string) []string {
 	t.Helper()
-	cmd := exec.Command("go", append(append([]string{"list"}, flags...), "-f", format, pkg)...)
-	cmd.Dir = testbed.Root(t)
+	cmd := exec.Command("go", append([]string{"list"}, args...)...)
+	cmd.Dir, cmd.Env = filepath.Join(testbed.Root(t), dir), append(os.Environ(), "GOWORK=off")
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatal(err)
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+			t.Logf("%s", exit.Stderr)
+		}
+		t.Fatalf("go list in %s: %v", dir, err)
 	}
 	return strings.Fields(string(out))
 }
+
+// drivers are modules and packages that only those have who import a driver.
+var drivers = []string{"modernc.org", "github.com/jackc", "gocloud.dev", "github.com/aws", "cloud.google.com/go/storage", "github.com/Azure"}
 
 // The arrows of the house point down only: cmd -> host -> sandbox, passthrough, catalog -> abi.
 // Temporal lives in host and nowhere below, wazero in sandbox and nowhere above.
@@ -35,11 +48,15 @@ func TestArrowsPointDown(t *testing.T) {
 		"./host/sandbox":     {"go.temporal.io"},
 		// The embedded server is for development, and must not be in the program that operators run.
 		"./cmd/wasmworker": {"go.temporal.io/server"},
-		// Drivers are for who imports them: an embedder does not carry those that it does not use.
-		"./host": {"modernc.org", "github.com/jackc", "gocloud.dev", "github.com/aws", "cloud.google.com", "github.com/Azure"},
+		// A driver is for one passthrough module.
+		"./contrib/azure":    {"go.temporal.io", "github.com/tetratelabs", module + "/host/sandbox"},
+		"./contrib/gcs":      {"go.temporal.io", "github.com/tetratelabs", module + "/host/sandbox"},
+		"./contrib/postgres": {"go.temporal.io", "github.com/tetratelabs", module + "/host/sandbox"},
+		"./contrib/s3":       {"go.temporal.io", "github.com/tetratelabs", module + "/host/sandbox"},
+		"./contrib/sqlite":   {"go.temporal.io", "github.com/tetratelabs", module + "/host/sandbox"},
 	} {
 		self := module + strings.TrimPrefix(pkg, ".")
-		for _, dep := range list(t, "{{join .Deps \"\\n\"}}", pkg) {
+		for _, dep := range list(t, pkg, "-f", "{{join .Deps \"\\n\"}}", ".") {
 			for _, f := range forbidden {
 				if strings.HasPrefix(dep, f) && !strings.HasPrefix(dep, self) {
 					t.Errorf("%s depends on %s", pkg, dep)
@@ -48,7 +65,7 @@ func TestArrowsPointDown(t *testing.T) {
 		}
 	}
 	for _, pkg := range []string{"./host", "./cmd/wasmworker"} {
-		for _, dep := range list(t, "{{join .Imports \"\\n\"}}", pkg) {
+		for _, dep := range list(t, pkg, "-f", "{{join .Imports \"\\n\"}}", ".") {
 			if strings.HasPrefix(dep, "github.com/tetratelabs") {
 				t.Errorf("%s imports %s, which is the sandbox's", pkg, dep)
 			}
@@ -56,16 +73,87 @@ func TestArrowsPointDown(t *testing.T) {
 	}
 }
 
-// `go install …@latest` refuses a main module with replace directives, and a guest's
-// developer gets nothing but our SDK.
-func TestModulesCanBeInstalled(t *testing.T) {
-	for file, forbidden := range map[string]string{"go.mod": "replace ", "cmd/wasmworker-devserver/go.mod": "replace ", "guest-sdk/go/go.mod": "require"} {
-		data, err := os.ReadFile(filepath.Join(testbed.Root(t), file))
-		if err != nil {
-			t.Fatal(err)
+// Who embeds the host has no driver in the build list, nor do the tests of the root module.
+func TestDriversAreForWhoImportsThem(t *testing.T) {
+	for what, names := range map[string][]string{
+		"the build list of the root module":                list(t, ".", "-m", "all"),
+		"what the root module's packages and tests import": list(t, ".", "-deps", "-test", "./..."),
+	} {
+		for _, name := range names {
+			if slices.ContainsFunc(drivers, func(d string) bool { return strings.HasPrefix(name, d) }) {
+				t.Errorf("%s has %s", what, name)
+			}
 		}
-		if strings.Contains(string(data), forbidden) {
-			t.Errorf("%s has a %s directive", file, strings.TrimSpace(forbidden))
+	}
+}
+
+// goMod is what `go mod edit -json` says.
+type goMod struct {
+	Module  struct{ Path string }
+	Go      string
+	Require []struct{ Path, Version string }
+	Replace []struct {
+		Old, New struct{ Path, Version string }
+	}
+	Use []struct{ DiskPath string }
+}
+
+func modFile(t *testing.T, command, file string) (parsed goMod) {
+	t.Helper()
+	out, err := exec.Command("go", command, "edit", "-json", file).Output()
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	if err := json.Unmarshal(out, &parsed); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return parsed
+}
+
+// Modules are joined by go.work, and build without it as well, since each replaces those of this
+// repository that it requires. Nothing else is replaced.
+func TestModules(t *testing.T) {
+	t.Chdir(testbed.Root(t))
+	const apart = "cmd/wasmworker-devserver" // go.work says why
+	checked := strings.Fields(strings.Join(regexp.MustCompile(`(?m)^(?:HOST|MODULES|GUESTS) .*$`).FindAllString(read(t, "Makefile"), -1), " "))
+	work := modFile(t, "work", "go.work")
+	output, err := exec.Command("git", "ls-files", "--cached", "--others", "--exclude-standard", "go.mod", "*/go.mod").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := strings.Fields(string(output))
+	if len(files) < 20 {
+		t.Fatalf("only %d modules were found", len(files))
+	}
+	for _, file := range files {
+		dir, mod := path.Dir(file), modFile(t, "mod", file)
+		joined := slices.ContainsFunc(work.Use, func(u struct{ DiskPath string }) bool { return path.Clean(u.DiskPath) == dir })
+		if joined == (dir == apart) {
+			t.Errorf("%s: in go.work: %t", file, joined)
+		}
+		// Temporal's server asks for a later Go.
+		if mod.Go != work.Go && dir != apart {
+			t.Errorf("%s is for Go %s, go.work for %s", file, mod.Go, work.Go)
+		}
+		if !slices.Contains(checked, dir) && dir != "testdata/conformance/extism-go" { // which compiles as WebAssembly only
+			t.Errorf("%s is in none of HOST, MODULES and GUESTS of the Makefile", file)
+		}
+		if mod.Module.Path != path.Join(module, dir) {
+			t.Errorf("%s is %s", file, mod.Module.Path)
+		}
+		replaced := map[string]bool{}
+		for _, r := range mod.Replace {
+			replaced[r.Old.Path] = true
+			if target := path.Join(module, dir, r.New.Path); target != r.Old.Path {
+				t.Errorf("%s replaces %s by %s", file, r.Old.Path, r.New.Path)
+			}
+		}
+		for _, r := range mod.Require {
+			if ours := strings.HasPrefix(r.Path+"/", module+"/"); ours && !replaced[r.Path] {
+				t.Errorf("%s requires %s and does not replace it", file, r.Path)
+			} else if dir == "guest-sdk/go" {
+				t.Errorf("%s requires %s: a guest gets nothing but the SDK", file, r.Path)
+			}
 		}
 	}
 }

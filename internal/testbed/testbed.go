@@ -97,17 +97,20 @@ func build(t testing.TB, output, dir string, env []string, args ...string) strin
 	return path
 }
 
+// guestEnv is for guests, each of which is a Go module of its own.
+var guestEnv = []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOWORK=off"}
+
 // Guest builds the native Go guest in a directory of the repository and returns the .wasm file.
 func Guest(t testing.TB, dir string) string {
 	t.Helper()
-	return build(t, filepath.Base(dir)+".wasm", dir, []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0"},
+	return build(t, filepath.Base(dir)+".wasm", dir, guestEnv,
 		"-buildmode=c-shared", "-trimpath", "-ldflags=-s -w")
 }
 
 // Command builds the WASI program in a directory of the repository and returns the .wasm file.
 func Command(t testing.TB, dir string) string {
 	t.Helper()
-	return build(t, filepath.Base(dir)+".wasm", dir, []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0"}, "-trimpath", "-ldflags=-s -w")
+	return build(t, filepath.Base(dir)+".wasm", dir, guestEnv, "-trimpath", "-ldflags=-s -w")
 }
 
 // Directory makes a directory with the given .wasm files in it.
@@ -160,6 +163,7 @@ func DevServer(t testing.TB) string {
 	fmt.Fprintln(os.Stderr, "testbed: building the development server; the first time this takes minutes")
 	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, ".")
 	cmd.Dir = filepath.Join(root, "cmd", "wasmworker-devserver")
+	cmd.Env = append(os.Environ(), "GOWORK=off") // go.work says why
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("building the development server: %v\n%s", err, out)
 	}

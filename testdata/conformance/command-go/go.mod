@@ -1,3 +1,3 @@
 module github.com/wasmworker/wasmworker/testdata/conformance/command-go
 
-go 1.26
+go 1.26.0

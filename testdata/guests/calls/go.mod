@@ -1,6 +1,6 @@
 module github.com/wasmworker/wasmworker/testdata/guests/calls
 
-go 1.26
+go 1.26.0
 
 require github.com/wasmworker/wasmworker/guest-sdk/go v0.0.0
 
