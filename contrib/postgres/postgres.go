@@ -21,6 +21,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -107,6 +108,9 @@ func parse(full string, query url.Values, own map[string]bool) (*pgconn.Config, 
 	if err != nil { // whose text has the URL in it
 		return nil, fmt.Errorf("it cannot be used: %s", parseReason(err))
 	}
+	if err := fixCertificate(config, query); err != nil {
+		return nil, err
+	}
 	for name := range config.RuntimeParams {
 		if !own[name] {
 			delete(config.RuntimeParams, name)
@@ -120,6 +124,29 @@ func parse(full string, query url.Values, own map[string]bool) (*pgconn.Config, 
 	config.OAuthTokenProvider = nil
 	config.MaxProtocolMessageBodyLen = minBody
 	return config, nil
+}
+
+// fixCertificate makes a configuration use the client certificate that the files have now. pgconn
+// would read them again in each handshake, where a pair that is half replaced fails the connection.
+func fixCertificate(config *pgconn.Config, query url.Values) error {
+	if query.Get("sslcert") == "" || query.Get("sslkey") == "" {
+		return nil
+	}
+	configs := []*tls.Config{config.TLSConfig}
+	for _, fallback := range config.Fallbacks {
+		configs = append(configs, fallback.TLSConfig)
+	}
+	for _, c := range configs {
+		if c == nil { // a way to connect without TLS
+			continue
+		}
+		pair, err := rotate.KeyPair(query.Get("sslcert"), query.Get("sslkey"))
+		if err != nil {
+			return err
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return nil
 }
 
 // parseReason is the part of an error of ParseConfig that holds nothing of the URL.
