@@ -1,13 +1,15 @@
 # The worker in an image that has nothing else. It serves the modules of /modules:
 #
 #   docker build --build-arg VERSION=v1.2.3 --tag wasmworker .
+#   docker build --build-arg TAGS=omit_gcs,omit_azure --tag wasmworker .    # smaller: docs/operations.md
 #   docker run --rm --volume ./acts:/modules:ro --env TEMPORAL_ADDRESS=temporal:7233 wasmworker
 FROM golang:1.26-bookworm AS build
 ARG VERSION=
+ARG TAGS=
 WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    GOWORK=off CGO_ENABLED=0 go build -C cmd/wasmworker -trimpath -ldflags="-s -w -X main.version=${VERSION}" -o /out/wasmworker . \
+    GOWORK=off CGO_ENABLED=0 go build -C cmd/wasmworker -trimpath -tags="${TAGS}" -ldflags="-s -w -X main.version=${VERSION}" -o /out/wasmworker . \
  && mkdir -p /out/cache /out/tmp
 
 FROM scratch

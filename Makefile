@@ -81,6 +81,7 @@ lint: ## gofmt, go vet, staticcheck and tidy modules, all of them; actionlint
 	@# staticcheck does not know that a function with go:wasmexport is used.
 	@for m in $(GUESTS); do echo "lint $$m"; (cd $$m && $(GO) vet ./... && $(STATICCHECK) -checks inherit,-U1000 ./... && $(GO) mod tidy -diff) || exit 1; done
 	GOOS=wasip1 GOARCH=wasm $(GO) -C guest-sdk/go vet ./...
+	$(GO) -C cmd/wasmworker vet -tags omit_azure,omit_gcs,omit_s3 .
 	@# Without programs that one machine has and another has not.
 	$(ACTIONLINT) -shellcheck= -pyflakes= .github/workflows/ci.yml
 

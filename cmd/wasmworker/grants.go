@@ -11,11 +11,6 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 
-	_ "github.com/wasmworker/wasmworker/contrib/azure"
-	_ "github.com/wasmworker/wasmworker/contrib/gcs"
-	_ "github.com/wasmworker/wasmworker/contrib/postgres"
-	_ "github.com/wasmworker/wasmworker/contrib/s3"
-	_ "github.com/wasmworker/wasmworker/contrib/sqlite"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/blobmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/configmod"

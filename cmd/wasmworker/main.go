@@ -152,6 +152,9 @@ func versionCommand() *cli.Command {
 		Usage: "print the version, and those of what matters inside",
 		Action: func(c *cli.Context) error {
 			fmt.Fprintf(c.App.Writer, "wasmworker %s\n", buildVersion())
+			if len(omitted) > 0 {
+				fmt.Fprintf(c.App.Writer, "built with %s\n", strings.Join(omitted, ", "))
+			}
 			info, ok := debug.ReadBuildInfo()
 			if !ok {
 				return nil

@@ -132,11 +132,20 @@ func Directory(t testing.TB, files ...string) string {
 // Program builds wasmworker, with the race detector if the test has it, and returns its path.
 func Program(t testing.TB) string {
 	t.Helper()
+	return ProgramWith(t)
+}
+
+// ProgramWith is Program with build tags.
+func ProgramWith(t testing.TB, tags ...string) string {
+	t.Helper()
 	var args []string
 	if Race {
 		args = []string{"-race"}
 	}
-	return build(t, "wasmworker", "cmd/wasmworker", nil, args...)
+	if len(tags) > 0 {
+		args = append(args, "-tags="+strings.Join(tags, ","))
+	}
+	return build(t, strings.Join(append([]string{"wasmworker"}, tags...), "-"), "cmd/wasmworker", nil, args...)
 }
 
 // DevServer returns the development server's program: bin/wasmworker-devserver, which

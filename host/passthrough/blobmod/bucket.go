@@ -77,8 +77,12 @@ var drivers = struct {
 	},
 }}
 
-// packages are those below contrib that register a driver.
-var packages = map[string]string{"s3": "s3", "gs": "gcs", "azblob": "azure"}
+// missing says of schemes that have no driver in a program how they get one.
+var missing = map[string]string{
+	"s3":     "its source has to import github.com/wasmworker/wasmworker/contrib/s3",
+	"gs":     "its source has to import github.com/wasmworker/wasmworker/contrib/gcs",
+	"azblob": "its source has to import github.com/wasmworker/wasmworker/contrib/azure",
+}
 
 // Register makes a driver known. Packages call it from init, so that a blank import is enough to have them. It panics if there is
 // one for the scheme already.
@@ -89,6 +93,14 @@ func Register(scheme string, d Driver) {
 		panic("blob: there are two drivers for " + scheme)
 	}
 	drivers.byScheme[scheme] = d
+}
+
+// Omit says how to get a driver that the program was built without. The error for a URL with that
+// scheme has the remedy behind a colon, instead of the package to import. Programs call it from init.
+func Omit(scheme, remedy string) {
+	drivers.Lock()
+	defer drivers.Unlock()
+	missing[scheme] = remedy
 }
 
 var validName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
@@ -125,11 +137,11 @@ func newBucket(name string, b Bucket, secrets *secretmod.Store) (*bucket, error)
 	}
 	drivers.Lock()
 	driver, ok := drivers.byScheme[u.Scheme]
-	known := slices.Sorted(maps.Keys(drivers.byScheme))
+	known, remedy := slices.Sorted(maps.Keys(drivers.byScheme)), missing[u.Scheme]
 	drivers.Unlock()
 	switch {
-	case !ok && packages[u.Scheme] != "":
-		complain(fmt.Errorf("this program was built without %s: its source has to import github.com/wasmworker/wasmworker/contrib/%s", u.Scheme, packages[u.Scheme]), name, "url")
+	case !ok && remedy != "":
+		complain(fmt.Errorf("this program was built without %s: %s", u.Scheme, remedy), name, "url")
 		return nil, errors.Join(errs...)
 	case !ok:
 		complain(fmt.Errorf("there is no driver for %s; there are: %s", shorten(u.Scheme), strings.Join(known, ", ")), name, "url")

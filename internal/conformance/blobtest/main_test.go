@@ -1,3 +1,5 @@
+// The tests of blobmod with its drivers, against the real servers. They are in the module of the
+// conformance suite because blobmod must not require a driver.
 package blobmod_test
 
 import (

@@ -1,3 +1,5 @@
+// The tests of sqlmod with its drivers, against the real servers. They are in the module of the
+// conformance suite because sqlmod must not require a driver.
 package sqlmod_test
 
 import (

@@ -1,0 +1,5 @@
+//go:build !omit_azure
+
+package main
+
+import _ "github.com/wasmworker/wasmworker/contrib/azure"

@@ -1,0 +1,5 @@
+//go:build omit_azure
+
+package main
+
+func init() { omit("azblob", "omit_azure") }

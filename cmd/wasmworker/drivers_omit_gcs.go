@@ -1,0 +1,5 @@
+//go:build omit_gcs
+
+package main
+
+func init() { omit("gs", "omit_gcs") }

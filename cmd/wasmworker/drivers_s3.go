@@ -1,0 +1,5 @@
+//go:build !omit_s3
+
+package main
+
+import _ "github.com/wasmworker/wasmworker/contrib/s3"
