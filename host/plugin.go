@@ -49,8 +49,11 @@ type PassthroughModule = passthrough.Module
 // PluginOptions say which modules are served, and how. Begin with [DefaultPluginOptions]: zero
 // means zero here.
 type PluginOptions struct {
-	// Modules are .wasm files and directories with such files. Required.
+	// Modules are .wasm files and directories with such files. Required, unless there are Files.
 	Modules []string
+	// Files are further modules, which were read already: with [modules.Parse], say, from what
+	// is embedded into the program. Default: none.
+	Files []*modules.File
 	// Defaults are the options of every module: grants, limits, isolation. Zero values in
 	// them mean those of [sandbox.DefaultOptions].
 	Defaults ModuleOptions
@@ -171,7 +174,7 @@ func (o PluginOptions) check() error {
 
 // NewPlugin reads the modules and checks them and the options as a whole. It compiles
 // and runs nothing. The error joins everything that was found wrong; each part names a
-// file or a field. errors.As finds a [*passthrough.Refusal] in it where a module
+// file or a field. errors.As finds a [*passthrough.AdmissionError] in it where a module
 // imports more than it was granted.
 func NewPlugin(options PluginOptions) (*Plugin, error) {
 	p := &Plugin{options: options, logger: options.Logger, goActivities: map[string]bool{}, stopped: make(chan struct{})}
@@ -180,12 +183,13 @@ func NewPlugin(options PluginOptions) (*Plugin, error) {
 	}
 	errs := []error{options.check()}
 	p.limit = max(options.MaxConcurrentActivities, 0)
-	if len(options.Modules) == 0 {
+	if len(options.Modules)+len(options.Files) == 0 {
 		errs = append(errs, errors.New("no modules are named; name a directory with .wasm files, or files"))
 	}
 	set, err := passthrough.NewSet(options.Passthrough...)
 	errs = append(errs, err)
 	modules, unreadable := modules.Open(options.Modules...)
+	modules = append(modules, options.Files...)
 	if unreadable != nil && (!options.SkipRefused || len(modules) == 0) {
 		errs = append(errs, unreadable)
 	}

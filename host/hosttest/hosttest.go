@@ -49,8 +49,10 @@ var DefaultStart = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Options say what is tested, and in which surroundings. The zero value of a field means its default.
 type Options struct {
-	// Modules are .wasm files and directories with such files. Required.
+	// Modules are .wasm files and directories with such files. Required, unless there are Files.
 	Modules []string
+	// Files are further modules, which were read already. Default: none.
+	Files []*modules.File
 	// Defaults are the options of every module, and PerModule those of single ones, by the file's name without .wasm. Instances
 	// are never reused. A policy of clock or random takes the place of Start or Seed.
 	Defaults  sandbox.Options
@@ -127,13 +129,14 @@ func Open(ctx context.Context, options Options) (*Env, error) {
 }
 
 func (e *Env) open(ctx context.Context, options Options) error {
-	if len(options.Modules) == 0 {
+	if len(options.Modules)+len(options.Files) == 0 {
 		return errors.New("no modules are named; name .wasm files or directories")
 	}
 	modules, err := modules.Open(options.Modules...)
 	if err != nil {
 		return err
 	}
+	modules = append(modules, options.Files...)
 	granted, defaults := slices.Clone(options.Passthrough), options.Defaults
 	if len(e.mounts) > 0 {
 		if e.empty, err = e.mounts.make(e.start); err != nil {

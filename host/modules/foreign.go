@@ -34,7 +34,10 @@ var foreign = []struct{ prefix, what string }{
 const machine = "a program or library for machines and not for WebAssembly: build for wasm32-wasip1 (Go: GOOS=wasip1 GOARCH=wasm)"
 
 var (
-	wat  = regexp.MustCompile(`^(?:\s|;;[^\n]*\n|(?s:\(;.*?;\)))*\(\s*(module|component|func|import|export|memory|type)\b`)
+	wat = regexp.MustCompile(`^(?:\s|;;[^\n]*\n|(?s:\(;.*?;\)))*\(\s*(module|component|func|import|export|memory|type)\b`)
+	// manifest is how an Extism manifest reads, as far as one looks.
+	manifest = regexp.MustCompile(`"wasm"\s*:\s*\[`)
+
 	html = regexp.MustCompile(`(?i)^(?:\s|<!--(?s:.*?)-->)*<(!doctype html|html|head|body|title|script|meta)\b`)
 )
 
@@ -57,6 +60,8 @@ func identify(file []byte) error {
 		what = "an HTML page, such as a server sends in place of a file that it does not have, or for which it wants a login: download the file again and look at its address"
 	case strings.HasPrefix(trimmed, "<?xml"), strings.HasPrefix(trimmed, "<Error"):
 		what = "XML, such as a store's error in place of a file: download the file again and look at its address"
+	case strings.HasPrefix(trimmed, "{") && manifest.MatchString(trimmed):
+		what = "an Extism manifest, which serve, dev, invoke and inspect of wasmworker read: name the .wasm file here that it names"
 	case strings.HasPrefix(trimmed, "{"):
 		what = "JSON, such as a server's error or an image's manifest in place of a file: download the file again and look at its address"
 	case len(head) > 262 && string(head[257:262]) == "ustar":

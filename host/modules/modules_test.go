@@ -318,6 +318,7 @@ func TestForeignFiles(t *testing.T) {
 		{"HTML", "\xef\xbb\xbf\n<!-- x\n -->\n<!DOCTYPE html>\n<html>", []string{"HTML page", "download"}},
 		{"HTML without a type", "<html><head>", []string{"HTML page"}},
 		{"XML", "<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code></Error>", []string{"XML", "download"}},
+		{"an Extism manifest", `{"memory": {}, "wasm": [{"path": "plugin.wasm"}]}`, []string{"an Extism manifest", "name the .wasm file"}},
 		{"JSON", `{"errors": []}`, []string{"JSON", "download"}},
 		{"text", ";; (a comment)\n(; another\n one ;)\n( module $m\n(func))", []string{"text format", "`wat2wasm`"}},
 		{"text of a component", "(component)", []string{"text format"}},

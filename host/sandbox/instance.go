@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -78,9 +79,9 @@ func (m *Module) instantiate(ctx context.Context, memory *image.Memory) (_ *Inst
 	i.stdio = newStdio(c)
 	i.begin(c, wasi.Initialisation, func() int64 { return before + i.meter.Used() })
 	config := wazero.NewModuleConfig().
-		WithName(""). // instances of one module live side by side
-		WithArgs(m.file.Name).
-		WithStartFunctions(). // _initialize and _start are called below, with a context
+		WithName("").                                                      // instances of one module live side by side
+		WithArgs(strings.TrimSuffix(filepath.Base(m.file.Path), ".wasm")). // not its own name: records are replayed by the file alone
+		WithStartFunctions().                                              // _initialize and _start are called below, with a context
 		WithStdout(i.stdio.out()).
 		WithStderr(i.stdio.err()) // standard input, random numbers and sleep do without wazero: see linkWASI
 	if c.clock == nil {

@@ -96,6 +96,10 @@ type Options struct {
 	// [Usage]: for modules whose work has a known size, so that a bug or an attack
 	// costs little. An activity that needs more fails with the type OutOfFuel. 0: no limit.
 	MaxFuel int64
+	// Timeout is how long an activity may compute and wait for the host, from when it has its
+	// instance. One that takes longer fails with the type TimedOut, retryable. 0: no limit but
+	// the activity's own.
+	Timeout time.Duration
 	// CanonicalNaN makes each NaN that a guest computes the same one, on every processor, for results that can be compared bit by bit. Code with
 	// much floating-point arithmetic takes several times as long with it. For tests.
 	CanonicalNaN bool
@@ -140,6 +144,9 @@ func (o Options) over(def Options) Options {
 	}
 	if o.MaxFuel == 0 {
 		o.MaxFuel = def.MaxFuel
+	}
+	if o.Timeout == 0 {
+		o.Timeout = def.Timeout
 	}
 	if o.MaxOutput == 0 {
 		o.MaxOutput = def.MaxOutput
@@ -197,6 +204,9 @@ func (o Options) check(module string, set passthrough.Set) error {
 	}
 	if o.MaxFuel < 0 {
 		complain("MaxFuel", "%d is negative", o.MaxFuel)
+	}
+	if o.Timeout < 0 {
+		complain("Timeout", "%s is negative", o.Timeout)
 	}
 	if o.MaxOutput < 0 {
 		complain("MaxOutput", "%d is negative", o.MaxOutput)
@@ -313,9 +323,13 @@ func New(cfg Config) (*Sandbox, error) {
 	if len(cfg.Defaults.Rename) > 0 {
 		errs = append(errs, &OptionError{Option: "Rename", Err: errors.New("it is for single modules")})
 	}
-	names := map[string]bool{}
+	names := map[string]string{} // and paths
 	for _, file := range cfg.Modules {
-		names[file.Name] = true
+		if other, twice := names[file.Name]; twice {
+			errs = append(errs, fmt.Errorf("%s: there is a module of the name %q already: %s; rename one of the files", file.Path, file.Name, other))
+			continue
+		}
+		names[file.Name] = file.Path
 		own, configured := cfg.PerModule[file.Name]
 		if err := own.over(DefaultOptions()).check(file.Name, cfg.Passthrough); err != nil {
 			errs = append(errs, err)
@@ -347,7 +361,7 @@ func New(cfg Config) (*Sandbox, error) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.PerModule)) {
-		if !names[name] {
+		if _, ok := names[name]; !ok {
 			errs = append(errs, fmt.Errorf("module %q is configured, but there is no such module (there are: %s)", name, strings.Join(slices.Sorted(maps.Keys(names)), ", ")))
 		}
 	}
@@ -547,7 +561,9 @@ func (s *Sandbox) Run(ctx context.Context, task Task) (*Payload, error) {
 		return nil, c.instantiationError(err)
 	}
 	defer s.executor.Release(instance) // even if a function of the task's panics
-	return instance.run(c)
+	defer c.limitTime()()
+	payload, err := instance.run(c)
+	return payload, c.timedOut(err)
 }
 
 // Close waits until every Run has returned, for as long as ctx allows, and then closes

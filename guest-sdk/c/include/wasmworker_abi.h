@@ -133,6 +133,7 @@ enum {
 #define WW_TYPE_STACK_OVERFLOW "StackOverflow"
 #define WW_TYPE_OUT_OF_MEMORY "OutOfMemory"
 #define WW_TYPE_OUT_OF_FUEL "OutOfFuel"
+#define WW_TYPE_TIMED_OUT "TimedOut"
 #define WW_TYPE_EXIT_CODE "ExitCode"
 #define WW_TYPE_PROTOCOL_ERROR "ProtocolError"
 #define WW_TYPE_OUTPUT_TOO_LARGE "OutputTooLarge"

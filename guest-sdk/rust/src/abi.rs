@@ -65,6 +65,7 @@ pub(crate) const TYPE_WASM_TRAP: &str = "WasmTrap";
 pub(crate) const TYPE_STACK_OVERFLOW: &str = "StackOverflow";
 pub(crate) const TYPE_OUT_OF_MEMORY: &str = "OutOfMemory";
 pub(crate) const TYPE_OUT_OF_FUEL: &str = "OutOfFuel";
+pub(crate) const TYPE_TIMED_OUT: &str = "TimedOut";
 pub(crate) const TYPE_EXIT_CODE: &str = "ExitCode";
 pub(crate) const TYPE_PROTOCOL_ERROR: &str = "ProtocolError";
 pub(crate) const TYPE_OUTPUT_TOO_LARGE: &str = "OutputTooLarge";

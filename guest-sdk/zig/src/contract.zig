@@ -73,6 +73,7 @@ pub const type_wasm_trap = "WasmTrap";
 pub const type_stack_overflow = "StackOverflow";
 pub const type_out_of_memory = "OutOfMemory";
 pub const type_out_of_fuel = "OutOfFuel";
+pub const type_timed_out = "TimedOut";
 pub const type_exit_code = "ExitCode";
 pub const type_protocol_error = "ProtocolError";
 pub const type_output_too_large = "OutputTooLarge";

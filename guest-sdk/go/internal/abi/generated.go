@@ -107,6 +107,7 @@ const (
 	TypeStackOverflow              = "StackOverflow"              // retryable
 	TypeOutOfMemory                = "OutOfMemory"                // retryable
 	TypeOutOfFuel                  = "OutOfFuel"                  // not retryable
+	TypeTimedOut                   = "TimedOut"                   // retryable
 	TypeExitCode                   = "ExitCode"                   // retryable
 	TypeProtocolError              = "ProtocolError"              // not retryable
 	TypeOutputTooLarge             = "OutputTooLarge"             // not retryable

@@ -96,6 +96,7 @@ export const TYPE_WASM_TRAP = "WasmTrap";
 export const TYPE_STACK_OVERFLOW = "StackOverflow";
 export const TYPE_OUT_OF_MEMORY = "OutOfMemory";
 export const TYPE_OUT_OF_FUEL = "OutOfFuel";
+export const TYPE_TIMED_OUT = "TimedOut";
 export const TYPE_EXIT_CODE = "ExitCode";
 export const TYPE_PROTOCOL_ERROR = "ProtocolError";
 export const TYPE_OUTPUT_TOO_LARGE = "OutputTooLarge";

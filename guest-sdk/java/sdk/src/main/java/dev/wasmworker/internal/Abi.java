@@ -71,6 +71,7 @@ public final class Abi {
     public static final String TYPE_STACK_OVERFLOW = "StackOverflow";
     public static final String TYPE_OUT_OF_MEMORY = "OutOfMemory";
     public static final String TYPE_OUT_OF_FUEL = "OutOfFuel";
+    public static final String TYPE_TIMED_OUT = "TimedOut";
     public static final String TYPE_EXIT_CODE = "ExitCode";
     public static final String TYPE_PROTOCOL_ERROR = "ProtocolError";
     public static final String TYPE_OUTPUT_TOO_LARGE = "OutputTooLarge";
