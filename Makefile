@@ -164,7 +164,7 @@ schema: ## write docs/wasmworker.schema.json, by which editors complete wasmwork
 
 # go test -fuzz takes one target at a time.
 FUZZTIME ?= 30s
-FUZZDIRS ?= abi contrib host internal
+FUZZDIRS ?= abi cmd/wasmworker contrib host internal
 .PHONY: fuzz
 fuzz: ## fuzz everything that parses, each target for FUZZTIME
 	@for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' $(FUZZDIRS)); do \

@@ -80,7 +80,11 @@ func invoke(c *cli.Context) error {
 	if c.NArg() < 1 {
 		return usagef("name a module or directory, and an activity: wasmworker invoke ./acts Greet '{\"name\": \"Ada\"}'")
 	}
-	files, err := modules.Open(c.Args().First())
+	found, err := findModules([]string{c.Args().First()})
+	if err != nil {
+		return usageError{err}
+	}
+	files, err := found.open()
 	if err != nil {
 		return usageError{err}
 	}
@@ -100,8 +104,12 @@ func invoke(c *cli.Context) error {
 	maps.DeleteFunc(perModule, func(name string, _ sandbox.Options) bool { // those that are not looked at now
 		return !slices.ContainsFunc(files, func(m *modules.File) bool { return m.Name == name })
 	})
+	plugins, perModule, refused := found.grant(defaults, perModule, set)
+	if refused != nil {
+		return usageError{joinRefusals(refused)}
+	}
 	if path := c.String("record"); path != "" {
-		return record(c, path, file, hosttest.Options{Modules: []string{c.Args().First()}, Defaults: defaults, PerModule: perModule, Passthrough: granting})
+		return record(c, path, file, hosttest.Options{Modules: found.paths, Files: plugins, Defaults: defaults, PerModule: perModule, Passthrough: granting})
 	}
 	config := sandbox.Config{Modules: files, Defaults: defaults, PerModule: perModule, Passthrough: set, Limit: 1, Logger: logger, CacheDir: cacheDir(c)}
 	box, err := sandbox.New(config)

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/passthrough/configmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
 	"github.com/wasmworker/wasmworker/internal/nearest"
 )
@@ -82,6 +83,9 @@ func explain(c *cli.Context, file *configFile, module, capability string, words 
 		return nil, err
 	}
 	own := perModule[module]
+	if path := broughtBy(file.Modules, module, capability, words, policyOf[configmod.Policy]("config", defaults, own)); path != "" {
+		return &explanation{Allowed: true, Reason: "it is among the config values of the manifest " + path}, nil
+	}
 	ownGrant := slices.Contains(own.Passthrough, capability)
 	needsGrant := capability != wasi.NameClock && capability != wasi.NameRandom // those are there through WASI
 	if needsGrant && !ownGrant && !slices.Contains(defaults.Passthrough, capability) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
@@ -31,6 +32,7 @@ type moduleReport struct {
 	Imports    []passthrough.Need `json:"imports"`
 	Instances  sandbox.Isolation  `json:"instances"`
 	Fallback   string             `json:"fallback,omitempty"`
+	Manifest   *manifestReport    `json:"manifest,omitempty"`
 	Effective  *effectiveOptions  `json:"effective,omitempty"` // with --config
 }
 
@@ -42,7 +44,8 @@ type effectiveOptions struct {
 	Env         []string       `json:"env"`
 	MemoryLimit uint64         `json:"memory_limit_bytes"`
 	MaxOutput   int            `json:"max_output_bytes"`
-	MaxFuel     int64          `json:"max_fuel"` // 0: no limit
+	MaxFuel     int64          `json:"max_fuel"`             // 0: no limit
+	Timeout     int64          `json:"timeout_ms,omitempty"` // of an Extism manifest; 0: no limit
 }
 
 func inspectCommand() *cli.Command {
@@ -52,10 +55,11 @@ func inspectCommand() *cli.Command {
 		ArgsUsage: "[FILE-OR-DIRECTORY…]",
 		Description: `   wasmworker inspect ./acts
    wasmworker inspect --json ./acts/greet.wasm | jq '.[].imports'
+   wasmworker inspect ./acts/plugin.json               # what an Extism manifest asks for
    wasmworker inspect --config wasmworker.yaml         # the modules of the file, with their effective grants`,
 		Flags: slices.Concat([]cli.Flag{
 			configFlag(),
-			&cli.StringSliceFlag{Name: "modules", Aliases: []string{"m"}, EnvVars: []string{"WASMWORKER_MODULES"}, Usage: "`DIRECTORY` with .wasm files, or a file, as for serve; repeatable", TakesFile: true},
+			&cli.StringSliceFlag{Name: "modules", Aliases: []string{"m"}, EnvVars: []string{"WASMWORKER_MODULES"}, Usage: "`DIRECTORY` with .wasm files and Extism manifests (.json), or a file, as for serve; repeatable", TakesFile: true},
 			&cli.BoolFlag{Name: "json", EnvVars: []string{"WASMWORKER_JSON"}, Usage: "print JSON"},
 		}, instanceFlags(), moduleFlags()),
 		Action: inspect,
@@ -74,7 +78,9 @@ func inspect(c *cli.Context) error {
 	if len(paths) == 0 {
 		return usagef("name .wasm files or directories to inspect")
 	}
-	modules, unreadable := modules.Open(paths...)
+	found, unusable := findModules(paths)
+	modules, unreadable := found.open()
+	unreadable = errors.Join(unusable, unreadable)
 	granting, err := passthroughModules(file)
 	if err != nil {
 		return err
@@ -86,7 +92,7 @@ func inspect(c *cli.Context) error {
 	}
 	var effective map[string]*effectiveOptions
 	if file.path != "" {
-		if effective, err = effectiveGrants(c, file, set, modules); err != nil {
+		if effective, err = effectiveGrants(c, file, set, found, modules); err != nil {
 			return err
 		}
 	}
@@ -104,7 +110,7 @@ func inspect(c *cli.Context) error {
 		reports = append(reports, moduleReport{
 			Name: m.Name, Path: m.Path, Kind: m.Kind, Digest: "sha256:" + m.Digest, Size: len(m.Binary),
 			MemoryMin: m.MemoryMin, MemoryMax: m.MemoryMax, Activities: m.Exports, Imports: set.Needs(m),
-			Instances: instances, Fallback: fallback, Effective: effective[m.Name],
+			Instances: instances, Fallback: fallback, Effective: effective[m.Name], Manifest: found.report(m),
 		})
 	}
 	if c.Bool("json") {
@@ -122,7 +128,7 @@ func inspect(c *cli.Context) error {
 }
 
 // effectiveGrants are what the configuration makes of each module, by the rules of the sandbox itself.
-func effectiveGrants(c *cli.Context, file *configFile, set passthrough.Set, files []*modules.File) (map[string]*effectiveOptions, error) {
+func effectiveGrants(c *cli.Context, file *configFile, set passthrough.Set, found moduleFiles, files []*modules.File) (map[string]*effectiveOptions, error) {
 	if len(files) == 0 {
 		return nil, nil
 	}
@@ -136,6 +142,14 @@ func effectiveGrants(c *cli.Context, file *configFile, set passthrough.Set, file
 		})
 	}
 	effective := map[string]*effectiveOptions{}
+	_, perModule, refused := found.grant(defaults, perModule, set)
+	for _, r := range refused {
+		effective[r.manifest.Plugin.Name] = &effectiveOptions{Refused: r.Error()}
+	}
+	files = slices.DeleteFunc(slices.Clone(files), func(m *modules.File) bool { return effective[m.Name] != nil })
+	if len(files) == 0 {
+		return effective, nil
+	}
 	box, err := sandbox.New(sandbox.Config{Modules: files, Defaults: defaults, PerModule: perModule, Passthrough: set, SkipRefused: true})
 	var refusals []error
 	if box != nil {
@@ -165,6 +179,7 @@ func effectiveOf(m *sandbox.Module) *effectiveOptions {
 	e := &effectiveOptions{
 		Activities: []string{}, Passthrough: map[string]any{}, Env: append([]string{}, m.Options().Env...),
 		MemoryLimit: m.Options().MemoryLimit, MaxOutput: m.Options().MaxOutput, MaxFuel: m.Options().MaxFuel,
+		Timeout: m.Options().Timeout.Milliseconds(),
 	}
 	for _, name := range m.Options().Passthrough {
 		e.Passthrough[name] = m.Options().Policies[name]
@@ -183,6 +198,9 @@ func printReports(w io.Writer, reports []moduleReport) error {
 			memory += ", at most " + humanize.IBytes(r.MemoryMax)
 		}
 		fmt.Fprintf(table, "module\t%s\n", r.Path)
+		if r.Manifest != nil {
+			r.Manifest.print(table)
+		}
 		fmt.Fprintf(table, "kind\t%s\n", r.Kind)
 		fmt.Fprintf(table, "digest\t%s\n", r.Digest)
 		fmt.Fprintf(table, "size\t%s\n", humanize.IBytes(uint64(r.Size)))
@@ -226,7 +244,11 @@ func printEffective(table io.Writer, e *effectiveOptions) {
 	if e.MaxFuel > 0 {
 		units = fmt.Sprintf("%d units", e.MaxFuel)
 	}
-	fmt.Fprintf(table, "limits\tmemory %s, output %s, %s\n", humanize.IBytes(e.MemoryLimit), humanize.IBytes(uint64(e.MaxOutput)), units)
+	timeout := ""
+	if e.Timeout > 0 {
+		timeout = fmt.Sprintf(", %s", time.Duration(e.Timeout)*time.Millisecond)
+	}
+	fmt.Fprintf(table, "limits\tmemory %s, output %s, %s%s\n", humanize.IBytes(e.MemoryLimit), humanize.IBytes(uint64(e.MaxOutput)), units, timeout)
 	env := strings.Join(e.Env, ", ")
 	if env == "" {
 		env = "none"

@@ -27,7 +27,7 @@ import (
 func serveFlags() []cli.Flag {
 	return slices.Concat([]cli.Flag{
 		configFlag(),
-		&cli.StringSliceFlag{Name: "modules", Aliases: []string{"m"}, EnvVars: []string{"WASMWORKER_MODULES"}, Usage: "`DIRECTORY` with .wasm files, or a file; repeatable", TakesFile: true},
+		&cli.StringSliceFlag{Name: "modules", Aliases: []string{"m"}, EnvVars: []string{"WASMWORKER_MODULES"}, Usage: "`DIRECTORY` with .wasm files and Extism manifests (.json), or a file; repeatable", TakesFile: true},
 	}, queueFlags(), []cli.Flag{
 		&cli.GenericFlag{Name: "max-concurrent-activities", EnvVars: []string{"MAX_CONCURRENT_ACTIVITIES"}, Value: valueOf(limitFlag(host.DefaultMaxConcurrentActivities)), Usage: "most activities that run, and instances that live, at once: a `NUMBER` or none"},
 		&cli.GenericFlag{Name: "total-memory-limit", EnvVars: []string{"WASMWORKER_TOTAL_MEMORY_LIMIT"}, Value: new(totalBytesFlag), Usage: "most memory of all instances together: a `SIZE`, none, or auto: what the container may have, or the machine has, less a quarter for the worker itself, and 256 MiB at least"},
@@ -74,6 +74,7 @@ type server struct {
 	options  host.Options
 	logger   *slog.Logger
 	health   string
+	unserved error                                         // manifests that cannot be used, or were refused
 	recorder *recorder                                     // nil: nothing is recorded
 	before   func(ctx context.Context, h *host.Host) error // runs between the checks and the start
 	started  func(h *host.Host)
@@ -112,10 +113,13 @@ func newServer(c *cli.Context) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{logger: logger, health: c.String("health-address")}
+	files, unusable := findModules(c.StringSlice("modules"))
+	plugins, perModule, refused := files.grant(defaults, perModule, set)
+	s := &server{logger: logger, health: c.String("health-address"), unserved: errors.Join(unusable, joinRefusals(refused))}
 	s.options = host.Options{
 		PluginOptions: host.PluginOptions{
-			Modules:                 c.StringSlice("modules"),
+			Modules:                 files.paths,
+			Files:                   plugins,
 			Defaults:                defaults,
 			PerModule:               perModule,
 			Passthrough:             modules,
@@ -166,7 +170,7 @@ func clientOptions(c *cli.Context, logger *slog.Logger) (client.Options, error) 
 func (s *server) serve(ctx context.Context) error {
 	first, second, stopSignals := signals(ctx, s.logger)
 	defer stopSignals()
-	h, err := host.New(s.options)
+	h, err := s.newHost(ctx)
 	if err != nil {
 		return usageError{err}
 	}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/wasmworker/wasmworker/host/modules"
+)
+
+// manifestReport is what inspect --json prints of an Extism manifest.
+type manifestReport struct {
+	Path        string   `json:"path"`
+	Asks        []ask    `json:"asks"`   // granted by the configuration, where one is given
+	Config      []string `json:"config"` // names of the values that it carries
+	MemoryLimit uint64   `json:"memory_limit_bytes,omitempty"`
+	MaxResponse int64    `json:"max_response_bytes,omitempty"`
+	Timeout     int64    `json:"timeout_ms,omitempty"`
+}
+
+// report returns what the manifest of a module says. Nil: it has none.
+func (f moduleFiles) report(module *modules.File) *manifestReport {
+	for _, m := range f.manifests {
+		if m.Plugin != module {
+			continue
+		}
+		return &manifestReport{
+			Path: m.Path, Asks: append([]ask{}, asksOf(m, nil, nil, nil)...), Config: append([]string{}, slices.Sorted(maps.Keys(m.Config))...),
+			MemoryLimit: m.MaxMemory, MaxResponse: m.MaxResponse, Timeout: m.Timeout.Milliseconds(),
+		}
+	}
+	return nil
+}
+
+func (r *manifestReport) print(table io.Writer) {
+	fmt.Fprintf(table, "manifest\t%s\n", r.Path)
+	for i, a := range r.Asks {
+		label := ""
+		if i == 0 {
+			label = "asks for"
+		}
+		fmt.Fprintf(table, "%s\t%s (%s)\n", label, a.What, a.Field)
+	}
+	if len(r.Asks) == 0 {
+		fmt.Fprintf(table, "asks for\tno host and no directory\n")
+	}
+	if len(r.Config) > 0 {
+		fmt.Fprintf(table, "brings\tconfig values %s\n", strings.Join(r.Config, ", "))
+	}
+	var bounds []string
+	if r.MemoryLimit > 0 {
+		bounds = append(bounds, "memory "+humanize.IBytes(r.MemoryLimit))
+	}
+	if r.MaxResponse > 0 {
+		bounds = append(bounds, "responses of "+humanize.IBytes(uint64(r.MaxResponse)))
+	}
+	if r.Timeout > 0 {
+		bounds = append(bounds, (time.Duration(r.Timeout) * time.Millisecond).String())
+	}
+	if bounds != nil {
+		fmt.Fprintf(table, "bounds\t%s\n", strings.Join(bounds, ", "))
+	}
+}
