@@ -47,7 +47,7 @@ func hostModules(c *contract) ([]byte, error) {
 	var g code
 	g.line("// %s", note)
 	g.line("")
-	g.line("package passthrough_test")
+	g.line("package conformance")
 	g.line("")
 	g.line("import \"github.com/wasmworker/wasmworker/abi\"")
 	g.line("")

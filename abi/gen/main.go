@@ -83,9 +83,9 @@ func generate(root string) (map[string][]byte, error) {
 var sources = map[string]func(*contract) ([]byte, error){
 	"abi/generated.go": goConstants,
 
-	"host/passthrough/generated.go":      hostSignatures,
-	"host/passthrough/generated_test.go": hostModules,
-	"host/sandbox/generated_test.go":     hostPointers,
+	"host/passthrough/generated.go":          hostSignatures,
+	"internal/conformance/generated_test.go": hostModules,
+	"host/sandbox/generated_test.go":         hostPointers,
 
 	goSDK + "internal/abi/generated.go":      goSDKConstants,
 	goSDK + "internal/host/import_wasip1.go": goSDKImports,

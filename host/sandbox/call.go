@@ -261,7 +261,7 @@ type Limit string
 
 // The limits of an output.
 const (
-	MaxOutputLimit Limit = "the module's output limit"     // Options.MaxOutput
+	MaxOutputLimit Limit = "the module's output limit"   // Options.MaxOutput
 	ServerLimit    Limit = "the Temporal server's limit" // Task.PayloadLimit
 )
 
