@@ -142,8 +142,9 @@ deterministic: build modules ## a hundred runs of each conformance case in both 
 	$(GO) test ./internal/conformance -count=1 -timeout 30m -run '^TestDeterministic$$' -runs 100
 
 .PHONY: generate
-generate: ## write what is made of other files here, in seconds: the contract's tables and constants of abi/abi.json, schema, go-sdk, manifest
+generate: ## write what is made of other files here, in seconds: the contract's tables and constants of abi/abi.json, api.txt, schema, go-sdk, manifest
 	$(GO) run ./abi/gen
+	$(GO) run ./internal/surface
 	@$(MAKE) --no-print-directory schema go-sdk manifest
 
 .PHONY: generate-all

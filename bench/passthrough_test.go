@@ -13,8 +13,8 @@ import (
 // calls, each with 64 bytes there and back, and the same function is called directly, as often. The unit is a thousand calls.
 func BenchmarkPassthrough(b *testing.B) {
 	type policy struct{ Suffix string }
-	work := func(ctx context.Context, req []byte) ([]byte, error) {
-		return append(bytes.Clone(req[1:]), passthrough.PolicyOf[policy](ctx).Suffix...), nil
+	work := func(ctx context.Context, call *passthrough.Call, req []byte) ([]byte, error) {
+		return append(bytes.Clone(req[1:]), passthrough.PolicyOf[policy](call).Suffix...), nil
 	}
 	set, err := passthrough.NewSet(passthrough.Module{Name: "bench", Functions: map[string]passthrough.Func{"work": work}, Policy: &policy{}})
 	if err != nil {
@@ -33,11 +33,11 @@ func BenchmarkPassthrough(b *testing.B) {
 		}
 	})
 	b.Run("direct", func(b *testing.B) {
-		ctx := passthrough.WithCall(b.Context(), &passthrough.Call{Policy: granted})
+		call := &passthrough.Call{Policy: granted}
 		req := make([]byte, 64)
 		for b.Loop() {
 			for range 1000 {
-				if response, err := work(ctx, req); err != nil || len(response) != 64 {
+				if response, err := work(b.Context(), call, req); err != nil || len(response) != 64 {
 					b.Fatal(len(response), err)
 				}
 			}

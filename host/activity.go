@@ -47,9 +47,9 @@ const MetricDenied = "wasmworker_passthrough_denied"
 
 // measured measures the calls of a passthrough function.
 func measured(m passthrough.Module, function string, f passthrough.Func) passthrough.Func {
-	return func(ctx context.Context, req []byte) ([]byte, error) {
+	return func(ctx context.Context, call *passthrough.Call, req []byte) ([]byte, error) {
 		start := time.Now()
-		response, err := f(ctx, req)
+		response, err := f(ctx, call, req)
 		outcome := "ok"
 		if _, denied := errors.AsType[*passthrough.Denial](err); denied {
 			outcome = "denied"

@@ -120,8 +120,8 @@ type GreeterPolicy struct {
 }
 
 // greet greets whom the policy of the calling activity module has.
-func greet(ctx context.Context, name []byte) ([]byte, error) {
-	policy := passthrough.PolicyOf[GreeterPolicy](ctx)
+func greet(ctx context.Context, call *passthrough.Call, name []byte) ([]byte, error) {
+	policy := passthrough.PolicyOf[GreeterPolicy](call)
 	if !slices.Contains(policy.Names, string(name)) {
 		return nil, passthrough.Deny("greeting "+string(name), "names of the greeter policy do not have it")
 	}

@@ -182,7 +182,7 @@ func TestFailedStartClosesPassthroughModules(t *testing.T) {
 	closed := 0
 	o.Passthrough = []host.PassthroughModule{{
 		Name:      "greeter",
-		Functions: map[string]passthrough.Func{"greet": func(context.Context, []byte) ([]byte, error) { return nil, nil }},
+		Functions: map[string]passthrough.Func{"greet": func(context.Context, *passthrough.Call, []byte) ([]byte, error) { return nil, nil }},
 		Close:     func(context.Context) error { closed++; return nil },
 	}}
 	h, err := host.New(o)
@@ -455,8 +455,8 @@ func TestPassthroughModuleOfAnEmbedder(t *testing.T) {
 	closing := func(name string) func(context.Context) error {
 		return func(context.Context) error { closed = append(closed, name); return nil }
 	}
-	trimmed := func(ctx context.Context, req []byte) ([]byte, error) { // the guest sends JSON
-		response, err := greet(ctx, bytes.Trim(req, `"`))
+	trimmed := func(ctx context.Context, call *passthrough.Call, req []byte) ([]byte, error) { // the guest sends JSON
+		response, err := greet(ctx, call, bytes.Trim(req, `"`))
 		return fmt.Appendf(nil, "%q", response), err
 	}
 	o := options(t, wat(t, "passthrough"))
@@ -677,5 +677,27 @@ func TestUnreachableServer(t *testing.T) {
 	defer cancel()
 	if err := h.Start(ctx); err == nil || !strings.Contains(err.Error(), o.ClientOptions.HostPort) {
 		t.Errorf("Start: %v, want an error that names the address", err)
+	}
+}
+
+// counting counts attempts, and leaves everything else to the base.
+type counting struct {
+	host.InterceptorBase
+	attempts atomic.Int64
+}
+
+func (c *counting) Execute(ctx context.Context, task sandbox.Task, next host.Execute) (*sandbox.Payload, error) {
+	c.attempts.Add(1)
+	return next(ctx, task)
+}
+
+func TestInterceptorBaseChangesNothing(t *testing.T) {
+	o := options(t, wat(t, "echo"))
+	counter := &counting{}
+	o.Interceptor = counter
+	h := run(t, o)
+	var s string
+	if err := get(t, execute(t, h, "Echo", "hello"), &s); err != nil || s != "hello" || counter.attempts.Load() != 1 {
+		t.Errorf("%q, %v, after %d attempts", s, err, counter.attempts.Load())
 	}
 }

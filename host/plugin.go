@@ -37,7 +37,7 @@ const (
 // wait for what its own timeout cut off, so that timeout is ours plus this.
 const reportAllowance = 15 * time.Second
 
-// Executor hands out instances to activities; see [sandbox.Executor].
+// Executor hands out instances to activities; see [sandbox.Executor]. It is experimental.
 type Executor = sandbox.Executor
 
 // ModuleOptions are the settings of a module; see [sandbox.Options].

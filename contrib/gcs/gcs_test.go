@@ -32,8 +32,8 @@ func TestOpen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx := passthrough.WithCall(t.Context(), &passthrough.Call{Policy: &blobmod.Policy{Buckets: map[string]blobmod.Access{"things": {}}}})
-		_, err = module.Functions["stat"](ctx, frame)
+		call := &passthrough.Call{Policy: &blobmod.Policy{Buckets: map[string]blobmod.Access{"things": {}}}}
+		_, err = module.Functions["stat"](t.Context(), call, frame)
 		if errno, _ := errors.AsType[abi.Errno](err); errno != want || strings.Contains(err.Error(), "://") || strings.Contains(err.Error(), "127.0.0.1") {
 			t.Errorf("%d: %v", status, err)
 		}

@@ -27,7 +27,9 @@ func filesModule(directory *os.Root) host.PassthroughModule {
 	return host.PassthroughModule{
 		Name: "files",
 		Functions: map[string]passthrough.Func{
-			"read": func(_ context.Context, req []byte) ([]byte, error) { return readFile(directory, req) },
+			"read": func(_ context.Context, _ *passthrough.Call, req []byte) ([]byte, error) {
+				return readFile(directory, req)
+			},
 		},
 	}
 }

@@ -138,10 +138,10 @@ func TestResumes(t *testing.T) {
 		failed  bool
 		failure = errors.New("the disk has hiccups")
 	)
-	files.Functions["read"] = func(ctx context.Context, req []byte) ([]byte, error) {
+	files.Functions["read"] = func(ctx context.Context, call *passthrough.Call, req []byte) ([]byte, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		if passthrough.CallOf(ctx).Activity == "SplitFile" {
+		if call.Activity == "SplitFile" {
 			var r struct{ Offset int64 }
 			if err := json.Unmarshal(req, &r); err != nil {
 				return nil, abi.EINVAL
@@ -152,7 +152,7 @@ func TestResumes(t *testing.T) {
 			}
 			split = append(split, r.Offset)
 		}
-		return read(ctx, req)
+		return read(ctx, call, req)
 	}
 	request := request
 	request.Flights = []string{"flights-20k.json"}

@@ -223,7 +223,7 @@ func stubs(modules []*modules.File, have []passthrough.Module) []passthrough.Mod
 }
 
 func unanswered(module, function string) passthrough.Func {
-	return func(context.Context, []byte) ([]byte, error) {
+	return func(context.Context, *passthrough.Call, []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: the test has no answer for %s %s", abi.ENOSYS, module, function)
 	}
 }
@@ -451,11 +451,12 @@ func attributes(group slog.Value) map[string]any {
 
 // record is around every passthrough function: faults, answers of the test, and the transcript.
 func record(m passthrough.Module, function string, f passthrough.Func) passthrough.Func {
-	return func(ctx context.Context, req []byte) ([]byte, error) {
+	return func(ctx context.Context, caller *passthrough.Call, req []byte) ([]byte, error) {
 		r, ok := ctx.Value(runningKey{}).(*running)
 		if !ok {
-			return f(ctx, req)
+			return f(ctx, caller, req)
 		}
+		f := func(ctx context.Context, req []byte) ([]byte, error) { return f(ctx, caller, req) }
 		call := Call{Module: m.ImportName(), Function: function, Request: req}
 		number := len(r.seen.Calls) + 1
 		var err error
@@ -487,7 +488,7 @@ func record(m passthrough.Module, function string, f passthrough.Func) passthrou
 	}
 }
 
-func (r *running) answer(ctx context.Context, call Call, f passthrough.Func) ([]byte, error) {
+func (r *running) answer(ctx context.Context, call Call, f func(context.Context, []byte) ([]byte, error)) ([]byte, error) {
 	if r.Answer != nil {
 		response, err := r.Answer(ctx, call)
 		if !errors.Is(err, ErrUnanswered) {

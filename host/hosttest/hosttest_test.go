@@ -112,10 +112,10 @@ func TestRun(t *testing.T) {
 // A guest's calls are answered by fakes, by the test, or not at all; and faults befall them.
 func TestCalls(t *testing.T) {
 	module := guest(t, "conformance/go")
-	upper := func(ctx context.Context, req []byte) ([]byte, error) {
+	upper := func(ctx context.Context, call *passthrough.Call, req []byte) ([]byte, error) {
 		return []byte(strings.ToUpper(string(req))), nil
 	}
-	fake := passthrough.Module{Name: "conformance", Functions: map[string]passthrough.Func{"upper": upper, "deny": func(context.Context, []byte) ([]byte, error) {
+	fake := passthrough.Module{Name: "conformance", Functions: map[string]passthrough.Func{"upper": upper, "deny": func(context.Context, *passthrough.Call, []byte) ([]byte, error) {
 		return nil, passthrough.Deny("everything", "the fake says no")
 	}}}
 	env := hosttest.New(t, hosttest.Options{Modules: []string{module}, Passthrough: []passthrough.Module{fake}})

@@ -25,7 +25,9 @@ func TestRecorder(t *testing.T) {
 		t.Fatal(err)
 	}
 	set, err := passthrough.NewSet(passthrough.Module{Name: "greeter", Functions: map[string]passthrough.Func{
-		"hello": func(_ context.Context, req []byte) ([]byte, error) { return []byte("hello " + string(req)), nil },
+		"hello": func(_ context.Context, _ *passthrough.Call, req []byte) ([]byte, error) {
+			return []byte("hello " + string(req)), nil
+		},
 	}})
 	if err != nil {
 		t.Fatal(err)

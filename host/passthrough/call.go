@@ -1,7 +1,6 @@
 package passthrough
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,34 +9,19 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 )
 
-// Call is what a Func can learn about the call that it serves.
+// Call is the call of a guest that a [Func] serves.
 type Call struct {
 	Module   string // the activity module's name
 	Activity string // the activity type
-	Policy   any    // of the module, as NewPolicy makes them
-	// Resources are what the activity has open, for [Keep]. With nil nothing can be kept.
+	Policy   any    // of the module, as NewPolicy makes them; see [PolicyOf]
+	// Resources are what the activity has open, for [Call.Open]. With nil nothing can be opened.
 	Resources *Resources
-}
-
-type callKey struct{}
-
-// WithCall returns a context from which a Func gets what it is told about its call.
-func WithCall(ctx context.Context, call *Call) context.Context {
-	return context.WithValue(ctx, callKey{}, call)
-}
-
-// CallOf returns what a Func is told about its call, from the context that it got.
-func CallOf(ctx context.Context) Call {
-	if c, ok := ctx.Value(callKey{}).(*Call); ok {
-		return *c
-	}
-	return Call{}
 }
 
 // PolicyOf returns the policy of the activity module that calls. P is the type that
 // the passthrough module's Policy points to. The value is shared: it must not be changed.
-func PolicyOf[P any](ctx context.Context) *P {
-	p, ok := CallOf(ctx).Policy.(*P)
+func PolicyOf[P any](call *Call) *P {
+	p, ok := call.Policy.(*P)
 	if !ok {
 		return new(P) // a Func that is called without a host
 	}
@@ -73,13 +57,15 @@ type Resources struct {
 	last uint32
 }
 
-// Keep gives a resource a handle, by which later calls of the same activity find it with [Kept]. It is
-// closed by [Drop], or else when the activity ends, however it does: the latest first. Its Close must not take
-// long, and must not need the context of the call, which has ended by then.
+// Open gives a resource a handle, by which later calls of the same activity find it with
+// [Resource]. It is closed by [CloseResource], or else when the activity ends, however it
+// does: the latest first. Its Close must not take long, and must not need the context of the
+// call, which has ended by then.
 //
-// The error is EMFILE when the activity has [abi.MaxHandles] open already. The resource is closed then.
-func Keep(ctx context.Context, resource io.Closer) (handle uint32, err error) {
-	r := CallOf(ctx).Resources
+// The error is EMFILE when the activity has [abi.MaxHandles] open already. The resource is
+// closed then.
+func (c *Call) Open(resource io.Closer) (handle uint32, err error) {
+	r := c.Resources
 	if r == nil || len(r.open) >= abi.MaxHandles {
 		resource.Close() //nolint:errcheck // the other error says more
 		return 0, fmt.Errorf("%w: the activity has %d resources open: close those that are not needed", abi.EMFILE, abi.MaxHandles)
@@ -92,10 +78,11 @@ func Keep(ctx context.Context, resource io.Closer) (handle uint32, err error) {
 	return r.last, nil
 }
 
-// Kept returns the resource of a handle. EBADF: the activity has none of that handle and type.
-func Kept[T io.Closer](ctx context.Context, handle uint32) (T, error) {
+// Resource returns the resource of a handle. EBADF: the activity has none of that handle and
+// type.
+func Resource[T io.Closer](call *Call, handle uint32) (T, error) {
 	var none T
-	r := CallOf(ctx).Resources
+	r := call.Resources
 	if r == nil {
 		return none, badHandle(handle)
 	}
@@ -106,13 +93,14 @@ func Kept[T io.Closer](ctx context.Context, handle uint32) (T, error) {
 	return resource, nil
 }
 
-// Drop closes the resource of a handle, which is not valid any more then. EBADF: as for [Kept].
-func Drop[T io.Closer](ctx context.Context, handle uint32) error {
-	resource, err := Kept[T](ctx, handle)
+// CloseResource closes the resource of a handle, which is not valid any more then. EBADF: as
+// for [Resource].
+func CloseResource[T io.Closer](call *Call, handle uint32) error {
+	resource, err := Resource[T](call, handle)
 	if err != nil {
 		return err
 	}
-	delete(CallOf(ctx).Resources.open, handle)
+	delete(call.Resources.open, handle)
 	return resource.Close()
 }
 

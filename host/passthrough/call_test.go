@@ -29,27 +29,27 @@ type other struct{ resource }
 func TestResources(t *testing.T) {
 	var closed []string
 	resources := &passthrough.Resources{}
-	ctx := passthrough.WithCall(context.Background(), &passthrough.Call{Resources: resources})
+	call := &passthrough.Call{Resources: resources}
 	handles := map[string]uint32{}
 	for _, name := range []string{"a", "b", "c"} {
-		handle, err := passthrough.Keep(ctx, resource{&closed, name})
+		handle, err := call.Open(resource{&closed, name})
 		if err != nil || handle == 0 {
 			t.Fatal(handle, err)
 		}
 		handles[name] = handle
 	}
-	if got, err := passthrough.Kept[resource](ctx, handles["b"]); err != nil || got.name != "b" {
+	if got, err := passthrough.Resource[resource](call, handles["b"]); err != nil || got.name != "b" {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if err := passthrough.Drop[resource](ctx, handles["b"]); err == nil || err.Error() != "closing b" {
+	if err := passthrough.CloseResource[resource](call, handles["b"]); err == nil || err.Error() != "closing b" {
 		t.Error(err)
 	}
 	// Not twice, not one that never was, not one of another kind, not another activity's.
-	elsewhere := passthrough.WithCall(context.Background(), &passthrough.Call{Resources: &passthrough.Resources{}})
-	_, err := passthrough.Kept[other](ctx, handles["a"])
-	_, err2 := passthrough.Kept[resource](elsewhere, handles["a"])
-	_, err3 := passthrough.Kept[resource](context.Background(), handles["a"])
-	for i, err := range []error{err, err2, err3, passthrough.Drop[resource](ctx, handles["b"]), passthrough.Drop[resource](ctx, 0), passthrough.Drop[other](ctx, handles["c"])} {
+	elsewhere := &passthrough.Call{Resources: &passthrough.Resources{}}
+	_, err := passthrough.Resource[other](call, handles["a"])
+	_, err2 := passthrough.Resource[resource](elsewhere, handles["a"])
+	_, err3 := passthrough.Resource[resource](&passthrough.Call{}, handles["a"])
+	for i, err := range []error{err, err2, err3, passthrough.CloseResource[resource](call, handles["b"]), passthrough.CloseResource[resource](call, 0), passthrough.CloseResource[other](call, handles["c"])} {
 		if !errors.Is(err, abi.EBADF) {
 			t.Errorf("%d: %v", i, err)
 		}
@@ -61,7 +61,7 @@ func TestResources(t *testing.T) {
 		t.Errorf("again: %v, %v", closed, err)
 	}
 	// A handle is never given out twice.
-	if handle, err := passthrough.Keep(ctx, resource{&closed, "d"}); err != nil || handle <= handles["c"] {
+	if handle, err := call.Open(resource{&closed, "d"}); err != nil || handle <= handles["c"] {
 		t.Error(handle, err)
 	}
 }
@@ -69,9 +69,9 @@ func TestResources(t *testing.T) {
 func TestTooManyResources(t *testing.T) {
 	var closed []string
 	resources := &passthrough.Resources{}
-	ctx := passthrough.WithCall(context.Background(), &passthrough.Call{Resources: resources})
+	call := &passthrough.Call{Resources: resources}
 	for i := range 10_000 {
-		if _, err := passthrough.Keep(ctx, resource{&closed, "x"}); (err == nil) != (i < abi.MaxHandles) || err != nil && !errors.Is(err, abi.EMFILE) {
+		if _, err := call.Open(resource{&closed, "x"}); (err == nil) != (i < abi.MaxHandles) || err != nil && !errors.Is(err, abi.EMFILE) {
 			t.Fatal(i, err)
 		}
 	}
@@ -125,9 +125,9 @@ func TestWrap(t *testing.T) {
 	set := newSet(t)
 	var calls []string
 	wrapped := set.Wrap(func(m passthrough.Module, function string, f passthrough.Func) passthrough.Func {
-		return func(ctx context.Context, req []byte) ([]byte, error) {
+		return func(ctx context.Context, call *passthrough.Call, req []byte) ([]byte, error) {
 			calls = append(calls, m.ImportName()+" "+function)
-			return f(ctx, req)
+			return f(ctx, call, req)
 		}
 	})
 	for _, m := range wrapped.Modules() {
@@ -136,12 +136,12 @@ func TestWrap(t *testing.T) {
 		}
 	}
 	greeter, _ := wrapped.Lookup("wasmworker:greeter/v3")
-	got, err := greeter.Functions["hello"](t.Context(), []byte("x"))
+	got, err := greeter.Functions["hello"](t.Context(), &passthrough.Call{}, []byte("x"))
 	if string(got) != "x" || err != nil || !reflect.DeepEqual(calls, []string{"wasmworker:greeter/v3 hello"}) {
 		t.Errorf("%q, %v, %v", got, err, calls)
 	}
 	greeter, _ = set.Lookup("wasmworker:greeter/v3")
-	if _, err := greeter.Functions["hello"](t.Context(), nil); err != nil || len(calls) != 1 {
+	if _, err := greeter.Functions["hello"](t.Context(), &passthrough.Call{}, nil); err != nil || len(calls) != 1 {
 		t.Error("the set itself was changed")
 	}
 }

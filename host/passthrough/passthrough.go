@@ -21,15 +21,16 @@ import (
 	"github.com/wasmworker/wasmworker/host/modules"
 )
 
-// Func is one function of a passthrough module. It gets the request that the
-// guest sent, its own copy, and returns the response.
+// Func is one function of a passthrough module. It gets the call that it serves, which is not
+// nil and must not be kept, and the request that the guest sent, its own copy. It returns the
+// response.
 //
 // An error becomes a negative errno for the guest, with the error's text as its
 // message: EIO unless the error is or wraps an [abi.Errno]. So the text must not
 // hold secrets. The function must return soon after ctx is done, which is when
 // the activity is interrupted. It may be called by several activities at once. A
 // panic is recovered, logged, and shown to the guest as EIO without its text.
-type Func func(ctx context.Context, req []byte) ([]byte, error)
+type Func func(ctx context.Context, call *Call, req []byte) ([]byte, error)
 
 // Module is a host module that guests may import when it is granted.
 type Module struct {

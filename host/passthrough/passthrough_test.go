@@ -23,7 +23,7 @@ func TestBuiltinNeedsNoGrant(t *testing.T) {
 	equal(t, "arg_read", passthrough.Builtin(abi.ModuleActivity)["arg_read"], "(i32, i32, i32) -> i64")
 }
 
-func echo(_ context.Context, req []byte) ([]byte, error) { return req, nil }
+func echo(_ context.Context, _ *passthrough.Call, req []byte) ([]byte, error) { return req, nil }
 
 // newSet makes a set with greeter in versions 1 and 3, and sql.
 func newSet(t *testing.T) passthrough.Set {

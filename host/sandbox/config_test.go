@@ -205,4 +205,4 @@ func TestRefusedModules(t *testing.T) {
 }
 
 // silent is a passthrough function that returns nothing.
-func silent(context.Context, []byte) ([]byte, error) { return nil, nil }
+func silent(context.Context, *passthrough.Call, []byte) ([]byte, error) { return nil, nil }

@@ -163,7 +163,7 @@ func TestExtismHandsOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	set, err := passthrough.NewSet(passthrough.Module{Name: "http", Functions: map[string]passthrough.Func{
-		"send": func(context.Context, []byte) ([]byte, error) {
+		"send": func(context.Context, *passthrough.Call, []byte) ([]byte, error) {
 			return []byte("\x0f\x00\x00\x00{\"status\": 200}a response of 19 B."), nil
 		},
 	}})

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -92,7 +93,7 @@ func TestHostileHandles(t *testing.T) {
 func TestHostileHandlesOfAnother(t *testing.T) {
 	for _, policy := range []sandbox.Isolation{sandbox.IsolationFresh, sandbox.IsolationPristine, sandbox.IsolationReuse} {
 		holding, release := make(chan struct{}), make(chan struct{})
-		s := startScripted(t, policy, greeter(t, func(_ context.Context, request []byte) ([]byte, error) {
+		s := startScripted(t, policy, greeter(t, func(_ context.Context, _ *passthrough.Call, request []byte) ([]byte, error) {
 			if len(request) == 2 {
 				close(holding)
 				<-release

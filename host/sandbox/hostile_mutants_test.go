@@ -162,7 +162,7 @@ func (m *mutant) live(t *testing.T) bool {
 		m.check(t, err.Error())
 		return false
 	}
-	hello := func(context.Context, []byte) ([]byte, error) { return []byte("hello"), nil }
+	hello := func(context.Context, *passthrough.Call, []byte) ([]byte, error) { return []byte("hello"), nil }
 	set, err := passthrough.NewSet(passthrough.Module{Name: "greeter", Functions: map[string]passthrough.Func{"hello": hello}})
 	if err != nil {
 		t.Error(err)

@@ -218,7 +218,9 @@ type scripted struct {
 
 // scriptedGreeter is the passthrough module that the victims were granted.
 func scriptedGreeter(t *testing.T) passthrough.Set {
-	return greeter(t, func(context.Context, []byte) ([]byte, error) { return slices.Clone(scriptResponse), nil })
+	return greeter(t, func(context.Context, *passthrough.Call, []byte) ([]byte, error) {
+		return slices.Clone(scriptResponse), nil
+	})
 }
 
 // allHostFunctions returns what the linker links for a native module, sorted.
@@ -467,7 +469,7 @@ func unprintable(r rune) bool { return unicode.IsControl(r) && r != '\n' }
 // Extism's functions are about a memory of the host's, which ends with the call. Whatever a
 // plugin says of that, the outcome is one of a plugin.
 func TestHostilePointersOfExtism(t *testing.T) {
-	answer := func(_ context.Context, request []byte) ([]byte, error) { return request, nil }
+	answer := func(_ context.Context, _ *passthrough.Call, request []byte) ([]byte, error) { return request, nil }
 	set, err := passthrough.NewSet(
 		passthrough.Module{Name: "config", Functions: map[string]passthrough.Func{"get": answer}},
 		passthrough.Module{Name: "http", Functions: map[string]passthrough.Func{"send": answer}})

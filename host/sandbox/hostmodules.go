@@ -453,9 +453,9 @@ func (c *call) passthrough(granted passthrough.Module, function string, request 
 			response, err = nil, fmt.Errorf("%w: %s failed inside the host", abi.EIO, what)
 		}
 	}()
-	response, err = granted.Functions[function](passthrough.WithCall(c.ctx, &passthrough.Call{
+	response, err = granted.Functions[function](c.ctx, &passthrough.Call{
 		Module: c.module.file.Name, Activity: c.activity.Type, Policy: c.module.options.Policies[granted.Name], Resources: &c.resources,
-	}), request)
+	}, request)
 	if denial, ok := errors.AsType[*passthrough.Denial](err); ok {
 		c.denied(granted.Name, denial)
 	}

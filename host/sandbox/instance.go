@@ -290,7 +290,7 @@ func (i *Instance) run(c *call) (*Payload, error) {
 	if errors.Is(err, meter.ErrOutOfFuel) {
 		return nil, &abi.Failure{
 			Type:         abi.TypeOutOfFuel,
-			Message:      fmt.Sprintf("activity %s has used up its %d units of fuel; raise the fuel limit of its module, or send it less", c.activity.Type, budget),
+			Message:      fmt.Sprintf("activity %s has used up its fuel (%d); raise the fuel limit of its module, or send it less", c.activity.Type, budget),
 			NonRetryable: true,
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -104,7 +105,7 @@ func TestClose(t *testing.T) {
 			PerModule: map[string]sandbox.Options{
 				"passthrough": {Passthrough: []string{"greeter"}},
 			},
-			Passthrough: greeter(t, func(context.Context, []byte) ([]byte, error) {
+			Passthrough: greeter(t, func(context.Context, *passthrough.Call, []byte) ([]byte, error) {
 				<-release
 				return []byte("still here"), nil
 			}),

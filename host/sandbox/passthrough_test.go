@@ -20,7 +20,7 @@ func startGreeter(t *testing.T, name string, options sandbox.Options, hello pass
 }
 
 func TestPassthrough(t *testing.T) {
-	s := startGreeter(t, "passthrough", sandbox.Options{}, func(_ context.Context, req []byte) ([]byte, error) {
+	s := startGreeter(t, "passthrough", sandbox.Options{}, func(_ context.Context, _ *passthrough.Call, req []byte) ([]byte, error) {
 		return append([]byte("hello, "), req...), nil
 	})
 	for _, name := range []string{"Ada", "", "\x00\xff", strings.Repeat("x", 60_000)} {
@@ -55,7 +55,7 @@ func TestPassthroughResults(t *testing.T) {
 		{"a panic with an errno", result{panics: abi.EACCES}, abi.EIO, "wasmworker:greeter/v1 hello failed inside the host"},
 	}
 	var next result
-	hello := func(context.Context, []byte) ([]byte, error) {
+	hello := func(context.Context, *passthrough.Call, []byte) ([]byte, error) {
 		if next.panics != nil {
 			panic(next.panics)
 		}
@@ -91,7 +91,7 @@ func TestPassthroughResults(t *testing.T) {
 // The function gets a copy of the request: it may keep it, and change it.
 func TestPassthroughRequestIsACopy(t *testing.T) {
 	var kept [][]byte
-	s := startGreeter(t, "passthrough", sandbox.Options{Isolation: sandbox.IsolationReuse}, func(_ context.Context, req []byte) ([]byte, error) {
+	s := startGreeter(t, "passthrough", sandbox.Options{Isolation: sandbox.IsolationReuse}, func(_ context.Context, _ *passthrough.Call, req []byte) ([]byte, error) {
 		kept = append(kept, req)
 		return []byte("RESPONSE IN THE SAME PLACE"), nil // to which the guest copies it
 	})
@@ -108,7 +108,7 @@ func TestPassthroughIsInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
 	var seen error
-	s := startGreeter(t, "passthrough", sandbox.Options{}, func(ctx context.Context, _ []byte) ([]byte, error) {
+	s := startGreeter(t, "passthrough", sandbox.Options{}, func(ctx context.Context, call *passthrough.Call, _ []byte) ([]byte, error) {
 		cancel(errStop)
 		<-ctx.Done()
 		seen = context.Cause(ctx)
@@ -122,14 +122,14 @@ func TestPassthroughIsInterrupted(t *testing.T) {
 // Before there is an activity nobody can be asked for anything.
 func TestPassthroughBeforeTheActivity(t *testing.T) {
 	calls := 0
-	s := startGreeter(t, "handles", sandbox.Options{}, func(context.Context, []byte) ([]byte, error) { calls++; return nil, nil })
+	s := startGreeter(t, "handles", sandbox.Options{}, func(context.Context, *passthrough.Call, []byte) ([]byte, error) { calls++; return nil, nil })
 	equal(t, "result", results(t, run(t, s, "Early")), []int64{-int64(abi.EINVAL)})
 	equal(t, "calls", calls, 0)
 }
 
 func TestHandles(t *testing.T) {
 	const ebadf = -int64(abi.EBADF)
-	s := startGreeter(t, "handles", sandbox.Options{Isolation: sandbox.IsolationReuse}, func(context.Context, []byte) ([]byte, error) {
+	s := startGreeter(t, "handles", sandbox.Options{Isolation: sandbox.IsolationReuse}, func(context.Context, *passthrough.Call, []byte) ([]byte, error) {
 		return []byte("12345"), nil
 	})
 	for range 2 { // numbers begin anew with each activity
@@ -144,7 +144,7 @@ func TestHandles(t *testing.T) {
 
 func TestPassthroughRequestSize(t *testing.T) {
 	var sizes []int
-	s := startGreeter(t, "handles", sandbox.Options{}, func(_ context.Context, req []byte) ([]byte, error) {
+	s := startGreeter(t, "handles", sandbox.Options{}, func(_ context.Context, _ *passthrough.Call, req []byte) ([]byte, error) {
 		sizes = append(sizes, len(req))
 		return nil, nil
 	})
@@ -160,7 +160,10 @@ func TestPassthroughRequestSize(t *testing.T) {
 func TestPassthroughModulesAreSeparate(t *testing.T) {
 	calls := map[string]int{}
 	count := func(name string) passthrough.Func {
-		return func(context.Context, []byte) ([]byte, error) { calls[name]++; return []byte(name), nil }
+		return func(context.Context, *passthrough.Call, []byte) ([]byte, error) {
+			calls[name]++
+			return []byte(name), nil
+		}
 	}
 	set, err := passthrough.NewSet(
 		passthrough.Module{Name: "greeter", Functions: map[string]passthrough.Func{"hello": count("v1"), "more": nil}},

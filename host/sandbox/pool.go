@@ -13,6 +13,9 @@ import (
 // Executor hands out instances to activities. The default is a [Pool]; an embedder
 // replaces it to schedule otherwise: by tenant, by priority, by memory.
 //
+// Experimental: the interface, and [Module.NewInstance] and the methods of [Instance] that are
+// there for it, may change in any release.
+//
 // Implementations make instances with [Module.NewInstance], and close the ones that
 // they do not keep with [Instance.Close]. Methods are called concurrently.
 type Executor interface {

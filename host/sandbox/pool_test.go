@@ -12,6 +12,7 @@ import (
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/modules"
+	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -50,7 +51,7 @@ func TestPoolLimit(t *testing.T) {
 		}
 	})
 	cfg.Limit = limit
-	cfg.Passthrough = greeter(t, func(context.Context, []byte) ([]byte, error) {
+	cfg.Passthrough = greeter(t, func(context.Context, *passthrough.Call, []byte) ([]byte, error) {
 		meet.wait()
 		return []byte("ok"), nil
 	})
@@ -128,7 +129,7 @@ func TestPoolLimitOfOneModule(t *testing.T) {
 			Modules:  files(t, "passthrough"),
 			Defaults: sandbox.Options{Passthrough: []string{"greeter"}, Isolation: tt.policy, MaxCalls: 5, MaxInstances: tt.ofTheModule},
 			Limit:    tt.limit,
-			Passthrough: greeter(t, func(context.Context, []byte) ([]byte, error) {
+			Passthrough: greeter(t, func(context.Context, *passthrough.Call, []byte) ([]byte, error) {
 				if n, m := running.Add(1), int64(s.Modules()[0].Live()); n > limit || m > limit {
 					t.Errorf("%d activities run in %d instances, more than %d", n, m, limit)
 				}
@@ -372,7 +373,7 @@ func TestRunIsCanceledWhileItWaits(t *testing.T) {
 		s := start(t, sandbox.Config{
 			Modules: files(t, "passthrough", "misbehave"), Limit: 1,
 			PerModule:   map[string]sandbox.Options{"passthrough": {Passthrough: []string{"greeter"}}},
-			Passthrough: greeter(t, func(context.Context, []byte) ([]byte, error) { <-release; return nil, nil }),
+			Passthrough: greeter(t, func(context.Context, *passthrough.Call, []byte) ([]byte, error) { <-release; return nil, nil }),
 		})
 		done := make(chan struct{})
 		go func() {

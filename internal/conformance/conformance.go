@@ -412,10 +412,10 @@ func sameHeartbeats(got [][]sandbox.Payload, want [][]Value) error {
 // Passthrough is the module wasmworker:conformance/v1.
 func Passthrough() passthrough.Module {
 	return passthrough.Module{Name: "conformance", Functions: map[string]passthrough.Func{
-		"upper": func(_ context.Context, req []byte) ([]byte, error) {
+		"upper": func(_ context.Context, _ *passthrough.Call, req []byte) ([]byte, error) {
 			return []byte(strings.ReplaceAll(strings.ToUpper(string(req)), "ß", "SS")), nil
 		},
-		"deny": func(context.Context, []byte) ([]byte, error) {
+		"deny": func(context.Context, *passthrough.Call, []byte) ([]byte, error) {
 			return nil, denial{}
 		},
 	}}

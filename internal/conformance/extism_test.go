@@ -28,13 +28,13 @@ func TestExtism(t *testing.T) {
 }
 
 func testExtism(t *testing.T, dir string) {
-	config := func(_ context.Context, name []byte) ([]byte, error) {
+	config := func(_ context.Context, _ *passthrough.Call, name []byte) ([]byte, error) {
 		if string(name) == "region" {
 			return []byte("eu-central ☃"), nil
 		}
 		return nil, abi.ENOENT
 	}
-	send := func(_ context.Context, request []byte) ([]byte, error) {
+	send := func(_ context.Context, _ *passthrough.Call, request []byte) ([]byte, error) {
 		n := 4 + binary.LittleEndian.Uint32(request)
 		var head struct {
 			Method  string
@@ -92,7 +92,7 @@ func testExtism(t *testing.T, dir string) {
 
 // Without their grants plugins are refused, and told what they lack.
 func TestExtismIsRefused(t *testing.T) {
-	set, err := passthrough.NewSet(passthrough.Module{Name: "http", Functions: map[string]passthrough.Func{"send": func(context.Context, []byte) ([]byte, error) { return nil, nil }}})
+	set, err := passthrough.NewSet(passthrough.Module{Name: "http", Functions: map[string]passthrough.Func{"send": func(context.Context, *passthrough.Call, []byte) ([]byte, error) { return nil, nil }}})
 	if err != nil {
 		t.Fatal(err)
 	}

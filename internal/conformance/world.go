@@ -150,23 +150,23 @@ type visitKey struct{}
 
 // watch counts the calls of an activity, and takes the policies from one that is to be denied.
 func watch(m passthrough.Module, function string, f passthrough.Func) passthrough.Func {
-	return func(ctx context.Context, req []byte) ([]byte, error) {
+	return func(ctx context.Context, call *passthrough.Call, req []byte) ([]byte, error) {
 		v, ok := ctx.Value(visitKey{}).(*visit)
 		if !ok {
-			return f(ctx, req)
+			return f(ctx, call, req)
 		}
 		v.mu.Lock()
 		v.calls[m.Name+"."+function]++
 		v.mu.Unlock()
 		if v.denied && m.Policy != nil {
-			call := passthrough.CallOf(ctx)
+			without := *call
+			call = &without
 			call.Policy = m.NewPolicy()
 			if err := m.CheckPolicy(call.Policy); err != nil {
 				return nil, err
 			}
-			ctx = passthrough.WithCall(ctx, &call)
 		}
-		return f(ctx, req)
+		return f(ctx, call, req)
 	}
 }
 

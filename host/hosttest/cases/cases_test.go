@@ -432,7 +432,7 @@ cases:
 		"fuel: 1   # exact", "fuel: "+units(1),
 		"want: {output: 9, max_fuel: 1}", "want: {output: 2, max_fuel: 1}",
 		"    name: none\n", "    name: none\n    want: {output: null, fuel: "+units(3)+"}\n",
-		"      output_contains: {a: 1}\n      output_matches: x\n      heartbeats:\n      - [1]\n      - [2]\n", "      failure:\n        type: OutOfFuel\n        message: \"activity Echo has used up its 1 units; raise max_fuel, or send it less\"\n        non_retryable: true\n      heartbeats: []\n",
+		"      output_contains: {a: 1}\n      output_matches: x\n      heartbeats:\n      - [1]\n      - [2]\n", "      failure:\n        type: OutOfFuel\n        message: \"activity Echo has used up its fuel (1); raise the fuel limit of its module, or send it less\"\n        non_retryable: true\n      heartbeats: []\n",
 	).Replace(before)
 	if string(got) != want {
 		t.Errorf("got %s\nwant %s", got, want)

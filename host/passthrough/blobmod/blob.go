@@ -161,7 +161,7 @@ type item struct {
 }
 
 // begin checks a request that names a bucket, and begins what is to be done there, if the policy allows it.
-func (m *module) begin(ctx context.Context, function string, req *request) (*stream, Access, error) {
+func (m *module) begin(ctx context.Context, caller *passthrough.Call, function string, req *request) (*stream, Access, error) {
 	key := req.Key
 	if function == "list" {
 		key = req.Prefix
@@ -169,7 +169,7 @@ func (m *module) begin(ctx context.Context, function string, req *request) (*str
 	if err := checkTarget(function, key); err != nil {
 		return nil, Access{}, fmt.Errorf("%w: %w", abi.EINVAL, err)
 	}
-	policy := passthrough.PolicyOf[Policy](ctx)
+	policy := passthrough.PolicyOf[Policy](caller)
 	what := function + " " + shorten(req.Bucket) + "/" + shorten(key)
 	if verdict := policy.verdict(function, req.Bucket, key); !verdict.Allowed {
 		return nil, Access{}, passthrough.Deny(what, "%s", verdict.Reason)
@@ -182,12 +182,12 @@ func (m *module) begin(ctx context.Context, function string, req *request) (*str
 }
 
 // stat is wasmworker:blob/v1 stat.
-func (m *module) stat(ctx context.Context, frame []byte) ([]byte, error) {
+func (m *module) stat(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
 	var req request
 	if _, err := passthrough.DecodeFrame(frame, &req); err != nil {
 		return nil, err
 	}
-	s, _, err := m.begin(ctx, "stat", &req)
+	s, _, err := m.begin(ctx, caller, "stat", &req)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +215,7 @@ func attributesOf(ctx context.Context, b *blob.Bucket, key string) (attributes, 
 }
 
 // reader begins to read an object, or the part of it that is asked for.
-func (m *module) reader(ctx context.Context, function string, frame []byte) (*reader, attributes, error) {
+func (m *module) reader(ctx context.Context, caller *passthrough.Call, function string, frame []byte) (*reader, attributes, error) {
 	var req request
 	if _, err := passthrough.DecodeFrame(frame, &req); err != nil {
 		return nil, attributes{}, err
@@ -223,7 +223,7 @@ func (m *module) reader(ctx context.Context, function string, frame []byte) (*re
 	if req.Offset < 0 || req.Length != nil && *req.Length < 0 {
 		return nil, attributes{}, fmt.Errorf("%w: offset or length is negative", abi.EINVAL)
 	}
-	s, access, err := m.begin(ctx, function, &req)
+	s, access, err := m.begin(ctx, caller, function, &req)
 	if err != nil {
 		return nil, attributes{}, err
 	}
@@ -274,8 +274,8 @@ func (m *module) reader(ctx context.Context, function string, frame []byte) (*re
 }
 
 // get is wasmworker:blob/v1 get.
-func (m *module) get(ctx context.Context, frame []byte) ([]byte, error) {
-	r, found, err := m.reader(ctx, "get", frame)
+func (m *module) get(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
+	r, found, err := m.reader(ctx, caller, "get", frame)
 	if err != nil {
 		return nil, err
 	}
@@ -298,19 +298,19 @@ func (r *reader) frame(head any, size int64) ([]byte, error) {
 }
 
 // open is wasmworker:blob/v1 open.
-func (m *module) open(ctx context.Context, frame []byte) ([]byte, error) {
-	r, found, err := m.reader(ctx, "open", frame)
+func (m *module) open(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
+	r, found, err := m.reader(ctx, caller, "open", frame)
 	if err != nil {
 		return nil, err
 	}
-	if found.Reader, err = passthrough.Keep(ctx, r); err != nil {
+	if found.Reader, err = caller.Open(r); err != nil {
 		return nil, err
 	}
 	return passthrough.EncodeFrame(found, nil)
 }
 
 // read is wasmworker:blob/v1 read.
-func (m *module) read(ctx context.Context, frame []byte) ([]byte, error) {
+func (m *module) read(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
 	var req request
 	if _, err := passthrough.DecodeFrame(frame, &req); err != nil {
 		return nil, err
@@ -318,7 +318,7 @@ func (m *module) read(ctx context.Context, frame []byte) ([]byte, error) {
 	if req.Max < 0 {
 		return nil, fmt.Errorf("%w: max is negative", abi.EINVAL)
 	}
-	r, err := passthrough.Kept[*reader](ctx, req.Reader)
+	r, err := passthrough.Resource[*reader](caller, req.Reader)
 	if err != nil {
 		return nil, err
 	}
@@ -329,7 +329,7 @@ func (m *module) read(ctx context.Context, frame []byte) ([]byte, error) {
 }
 
 // writer begins an object.
-func (m *module) writer(ctx context.Context, function string, frame []byte) (*writer, []byte, error) {
+func (m *module) writer(ctx context.Context, caller *passthrough.Call, function string, frame []byte) (*writer, []byte, error) {
 	var req request
 	body, err := passthrough.DecodeFrame(frame, &req)
 	if err != nil {
@@ -343,12 +343,12 @@ func (m *module) writer(ctx context.Context, function string, frame []byte) (*wr
 	if err := checkAttributes(options.ContentType, options.Metadata); err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", abi.EINVAL, err)
 	}
-	s, access, err := m.begin(ctx, function, &req)
+	s, access, err := m.begin(ctx, caller, function, &req)
 	if err != nil {
 		return nil, nil, err
 	}
 	w := &writer{stream: s, most: access.maxObject(), conflict: req.IfNoneMatch}
-	if err := m.claim(ctx, w); err != nil {
+	if err := m.claim(caller, w); err != nil {
 		s.Close() //nolint:errcheck // has none
 		return nil, nil, err
 	}
@@ -369,8 +369,8 @@ func (m *module) writer(ctx context.Context, function string, frame []byte) (*wr
 }
 
 // claim counts a writer of an activity until it is closed. EMFILE: there are too many.
-func (m *module) claim(ctx context.Context, w *writer) error {
-	activity := passthrough.CallOf(ctx).Resources
+func (m *module) claim(caller *passthrough.Call, w *writer) error {
+	activity := caller.Resources
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.writers[activity] >= maxWriters {
@@ -410,8 +410,8 @@ func checkAttributes(contentType string, metadata map[string]string) error {
 }
 
 // put is wasmworker:blob/v1 put.
-func (m *module) put(ctx context.Context, frame []byte) ([]byte, error) {
-	w, body, err := m.writer(ctx, "put", frame)
+func (m *module) put(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
+	w, body, err := m.writer(ctx, caller, "put", frame)
 	if err != nil {
 		return nil, err
 	}
@@ -423,12 +423,12 @@ func (m *module) put(ctx context.Context, frame []byte) ([]byte, error) {
 }
 
 // create is wasmworker:blob/v1 create.
-func (m *module) create(ctx context.Context, frame []byte) ([]byte, error) {
-	w, _, err := m.writer(ctx, "create", frame)
+func (m *module) create(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
+	w, _, err := m.writer(ctx, caller, "create", frame)
 	if err != nil {
 		return nil, err
 	}
-	handle, err := passthrough.Keep(ctx, w)
+	handle, err := caller.Open(w)
 	if err != nil {
 		return nil, err
 	}
@@ -438,13 +438,13 @@ func (m *module) create(ctx context.Context, frame []byte) ([]byte, error) {
 }
 
 // write is wasmworker:blob/v1 write.
-func (m *module) write(ctx context.Context, frame []byte) ([]byte, error) {
+func (m *module) write(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
 	var req request
 	body, err := passthrough.DecodeFrame(frame, &req)
 	if err != nil {
 		return nil, err
 	}
-	w, err := passthrough.Kept[*writer](ctx, req.Writer)
+	w, err := passthrough.Resource[*writer](caller, req.Writer)
 	if err != nil {
 		return nil, err
 	}
@@ -452,22 +452,22 @@ func (m *module) write(ctx context.Context, frame []byte) ([]byte, error) {
 }
 
 // commit is wasmworker:blob/v1 commit.
-func (m *module) commit(ctx context.Context, frame []byte) ([]byte, error) {
+func (m *module) commit(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
 	var req request
 	if _, err := passthrough.DecodeFrame(frame, &req); err != nil {
 		return nil, err
 	}
-	w, err := passthrough.Kept[*writer](ctx, req.Writer)
+	w, err := passthrough.Resource[*writer](caller, req.Writer)
 	if err != nil {
 		return nil, err
 	}
 	err = w.commit()
-	passthrough.Drop[*writer](ctx, req.Writer) //nolint:errcheck // it was there
+	passthrough.CloseResource[*writer](caller, req.Writer) //nolint:errcheck // it was there
 	return nil, err
 }
 
 // closeStream is wasmworker:blob/v1 close.
-func (m *module) closeStream(ctx context.Context, frame []byte) ([]byte, error) {
+func (m *module) closeStream(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
 	var req request
 	if _, err := passthrough.DecodeFrame(frame, &req); err != nil {
 		return nil, err
@@ -476,18 +476,18 @@ func (m *module) closeStream(ctx context.Context, frame []byte) ([]byte, error) 
 		return nil, fmt.Errorf("%w: close needs either reader or writer", abi.EINVAL)
 	}
 	if req.Reader != 0 {
-		return nil, passthrough.Drop[*reader](ctx, req.Reader)
+		return nil, passthrough.CloseResource[*reader](caller, req.Reader)
 	}
-	return nil, passthrough.Drop[*writer](ctx, req.Writer)
+	return nil, passthrough.CloseResource[*writer](caller, req.Writer)
 }
 
 // delete is wasmworker:blob/v1 delete.
-func (m *module) delete(ctx context.Context, frame []byte) ([]byte, error) {
+func (m *module) delete(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
 	var req request
 	if _, err := passthrough.DecodeFrame(frame, &req); err != nil {
 		return nil, err
 	}
-	s, _, err := m.begin(ctx, "delete", &req)
+	s, _, err := m.begin(ctx, caller, "delete", &req)
 	if err != nil {
 		return nil, err
 	}
@@ -502,7 +502,7 @@ func (m *module) delete(ctx context.Context, frame []byte) ([]byte, error) {
 }
 
 // list is wasmworker:blob/v1 list.
-func (m *module) list(ctx context.Context, frame []byte) ([]byte, error) {
+func (m *module) list(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
 	var req request
 	if _, err := passthrough.DecodeFrame(frame, &req); err != nil {
 		return nil, err
@@ -513,7 +513,7 @@ func (m *module) list(ctx context.Context, frame []byte) ([]byte, error) {
 	if len(req.Delimiter) > maxKey {
 		return nil, fmt.Errorf("%w: the delimiter has more than %d bytes", abi.EINVAL, maxKey)
 	}
-	s, _, err := m.begin(ctx, "list", &req)
+	s, _, err := m.begin(ctx, caller, "list", &req)
 	if err != nil {
 		return nil, err
 	}

@@ -103,8 +103,8 @@ func New() passthrough.Module {
 
 // get is wasmworker:config/v1 get. A name that exists for another module is answered like one that
 // does not exist at all.
-func get(ctx context.Context, name []byte) ([]byte, error) {
-	value, ok := passthrough.PolicyOf[Policy](ctx).values[string(name)]
+func get(ctx context.Context, call *passthrough.Call, name []byte) ([]byte, error) {
+	value, ok := passthrough.PolicyOf[Policy](call).values[string(name)]
 	if !ok {
 		return nil, fmt.Errorf("%w: there is no configuration value of that name", abi.ENOENT)
 	}

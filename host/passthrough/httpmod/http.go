@@ -107,8 +107,8 @@ type request struct {
 }
 
 // send is wasmworker:http/v1 send.
-func (m *module) send(ctx context.Context, frame []byte) ([]byte, error) {
-	policy := passthrough.PolicyOf[Policy](ctx)
+func (m *module) send(ctx context.Context, call *passthrough.Call, frame []byte) ([]byte, error) {
+	policy := passthrough.PolicyOf[Policy](call)
 	req, err := parseRequest(frame)
 	if err != nil {
 		return nil, err

@@ -139,7 +139,7 @@ func TestDenied(t *testing.T) {
 	}
 	// Without a policy, nothing.
 	c.with(t, &httpmod.Policy{}).want(t, request{URL: s.URL + "/v1"}, abi.EACCES, "no rule has the origin")
-	if _, err := c.module.Functions["send"](t.Context(), request{URL: s.URL + "/v1"}.frame()); !errors.Is(err, abi.EACCES) {
+	if _, err := c.module.Functions["send"](t.Context(), &passthrough.Call{}, request{URL: s.URL + "/v1"}.frame()); !errors.Is(err, abi.EACCES) {
 		t.Error(err)
 	}
 	if lines := append(s.got(), secure.got()...); lines != nil {

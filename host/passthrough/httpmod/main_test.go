@@ -90,8 +90,8 @@ type response struct {
 }
 
 func (c *client) frame(ctx context.Context, frame []byte) (*response, error) {
-	ctx = passthrough.WithCall(ctx, &passthrough.Call{Module: c.name, Activity: "Charge", Policy: c.policy})
-	data, err := c.module.Functions["send"](ctx, frame)
+	call := &passthrough.Call{Module: c.name, Activity: "Charge", Policy: c.policy}
+	data, err := c.module.Functions["send"](ctx, call, frame)
 	if err != nil {
 		return nil, err
 	}

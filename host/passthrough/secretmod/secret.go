@@ -173,8 +173,8 @@ func New(store *Store) passthrough.Module {
 	return passthrough.Module{
 		Name:   "secret",
 		Policy: &Policy{},
-		Functions: map[string]passthrough.Func{"reveal": func(ctx context.Context, name []byte) ([]byte, error) {
-			if !slices.Contains(passthrough.PolicyOf[Policy](ctx).Reveal, string(name)) {
+		Functions: map[string]passthrough.Func{"reveal": func(ctx context.Context, call *passthrough.Call, name []byte) ([]byte, error) {
+			if !slices.Contains(passthrough.PolicyOf[Policy](call).Reveal, string(name)) {
 				what := "a secret"
 				if validName.Match(name) {
 					what += " " + string(name)

@@ -96,8 +96,8 @@ func TestReveal(t *testing.T) {
 	}
 	module := secretmod.New(store)
 	reveal := func(policy any, name string) (string, error) {
-		ctx := passthrough.WithCall(context.Background(), &passthrough.Call{Module: "orders", Policy: policy})
-		value, err := module.Functions["reveal"](ctx, []byte(name))
+		call := &passthrough.Call{Module: "orders", Policy: policy}
+		value, err := module.Functions["reveal"](context.Background(), call, []byte(name))
 		return string(value), err
 	}
 	policy := &secretmod.Policy{Reveal: []string{"key"}}

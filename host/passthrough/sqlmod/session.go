@@ -167,7 +167,7 @@ func (m *module) acquire(call *call) (*session, error) {
 	if db == nil { // a policy that was not checked
 		return nil, fmt.Errorf("%w: there is no such connection", abi.EINVAL)
 	}
-	s := &session{db: db, owner: passthrough.CallOf(call).Resources}
+	s := &session{db: db, owner: call.owner}
 	pool, err := db.hold(s.owner)
 	if err != nil {
 		return nil, err

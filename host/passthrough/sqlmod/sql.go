@@ -247,11 +247,12 @@ type call struct {
 	cancel context.CancelFunc
 	access Access
 	name   string // of the connection
+	owner  *passthrough.Resources
 }
 
-func newCall(ctx context.Context, name string, access Access) *call {
+func newCall(ctx context.Context, caller *passthrough.Call, name string, access Access) *call {
 	limited, cancel := context.WithTimeout(ctx, access.timeout())
-	return &call{limited, ctx, cancel, access, name}
+	return &call{limited, ctx, cancel, access, name, caller.Resources}
 }
 
 // fail makes of any error what the guest is told. What it says comes from the host or from the database, and holds nothing of the connection.
@@ -337,8 +338,8 @@ func decode(frame []byte) (*request, *Statement, error) {
 }
 
 // running returns the transaction of a handle, if it can run a statement now.
-func running(ctx context.Context, handle uint32) (*transaction, error) {
-	t, err := passthrough.Kept[*transaction](ctx, handle)
+func running(caller *passthrough.Call, handle uint32) (*transaction, error) {
+	t, err := passthrough.Resource[*transaction](caller, handle)
 	switch {
 	case err != nil:
 		return nil, err
@@ -349,21 +350,21 @@ func running(ctx context.Context, handle uint32) (*transaction, error) {
 }
 
 // query is wasmworker:sql/v1 query.
-func (m *module) query(ctx context.Context, frame []byte) ([]byte, error) {
+func (m *module) query(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
 	req, statement, err := decode(frame)
 	if err != nil {
 		return nil, err
 	}
 	c := &cursor{name: req.Connection}
 	if req.Transaction != 0 {
-		if c.tx, err = running(ctx, req.Transaction); err != nil {
+		if c.tx, err = running(caller, req.Transaction); err != nil {
 			return nil, err
 		}
 		c.name, c.access, c.s = c.tx.name, c.tx.access, c.tx.s
-	} else if c.access, err = passthrough.PolicyOf[Policy](ctx).check(req.Connection, false); err != nil {
+	} else if c.access, err = passthrough.PolicyOf[Policy](caller).check(req.Connection, false); err != nil {
 		return nil, err
 	}
-	call := newCall(ctx, c.name, c.access)
+	call := newCall(ctx, caller, c.name, c.access)
 	defer call.cancel()
 	if c.tx == nil {
 		c.commit = c.access.Write
@@ -385,7 +386,7 @@ func (m *module) query(ctx context.Context, frame []byte) ([]byte, error) {
 		columns = []Column{}
 	}
 	return c.batch(call, req.MaxRows, result{Columns: columns}, func() (uint32, error) {
-		handle, err := passthrough.Keep(ctx, c)
+		handle, err := caller.Open(c)
 		if kept = err == nil; kept && c.tx != nil {
 			c.tx.cursor = c
 		}
@@ -394,25 +395,25 @@ func (m *module) query(ctx context.Context, frame []byte) ([]byte, error) {
 }
 
 // fetch is wasmworker:sql/v1 fetch.
-func (m *module) fetch(ctx context.Context, frame []byte) ([]byte, error) {
+func (m *module) fetch(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
 	req, _, err := decode(frame)
 	if err != nil {
 		return nil, err
 	}
-	c, err := openCursor(ctx, req.Cursor)
+	c, err := openCursor(caller, req.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	call := newCall(ctx, c.name, c.access)
+	call := newCall(ctx, caller, c.name, c.access)
 	defer call.cancel()
 	return c.batch(call, req.MaxRows, result{}, func() (uint32, error) { return req.Cursor, nil }, func() {
-		passthrough.Drop[*cursor](ctx, req.Cursor) //nolint:errcheck // it has ended
+		passthrough.CloseResource[*cursor](caller, req.Cursor) //nolint:errcheck // it has ended
 	})
 }
 
 // openCursor returns the cursor of a handle.
-func openCursor(ctx context.Context, handle uint32) (*cursor, error) {
-	c, err := passthrough.Kept[*cursor](ctx, handle)
+func openCursor(caller *passthrough.Call, handle uint32) (*cursor, error) {
+	c, err := passthrough.Resource[*cursor](caller, handle)
 	if err == nil && (c.s == nil || c.tx != nil && c.tx.s == nil) {
 		err = fmt.Errorf("%w: the transaction of the cursor has ended", abi.EBADF)
 	}
@@ -488,7 +489,7 @@ func (c *cursor) end(call *call, well bool) error {
 }
 
 // exec is wasmworker:sql/v1 exec.
-func (m *module) exec(ctx context.Context, frame []byte) ([]byte, error) {
+func (m *module) exec(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
 	req, statement, err := decode(frame)
 	if err != nil {
 		return nil, err
@@ -496,16 +497,16 @@ func (m *module) exec(ctx context.Context, frame []byte) ([]byte, error) {
 	var t *transaction
 	name := req.Connection
 	if req.Transaction != 0 {
-		if t, err = running(ctx, req.Transaction); err != nil {
+		if t, err = running(caller, req.Transaction); err != nil {
 			return nil, err
 		}
 		name = t.name
 	}
-	access, err := passthrough.PolicyOf[Policy](ctx).check(name, true)
+	access, err := passthrough.PolicyOf[Policy](caller).check(name, true)
 	if err != nil {
 		return nil, err
 	}
-	call := newCall(ctx, name, access)
+	call := newCall(ctx, caller, name, access)
 	defer call.cancel()
 	var s *session
 	switch {
@@ -533,7 +534,7 @@ func (m *module) exec(ctx context.Context, frame []byte) ([]byte, error) {
 }
 
 // begin is wasmworker:sql/v1 begin. A module that may only read gets a transaction that only reads.
-func (m *module) begin(ctx context.Context, frame []byte) ([]byte, error) {
+func (m *module) begin(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
 	req, _, err := decode(frame)
 	if err != nil {
 		return nil, err
@@ -541,17 +542,17 @@ func (m *module) begin(ctx context.Context, frame []byte) ([]byte, error) {
 	if err := checkIsolation(req.Isolation); err != nil {
 		return nil, err
 	}
-	access, err := passthrough.PolicyOf[Policy](ctx).check(req.Connection, false)
+	access, err := passthrough.PolicyOf[Policy](caller).check(req.Connection, false)
 	if err != nil {
 		return nil, err
 	}
 	t := &transaction{name: req.Connection, access: access, readOnly: req.ReadOnly || !access.Write}
-	call := newCall(ctx, t.name, access)
+	call := newCall(ctx, caller, t.name, access)
 	defer call.cancel()
 	if t.s, err = m.begun(call, TxOptions{ReadOnly: t.readOnly, MayWrite: access.Write, Isolation: req.Isolation}); err != nil {
 		return nil, call.fail(err)
 	}
-	handle, err := passthrough.Keep(ctx, t)
+	handle, err := caller.Open(t)
 	if err != nil {
 		return nil, err
 	}
@@ -559,48 +560,48 @@ func (m *module) begin(ctx context.Context, frame []byte) ([]byte, error) {
 }
 
 // commit is wasmworker:sql/v1 commit. Whatever comes of it, the transaction has ended then.
-func (m *module) commit(ctx context.Context, frame []byte) ([]byte, error) {
+func (m *module) commit(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
 	req, _, err := decode(frame)
 	if err != nil {
 		return nil, err
 	}
-	t, err := running(ctx, req.Transaction)
+	t, err := running(caller, req.Transaction)
 	if err != nil {
 		return nil, err
 	}
-	defer passthrough.Drop[*transaction](ctx, req.Transaction) //nolint:errcheck // there it is
+	defer passthrough.CloseResource[*transaction](caller, req.Transaction) //nolint:errcheck // there it is
 	if t.readOnly {
 		return nil, nil // there is nothing to commit, and rolling back takes back what does not count as writing too
 	}
-	call := newCall(ctx, t.name, t.access)
+	call := newCall(ctx, caller, t.name, t.access)
 	defer call.cancel()
 	return nil, call.fail(t.s.conn.End(call, true))
 }
 
 // rollback is wasmworker:sql/v1 rollback. It works for any transaction, so it need not wait for the database.
-func (m *module) rollback(ctx context.Context, frame []byte) ([]byte, error) {
+func (m *module) rollback(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
 	req, _, err := decode(frame)
 	if err != nil {
 		return nil, err
 	}
-	return nil, passthrough.Drop[*transaction](ctx, req.Transaction)
+	return nil, passthrough.CloseResource[*transaction](caller, req.Transaction)
 }
 
 // closeCursor is wasmworker:sql/v1 close.
-func (m *module) closeCursor(ctx context.Context, frame []byte) ([]byte, error) {
+func (m *module) closeCursor(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
 	req, _, err := decode(frame)
 	if err != nil {
 		return nil, err
 	}
-	c, err := passthrough.Kept[*cursor](ctx, req.Cursor)
+	c, err := passthrough.Resource[*cursor](caller, req.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	defer passthrough.Drop[*cursor](ctx, req.Cursor) //nolint:errcheck // there it is
+	defer passthrough.CloseResource[*cursor](caller, req.Cursor) //nolint:errcheck // there it is
 	if c.tx != nil && c.tx.s == nil {
 		return nil, nil // it has ended with its transaction
 	}
-	call := newCall(ctx, c.name, c.access)
+	call := newCall(ctx, caller, c.name, c.access)
 	defer call.cancel()
 	return nil, call.fail(c.end(call, true))
 }

@@ -120,8 +120,8 @@ func (a *activity) end() {
 type object = map[string]any
 
 func (a *activity) frame(function string, frame []byte) (head object, body string, err error) {
-	ctx := passthrough.WithCall(a.ctx, &passthrough.Call{Module: "orders", Activity: "Export", Policy: a.policy, Resources: &a.resources})
-	response, err := a.module.Functions[function](ctx, frame)
+	call := &passthrough.Call{Module: "orders", Activity: "Export", Policy: a.policy, Resources: &a.resources}
+	response, err := a.module.Functions[function](a.ctx, call, frame)
 	if err != nil || len(response) == 0 {
 		return nil, "", err
 	}

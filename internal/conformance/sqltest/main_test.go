@@ -169,14 +169,15 @@ type activity struct {
 	client *client
 	ctx    context.Context
 	cancel context.CancelFunc
+	call   *passthrough.Call
 	open   passthrough.Resources
 }
 
 func (c *client) activity(t testing.TB) *activity {
 	a := &activity{t: t, client: c}
 	ctx, cancel := context.WithCancel(context.Background())
-	a.ctx = passthrough.WithCall(ctx, &passthrough.Call{Module: "orders", Activity: "Test", Policy: c.policy, Resources: &a.open})
-	a.cancel = cancel
+	a.ctx, a.cancel = ctx, cancel
+	a.call = &passthrough.Call{Module: "orders", Activity: "Test", Policy: c.policy, Resources: &a.open}
 	t.Cleanup(a.end)
 	return a
 }
@@ -223,7 +224,7 @@ func (a *activity) try(function string, r request) (response, error) {
 
 func (a *activity) send(function string, frame []byte) (result response, err error) {
 	a.t.Helper()
-	answer, err := a.client.module.Functions[function](a.ctx, frame)
+	answer, err := a.client.module.Functions[function](a.ctx, a.call, frame)
 	if err != nil {
 		for _, secret := range []string{guestPassword, "127.0.0.1", "guest", "sslmode", "of-the-environment", "/tmp"} {
 			if strings.Contains(err.Error(), secret) {

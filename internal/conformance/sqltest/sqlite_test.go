@@ -116,10 +116,10 @@ func TestSQLiteIsInterruptedBetweenRows(t *testing.T) {
 		w.refused("begin", request{Connection: "db"}, abi.ETIMEDOUT, "")
 	})
 	time.AfterFunc(50*time.Millisecond, func() {
-		w.client.module.Functions["rollback"](w.ctx, []byte(fmt.Sprintf("%c\x00\x00\x00{\"transaction\":%d}", len(fmt.Sprintf(`{"transaction":%d}`, tx)), tx)))
+		w.client.module.Functions["rollback"](w.ctx, w.call, []byte(fmt.Sprintf("%c\x00\x00\x00{\"transaction\":%d}", len(fmt.Sprintf(`{"transaction":%d}`, tx)), tx)))
 	}) //nolint:errcheck // what follows needs it
 	patient := &activity{t: t, client: c.with(t, writing), ctx: w.ctx}
-	patient.ctx = passthrough.WithCall(w.ctx, &passthrough.Call{Policy: patient.client.policy, Resources: new(passthrough.Resources)})
+	patient.call = &passthrough.Call{Policy: patient.client.policy, Resources: new(passthrough.Resources)}
 	patient.exec("INSERT INTO t VALUES (1)")
 }
 
