@@ -108,7 +108,7 @@ func TestNewRefuses(t *testing.T) {
 		{"no module", sandbox.Config{}, []string{"there is no module to serve"}},
 		{"two modules of the same activities", two,
 			[]string{`"Args": a and b`, `"Echo": a and b`, `"Info": a and b`, `give one a prefix, such as "b."`}},
-		{"the same module twice", sandbox.Config{Modules: append(echo(), echo()...)}, []string{`"Echo": ` + path + " and " + path}},
+		{"the same module twice", sandbox.Config{Modules: append(echo(), echo()...)}, []string{path + `: there is a module of the name "echo" already: ` + path}},
 		{"two names for one", sandbox.Config{Modules: echo(), PerModule: map[string]sandbox.Options{"echo": {Rename: map[string]string{"Echo": "X", "Args": "X"}}}},
 			[]string{`the activity "X"`}},
 		{"a name that is taken", sandbox.Config{Modules: echo(), PerModule: map[string]sandbox.Options{"echo": {Rename: map[string]string{"Echo": "Info"}}}},
