@@ -2,13 +2,14 @@ package main
 
 import "strings"
 
-// cConstants is include/wasmworker_abi.h of the SDK for C and C++. wasmworker.h includes it where its
-// macros are defined.
+// cConstants is include/wasmworker_abi.h of the SDK for C and C++. wasmworker.h includes it where
+// its macros are defined.
 func cConstants(c *contract) ([]byte, error) {
 	var g code
 	g.line("// %s", note)
 	g.line("//")
-	g.line("// Names, numbers and imports of the guest contract, abi/SPEC.md. wasmworker.h includes this file.")
+	g.line("// Names, numbers and imports of the guest contract, abi/SPEC.md.")
+	g.line("// wasmworker.h includes this file.")
 	g.line("")
 	g.line("#ifndef WASMWORKER_ABI_H")
 	g.line("#define WASMWORKER_ABI_H")
@@ -21,7 +22,7 @@ func cConstants(c *contract) ([]byte, error) {
 		if name == "CANCELED" {
 			name = "CANCELLED"
 		}
-		g.line("    // %s", sentence(s.Doc))
+		g.comment("    //", sentence(s.Doc))
 		g.line("    WW_%s = %d,", name, s.Number)
 	}
 	g.line("} ww_status;")
@@ -30,7 +31,7 @@ func cConstants(c *contract) ([]byte, error) {
 	g.line("enum {")
 	var ends []string
 	for _, f := range c.Flags {
-		g.line("    // %s", sentence(f.Doc))
+		g.comment("    //", sentence(f.Doc))
 		g.line("    WW_%s = %d,", f.Name, f.Bit)
 		if f.Ends {
 			ends = append(ends, "WW_"+f.Name)
@@ -51,7 +52,8 @@ func cConstants(c *contract) ([]byte, error) {
 	}
 	g.line("};")
 	g.line("")
-	g.line("// Why a host module did not answer. The numbers are those of <errno.h> in WASI's C library, but not of other systems.")
+	g.comment("//", "Why a host module did not answer. The numbers are those of <errno.h> in WASI's C "+
+		"library, but not of other systems.")
 	g.line("enum {")
 	for _, e := range c.Errnos {
 		g.line("    WW_%s = %d, // %s", e.Name, e.Number, e.Doc)
@@ -121,5 +123,6 @@ func cImport(g *code, m module, f function) {
 	if len(list) == 0 {
 		list = []string{"void"}
 	}
-	g.line("WW_IMPORT_(%q, %q) %s ww_host_%s%s(%s);", m.Import, f.Name, out, prefix, f.Name, strings.Join(list, ", "))
+	g.line("WW_IMPORT_(%q, %q)", m.Import, f.Name)
+	g.line("%s ww_host_%s%s(%s);", out, prefix, f.Name, strings.Join(list, ", "))
 }

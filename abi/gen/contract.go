@@ -145,9 +145,9 @@ type field struct {
 //	in                                      a pointer to bytes that the host reads
 //	out                                     a pointer to where the host writes
 //	array                                   a pointer to elements that the host reads or writes
-//	length                                  the bytes of the in or out before it, all of which are used
-//	capacity                                the bytes of the out before it, if the value fits
-//	count                                   the elements of an array
+//	length                                  how many bytes the in or out before it has
+//	capacity                                the same, of which a value is written if it fits
+//	count                                   how many elements the array before it has
 var wasmTypes = map[string]string{
 	"index": "i32", "handle": "i32", "offset": "i32", "level": "i32", "u32": "i32", "u8": "i32", "u64": "i64",
 	"in": "i32", "out": "i32", "array": "i32", "length": "i32", "capacity": "i32", "count": "i32",

@@ -45,7 +45,7 @@ func TestChangesAreSeen(t *testing.T) {
 	for _, change := range []struct{ from, to, in, want string }{
 		{`"EBUSY", "number": 10`, `"EBUSY", "number": 12`, "abi/generated.go", "= 12"},
 		{`"name": "canceled", "number": 2`, `"name": "canceled", "number": 3`, "abi/generated.go", "StatusCanceled  Status = 3"},
-		{`"name": "GONE", "bit": 16`, `"name": "GONE", "bit": 32`, "abi/generated.go", "FlagGone            Flags = 32"},
+		{`"name": "GONE", "bit": 16`, `"name": "GONE", "bit": 32`, "abi/generated.go", "Flags = 32"},
 		{`"name": "WasmTrap"`, `"name": "WasmFell"`, "abi/generated.go", `"WasmFell"`},
 		{`"name": "priority_key", "type": "int"`, `"name": "priority_key", "type": "int64"`, "abi/generated.go", "PriorityKey    int64"},
 		{`"MaxCauseDepth", "value": 16`, `"MaxCauseDepth", "value": 17`, "abi/SPEC.md", "| 17 |"},

@@ -65,7 +65,8 @@ func goShared(g *code, c *contract, statusType string) {
 	g.line("const (")
 	var ends []string
 	for _, f := range c.Flags {
-		g.line("Flag%s Flags = %d // %s", pascal(f.Name), f.Bit, plain(f.Doc))
+		g.comment("//", sentence(f.Doc))
+		g.line("Flag%s Flags = %d", pascal(f.Name), f.Bit)
 		if f.Ends {
 			ends = append(ends, "Flag"+pascal(f.Name))
 		}

@@ -97,6 +97,7 @@ var sources = map[string]func(*contract) ([]byte, error){
 
 	"guest-sdk/assemblyscript/assembly/abi.ts":     asConstants,
 	"guest-sdk/assemblyscript/assembly/imports.ts": asImports,
+	"guest-sdk/assemblyscript/testing/abi.js":      tsConstants,
 	tsSDK + "src/internal/abi.js":                  tsConstants,
 	tsSDK + "src/errno.d.ts":                       tsErrnos,
 	tsSDK + "lib/imports.js":                       tsImports,
@@ -119,6 +120,20 @@ func (c *code) line(format string, args ...any) {
 	}
 	c.WriteString(format)
 	c.WriteByte('\n')
+}
+
+// comment writes text as lines of a comment, at most 90 columns wide. The sign of the comment has its
+// indentation before it.
+func (c *code) comment(sign, text string) {
+	line := sign
+	for _, word := range strings.Fields(text) {
+		if len(line)+1+len(word) > 90 && line != sign {
+			c.line("%s", line)
+			line = sign
+		}
+		line += " " + word
+	}
+	c.line("%s", line)
 }
 
 func (c *code) text() ([]byte, error) { return []byte(c.String()), nil }

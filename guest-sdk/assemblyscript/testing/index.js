@@ -2,20 +2,22 @@
 // It follows abi/SPEC.md of wasmworker but for its limits on logs, its grace periods and its sandbox.
 
 import { readFile } from "node:fs/promises";
+import {
+  CANCELLED, COMPLETED, ENCODING_BINARY, ENCODING_JSON, ENCODING_NULL, Errno, FAILED, MAX_FAILURE_SIZE, TYPE_ACTIVITY_FAILED,
+} from "./abi.js";
 
-const ERRNO = { EACCES: 2, EBADF: 8, EINVAL: 28, EMSGSIZE: 35 };
 const LEVELS = { "-4": "debug", 0: "info", 4: "warn", 8: "error" };
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** A payload of JSON. */
 export function json(value) {
-  return { encoding: "json/plain", data: encoder.encode(JSON.stringify(value)) };
+  return { encoding: ENCODING_JSON, data: encoder.encode(JSON.stringify(value)) };
 }
 
 /** A payload of bytes. */
 export function binary(data) {
-  return { encoding: "binary/plain", data: Uint8Array.from(data) };
+  return { encoding: ENCODING_BINARY, data: Uint8Array.from(data) };
 }
 
 /** The frame of a head, which becomes JSON, and a body of bytes or text. */
@@ -40,14 +42,14 @@ export function decodeFrame(frame) {
 function payload(value) {
   if (value instanceof Uint8Array) return binary(value);
   if (value && value.data instanceof Uint8Array && typeof value.encoding === "string") return value;
-  if (value === null || value === undefined) return { encoding: "binary/null", data: new Uint8Array() };
+  if (value === null || value === undefined) return { encoding: ENCODING_NULL, data: new Uint8Array() };
   return json(value);
 }
 
 /** The value of a payload: decoded JSON, null, or its bytes. */
 function decode({ encoding, data }) {
-  if (encoding === "json/plain") return JSON.parse(decoder.decode(data));
-  return encoding === "binary/null" ? null : data;
+  if (encoding === ENCODING_JSON) return JSON.parse(decoder.decode(data));
+  return encoding === ENCODING_NULL ? null : data;
 }
 
 /** Loads a compiled module, by its file's name or its bytes. */
@@ -154,7 +156,7 @@ class Call {
   }
 
   imports() {
-    const at = (list, i, use) => (i >= 0 && i < list.length ? use(list[i]) : this.refuse(ERRNO.EINVAL, `there is no index ${i}`));
+    const at = (list, i, use) => (i >= 0 && i < list.length ? use(list[i]) : this.refuse(Errno.EINVAL, `there is no index ${i}`));
     return {
       "wasmworker:activity/v1": {
         arg_count: () => this.args.length,
@@ -162,7 +164,7 @@ class Call {
         arg_encoding: (i, dst, cap) => at(this.args, i, (p) => this.give(encoder.encode(p.encoding), dst, cap)),
         arg_metadata: (i, dst, cap) => at(this.args, i, (p) => this.give(encoder.encode(JSON.stringify({ encoding: p.encoding, ...p.metadata })), dst, cap)),
         output_write: (ptr, len) => {
-          if (this.size + len > this.maxOutput) return this.refuse(ERRNO.EMSGSIZE, `more than ${this.maxOutput} bytes`);
+          if (this.size + len > this.maxOutput) return this.refuse(Errno.EMSGSIZE, `more than ${this.maxOutput} bytes`);
           this.output.push(this.bytes(ptr, len).slice());
           return BigInt(this.size += len);
         },
@@ -172,22 +174,22 @@ class Call {
         },
         output_metadata: (ptr, len) => {
           const metadata = this.object(ptr, len);
-          if (!metadata) return this.refuse(ERRNO.EINVAL, "not a JSON object");
+          if (!metadata) return this.refuse(Errno.EINVAL, "not a JSON object");
           this.metadata = metadata;
           this.encoding = metadata.encoding ?? "";
           return 0n;
         },
         fail: (ptr, len) => {
-          if (len > 256 << 10) return this.refuse(ERRNO.EMSGSIZE, "the failure is too long");
+          if (len > MAX_FAILURE_SIZE) return this.refuse(Errno.EMSGSIZE, "the failure is too long");
           const failure = this.object(ptr, len);
-          if (typeof failure?.message !== "string") return this.refuse(ERRNO.EINVAL, "not a failure");
+          if (typeof failure?.message !== "string") return this.refuse(Errno.EINVAL, "not a failure");
           this.failure = failure;
           return 0n;
         },
         info: (dst, cap) => this.give(encoder.encode(JSON.stringify(this.info)), dst, cap),
         status: () => this.flags,
         heartbeat_detail: (ptr, len, encoding, encodingLen) => {
-          this.pending.push({ encoding: this.text(encoding, encodingLen) || "json/plain", data: this.bytes(ptr, len).slice() });
+          this.pending.push({ encoding: this.text(encoding, encodingLen) || ENCODING_JSON, data: this.bytes(ptr, len).slice() });
           return BigInt(this.pending.length);
         },
         heartbeat: () => {
@@ -201,16 +203,16 @@ class Call {
         detail_encoding: (i, dst, cap) => at(this.details, i, (p) => this.give(encoder.encode(p.encoding), dst, cap)),
         read: (handle, offset, dst, cap) => {
           const response = this.responses.get(handle);
-          if (!response) return this.refuse(ERRNO.EBADF, "no such handle");
+          if (!response) return this.refuse(Errno.EBADF, "no such handle");
           return this.give(response.subarray(offset, offset + cap), dst, cap);
         },
-        close: (handle) => (this.responses.delete(handle) ? 0n : this.refuse(ERRNO.EBADF, "no such handle")),
+        close: (handle) => (this.responses.delete(handle) ? 0n : this.refuse(Errno.EBADF, "no such handle")),
         last_error: (dst, cap) => this.give(encoder.encode(this.error), dst, cap),
       },
       "wasmworker:log/v1": {
         write: (level, message, len, attributes, attributesLen) => {
           const attrs = attributesLen ? this.object(attributes, attributesLen) : {};
-          if (!attrs) return this.refuse(ERRNO.EINVAL, "not a JSON object");
+          if (!attrs) return this.refuse(Errno.EINVAL, "not a JSON object");
           this.logs.push({ level: LEVELS[level] ?? String(level), message: this.text(message, len), attributes: attrs });
           return 0n;
         },
@@ -250,7 +252,7 @@ class Call {
   passthrough(fn, ptr, len) {
     let response;
     try {
-      if (!fn) throw Object.assign(new Error("the test has no such function"), { errno: ERRNO.EACCES });
+      if (!fn) throw Object.assign(new Error("the test has no such function"), { errno: Errno.EACCES });
       response = fn(this.bytes(ptr, len).slice());
     } catch (error) {
       if (typeof error.errno !== "number") throw error;
@@ -272,17 +274,17 @@ class Call {
       return { ...outcome, failure: { type: "WasmTrap", message: `${error.message}: ${this.stderr.split("\n")[0]}` } };
     }
     outcome.openResponses = this.responses.size;
-    if (status === 1) return { ...outcome, failure: this.failure ?? { type: "ActivityFailed", message: "failed" } };
+    if (status === FAILED) return { ...outcome, failure: this.failure ?? { type: TYPE_ACTIVITY_FAILED, message: "failed" } };
     const data = new Uint8Array(this.size);
     let at = 0;
     for (const part of this.output) {
       data.set(part, at);
       at += part.length;
     }
-    const encoding = this.encoding ?? (this.size > 0 ? "json/plain" : "binary/null");
+    const encoding = this.encoding ?? (this.size > 0 ? ENCODING_JSON : ENCODING_NULL);
     const result = decode({ encoding, data });
-    if (status === 2) return { ...outcome, cancelled: true, details: result };
-    if (status !== 0) throw new Error(`the status ${status} is not one of the contract`);
+    if (status === CANCELLED) return { ...outcome, cancelled: true, details: result };
+    if (status !== COMPLETED) throw new Error(`the status ${status} is not one of the contract`);
     return { ...outcome, result, data, encoding, metadata: this.metadata };
   }
 }

@@ -1,7 +1,7 @@
 // Runs a module's _initialize in Node.js, with a host that has nothing to give. What a module does
 // there it does under every host, so errors at the top level of the sources are found now.
 
-const EINVAL = 28;
+import { Errno } from "../src/internal/abi.js";
 
 /** Rejects with what the module wrote to its standard error, if it dies. */
 export async function tryOut(wasm) {
@@ -36,8 +36,8 @@ export async function tryOut(wasm) {
   const imports = {};
   for (const { module: from, name } of WebAssembly.Module.imports(module)) {
     imports[from] ??= {};
-    imports[from][name] = from === "wasi_snapshot_preview1" ? wasi[name] ?? (() => 52)
-      : ["arg_count", "detail_count", "status"].includes(name) ? () => 0 : () => BigInt(-EINVAL);
+    imports[from][name] = from === "wasi_snapshot_preview1" ? wasi[name] ?? (() => Errno.ENOSYS)
+      : ["arg_count", "detail_count", "status"].includes(name) ? () => 0 : () => BigInt(-Errno.EINVAL);
   }
   if (imports["wasmworker:log/v1"] !== undefined) imports["wasmworker:log/v1"].write = () => 0n;
   const instance = await WebAssembly.instantiate(module, imports);

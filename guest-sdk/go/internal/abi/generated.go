@@ -16,11 +16,16 @@ const (
 
 // The flags of version 1.
 const (
-	FlagCancelRequested Flags = 1  // somebody asked Temporal to cancel the activity
-	FlagWorkerStopping  Flags = 2  // the worker is shutting down; the attempt may finish within the graceful timeout
-	FlagPaused          Flags = 4  // an operator paused the activity
-	FlagReset           Flags = 8  // an operator reset the activity; its next attempt begins anew
-	FlagGone            Flags = 16 // Temporal does not wait for this attempt any more (timed out, terminated, closed)
+	// Somebody asked Temporal to cancel the activity.
+	FlagCancelRequested Flags = 1
+	// The worker is shutting down; the attempt may finish within the graceful timeout.
+	FlagWorkerStopping Flags = 2
+	// An operator paused the activity.
+	FlagPaused Flags = 4
+	// An operator reset the activity; its next attempt begins anew.
+	FlagReset Flags = 8
+	// Temporal does not wait for this attempt any more (timed out, terminated, closed).
+	FlagGone Flags = 16
 )
 
 // FlagsEnd are the flags after which a guest is expected to return. A guest that does not is
