@@ -57,8 +57,8 @@ func zigConstants(c *contract) ([]byte, error) {
 		g.line("pub const type_%s = %q;", snake(f.Name), f.Name)
 	}
 	g.line("")
-	g.line("/// Why a host function refused: the error numbers of WASI preview 1. `@tagName` is for the named ones only; a host")
-	g.line("/// module may use others.")
+	g.comment("///", "Why a host function refused: the error numbers of WASI preview 1. "+
+		"`@tagName` is for the named ones only; a host module may use others.")
 	g.line("pub const Errno = enum(u16) {")
 	for _, e := range c.Errnos {
 		name := e.Name[1:]

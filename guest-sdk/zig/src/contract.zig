@@ -86,8 +86,8 @@ pub const type_no_instance = "NoInstance";
 pub const type_worker_shutdown = "WorkerShutdown";
 pub const type_activity_not_registered_error = "ActivityNotRegisteredError";
 
-/// Why a host function refused: the error numbers of WASI preview 1. `@tagName` is for the named ones only; a host
-/// module may use others.
+/// Why a host function refused: the error numbers of WASI preview 1. `@tagName` is for
+/// the named ones only; a host module may use others.
 pub const Errno = enum(u16) {
     /// Too much of something.
     @"2BIG" = 1,
