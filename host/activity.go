@@ -213,7 +213,7 @@ func (a *attempt) run(ctx context.Context, info activity.Info, args []sandbox.Pa
 	if usage.Instance != "" {
 		metrics.WithTags(map[string]string{"instance": string(usage.Instance)}).Counter(MetricInstances).Inc(1)
 	}
-	activity.GetLogger(ctx).Debug("The guest has returned.", "Units", usage.Fuel, "Instance", string(usage.Instance))
+	activity.GetLogger(ctx).Debug("guest returned", "fuel", usage.Fuel, "instance", string(usage.Instance))
 	return result, err
 }
 
@@ -267,7 +267,7 @@ func (a *attempt) beat(ctx context.Context, interval time.Duration, done <-chan 
 			return
 		}
 		if err := recordHeartbeat(ctx, details); err != nil {
-			activity.GetLogger(ctx).Warn("The host could not heartbeat for a guest.", "Error", err)
+			activity.GetLogger(ctx).Warn("heartbeat for a guest failed", "error", err)
 		}
 		select {
 		case <-done:

@@ -68,7 +68,7 @@ func describeLimit(ctx context.Context, namespace string) int64 {
 	defer cancel()
 	response, err := activity.GetClient(ctx).WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: namespace})
 	if err != nil {
-		activity.GetLogger(ctx).Warn("The server's limit for payloads is not known yet; its default is taken.", "Error", err)
+		activity.GetLogger(ctx).Warn("payload limit of the server unknown; using its default", "error", err)
 		return 0
 	}
 	if limit := response.GetNamespaceInfo().GetLimits().GetBlobSizeLimitError(); limit > 0 {

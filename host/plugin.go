@@ -222,7 +222,7 @@ func NewPlugin(options PluginOptions) (*Plugin, error) {
 		return nil, err
 	}
 	if unreadable != nil {
-		p.logger.Warn("left out: " + unreadable.Error())
+		p.logger.Warn("module left out", "error", unreadable)
 	}
 	p.forced, p.force = context.WithCancel(context.Background())
 	p.reports = newReports(p.logger, p.forced)
@@ -250,7 +250,7 @@ func (p *Plugin) Load(ctx context.Context) error {
 			p.loadErr = errors.Join(p.loadErr, p.close(ctx))
 		}
 		for _, refused := range p.sandbox.Refused() {
-			p.logger.Warn("left out: " + refused.Error())
+			p.logger.Warn("module left out", "error", refused)
 		}
 	})
 	return p.loadErr

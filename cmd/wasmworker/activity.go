@@ -166,7 +166,7 @@ func invoke(c *cli.Context) error {
 			return nil
 		},
 	})
-	logger.Debug("the guest has returned", "units", usage.Fuel)
+	logger.Debug("guest returned", "fuel", usage.Fuel)
 	return printOutcome(c, result, err)
 }
 

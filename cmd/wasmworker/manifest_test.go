@@ -180,7 +180,7 @@ func TestManifestIsLeftOut(t *testing.T) {
 	if got := result[int](t, execute(t, c, client.StartActivityOptions{TaskQueue: q}, "Echo", 7)); got != 7 {
 		t.Errorf("got %d", got)
 	}
-	for _, want := range []string{"left out: ", "orders.json: wasm[0].hash: ", "asking.json: refused"} {
+	for _, want := range []string{"module left out", "orders.json: wasm[0].hash: ", "asking.json: refused"} {
 		if !strings.Contains(w.Stderr(), want) {
 			t.Errorf("the log does not say %s:\n%s", want, w.Stderr())
 		}

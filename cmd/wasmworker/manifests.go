@@ -364,7 +364,7 @@ func (s *server) newHost(ctx context.Context) (*host.Host, error) {
 	case !left:
 		return nil, s.unserved
 	case s.options.SkipRefused:
-		s.logger.Warn("left out: " + s.unserved.Error())
+		s.logger.Warn("module left out", "error", s.unserved)
 		return host.New(s.options)
 	}
 	h, err := host.New(s.options)
