@@ -16,17 +16,12 @@ package blobmod
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"maps"
-	"mime"
-	"net"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"gocloud.dev/blob"
@@ -328,144 +323,6 @@ func (m *module) read(ctx context.Context, caller *passthrough.Call, frame []byt
 	}{size == r.remaining}, size)
 }
 
-// writer begins an object.
-func (m *module) writer(ctx context.Context, caller *passthrough.Call, function string, frame []byte) (*writer, []byte, error) {
-	var req request
-	body, err := passthrough.DecodeFrame(frame, &req)
-	if err != nil {
-		return nil, nil, err
-	}
-	options := &blob.WriterOptions{
-		Metadata: req.Metadata, IfNotExist: req.IfNoneMatch, BufferSize: partSize, MaxConcurrency: 1,
-		// What a store or a library would guess is different from one to the other.
-		ContentType: cmp.Or(req.ContentType, "application/octet-stream"), DisableContentTypeDetection: true,
-	}
-	if err := checkAttributes(options.ContentType, options.Metadata); err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", abi.EINVAL, err)
-	}
-	s, access, err := m.begin(ctx, caller, function, &req)
-	if err != nil {
-		return nil, nil, err
-	}
-	w := &writer{stream: s, most: access.maxObject(), conflict: req.IfNoneMatch}
-	if err := m.claim(caller, w); err != nil {
-		s.Close() //nolint:errcheck // has none
-		return nil, nil, err
-	}
-	err = s.step(func(ctx context.Context) error {
-		opened, err := m.buckets[req.Bucket].open(ctx, m)
-		if err != nil {
-			return err
-		}
-		options.BeforeWrite = opened.BeforeWrite
-		s.w, err = opened.Bucket.NewWriter(s.ctx, req.Key, options)
-		return w.reason(err)
-	})
-	if err != nil {
-		s.Close() //nolint:errcheck // has none
-		return nil, nil, err
-	}
-	return w, body, nil
-}
-
-// claim counts a writer of an activity until it is closed. EMFILE: there are too many.
-func (m *module) claim(caller *passthrough.Call, w *writer) error {
-	activity := caller.Resources
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.writers[activity] >= maxWriters {
-		return fmt.Errorf("%w: the activity has %d writers open, or given up and not ended yet: commit or close one before the next", abi.EMFILE, maxWriters)
-	}
-	m.writers[activity]++
-	w.release = func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		if m.writers[activity]--; m.writers[activity] == 0 {
-			delete(m.writers, activity)
-		}
-	}
-	return nil
-}
-
-// checkAttributes checks what guests say about an object. The limits are the same for all stores.
-func checkAttributes(contentType string, metadata map[string]string) error {
-	t, params, err := mime.ParseMediaType(contentType)
-	if err != nil || mime.FormatMediaType(t, params) == "" || !strings.Contains(t, "/") || len(contentType) > 255 {
-		return errors.New("content_type is not a media type such as text/plain, of 255 bytes at most")
-	}
-	size := 0
-	seen := map[string]bool{}
-	for name, value := range metadata {
-		size += len(name) + len(value)
-		lower := strings.ToLower(name)
-		if name == "" || seen[lower] {
-			return errors.New("metadata has an empty name, or one that differs from another one in upper and lower case alone")
-		}
-		seen[lower] = true
-	}
-	if size > maxMetadata {
-		return fmt.Errorf("metadata has %d bytes, and at most %d are allowed", size, maxMetadata)
-	}
-	return nil
-}
-
-// put is wasmworker:blob/v1 put.
-func (m *module) put(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
-	w, body, err := m.writer(ctx, caller, "put", frame)
-	if err != nil {
-		return nil, err
-	}
-	defer w.Close()
-	if err := w.write(body); err != nil {
-		return nil, err
-	}
-	return nil, w.commit()
-}
-
-// create is wasmworker:blob/v1 create.
-func (m *module) create(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
-	w, _, err := m.writer(ctx, caller, "create", frame)
-	if err != nil {
-		return nil, err
-	}
-	handle, err := caller.Open(w)
-	if err != nil {
-		return nil, err
-	}
-	return passthrough.EncodeFrame(struct {
-		Writer uint32 `json:"writer"`
-	}{handle}, nil)
-}
-
-// write is wasmworker:blob/v1 write.
-func (m *module) write(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
-	var req request
-	body, err := passthrough.DecodeFrame(frame, &req)
-	if err != nil {
-		return nil, err
-	}
-	w, err := passthrough.Resource[*writer](caller, req.Writer)
-	if err != nil {
-		return nil, err
-	}
-	return nil, w.write(body)
-}
-
-// commit is wasmworker:blob/v1 commit.
-func (m *module) commit(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
-	var req request
-	if _, err := passthrough.DecodeFrame(frame, &req); err != nil {
-		return nil, err
-	}
-	w, err := passthrough.Resource[*writer](caller, req.Writer)
-	if err != nil {
-		return nil, err
-	}
-	err = w.commit()
-	passthrough.CloseResource[*writer](caller, req.Writer) //nolint:errcheck // it was there
-	return nil, err
-}
-
 // closeStream is wasmworker:blob/v1 close.
 func (m *module) closeStream(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
 	var req request
@@ -557,57 +414,4 @@ func (m *module) list(ctx context.Context, caller *passthrough.Call, frame []byt
 		return nil, err
 	}
 	return passthrough.EncodeFrame(response, nil)
-}
-
-// reason is an error whose text guests may read.
-type reason string
-
-func (r reason) Error() string { return string(r) }
-
-var validCode = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
-
-// explain makes the error for a guest of what a store says. Texts of stores and their libraries have addresses, paths and URLs in
-// them, so that only what is known to be harmless is taken from them.
-func explain(what string, err error) error {
-	if r, ok := errors.AsType[*refusal](err); ok {
-		return fmt.Errorf("%w: %s: %s", r.errno, what, r.text)
-	}
-	switch gcerrors.Code(err) {
-	case gcerrors.NotFound:
-		return fmt.Errorf("%w: %s: there is no such object", abi.ENOENT, what)
-	case gcerrors.InvalidArgument:
-		return fmt.Errorf("%w: %s: %s", abi.EINVAL, what, harmless(err))
-	}
-	return fmt.Errorf("%w: %s: %s", abi.EIO, what, harmless(err))
-}
-
-func harmless(err error) string {
-	if r, ok := errors.AsType[reason](err); ok {
-		return string(r)
-	}
-	if api, ok := errors.AsType[interface { // of the cloud providers' libraries
-		error
-		ErrorCode() string
-	}](err); ok && validCode.MatchString(api.ErrorCode()) {
-		return "the store says " + api.ErrorCode()
-	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return "the store's certificate is not valid here"
-	}
-	if _, ok := errors.AsType[*net.DNSError](err); ok {
-		return "the name of the store cannot be resolved"
-	}
-	if errno, ok := errors.AsType[syscall.Errno](err); ok {
-		return errno.Error()
-	}
-	if status, ok := errors.AsType[interface {
-		error
-		HTTPStatusCode() int
-	}](err); ok {
-		return fmt.Sprintf("the store answers with the HTTP status %d", status.HTTPStatusCode())
-	}
-	if code := gcerrors.Code(err); code != gcerrors.OK && code != gcerrors.Unknown {
-		return "the store says " + code.String()
-	}
-	return "the store cannot be used at the moment"
 }
