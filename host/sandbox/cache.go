@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 
 	"github.com/wasmworker/wasmworker/host/internal/meter"
+	"github.com/wasmworker/wasmworker/host/internal/wazerotext"
 )
 
 // codeCache is the directory of [Config.CacheDir]. Each module has a directory of its own in it, with what it was rewritten to and, in
@@ -192,5 +193,5 @@ func aboutCache(err error) bool {
 	_, made := errors.AsType[*cacheError](err)
 	_, path := errors.AsType[*fs.PathError](err)
 	_, link := errors.AsType[*os.LinkError](err)
-	return made || path || link || strings.Contains(err.Error(), "compilationcache: ")
+	return made || path || link || wazerotext.IsAboutCache(err.Error())
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"github.com/tetratelabs/wazero/sys"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/internal/image"
+	"github.com/wasmworker/wasmworker/host/internal/wazerotext"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
@@ -338,7 +338,7 @@ func (c *call) instantiationError(err error) error {
 	}
 	_, exited := errors.AsType[*sys.ExitError](err)
 	_, faulted := errors.AsType[*guestFault](err)
-	if !exited && !faulted && !strings.Contains(err.Error(), "wasm stack trace:") { // not the guest's doing
+	if !exited && !faulted && !wazerotext.IsFromGuest(err.Error()) { // not the guest's doing
 		return &abi.Failure{Type: abi.TypeNoInstance, Message: "no instance could be made: " + err.Error()}
 	}
 	f := c.abnormalEnd(err, image.NoGrowFailure)

@@ -17,6 +17,7 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/internal/meter"
+	"github.com/wasmworker/wasmworker/host/internal/wazerotext"
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
 )
@@ -340,7 +341,7 @@ func (c *call) abnormalEnd(err error, refused image.GrowFailure) *abi.Failure {
 	case faulted:
 		f.Type = abi.TypeWasmTrap
 		f.Message = fmt.Sprintf("module %s trapped: %s", c.module.file.Name, fault.Error())
-	case strings.Contains(message, "stack overflow"):
+	case wazerotext.IsStackOverflow(message):
 		f.Type = abi.TypeStackOverflow
 		f.Message = fmt.Sprintf("module %s overflowed its stack: its calls are nested too deeply", c.module.file.Name)
 	default:
@@ -381,12 +382,10 @@ const (
 	maxTraceLine = 100
 )
 
-// splitTrace takes apart the text of an error from wazero: the message, and the wasm stack.
+// splitTrace takes apart the text of an error from wazero: the message, and the wasm stack as
+// far as it is told. The host's own stack is not for others to see.
 func splitTrace(text string) (message string, frames []string) {
-	message, trace, found := strings.Cut(text, "\nwasm stack trace:")
-	// What wazero adds when the host itself panicked is not for others to see.
-	trace, _, _ = strings.Cut(trace, "\nGo runtime stack trace:")
-	message = strings.TrimPrefix(strings.TrimSuffix(message, " (recovered by wazero)"), "wasm error: ")
+	message, trace, found := wazerotext.SplitTrace(text)
 	if !found {
 		return message, nil
 	}

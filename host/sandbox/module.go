@@ -21,6 +21,7 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/internal/meter"
+	"github.com/wasmworker/wasmworker/host/internal/wazerotext"
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
@@ -158,7 +159,7 @@ func (m *Module) memoryLimit() uint64 {
 
 // shorten makes one line of a text that a module has had a part in, and of 500 bytes at most.
 func shorten(err error) string {
-	text, _, _ := strings.Cut(err.Error(), "\nwasm stack trace:")
+	text := wazerotext.WithoutTrace(err.Error())
 	if len(text) > 500 {
 		text = strings.ToValidUTF8(text[:500], "") + "…"
 	}
