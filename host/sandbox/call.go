@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"github.com/tetratelabs/wazero/sys"
@@ -15,10 +14,10 @@ import (
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/internal/image"
+	"github.com/wasmworker/wasmworker/host/internal/wasip1"
 	"github.com/wasmworker/wasmworker/host/internal/wazerotext"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
-	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
 )
 
 // Payload is a value as Temporal carries it: bytes, and metadata that say what they are.
@@ -166,11 +165,9 @@ type call struct {
 	handle      uint32 // the last one given out
 	lastError   string
 	resources   passthrough.Resources // what the guest has open beyond a call
-	files       *fsmod.FDTable        // likewise of WASI; nil: the module has no directories
-	streams     *stdio                // of the instance
-	clock       *wasi.VirtualClock    // nil: the real one
-	used        func() int64          // units so far
-	random      *rand.ChaCha8         // nil: real random numbers
+	wasi        wasip1.Process
+	streams     *streams     // of the instance
+	used        func() int64 // units so far
 
 	logRecords  int
 	logVolume   int // bytes of text
@@ -180,7 +177,6 @@ type call struct {
 
 	work   int     // bytes that the host has worked on since it last let others run
 	kernel *kernel // of an Extism plugin
-	stdin  []byte  // of a command
 	stderr tail
 }
 
@@ -198,11 +194,7 @@ func (c *call) in(ctx context.Context) *call {
 // release gives back what the call has, beside its instance.
 func (c *call) release() {
 	c.releaseKernel()
-	err := c.resources.Close()
-	if c.files != nil {
-		err = errors.Join(err, c.files.Close())
-	}
-	if err != nil {
+	if err := errors.Join(c.resources.Close(), c.wasi.Close()); err != nil {
 		c.module.logger.Debug("what an activity had open was closed with an error", "activity", c.activity.Type, "error", err)
 	}
 }
@@ -448,7 +440,7 @@ func FuelUsed(ctx context.Context) int64 {
 
 // Advance advances the activity's clock, if it is a virtual one, as if the function had taken so long. The context is as for [FuelUsed].
 func Advance(ctx context.Context, d time.Duration) {
-	if c, ok := ctx.Value(callKey{}).(*call); ok && c.clock != nil {
-		c.clock.Sleep(d)
+	if c, ok := ctx.Value(callKey{}).(*call); ok && c.wasi.Clock != nil {
+		c.wasi.Clock.Sleep(d)
 	}
 }

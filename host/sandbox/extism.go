@@ -13,6 +13,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/internal/hostfunc"
 	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
@@ -129,7 +130,7 @@ func (m *Module) linkExtism(ctx context.Context) error {
 	types := passthrough.Builtin(abi.ModuleExtism)
 	builder := m.runtime.NewHostModuleBuilder(abi.ModuleExtism)
 	for name, fn := range extismFuncs {
-		params, results := parseSignature(types[name])
+		params, results := hostfunc.Signature(types[name])
 		builder.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, _ api.Module, stack []uint64) {
 			c := callFrom(ctx)
 			if c.kernel == nil { // while the instance is being made

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"maps"
 	"math"
-	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -22,6 +21,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/internal/hostfunc"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
 
@@ -47,7 +47,7 @@ var errNoActivity = fmt.Errorf("%w: there is no activity now: this was called fr
 func build(ctx context.Context, r wazero.Runtime, name string, functions map[string]hostFunc, signature func(string) string) error {
 	builder := r.NewHostModuleBuilder(name)
 	for fname, fn := range functions {
-		params, results := parseSignature(signature(fname))
+		params, results := hostfunc.Signature(signature(fname))
 		narrow := results[0] == api.ValueTypeI32
 		builder.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
 			c := callFrom(ctx)
@@ -97,18 +97,6 @@ func (c *call) interrupted(n int) bool {
 	return c.ctx.Err() != nil
 }
 
-// parseSignature reads a type as package wasm renders it.
-func parseSignature(signature string) (params, results []api.ValueType) {
-	in, out, _ := strings.Cut(signature, " -> ")
-	types := func(list string) (out []api.ValueType) {
-		for _, t := range strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune("(), ", r) }) {
-			out = append(out, map[string]api.ValueType{"i32": api.ValueTypeI32, "i64": api.ValueTypeI64}[t])
-		}
-		return out
-	}
-	return types(in), types(out)
-}
-
 // fail notes an error for last_error and returns its negative errno.
 func (c *call) fail(err error) int64 {
 	var errno abi.Errno
@@ -122,7 +110,7 @@ func (c *call) view(mod api.Module, what string, ptr, length uint64) []byte {
 	if length == 0 {
 		return nil
 	}
-	mem, size := memoryOf(mod), uint64(0)
+	mem, size := hostfunc.Memory(mod), uint64(0)
 	if mem != nil {
 		if data, ok := mem.Read(uint32(ptr), uint32(length)); ok {
 			c.work += len(data)
@@ -131,15 +119,6 @@ func (c *call) view(mod api.Module, what string, ptr, length uint64) []byte {
 		size = uint64(mem.Size())
 	}
 	panic(&guestFault{message: fmt.Sprintf("%s: %d bytes at %#x are outside of the memory of %d bytes", what, length, ptr, size)})
-}
-
-// memoryOf returns the guest's memory, or nil if it has none: wazero has a nil pointer then
-// that is not a nil interface.
-func memoryOf(mod api.Module) api.Memory {
-	if mem := mod.Memory(); mem != nil && !reflect.ValueOf(mem).IsNil() {
-		return mem
-	}
-	return nil
 }
 
 // give copies a value to the guest if it fits, and returns its full size.

@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -15,11 +13,12 @@ import (
 	"github.com/tetratelabs/wazero/sys"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/internal/hostfunc"
 	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/internal/meter"
+	"github.com/wasmworker/wasmworker/host/internal/wasip1"
 	"github.com/wasmworker/wasmworker/host/internal/wazerotext"
 	"github.com/wasmworker/wasmworker/host/modules"
-	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
 )
 
 // Instance is one instance of a module. It is used by one goroutine at a time.
@@ -28,7 +27,8 @@ type Instance struct {
 	wasm   api.Module
 	memory *image.Memory
 	meter  *meter.Meter
-	stdio  *stdio
+	wasi   wasip1.Instance
+	stdio  *streams
 	// functions looked up so far: a look-up allocates 12 KB of stack each time.
 	functions map[string]api.Function
 	calls     int
@@ -72,32 +72,16 @@ func (m *Module) instantiate(ctx context.Context, memory *image.Memory) (_ *Inst
 		memory.Close()
 		return nil, context.Cause(ctx)
 	}
-	i := &Instance{module: m, memory: memory, meter: &meter.Meter{}, functions: map[string]api.Function{}}
+	i := &Instance{module: m, memory: memory, meter: &meter.Meter{}, stdio: newStreams(), functions: map[string]api.Function{}}
 	// While the instance is being made there is no activity: what it logs is the
 	// module's, and what it asks of the activity is refused.
 	c := (&call{module: m, task: &Task{Log: logTo(m.logger)}}).in(ctx)
 	var before int64 // units of what ran before
-	i.stdio = newStdio(c)
-	i.begin(c, wasi.Initialisation, func() int64 { return before + i.meter.Used() })
-	config := wazero.NewModuleConfig().
-		WithName("").                                                      // instances of one module live side by side
-		WithArgs(strings.TrimSuffix(filepath.Base(m.file.Path), ".wasm")). // not its own name: records are replayed by the file alone
-		WithStartFunctions().                                              // _initialize and _start are called below, with a context
-		WithStdout(i.stdio.out()).
-		WithStderr(i.stdio.err()) // standard input, random numbers and sleep do without wazero: see linkWASI
-	if c.clock == nil {
-		config = config.WithSysWalltime().WithSysNanotime()
-	} else {
-		config = config.
-			WithWalltime(func() (int64, int32) {
-				now := i.stdio.call.clock.Walltime()
-				return now / int64(time.Second), int32(now % int64(time.Second))
-			}, 1).
-			WithNanotime(func() int64 { return i.stdio.call.clock.Nanotime() }, 1)
-	}
-	for _, env := range m.env {
-		config = config.WithEnv(env[0], env[1])
-	}
+	i.begin(c, wasip1.Initialisation, func() int64 { return before + i.meter.Used() })
+	config := m.wasi.Configure(wazero.NewModuleConfig().
+		WithName("").         // instances of one module live side by side
+		WithStartFunctions(), // _initialize and _start are called below, with a context
+		&i.wasi)
 	ctx = experimental.WithMemoryAllocator(c.ctx, i.memory)
 	made := false
 	defer func() {
@@ -146,27 +130,16 @@ func (m *Module) instantiate(ctx context.Context, memory *image.Memory) (_ *Inst
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	i.stdio.flush()
+	i.stdio.flush(c)
 	made = true
 	return i, nil
 }
 
 // begin gives a call what its guest finds: the streams, a clock, random numbers and files, all as new.
-func (i *Instance) begin(c *call, phase wasi.Phase, units func() int64) {
-	i.stdio.attach(c)
+func (i *Instance) begin(c *call, phase wasip1.Phase, units func() int64) {
 	c.streams, c.used = i.stdio, units
-	if clock, ok := i.module.options.Policies[wasi.NameClock].(*wasi.Clock); ok {
-		c.clock = clock.VirtualClock(phase, units)
-	}
-	if random, ok := i.module.options.Policies[wasi.NameRandom].(*wasi.Random); ok {
-		c.random = random.Stream(phase)
-	}
-	if directories := i.module.directories; directories != nil {
-		if c.task.Mounts != nil {
-			directories = c.task.Mounts
-		}
-		c.files = directories.Begin(c.interrupted, c.filesChanged)
-	}
+	i.module.wasi.Begin(&c.wasi, wasiHost{c}, phase, units, c.task.Mounts)
+	i.wasi.Attach(&c.wasi)
 }
 
 // reset sets the instance back to the image of its module: memory, its size, globals.
@@ -245,14 +218,14 @@ func (i *Instance) run(c *call) (*Payload, error) {
 	i.calls++
 	i.broken = true // until it has returned as it should
 	i.memory.TakeGrowFailure()
-	i.begin(c, wasi.Activity, i.meter.Used)
+	i.begin(c, wasip1.Activity, i.meter.Used)
 	defer c.release()
 	name := c.activity.Export
 	var err error
 	switch i.module.file.Kind {
 	case modules.KindCommand:
 		name = abi.ExportStart
-		c.stdin, err = c.oneInput()
+		c.wasi.Stdin, err = c.oneInput()
 	case modules.KindExtism:
 		err = c.prepareExtism()
 	}
@@ -277,12 +250,12 @@ func (i *Instance) run(c *call) (*Payload, error) {
 	})
 	if c.task.Usage != nil {
 		*c.task.Usage = Usage{Fuel: units, Instance: i.origin(), Wait: c.waited}
-		if mem := memoryOf(i.wasm); mem != nil {
+		if mem := hostfunc.Memory(i.wasm); mem != nil {
 			c.task.Usage.Memory = uint64(mem.Size())
 		}
 	}
 	i.memory.FailGrowFrom(0)
-	i.stdio.flush()
+	i.stdio.flush(c)
 	if c.ctx.Err() != nil {
 		// Whatever it returned: a sleep or a request may have been cut short, and the
 		// guest may have taken that for the end of it.
@@ -408,17 +381,4 @@ func splitTrace(text string) (message string, frames []string) {
 func lastLine(text string) string {
 	text = strings.TrimRight(text, "\r\n ")
 	return strings.TrimSpace(text[strings.LastIndexByte(text, '\n')+1:])
-}
-
-// sleepUntil sleeps, or returns when ctx ends. wazero's own sleep does not look at the context.
-func sleepUntil(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

@@ -21,10 +21,10 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/internal/meter"
+	"github.com/wasmworker/wasmworker/host/internal/wasip1"
 	"github.com/wasmworker/wasmworker/host/internal/wazerotext"
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
-	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 )
 
 // Module is a module that was admitted. Its methods may be called concurrently, also while
@@ -40,11 +40,11 @@ type Module struct {
 	budget      *memoryBudget // of all modules; nil: none
 	grants      []passthrough.Module
 	env         [][2]string
-	directories *fsmod.Mounts // of WASI; nil: none
 
 	cached   bool // its code came from the cache directory
 	cache    wazero.CompilationCache
 	runtime  wazero.Runtime
+	wasi     *wasip1.System
 	compiled wazero.CompiledModule
 	live     atomic.Int64
 	// initialised is how much memory the first instance had after its initialisation.
@@ -356,13 +356,8 @@ func (m *Module) link(ctx context.Context) error {
 	for _, imp := range m.file.Imports {
 		imported[imp.Module] = true
 	}
-	if imported[abi.ModuleWASI] {
-		if err := m.openDirectories(); err != nil {
-			return fmt.Errorf("passthrough module %q: %w", fsmod.Name, err)
-		}
-		if err := m.linkWASI(ctx); err != nil {
-			return err
-		}
+	if err := m.linkWASI(ctx, imported[abi.ModuleWASI]); err != nil {
+		return err
 	}
 	if imported[abi.ModuleActivity] {
 		if err := linkActivity(ctx, m.runtime); err != nil {
@@ -405,9 +400,9 @@ func (m *Module) close(ctx context.Context) error {
 	if m.cache != nil {
 		errs = append(errs, m.cache.Close(ctx))
 	}
-	if m.directories != nil {
-		errs = append(errs, m.directories.Close())
+	if m.wasi != nil {
+		errs = append(errs, m.wasi.Close())
 	}
-	m.image, m.compiled, m.runtime, m.cache, m.directories = nil, nil, nil, nil, nil
+	m.image, m.compiled, m.runtime, m.cache, m.wasi = nil, nil, nil, nil, nil
 	return errors.Join(errs...)
 }

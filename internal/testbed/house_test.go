@@ -46,6 +46,12 @@ func TestArrowsPointDown(t *testing.T) {
 		"./host/modules":     {"go.temporal.io", "github.com/tetratelabs", module + "/host/sandbox", module + "/host/passthrough"},
 		"./host/passthrough": {"go.temporal.io", "github.com/tetratelabs", module + "/host/sandbox"},
 		"./host/sandbox":     {"go.temporal.io"},
+		// What the sandbox is made of knows nothing of it.
+		"./host/internal/hostfunc":   {"go.temporal.io", module},
+		"./host/internal/image":      {"go.temporal.io", module + "/host/sandbox", module + "/host/passthrough"},
+		"./host/internal/meter":      {"go.temporal.io", module + "/host/sandbox", module + "/host/passthrough"},
+		"./host/internal/wasip1":     {"go.temporal.io", module + "/host/sandbox"},
+		"./host/internal/wazerotext": {"github.com", "go.temporal.io"},
 		// The embedded server is for development, and must not be in the program that operators run.
 		"./cmd/wasmworker": {"go.temporal.io/server"},
 		// A driver is for one passthrough module.

@@ -2,15 +2,11 @@
 // real unless a policy says otherwise, and need no grant. With a start and a seed, the same guest does the same with the same input, every
 // time and on every machine: for tests.
 //
-// The modules have no functions: package sandbox asks their policies.
+// The modules have no functions: the sandbox asks their policies.
 package wasi
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
-	"math"
-	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -89,68 +85,4 @@ func (c *Clock) Validate() error {
 		return passthrough.At(fmt.Errorf("%s is not between 1970 and 2200", c.Start.Format(time.RFC3339)), "start")
 	}
 	return nil
-}
-
-// Phase is what an instance does.
-type Phase string
-
-// The phases, each of which has a clock and a stream of its own.
-const (
-	Initialisation Phase = "initialisation"
-	Activity       Phase = "activity"
-)
-
-// Virtual makes a virtual clock for a phase, or returns nil if the clock is the real one. Units returns how many units of
-// computation the guest has used since.
-func (c *Clock) VirtualClock(phase Phase, units func() int64) *VirtualClock {
-	if c == nil || c.Start.IsZero() {
-		return nil
-	}
-	v := &VirtualClock{start: c.Start.UnixNano(), monotonic: monotonicStart, units: units}
-	if phase == Activity {
-		v.monotonic += monotonicGap
-	}
-	return v
-}
-
-// Where the monotonic clock begins. Not at zero, which runtimes take for none; and in an activity later than in the initialisation before it, since
-// a runtime that was initialised, and is reset to that, must not see it going back.
-const (
-	monotonicStart = int64(time.Second)
-	monotonicGap   = int64(time.Hour)
-)
-
-// Virtual is a virtual clock. It belongs to one goroutine at a time.
-type VirtualClock struct {
-	start, monotonic int64
-	units            func() int64
-	slept            int64
-}
-
-func (v *VirtualClock) elapsed() int64 { return add(v.units(), v.slept) }
-
-// Walltime returns the nanoseconds since 1970.
-func (v *VirtualClock) Walltime() int64 { return add(v.start, v.elapsed()) }
-
-// Nanotime returns the nanoseconds of the monotonic clock.
-func (v *VirtualClock) Nanotime() int64 { return add(v.monotonic, v.elapsed()) }
-
-// Sleep advances the clock, and takes no time.
-func (v *VirtualClock) Sleep(d time.Duration) { v.slept = add(v.slept, max(int64(d), 0)) }
-
-// add adds numbers that are not negative. It stops at the end of time, where sleeping for good leads.
-func add(a, b int64) int64 {
-	if a > math.MaxInt64-b {
-		return math.MaxInt64
-	}
-	return a + b
-}
-
-// Stream makes the random numbers of a phase, or returns nil if they are real ones.
-func (r *Random) Stream(phase Phase) *rand.ChaCha8 {
-	if r == nil || r.Seed == nil {
-		return nil
-	}
-	key := fmt.Appendf(nil, "wasmworker random %s ", phase)
-	return rand.NewChaCha8(sha256.Sum256(binary.LittleEndian.AppendUint64(key, uint64(*r.Seed))))
 }

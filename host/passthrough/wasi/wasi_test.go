@@ -1,9 +1,6 @@
 package wasi_test
 
 import (
-	"bytes"
-	"encoding/hex"
-	"math"
 	"strings"
 	"testing"
 	"time"
@@ -55,64 +52,5 @@ func TestPolicies(t *testing.T) {
 		if _, err := read(m, "{}"); err != nil {
 			t.Error(err)
 		}
-	}
-	// Nothing, and nothing at all, is what is real.
-	units := func() int64 { return 0 }
-	if (*wasi.Clock)(nil).VirtualClock(wasi.Activity, units) != nil || (&wasi.Clock{}).VirtualClock(wasi.Activity, units) != nil || (*wasi.Random)(nil).Stream(wasi.Activity) != nil || (&wasi.Random{}).Stream(wasi.Activity) != nil {
-		t.Error("something is virtual without a policy")
-	}
-}
-
-func TestVirtual(t *testing.T) {
-	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	units := int64(0)
-	policy := &wasi.Clock{Start: start}
-	made, v := policy.VirtualClock(wasi.Initialisation, func() int64 { return units }), policy.VirtualClock(wasi.Activity, func() int64 { return units })
-	if v.Walltime() != start.UnixNano() || made.Walltime() != v.Walltime() {
-		t.Error(v.Walltime(), made.Walltime())
-	}
-	if made.Nanotime() <= 0 || v.Nanotime() <= made.Nanotime() {
-		t.Errorf("the monotonic clocks begin at %d and %d", made.Nanotime(), v.Nanotime())
-	}
-	wall, mono := v.Walltime(), v.Nanotime()
-	units = 1000
-	v.Sleep(time.Second)
-	v.Sleep(-time.Hour)
-	if want := int64(time.Second) + 1000; v.Walltime()-wall != want || v.Nanotime()-mono != want || made.Walltime()-wall != 1000 {
-		t.Error(v.Walltime()-wall, v.Nanotime()-mono, made.Walltime()-wall)
-	}
-	v.Sleep(math.MaxInt64)
-	v.Sleep(math.MaxInt64)
-	if v.Walltime() != math.MaxInt64 || v.Nanotime() != math.MaxInt64 {
-		t.Error(v.Walltime(), v.Nanotime())
-	}
-}
-
-// The streams are these for good: tests of others depend on them.
-func TestStream(t *testing.T) {
-	draw := func(seed int64, phase wasi.Phase, pieces ...int) []byte {
-		stream, all := (&wasi.Random{Seed: &seed}).Stream(phase), []byte(nil)
-		for _, n := range pieces {
-			piece := make([]byte, n)
-			stream.Read(piece) //nolint:errcheck // never fails
-			all = append(all, piece...)
-		}
-		return all
-	}
-	seen := map[string]bool{}
-	for _, seed := range []int64{0, 1, -1, 42} {
-		for _, phase := range []wasi.Phase{wasi.Initialisation, wasi.Activity} {
-			whole := draw(seed, phase, 100)
-			if !bytes.Equal(whole, draw(seed, phase, 1, 2, 3, 0, 94)) {
-				t.Error("it depends on the size of the pieces")
-			}
-			seen[string(whole)] = true
-		}
-	}
-	if len(seen) != 8 {
-		t.Errorf("%d streams differ", len(seen))
-	}
-	if got := hex.EncodeToString(draw(42, wasi.Activity, 16)); got != "8a06630f668df3178e5e4692b68ff410" {
-		t.Errorf("the stream is %s", got)
 	}
 }

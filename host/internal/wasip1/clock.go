@@ -1,0 +1,101 @@
+package wasip1
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"math"
+	mathrand "math/rand/v2"
+	"time"
+
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
+)
+
+// Phase is what an instance does.
+type Phase string
+
+// The phases, each of which has a clock and a stream of its own.
+const (
+	Initialisation Phase = "initialisation"
+	Activity       Phase = "activity"
+)
+
+// NewVirtualClock makes a virtual clock for a phase, or returns nil if the clock is the real
+// one. Units returns how many units of computation the guest has used since.
+func NewVirtualClock(policy wasi.Clock, phase Phase, units func() int64) *VirtualClock {
+	if policy.Start.IsZero() {
+		return nil
+	}
+	v := &VirtualClock{start: policy.Start.UnixNano(), monotonic: monotonicStart, units: units}
+	if phase == Activity {
+		v.monotonic += monotonicGap
+	}
+	return v
+}
+
+// Where the monotonic clock begins. Not at zero, which runtimes take for none; and in an activity later than in the initialisation before it, since
+// a runtime that was initialised, and is reset to that, must not see it going back.
+const (
+	monotonicStart = int64(time.Second)
+	monotonicGap   = int64(time.Hour)
+)
+
+// VirtualClock is a virtual clock. It belongs to one goroutine at a time.
+type VirtualClock struct {
+	start, monotonic int64
+	units            func() int64
+	slept            int64
+}
+
+func (v *VirtualClock) elapsed() int64 { return add(v.units(), v.slept) }
+
+// Walltime returns the nanoseconds since 1970.
+func (v *VirtualClock) Walltime() int64 { return add(v.start, v.elapsed()) }
+
+// Nanotime returns the nanoseconds of the monotonic clock.
+func (v *VirtualClock) Nanotime() int64 { return add(v.monotonic, v.elapsed()) }
+
+// Sleep advances the clock, and takes no time.
+func (v *VirtualClock) Sleep(d time.Duration) { v.slept = add(v.slept, max(int64(d), 0)) }
+
+// add adds numbers that are not negative. It stops at the end of time, where sleeping for good leads.
+func add(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
+
+// NewStream makes the random numbers of a phase, or returns nil if they are real ones.
+func NewStream(policy wasi.Random, phase Phase) *mathrand.ChaCha8 {
+	if policy.Seed == nil {
+		return nil
+	}
+	key := fmt.Appendf(nil, "wasmworker random %s ", phase)
+	return mathrand.NewChaCha8(sha256.Sum256(binary.LittleEndian.AppendUint64(key, uint64(*policy.Seed))))
+}
+
+// randomGet is random_get.
+func randomGet(proc *Process, mod api.Module, p []uint64) abi.Errno {
+	data, ok := bytesOf(mod, p[0], uint64(uint32(p[1])))
+	if !ok {
+		return abi.EFAULT
+	}
+	for len(data) > 0 {
+		if proc.host.Interrupted(piece) {
+			return abi.EINTR
+		}
+		n := min(len(data), piece)
+		if proc.random != nil {
+			proc.random.Read(data[:n]) //nolint:errcheck // never fails, nor does the other
+		} else {
+			rand.Read(data[:n])
+		}
+		data = data[n:]
+	}
+	return 0
+}

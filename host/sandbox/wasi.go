@@ -1,0 +1,82 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/wasmworker/wasmworker/host/internal/wasip1"
+	"github.com/wasmworker/wasmworker/host/modules"
+	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
+	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
+)
+
+// wasiConfig makes WASI's configuration of the module's options.
+func (m *Module) wasiConfig() wasip1.Config {
+	config := wasip1.Config{
+		Name: strings.TrimSuffix(filepath.Base(m.file.Path), ".wasm"), // not the module's: records are replayed by the file alone
+		Env:  m.env,
+	}
+	if clock, ok := m.options.Policies[wasi.NameClock].(*wasi.Clock); ok {
+		config.Clock = *clock
+	}
+	if random, ok := m.options.Policies[wasi.NameRandom].(*wasi.Random); ok {
+		config.Random = *random
+	}
+	if slices.Contains(m.options.Passthrough, fsmod.Name) {
+		config.Files, _ = m.options.Policies[fsmod.Name].(*fsmod.Policy)
+	}
+	return config
+}
+
+// linkWASI makes what the guests find, and links it if they import it. Directories that they
+// cannot ask for are not opened.
+func (m *Module) linkWASI(ctx context.Context, imported bool) (err error) {
+	config := m.wasiConfig()
+	if !imported {
+		config.Files = nil
+	}
+	if m.wasi, err = wasip1.New(config); err != nil {
+		return fmt.Errorf("passthrough module %q: %w", fsmod.Name, err)
+	}
+	if !imported {
+		return nil
+	}
+	return m.wasi.Link(ctx, m.runtime, func(ctx context.Context) *wasip1.Process { return &callFrom(ctx).wasi })
+}
+
+// wasiHost is a call as WASI sees it.
+type wasiHost struct{ c *call }
+
+func (h wasiHost) Context() context.Context { return h.c.ctx }
+
+func (h wasiHost) Interrupted(n int) bool { return h.c.interrupted(n) }
+
+func (h wasiHost) StopIfInterrupted() { h.c.stopIfInterrupted() }
+
+func (h wasiHost) Stdout(p []byte) error {
+	if h.c.module.file.Kind == modules.KindCommand {
+		return h.c.write(p)
+	}
+	h.c.streams.stdout.write(h.c, p)
+	return nil
+}
+
+func (h wasiHost) Stderr(p []byte) error {
+	h.c.stderr.write(p)
+	h.c.streams.stderr.write(h.c, p)
+	return nil
+}
+
+func (h wasiHost) Denied(capability string, denial *passthrough.Denial) {
+	h.c.denied(capability, denial)
+}
+
+func (h wasiHost) FilesChanged() {
+	if h.c.task.FilesChanged != nil {
+		h.c.task.FilesChanged(h.c.ctx)
+	}
+}
