@@ -26,9 +26,9 @@ import (
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host"
-	"github.com/wasmworker/wasmworker/host/hosttest"
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/replay"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 	"github.com/wasmworker/wasmworker/internal/nearest"
 )
@@ -109,7 +109,7 @@ func invoke(c *cli.Context) error {
 		return usageError{joinRefusals(refused)}
 	}
 	if path := c.String("record"); path != "" {
-		return record(c, path, file, hosttest.Options{Modules: found.paths, Files: plugins, Defaults: defaults, PerModule: perModule, Passthrough: granting})
+		return record(c, path, file, replay.Options{Modules: found.paths, Files: plugins, Defaults: defaults, PerModule: perModule, Passthrough: granting})
 	}
 	config := sandbox.Config{Modules: files, Defaults: defaults, PerModule: perModule, Passthrough: set, Limit: 1, Logger: logger, CacheDir: cacheDir(c)}
 	box, err := sandbox.New(config)

@@ -18,16 +18,16 @@ import (
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host"
-	"github.com/wasmworker/wasmworker/host/hosttest"
-	"github.com/wasmworker/wasmworker/host/hosttest/cases"
 	"github.com/wasmworker/wasmworker/host/passthrough/secretmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
+	"github.com/wasmworker/wasmworker/host/replay"
+	"github.com/wasmworker/wasmworker/host/replay/cases"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
 // record runs an activity as invoke does, but with a clock and random numbers that can be had again, and appends it to a file of
 // cases with all that it was answered.
-func record(c *cli.Context, path string, file *configFile, options hosttest.Options) error {
+func record(c *cli.Context, path string, file *configFile, options replay.Options) error {
 	if !strings.HasSuffix(path, cases.Suffix) {
 		return usagef("--record %s: the name of a file with cases ends in %s", path, cases.Suffix)
 	}
@@ -58,12 +58,12 @@ func record(c *cli.Context, path string, file *configFile, options hosttest.Opti
 			return usagef("--record has a clock and random numbers of its own: leave the policies of clock and random out of the configuration")
 		}
 	}
-	env, err := hosttest.Open(first, options)
+	env, err := replay.Open(first, options)
 	if err != nil {
 		return usageError{err}
 	}
 	defer env.Close() //nolint:errcheck // the process ends
-	a := hosttest.Activity{Type: c.Args().Get(1), Timeout: cmp.Or(c.Duration("timeout"), hosttest.DefaultTimeout)}
+	a := replay.Activity{Type: c.Args().Get(1), Timeout: cmp.Or(c.Duration("timeout"), replay.DefaultTimeout)}
 	activity, err := findActivity(a.Type, env.Activities())
 	if err != nil {
 		return err
@@ -75,7 +75,7 @@ func record(c *cli.Context, path string, file *configFile, options hosttest.Opti
 		a.Info = new(env.DefaultInfo(a.Type))
 	}
 	run := env.RunContext(second, a)
-	if run.Outcome() != hosttest.Interrupted {
+	if run.Outcome() != replay.Interrupted {
 		name := fmt.Sprintf("%s recorded at %s", a.Type, time.Now().UTC().Format(time.RFC3339Nano))
 		f := &cases.File{Path: path, Start: options.Start, Seed: options.Seed}
 		secrets, err := known(store)
@@ -104,7 +104,7 @@ func known(store *secretmod.Store) (values cases.Secrets, err error) {
 
 // keep appends an attempt to the file at f.Path, which has a clock and a seed, and gets from the module what else belongs to it. With exact false,
 // the case wants no fuel: the attempt had another clock.
-func keep(f *cases.File, name string, exact bool, secrets cases.Secrets, activity sandbox.Activity, a hosttest.Activity, run *hosttest.Run) error {
+func keep(f *cases.File, name string, exact bool, secrets cases.Secrets, activity sandbox.Activity, a replay.Activity, run *replay.Run) error {
 	module := activity.Module
 	f.Module, f.Digest = module.File().Path, module.File().Digest
 	if m := module.Options().MemoryLimit; m != abi.DefaultMemoryLimit {
@@ -114,9 +114,9 @@ func keep(f *cases.File, name string, exact bool, secrets cases.Secrets, activit
 		f.Limits.Output = n
 	}
 	switch n := module.Options().MaxFuel; {
-	case n == 0 && run.Fuel > hosttest.DefaultMaxFuel/2: // a worker has no limit by default, and a case has one
+	case n == 0 && run.Fuel > replay.DefaultMaxFuel/2: // a worker has no limit by default, and a case has one
 		f.Limits.Fuel = 2 * run.Fuel
-	case n != hosttest.DefaultMaxFuel:
+	case n != replay.DefaultMaxFuel:
 		f.Limits.Fuel = n
 	}
 	f.Env = module.Env()
@@ -174,10 +174,10 @@ func newRecorder(directory string, limit int, config *configFile, logger *slog.L
 }
 
 // ended is told of each attempt.
-func (r *recorder) ended(a hosttest.Activity, run *hosttest.Run) {
+func (r *recorder) ended(a replay.Activity, run *replay.Run) {
 	kind := string(run.Outcome())
 	switch failure := run.Failure(); {
-	case run.Outcome() == hosttest.Interrupted, run.Outcome() == hosttest.Failed && failure == nil:
+	case run.Outcome() == replay.Interrupted, run.Outcome() == replay.Failed && failure == nil:
 		return // that was the worker, or the machine
 	case failure != nil:
 		kind = cmp.Or(failure.Type, kind)
@@ -218,7 +218,7 @@ func (r *recorder) next(activity, kind string) int {
 var unsafeInNames = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
 
 // write makes the file of an attempt, and returns its path: "" if there is one, which is from an earlier run of the worker.
-func (r *recorder) write(activity sandbox.Activity, kind string, number int, a hosttest.Activity, run *hosttest.Run) (string, error) {
+func (r *recorder) write(activity sandbox.Activity, kind string, number int, a replay.Activity, run *replay.Run) (string, error) {
 	secrets, err := known(r.secrets)
 	if err != nil {
 		return "", err

@@ -20,8 +20,8 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 
 	"github.com/wasmworker/wasmworker/host"
-	"github.com/wasmworker/wasmworker/host/hosttest"
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/replay"
 )
 
 func serveFlags() []cli.Flag {
@@ -138,7 +138,7 @@ func newServer(c *cli.Context) (*server, error) {
 		if s.recorder, err = newRecorder(directory, c.Int("record-limit"), config, logger); err != nil {
 			return nil, err
 		}
-		s.options.Interceptor = &hosttest.Recorder{MaxSize: maxRecord, Ended: s.recorder.ended}
+		s.options.Interceptor = &replay.Recorder{MaxSize: maxRecord, Ended: s.recorder.ended}
 	}
 	return s, nil
 }

@@ -23,7 +23,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/wasmworker/wasmworker/host/hosttest/cases"
+	"github.com/wasmworker/wasmworker/host/replay/cases"
 )
 
 func testCommand() *cli.Command {

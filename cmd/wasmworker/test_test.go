@@ -135,7 +135,7 @@ ok    sub/other.test.yaml  2 cases  0.00s
 // A case that cannot be run is told, also behind one of its file that can: it has directories, which the other one has not.
 func TestTestUnusable(t *testing.T) {
 	dir := t.TempDir()
-	copyFile(t, filepath.Join(testbed.Root(t), "host/hosttest/cases/testdata/files.wasm"), dir+"/files.wasm")
+	copyFile(t, filepath.Join(testbed.Root(t), "host/replay/cases/testdata/files.wasm"), dir+"/files.wasm")
 	for name, text := range map[string]string{
 		"files": "cases:\n  - {name: without, activity: %[1]s, want: {max_fuel: 1}}\n  - {name: one, activity: %[1]s, files: {/a: b}}\n  - {name: two, activity: %[1]s, files: {/a: b}}\n",
 		"later": "module: files.wasm\ncases: [{name: without, activity: %[1]s, want: {max_fuel: 1}}]\n",

@@ -1,3 +1,14 @@
+// Package hosttest begins tests of activities of WebAssembly modules, without Temporal, and the
+// same way every time.
+//
+//	env := hosttest.New(t, hosttest.Options{Modules: []string{"acts/greet.wasm"}})
+//	run := env.Run(hosttest.Activity{Type: "Greet", Args: []any{map[string]string{"name": "Ada"}}})
+//
+// What an activity meets and what is seen of it are types of package replay: faults, calls, the
+// run and its digest.
+//
+// [NewPlugin] puts the activities into the workflow test environment of Temporal's SDK, so that a
+// workflow in Go can be tested with its real activities.
 package hosttest
 
 import (
@@ -6,8 +17,41 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/wasmworker/wasmworker/host"
+	"github.com/wasmworker/wasmworker/host/internal/world"
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
+	"github.com/wasmworker/wasmworker/host/replay"
 )
+
+// Options and Activity are those of package replay. They are here as well because every test
+// names them.
+type (
+	Options  = replay.Options
+	Activity = replay.Activity
+)
+
+// TB is what the package needs of a test: *testing.T, *testing.B and *testing.F have it.
+type TB interface {
+	Helper()
+	Fatal(args ...any)
+	Error(args ...any)
+	Cleanup(func())
+}
+
+// New makes an environment for a test, which closes it. It compiles the modules, which can take
+// seconds. What is wrong ends the test.
+func New(t TB, options Options) *replay.Env {
+	t.Helper()
+	env, err := replay.Open(context.Background(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := env.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return env
+}
 
 // NewPlugin makes a plugin for the test environments of Temporal's SDK, in which a workflow in Go runs with its real
 // activities, time skipping, and no server:
@@ -17,12 +61,14 @@ import (
 //	env.SetWorkerOptions(worker.Options{Plugins: []worker.Plugin{hosttest.NewPlugin(t, options)}})
 //	env.ExecuteWorkflow(Order, input)
 //
-// Guests have the clock, the random numbers and the NaNs of [New], unless the options have policies of clock and random, and the options must not have these two modules. Everything
-// else is as in a worker: passthrough modules, fakes or not, have to be granted. A plugin is for one environment.
+// Guests have the clock, the random numbers and the NaNs of [New], unless the options have
+// policies of clock and random, and the options must not have these two modules. Everything else
+// is as in a worker: passthrough modules, fakes or not, have to be granted. A plugin is for one
+// environment.
 func NewPlugin(t TB, options host.PluginOptions) worker.Plugin {
 	t.Helper()
 	options.Passthrough = append([]host.PassthroughModule{wasi.NewClock(), wasi.NewRandom()}, options.Passthrough...)
-	options.Defaults, options.PerModule = deterministic(options.Defaults, options.PerModule, DefaultStart, 0)
+	options.Defaults, options.PerModule = world.Options(options.Defaults, options.PerModule, replay.DefaultStart, 0)
 	plugin, err := host.NewPlugin(options)
 	if err != nil {
 		t.Fatal(err)

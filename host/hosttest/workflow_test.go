@@ -13,6 +13,7 @@ import (
 
 	"github.com/wasmworker/wasmworker/host"
 	"github.com/wasmworker/wasmworker/host/hosttest"
+	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
 // aDayLater sleeps for a day, and has an activity sleep for another.
@@ -35,7 +36,7 @@ func TestWorkflow(t *testing.T) {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(slog.New(slog.DiscardHandler))
 	env := suite.NewTestWorkflowEnvironment()
-	plugin := hosttest.NewPlugin(t, host.PluginOptions{Modules: []string{guest(t, "guests/acts")}, Logger: slog.New(slog.DiscardHandler)})
+	plugin := hosttest.NewPlugin(t, host.PluginOptions{Modules: []string{testbed.Guest(t, "testdata/guests/acts")}, Logger: slog.New(slog.DiscardHandler)})
 	env.SetWorkerOptions(worker.Options{Plugins: []worker.Plugin{plugin}})
 	env.ExecuteWorkflow(aDayLater)
 	var got string

@@ -18,8 +18,8 @@ import (
 	"time"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/hosttest"
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/replay"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -426,12 +426,12 @@ type denial struct{}
 func (denial) Error() string { return "the policy says no" }
 func (denial) Unwrap() error { return abi.EACCES }
 
-// Activities are those of the case for package hosttest, one for each step.
-func (c Case) Activities(w *World) []hosttest.Activity {
-	var all []hosttest.Activity
+// Activities are those of the case for package replay, one for each step.
+func (c Case) Activities(w *World) []replay.Activity {
+	var all []replay.Activity
 	for i, step := range append([]Step{c.Step}, c.Then...) {
 		info := step.info()
-		a := hosttest.Activity{Type: step.Activity, Info: &info}
+		a := replay.Activity{Type: step.Activity, Info: &info}
 		for _, v := range step.Args {
 			a.Args = append(a.Args, v.in(w))
 		}
@@ -440,7 +440,7 @@ func (c Case) Activities(w *World) []hosttest.Activity {
 				a.Details = append(a.Details, v.payload())
 			}
 			if c.FlagsAfter.Flags != 0 {
-				a.Flags, a.Cancel = c.FlagsAfter.Flags, hosttest.Trigger{Heartbeats: c.FlagsAfter.Heartbeats}
+				a.Flags, a.Cancel = c.FlagsAfter.Flags, replay.Trigger{Heartbeats: c.FlagsAfter.Heartbeats}
 				if c.FlagsAfter.Heartbeats == 0 {
 					a.Cancel.Fuel = 1
 				}

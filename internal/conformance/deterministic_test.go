@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/wasmworker/wasmworker/host/hosttest"
+	"github.com/wasmworker/wasmworker/host/replay"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 	"github.com/wasmworker/wasmworker/internal/conformance"
 )
@@ -40,7 +41,7 @@ type golden struct {
 	Fuel map[string][]int64 `json:"fuel"`
 }
 
-// TestDeterministic runs every case as package hosttest has it: first with the world answering its calls, then again and again with these answers, in
+// TestDeterministic runs every case as package replay has it: first with the world answering its calls, then again and again with these answers, in
 // both engines. Everything that can be seen is the same each time.
 func TestDeterministic(t *testing.T) {
 	measured := map[string]golden{}
@@ -51,7 +52,7 @@ func TestDeterministic(t *testing.T) {
 			g.Built = runtime.Version()
 		}
 		w := world(t)
-		options := hosttest.Options{
+		options := replay.Options{
 			Passthrough: w.Set.Modules(),
 			Defaults:    sandbox.Options{Policies: w.Policies},
 			CacheDir:    t.TempDir(),
@@ -95,7 +96,7 @@ func TestDeterministic(t *testing.T) {
 }
 
 // deterministic runs an activity as often as it should, and returns what was seen of the first run.
-func deterministic(t *testing.T, c conformance.Case, a hosttest.Activity, envs ...*hosttest.Env) *hosttest.Run {
+func deterministic(t *testing.T, c conformance.Case, a replay.Activity, envs ...*replay.Env) *replay.Run {
 	first := envs[0].RunContext(c.Visit(t.Context()), a)
 	want := first.Digest()
 	answers := first.Calls
@@ -119,7 +120,7 @@ func deterministic(t *testing.T, c conformance.Case, a hosttest.Activity, envs .
 				next := 0
 				again := a
 				again.Timeout = 10 * time.Minute
-				again.Answer = func(_ context.Context, call hosttest.Call) ([]byte, error) {
+				again.Answer = func(_ context.Context, call replay.Call) ([]byte, error) {
 					if next == len(answers) || string(answers[next].Request) != string(call.Request) {
 						return nil, fmt.Errorf("call %d is another one", next+1)
 					}

@@ -5,12 +5,16 @@ package testbed_test
 import (
 	"encoding/json"
 	"errors"
+	"go/parser"
+	"go/token"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -52,8 +56,11 @@ func TestArrowsPointDown(t *testing.T) {
 		"./host/internal/meter":      {"go.temporal.io", module + "/host/sandbox", module + "/host/passthrough"},
 		"./host/internal/wasip1":     {"go.temporal.io", module + "/host/sandbox"},
 		"./host/internal/wazerotext": {"github.com", "go.temporal.io"},
-		// The embedded server is for development, and must not be in the program that operators run.
-		"./cmd/wasmworker": {"go.temporal.io/server"},
+		// It records in the worker, and replays without one.
+		"./host/replay/cases": {"go.temporal.io"},
+		// The embedded server is for development and hosttest for tests, and neither must be in the program that
+		// operators run.
+		"./cmd/wasmworker": {"go.temporal.io/server", module + "/host/hosttest"},
 		// A driver is for one passthrough module.
 		"./contrib/azure":    {"go.temporal.io", "github.com/tetratelabs", module + "/host/sandbox"},
 		"./contrib/gcs":      {"go.temporal.io", "github.com/tetratelabs", module + "/host/sandbox"},
@@ -76,6 +83,37 @@ func TestArrowsPointDown(t *testing.T) {
 				t.Errorf("%s imports %s, which is the sandbox's", pkg, dep)
 			}
 		}
+	}
+}
+
+// Package hosttest is for tests, those of users among them. Nothing that is built has it.
+func TestOnlyTestsImportHosttest(t *testing.T) {
+	t.Chdir(testbed.Root(t))
+	output, err := exec.Command("git", "ls-files", "--cached", "--others", "--exclude-standard", "*.go").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := 0
+	for _, name := range strings.Fields(string(output)) {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		if errors.Is(err, fs.ErrNotExist) { // removed, and not committed yet
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, imported := range file.Imports {
+			switch {
+			case imported.Path.Value != strconv.Quote(module+"/host/hosttest"):
+			case strings.HasSuffix(name, "_test.go"):
+				tests++
+			default:
+				t.Errorf("%s imports package hosttest and is no test", name)
+			}
+		}
+	}
+	if tests == 0 {
+		t.Error("no test imports package hosttest: it has moved, and this test does not know where")
 	}
 }
 

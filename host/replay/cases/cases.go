@@ -8,7 +8,7 @@
 //	    want:
 //	      output: {greeting: "Hello, Ada!"}
 //
-// `wasmworker test` runs such files, docs/testing.md describes them key by key. Cases are run by package hosttest, so they
+// `wasmworker test` runs such files, docs/testing.md describes them key by key. Cases are run by package replay, so they
 // come out the same on every machine.
 package cases
 
@@ -17,7 +17,7 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/wasmworker/wasmworker/host/hosttest"
+	"github.com/wasmworker/wasmworker/host/replay"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -32,15 +32,15 @@ type File struct {
 	Module string
 	// Digest is the SHA-256 of the module, as hexadecimal digits, if it has to be that one. Records have it: what another module asks for may not be in them.
 	Digest string
-	// Start is when the clock begins, and Seed what random numbers are made of. Zero: the defaults of [hosttest.Options].
+	// Start is when the clock begins, and Seed what random numbers are made of. Zero: the defaults of [replay.Options].
 	Start time.Time
 	Seed  int64
 	// Env are the environment variables that the guest has.
 	Env map[string]string
-	// Limits of the module. Those that are zero are the defaults of [hosttest.Options].
+	// Limits of the module. Those that are zero are the defaults of [replay.Options].
 	Limits Limits
 	// Mounts are directories that the guest has. nil: none, and where a case has or wants files, / with write access.
-	Mounts hosttest.Mounts
+	Mounts replay.Mounts
 	Cases  []*Case
 
 	source []byte // as it was read; nil: it was not
@@ -58,12 +58,12 @@ type Limits struct {
 type Case struct {
 	Name string
 	// Activity is the attempt. Its Info and Answer are made of the fields below.
-	Activity hosttest.Activity
-	// Info is what the guest is told about the attempt, as a JSON object over [hosttest.Env.DefaultInfo]. nil: no more than that.
+	Activity replay.Activity
+	// Info is what the guest is told about the attempt, as a JSON object over [replay.Env.DefaultInfo]. nil: no more than that.
 	Info json.RawMessage
 	// Calls are the answers to calls of passthrough modules, in the order in which they come. A call with a Request that is not nil
 	// has to have that one.
-	Calls []hosttest.Call
+	Calls []replay.Call
 	Want  Want
 
 	source *node // as it is in the file; nil: it is not from there
@@ -80,7 +80,7 @@ type Want struct {
 
 	Heartbeats *[][]sandbox.Payload
 	Logs       *[]Log
-	Calls      *[]hosttest.Call // without responses
+	Calls      *[]replay.Call // without responses
 	CallCount  *int
 	Files      map[string][]byte // nil: there is no such file or directory
 	Fuel       int64

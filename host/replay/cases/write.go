@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/hosttest"
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/replay"
 )
 
 // Record makes a case of an attempt and of what was seen of it: its calls are answered as they were, and it should end
@@ -25,7 +25,7 @@ import (
 // Secrets are redacted wherever they are, and what `secret reveal` answered is one: the guest gets REDACTED in the replay, and goes on with
 // that where it went on with the secret. What it made of a secret in another way, such as a signature, is not found. Where something was redacted, the
 // case wants no units.
-func Record(name string, a hosttest.Activity, run *hosttest.Run, secrets Secrets) *Case {
+func Record(name string, a replay.Activity, run *replay.Run, secrets Secrets) *Case {
 	a, run, redacted := redact(a, run, secrets)
 	c := record(name, a, run)
 	if redacted {
@@ -34,7 +34,7 @@ func Record(name string, a hosttest.Activity, run *hosttest.Run, secrets Secrets
 	return c
 }
 
-func record(name string, a hosttest.Activity, run *hosttest.Run) *Case {
+func record(name string, a replay.Activity, run *replay.Run) *Case {
 	c := &Case{Name: name, Activity: a}
 	c.Activity.Answer, c.Activity.Heartbeat, c.Activity.Changed, c.Activity.Timeout, c.Activity.Faults, c.Activity.Info = nil, nil, nil, 0, nil, nil
 	if a.Info != nil {
@@ -51,14 +51,14 @@ func record(name string, a hosttest.Activity, run *hosttest.Run) *Case {
 	}
 	c.Want.Fuel = run.Fuel
 	switch run.Outcome() {
-	case hosttest.Completed:
+	case replay.Completed:
 		c.Want.Output = run.Output
 		if run.Output == nil {
-			c.Want.Output = new(hosttest.NewPayload(nil))
+			c.Want.Output = new(replay.NewPayload(nil))
 		}
-	case hosttest.Canceled:
+	case replay.Canceled:
 		c.Want.Canceled = &Canceled{Details: run.Output}
-	case hosttest.Failed:
+	case replay.Failed:
 		c.Want.Failure = failureOf(run.Failure())
 	}
 	return c
@@ -223,7 +223,7 @@ func (c *Case) write(b *bytes.Buffer, indent string) {
 func (c *Case) node() *node {
 	a := c.Activity
 	n := mapOf("name", str(c.Name)).set("activity", str(a.Type))
-	value := func(v any) *node { return payloadNode(hosttest.NewPayload(v)) }
+	value := func(v any) *node { return payloadNode(replay.NewPayload(v)) }
 	if len(a.Args) > 0 {
 		n.set("args", listOf(a.Args, value))
 	}
@@ -239,7 +239,7 @@ func (c *Case) node() *node {
 	if len(c.Calls) > 0 {
 		n.set("calls", listOf(c.Calls, answerNode))
 	}
-	if w := a.Cancel; w != (hosttest.Trigger{}) {
+	if w := a.Cancel; w != (replay.Trigger{}) {
 		cancel := &node{kind: kindMap}
 		if w.Heartbeats > 0 {
 			cancel.set("heartbeats", number(w.Heartbeats))
@@ -270,7 +270,7 @@ func (c *Case) node() *node {
 	return n.set("want", c.Want.node())
 }
 
-func answerNode(c hosttest.Call) *node {
+func answerNode(c replay.Call) *node {
 	n := callNode(c)
 	if c.Err != nil {
 		errno := str(c.Err.Errno.String())
@@ -362,7 +362,7 @@ func (r *Result) edits() (all []edit) {
 	}) {
 		return nil // the answers do not fit, so what came of it means nothing
 	}
-	if run.Outcome() == hosttest.Interrupted {
+	if run.Outcome() == replay.Interrupted {
 		return nil
 	}
 	seen := record(c.Name, c.Activity, run).Want

@@ -1,4 +1,4 @@
-package hosttest_test
+package replay_test
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/hosttest"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
+	"github.com/wasmworker/wasmworker/host/replay"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
@@ -27,19 +28,19 @@ func wat(t *testing.T, name string) string {
 // Whatever the policy and the engine, everything that can be seen is the same, in a guest whose runtime draws random numbers when it starts
 // and looks at the clock when it works.
 func TestSameEveryTime(t *testing.T) {
-	activities := []hosttest.Activity{
+	activities := []replay.Activity{
 		{Type: "greet", Args: []any{map[string]string{"name": "Ada"}}},
 		{Type: "greet", Args: []any{map[string]string{"name": ""}}},
 		{Type: "fail", Args: []any{"typed"}},
 		{Type: "crash"},
 		{Type: "steps", Args: []any{5}, Details: []any{2}},
 		{Type: "logs", Args: []any{"a message"}},
-		{Type: "cancel", Cancel: hosttest.Trigger{Heartbeats: 3}},
+		{Type: "cancel", Cancel: replay.Trigger{Heartbeats: 3}},
 		{Type: "greet", Args: []any{map[string]string{"name": "Ada"}}, Kill: 1000},
 		{Type: "spin", Kill: 10_000_000},
 	}
 	want := make([]string, len(activities))
-	for _, options := range []hosttest.Options{
+	for _, options := range []replay.Options{
 		{}, {Interpreter: true}, {Defaults: sandbox.Options{Isolation: sandbox.IsolationFresh}}, {Defaults: sandbox.Options{Isolation: sandbox.IsolationReuse}},
 	} {
 		options.Modules = []string{guest(t, "conformance/go")}
@@ -66,45 +67,45 @@ func TestSameEveryTime(t *testing.T) {
 }
 
 func TestRun(t *testing.T) {
-	env := hosttest.New(t, hosttest.Options{Modules: []string{guest(t, "conformance/go")}})
+	env := hosttest.New(t, replay.Options{Modules: []string{guest(t, "conformance/go")}})
 	var greeting struct{ Greeting string }
-	run := env.Run(hosttest.Activity{Type: "greet", Args: []any{map[string]string{"name": "Ada"}}})
-	if err := run.Result(&greeting); err != nil || greeting.Greeting != "Hello, Ada!" || run.Outcome() != hosttest.Completed || run.Fuel < 1000 || run.Memory < 1<<20 {
+	run := env.Run(replay.Activity{Type: "greet", Args: []any{map[string]string{"name": "Ada"}}})
+	if err := run.Result(&greeting); err != nil || greeting.Greeting != "Hello, Ada!" || run.Outcome() != replay.Completed || run.Fuel < 1000 || run.Memory < 1<<20 {
 		t.Errorf("%+v, %v", run, err)
 	}
-	run = env.Run(hosttest.Activity{Type: "greet", Args: []any{map[string]string{"name": ""}}})
-	if f := run.Failure(); run.Outcome() != hosttest.Failed || f == nil || f.Type != "EmptyName" || run.Result(&greeting) == nil {
+	run = env.Run(replay.Activity{Type: "greet", Args: []any{map[string]string{"name": ""}}})
+	if f := run.Failure(); run.Outcome() != replay.Failed || f == nil || f.Type != "EmptyName" || run.Result(&greeting) == nil {
 		t.Errorf("%+v", run)
 	}
-	run = env.Run(hosttest.Activity{Type: "steps", Args: []any{5}, Details: []any{2}})
+	run = env.Run(replay.Activity{Type: "steps", Args: []any{5}, Details: []any{2}})
 	var from int
 	if err := run.Result(&from); err != nil || from != 2 || len(run.Heartbeats) != 3 || string(run.Heartbeats[2][0].Data) != "5" {
 		t.Errorf("%+v", run)
 	}
-	run = env.Run(hosttest.Activity{Type: "logs", Args: []any{"a message"}})
-	if want := []hosttest.Record{{Level: "WARN", Message: "a message", Attrs: map[string]any{"answer": int64(42)}}, {Level: "DEBUG", Message: "the end"}}; !reflect.DeepEqual(run.Logs, want) {
+	run = env.Run(replay.Activity{Type: "logs", Args: []any{"a message"}})
+	if want := []replay.LogRecord{{Level: "WARN", Message: "a message", Attrs: map[string]any{"answer": int64(42)}}, {Level: "DEBUG", Message: "the end"}}; !reflect.DeepEqual(run.Logs, want) {
 		t.Errorf("%+v", run.Logs)
 	}
-	for _, when := range []hosttest.Trigger{{Heartbeats: 3}, {Fuel: 1_000_000}} {
-		run = env.Run(hosttest.Activity{Type: "cancel", Cancel: when})
-		if run.Outcome() != hosttest.Canceled || string(run.Output.Data) != `"cleaned up"` || when.Heartbeats > 0 && len(run.Heartbeats) != when.Heartbeats || run.Fuel < when.Fuel {
+	for _, when := range []replay.Trigger{{Heartbeats: 3}, {Fuel: 1_000_000}} {
+		run = env.Run(replay.Activity{Type: "cancel", Cancel: when})
+		if run.Outcome() != replay.Canceled || string(run.Output.Data) != `"cleaned up"` || when.Heartbeats > 0 && len(run.Heartbeats) != when.Heartbeats || run.Fuel < when.Fuel {
 			t.Errorf("%+v: %+v", when, run)
 		}
 	}
-	run = env.Run(hosttest.Activity{Type: "stopping", Cancel: hosttest.Trigger{Heartbeats: 1}, Flags: abi.FlagWorkerStopping})
+	run = env.Run(replay.Activity{Type: "stopping", Cancel: replay.Trigger{Heartbeats: 1}, Flags: abi.FlagWorkerStopping})
 	var text string
 	if err := run.Result(&text); err != nil || text != "stopping" {
 		t.Errorf("%+v", run)
 	}
-	run = env.Run(hosttest.Activity{Type: "spin", Timeout: 50 * time.Millisecond})
-	if run.Outcome() != hosttest.Interrupted || !strings.Contains(run.Err.Error(), "did not end within 50ms") {
+	run = env.Run(replay.Activity{Type: "spin", Timeout: 50 * time.Millisecond})
+	if run.Outcome() != replay.Interrupted || !strings.Contains(run.Err.Error(), "did not end within 50ms") {
 		t.Errorf("%+v", run)
 	}
-	run = env.Run(hosttest.Activity{Type: "spin", Kill: 1_000_000})
+	run = env.Run(replay.Activity{Type: "spin", Kill: 1_000_000})
 	if f := run.Failure(); f == nil || f.Type != abi.TypeOutOfFuel || run.Fuel > 1_000_000 {
 		t.Errorf("%+v", run)
 	}
-	if _, ok := errors.AsType[*sandbox.UnknownActivityError](env.Run(hosttest.Activity{Type: "none"}).Err); !ok {
+	if _, ok := errors.AsType[*sandbox.UnknownActivityError](env.Run(replay.Activity{Type: "none"}).Err); !ok {
 		t.Error("an activity that does not exist ran")
 	}
 }
@@ -118,13 +119,13 @@ func TestCalls(t *testing.T) {
 	fake := passthrough.Module{Name: "conformance", Functions: map[string]passthrough.Func{"upper": upper, "deny": func(context.Context, *passthrough.Call, []byte) ([]byte, error) {
 		return nil, passthrough.Deny("everything", "the fake says no")
 	}}}
-	env := hosttest.New(t, hosttest.Options{Modules: []string{module}, Passthrough: []passthrough.Module{fake}})
+	env := hosttest.New(t, replay.Options{Modules: []string{module}, Passthrough: []passthrough.Module{fake}})
 	var made int
-	answer := func(_ context.Context, call hosttest.Call) ([]byte, error) {
+	answer := func(_ context.Context, call replay.Call) ([]byte, error) {
 		made++
 		return fmt.Appendf(nil, "%s of %s", call.Function, call.Module), nil
 	}
-	call := func(a hosttest.Activity) (string, *hosttest.Run) {
+	call := func(a replay.Activity) (string, *replay.Run) {
 		a.Type, a.Args = "upper", []any{"abc"}
 		run := env.Run(a)
 		var text string
@@ -134,35 +135,35 @@ func TestCalls(t *testing.T) {
 		return text, run
 	}
 	for name, tt := range map[string]struct {
-		a    hosttest.Activity
+		a    replay.Activity
 		want string
 	}{
-		"fake":       {hosttest.Activity{}, "ABC"},
-		"answer":     {hosttest.Activity{Answer: answer}, "upper of wasmworker:conformance/v1"},
-		"unanswered": {hosttest.Activity{Answer: func(context.Context, hosttest.Call) ([]byte, error) { return nil, hosttest.ErrUnanswered }}, "ABC"},
-		"failing":    {hosttest.Activity{Faults: []hosttest.Fault{{Call: 1, Err: abi.ETIMEDOUT}}}, "ETIMEDOUT"},
-		"second":     {hosttest.Activity{Faults: []hosttest.Fault{{Call: 2, Err: abi.ETIMEDOUT}}}, "ABC"},
-		"garbage":    {hosttest.Activity{Faults: []hosttest.Fault{{Response: []byte("garbage")}}}, "garbage"},
-		"slow":       {hosttest.Activity{Faults: []hosttest.Fault{{Delay: time.Hour}}}, "ABC"},
+		"fake":       {replay.Activity{}, "ABC"},
+		"answer":     {replay.Activity{Answer: answer}, "upper of wasmworker:conformance/v1"},
+		"unanswered": {replay.Activity{Answer: func(context.Context, replay.Call) ([]byte, error) { return nil, replay.ErrUnanswered }}, "ABC"},
+		"failing":    {replay.Activity{Faults: []replay.Fault{{Call: 1, Err: abi.ETIMEDOUT}}}, "ETIMEDOUT"},
+		"second":     {replay.Activity{Faults: []replay.Fault{{Call: 2, Err: abi.ETIMEDOUT}}}, "ABC"},
+		"garbage":    {replay.Activity{Faults: []replay.Fault{{Response: []byte("garbage")}}}, "garbage"},
+		"slow":       {replay.Activity{Faults: []replay.Fault{{Delay: time.Hour}}}, "ABC"},
 	} {
 		if got, run := call(tt.a); !strings.Contains(got, tt.want) || len(run.Calls) != 1 || string(run.Calls[0].Request) != "abc" {
 			t.Errorf("%s: %q, %+v", name, got, run)
 		}
 	}
 	made = 0
-	if got, _ := call(hosttest.Activity{Answer: answer, Faults: []hosttest.Fault{{Err: abi.EIO, Lost: true}}}); !strings.Contains(got, "EIO") || made != 1 {
+	if got, _ := call(replay.Activity{Answer: answer, Faults: []replay.Fault{{Err: abi.EIO, Lost: true}}}); !strings.Contains(got, "EIO") || made != 1 {
 		t.Errorf("a lost answer: %q, %d calls were made", got, made)
 	}
-	if run := env.Run(hosttest.Activity{Type: "denied"}); len(run.Calls) != 1 || run.Calls[0].Err == nil || run.Calls[0].Err.Errno != abi.EACCES {
+	if run := env.Run(replay.Activity{Type: "denied"}); len(run.Calls) != 1 || run.Calls[0].Err == nil || run.Calls[0].Err.Errno != abi.EACCES {
 		t.Errorf("%+v", run)
 	}
 	// What nobody answers says so.
-	alone := hosttest.New(t, hosttest.Options{Modules: []string{module}})
-	if run := alone.Run(hosttest.Activity{Type: "upper", Args: []any{"abc"}}); run.Failure() == nil || !strings.Contains(run.Err.Error(), "the test has no answer for wasmworker:conformance/v1 upper") {
+	alone := hosttest.New(t, replay.Options{Modules: []string{module}})
+	if run := alone.Run(replay.Activity{Type: "upper", Args: []any{"abc"}}); run.Failure() == nil || !strings.Contains(run.Err.Error(), "the test has no answer for wasmworker:conformance/v1 upper") {
 		t.Errorf("%+v", run)
 	}
-	plugin := hosttest.New(t, hosttest.Options{Modules: []string{guest(t, "conformance/extism-go")}})
-	run := plugin.Run(hosttest.Activity{Type: "config", Args: []any{"region"}, Answer: func(_ context.Context, call hosttest.Call) ([]byte, error) {
+	plugin := hosttest.New(t, replay.Options{Modules: []string{guest(t, "conformance/extism-go")}})
+	run := plugin.Run(replay.Activity{Type: "config", Args: []any{"region"}, Answer: func(_ context.Context, call replay.Call) ([]byte, error) {
 		return []byte(call.Module + " " + string(call.Request)), nil
 	}})
 	if len(run.Calls) != 1 || run.Calls[0].Module != "wasmworker:config/v1" || !strings.Contains(string(run.Output.Data), "wasmworker:config/v1") {
@@ -172,9 +173,9 @@ func TestCalls(t *testing.T) {
 
 // What is seen of a call's error is what the guest got of it.
 func TestCallError(t *testing.T) {
-	env := hosttest.New(t, hosttest.Options{Modules: []string{wat(t, "passthrough")}})
+	env := hosttest.New(t, replay.Options{Modules: []string{wat(t, "passthrough")}})
 	for _, err := range []error{errors.New("no\xff\xfe"), fmt.Errorf("%w: no", abi.EACCES), fmt.Errorf("no: %w", abi.EROFS), abi.Errno(-1)} {
-		run := env.Run(hosttest.Activity{Type: "Ask", Args: []any{"x"}, Answer: func(context.Context, hosttest.Call) ([]byte, error) { return nil, err }})
+		run := env.Run(replay.Activity{Type: "Ask", Args: []any{"x"}, Answer: func(context.Context, replay.Call) ([]byte, error) { return nil, err }})
 		if run.Output == nil || len(run.Calls) != 1 || run.Calls[0].Err == nil || run.Calls[0].Err.Message != string(run.Output.Data) {
 			t.Errorf("%q: %+v, and the guest got %+v", err, run.Calls, run.Output)
 		}
@@ -184,19 +185,19 @@ func TestCallError(t *testing.T) {
 // A call knows how far the activity is, what it takes is seen on the guest's clock, and the guest can be asked to cancel at any unit.
 func TestMoments(t *testing.T) {
 	var at []int64
-	env := hosttest.New(t, hosttest.Options{Modules: []string{guest(t, "conformance/go")}})
-	see := func(ctx context.Context, _ hosttest.Call) ([]byte, error) {
+	env := hosttest.New(t, replay.Options{Modules: []string{guest(t, "conformance/go")}})
+	see := func(ctx context.Context, _ replay.Call) ([]byte, error) {
 		at = append(at, sandbox.FuelUsed(ctx))
 		return []byte("x"), nil
 	}
-	run := env.Run(hosttest.Activity{Type: "upper", Args: []any{"abc"}, Answer: see})
+	run := env.Run(replay.Activity{Type: "upper", Args: []any{"abc"}, Answer: see})
 	if len(at) != 1 || at[0] <= 0 || at[0] >= run.Fuel {
 		t.Errorf("the call came after %v of %d units", at, run.Fuel)
 	}
 	var slow, fast struct{ Start, End int64 }
-	acts := hosttest.New(t, hosttest.Options{Modules: []string{wat(t, "slowcall")}})
+	acts := hosttest.New(t, replay.Options{Modules: []string{wat(t, "slowcall")}})
 	for into, delay := range map[*struct{ Start, End int64 }]time.Duration{&slow: time.Hour, &fast: 0} {
-		run := acts.Run(hosttest.Activity{Type: "Slow", Faults: []hosttest.Fault{{Delay: delay}}, Answer: see})
+		run := acts.Run(replay.Activity{Type: "Slow", Faults: []replay.Fault{{Delay: delay}}, Answer: see})
 		if run.Err != nil || len(run.Output.Data) != 16 {
 			t.Fatalf("%+v", run)
 		}
@@ -210,10 +211,10 @@ func TestMoments(t *testing.T) {
 // The clock is the guest's own: it begins where it should, advances by what the guest does, and sleeping takes no time.
 func TestClock(t *testing.T) {
 	start := time.Date(2031, 5, 17, 12, 0, 0, 0, time.UTC)
-	env := hosttest.New(t, hosttest.Options{Modules: []string{guest(t, "guests/acts")}, Start: start})
+	env := hosttest.New(t, replay.Options{Modules: []string{guest(t, "guests/acts")}, Start: start})
 	var span struct{ Start, End int64 }
 	began := time.Now()
-	run := env.Run(hosttest.Activity{Type: "Work", Args: []any{int(24 * time.Hour / time.Millisecond)}})
+	run := env.Run(replay.Activity{Type: "Work", Args: []any{int(24 * time.Hour / time.Millisecond)}})
 	if err := run.Result(&span); err != nil {
 		t.Fatal(err)
 	}
@@ -226,13 +227,13 @@ func TestClock(t *testing.T) {
 // A policy of clock is every module's, also of one that has options of its own.
 func TestClockPolicy(t *testing.T) {
 	start := time.Date(2031, 5, 17, 12, 0, 0, 0, time.UTC)
-	env := hosttest.New(t, hosttest.Options{
+	env := hosttest.New(t, replay.Options{
 		Modules:   []string{guest(t, "guests/acts")},
 		Defaults:  sandbox.Options{Policies: map[string]any{wasi.NameClock: &wasi.Clock{Start: start}}},
 		PerModule: map[string]sandbox.Options{"acts": {MaxCalls: 1}},
 	})
 	var span struct{ Start, End int64 }
-	if err := env.Run(hosttest.Activity{Type: "Work", Args: []any{0}}).Result(&span); err != nil {
+	if err := env.Run(replay.Activity{Type: "Work", Args: []any{0}}).Result(&span); err != nil {
 		t.Fatal(err)
 	}
 	if after := time.Unix(0, span.Start).Sub(start); after < 0 || after > time.Second {
@@ -241,13 +242,13 @@ func TestClockPolicy(t *testing.T) {
 }
 
 func TestMistakes(t *testing.T) {
-	for want, options := range map[string]hosttest.Options{
+	for want, options := range map[string]replay.Options{
 		"no modules are named":  {},
 		"none.wasm":             {Modules: []string{"none.wasm"}},
 		"is not between 1970":   {Modules: []string{wat(t, "echo")}, Start: time.Date(1960, 1, 1, 0, 0, 0, 0, time.UTC)},
 		"there is no such modu": {Modules: []string{wat(t, "echo")}, PerModule: map[string]sandbox.Options{"other": {}}},
 	} {
-		if env, err := hosttest.Open(t.Context(), options); err == nil || !strings.Contains(err.Error(), want) || env != nil {
+		if env, err := replay.Open(t.Context(), options); err == nil || !strings.Contains(err.Error(), want) || env != nil {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}

@@ -15,8 +15,9 @@ import (
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/hosttest"
-	"github.com/wasmworker/wasmworker/host/hosttest/cases"
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/replay"
+	"github.com/wasmworker/wasmworker/host/replay/cases"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
@@ -44,7 +45,7 @@ func TestMain(m *testing.M) {
 func write(t testing.TB, text string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, module := range []string{"testdata/wat/echo", "testdata/wat/misbehave", "testdata/wat/passthrough", "testdata/wat/environ", "host/hosttest/cases/testdata/crash", "host/hosttest/cases/testdata/files"} {
+	for _, module := range []string{"testdata/wat/echo", "testdata/wat/misbehave", "testdata/wat/passthrough", "testdata/wat/environ", "host/replay/cases/testdata/crash", "host/replay/cases/testdata/files"} {
 		if err := os.Symlink(filepath.Join(testbed.Root(t), module+".wasm"), filepath.Join(dir, filepath.Base(module)+".wasm")); err != nil {
 			t.Fatal(err)
 		}
@@ -185,8 +186,8 @@ func TestErrnos(t *testing.T) {
 	}
 	// One that an embedder made up is recorded as its number.
 	f := &cases.File{Path: filepath.Join(t.TempDir(), "own.test.yaml"), Module: filepath.Join(testbed.Root(t), "testdata/wat/passthrough.wasm")}
-	own := &hosttest.Run{Calls: []hosttest.Call{{Module: "wasmworker:greeter/v1", Function: "hello", Err: &hosttest.CallError{Errno: 999, Message: "own"}}}}
-	if err := f.Append(cases.Record("own", hosttest.Activity{Type: "Ask"}, own, nil)); err != nil {
+	own := &replay.Run{Calls: []replay.Call{{Module: "wasmworker:greeter/v1", Function: "hello", Err: &replay.CallError{Errno: 999, Message: "own"}}}}
+	if err := f.Append(cases.Record("own", replay.Activity{Type: "Ask"}, own, nil)); err != nil {
 		t.Fatal(err)
 	}
 	if got := read(t, f.Path).Cases[0].Calls[0].Err; got.Errno != 999 {
@@ -469,7 +470,7 @@ func TestRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := hosttest.New(t, hosttest.Options{Modules: []string{f.Module}, Start: f.Start, Seed: f.Seed, NoCache: true})
+	env := hosttest.New(t, replay.Options{Modules: []string{f.Module}, Start: f.Start, Seed: f.Seed, NoCache: true})
 	info := env.DefaultInfo("Ask")
 	info.Attempt, info.HeartbeatTimeout = 4, abi.Milliseconds(time.Second)
 	arguments := [][]any{
@@ -477,9 +478,9 @@ func TestRecord(t *testing.T) {
 		{sandbox.Payload{Metadata: map[string][]byte{"encoding": []byte("json/protobuf"), "messageType": []byte("a.B"), "raw": {255}}, Data: []byte("{}")}},
 		{frame}, {query}, {"yes", "null", "1", "a: b", " x ", "# no", "-", "☃\u2028\x7f", "", "two\nlines\r\n", "true"}, {1, "2"}, {sandbox.NewPayload("json/plain", []byte("null"))},
 	}
-	answers := []hosttest.Call{{Response: []byte("plain")}, {Response: frame}, {Response: []byte{}}, {Response: []byte{255}}, {Err: &hosttest.CallError{Errno: abi.EACCES, Message: "no: \"never\""}}}
+	answers := []replay.Call{{Response: []byte("plain")}, {Response: frame}, {Response: []byte{}}, {Response: []byte{255}}, {Err: &replay.CallError{Errno: abi.EACCES, Message: "no: \"never\""}}}
 	for i, args := range arguments {
-		a := hosttest.Activity{Type: "Ask", Args: args, Details: args, Info: &info, Answer: func(context.Context, hosttest.Call) ([]byte, error) {
+		a := replay.Activity{Type: "Ask", Args: args, Details: args, Info: &info, Answer: func(context.Context, replay.Call) ([]byte, error) {
 			if answer := answers[i%len(answers)]; answer.Err == nil {
 				return answer.Response, nil
 			}
@@ -508,17 +509,17 @@ func TestRecord(t *testing.T) {
 	}
 	for i, c := range again.Cases { // byte for byte
 		for k, arg := range c.Activity.Args {
-			if want := hosttest.NewPayload(arguments[i][k]); string(arg.(sandbox.Payload).Data) != string(want.Data) || arg.(sandbox.Payload).Encoding() != want.Encoding() {
+			if want := replay.NewPayload(arguments[i][k]); string(arg.(sandbox.Payload).Data) != string(want.Data) || arg.(sandbox.Payload).Encoding() != want.Encoding() {
 				t.Errorf("%v became %v", want, arg)
 			}
 		}
 	}
-	if err := f.Append(cases.Record("case 1", hosttest.Activity{Type: "Ask"}, &hosttest.Run{}, nil)); err == nil || !strings.Contains(err.Error(), `a case "case 1" already`) {
+	if err := f.Append(cases.Record("case 1", replay.Activity{Type: "Ask"}, &replay.Run{}, nil)); err == nil || !strings.Contains(err.Error(), `a case "case 1" already`) {
 		t.Error(err)
 	}
 	other := *f
 	other.Seed = 7
-	if err := other.Append(cases.Record("x", hosttest.Activity{Type: "Ask"}, &hosttest.Run{}, nil)); err == nil || !strings.Contains(err.Error(), "write to another file") {
+	if err := other.Append(cases.Record("x", replay.Activity{Type: "Ask"}, &replay.Run{}, nil)); err == nil || !strings.Contains(err.Error(), "write to another file") {
 		t.Error(err)
 	}
 	if now, _ := os.ReadFile(f.Path); string(now) != string(text) {
@@ -531,7 +532,7 @@ func TestSizes(t *testing.T) {
 	for size, want := range map[uint64]string{100<<20 + 1<<10: `"102401KiB"`, 100 << 20: `"100MiB"`, 1500 << 20: `"1500MiB"`, 4 << 30: `"4GiB"`, 1<<20 + 1: "1048577"} {
 		dir := filepath.Dir(write(t, ""))
 		f := &cases.File{Path: filepath.Join(dir, "sizes.test.yaml"), Module: filepath.Join(dir, "echo.wasm"), Limits: cases.Limits{Memory: size, Output: int(size >> 2)}}
-		if err := f.Append(cases.Record("a", hosttest.Activity{Type: "Echo"}, &hosttest.Run{}, nil)); err != nil {
+		if err := f.Append(cases.Record("a", replay.Activity{Type: "Echo"}, &replay.Run{}, nil)); err != nil {
 			t.Fatal(err)
 		}
 		text, err := os.ReadFile(f.Path)
@@ -695,7 +696,7 @@ files[/out/e]:
 	again := *read(t, path)
 	again.Path = filepath.Join(filepath.Dir(path), "again.test.yaml")
 	for _, c := range read(t, path).Cases {
-		recorded := cases.Record(c.Name, c.Activity, &hosttest.Run{}, cases.Secrets{"text"})
+		recorded := cases.Record(c.Name, c.Activity, &replay.Run{}, cases.Secrets{"text"})
 		recorded.Want = c.Want
 		if err := again.Append(recorded); err != nil {
 			t.Fatal(err)
@@ -848,8 +849,8 @@ func TestAppend(t *testing.T) {
 	} {
 		path := write(t, before)
 		f := &cases.File{Path: path, Module: filepath.Join(filepath.Dir(path), "echo.wasm"), Limits: cases.Limits{Fuel: 100000}}
-		output := hosttest.NewPayload(1)
-		err := f.Append(cases.Record("new", hosttest.Activity{Type: "Echo", Args: []any{1}}, &hosttest.Run{Output: &output, Fuel: 7}, nil))
+		output := replay.NewPayload(1)
+		err := f.Append(cases.Record("new", replay.Activity{Type: "Echo", Args: []any{1}}, &replay.Run{Output: &output, Fuel: 7}, nil))
 		got, _ := os.ReadFile(path)
 		switch {
 		case want == "" && (err == nil || string(got) != before):

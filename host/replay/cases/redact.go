@@ -14,8 +14,8 @@ import (
 	"strings"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/hosttest"
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/replay"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -93,7 +93,7 @@ func replacer(replacements map[string]string) *strings.Replacer {
 func between(quoted []byte) string { return string(quoted[1 : len(quoted)-1]) }
 
 // redact returns copies without secrets, as far as a case has it from them, and whether there were any.
-func redact(a hosttest.Activity, run *hosttest.Run, secrets Secrets) (hosttest.Activity, *hosttest.Run, bool) {
+func redact(a replay.Activity, run *replay.Run, secrets Secrets) (replay.Activity, *replay.Run, bool) {
 	out := *run
 	out.Calls = slices.Clone(run.Calls)
 	revealed := false
@@ -129,7 +129,7 @@ func redact(a hosttest.Activity, run *hosttest.Run, secrets Secrets) (hosttest.A
 	for i, call := range out.Calls {
 		call.Request, call.Response = r.message(call.Request), r.message(call.Response)
 		if call.Err != nil {
-			call.Err = &hosttest.CallError{Errno: call.Err.Errno, Message: r.text(call.Err.Message)}
+			call.Err = &replay.CallError{Errno: call.Err.Errno, Message: r.text(call.Err.Message)}
 		}
 		out.Calls[i] = call
 	}
@@ -178,7 +178,7 @@ func (r *redactor) payloads(payloads []sandbox.Payload) (all []sandbox.Payload) 
 
 func (r *redactor) values(values []any) (all []any) {
 	for _, v := range values {
-		all = append(all, r.payloads([]sandbox.Payload{hosttest.NewPayload(v)})[0])
+		all = append(all, r.payloads([]sandbox.Payload{replay.NewPayload(v)})[0])
 	}
 	return all
 }

@@ -18,10 +18,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/hosttest"
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
+	"github.com/wasmworker/wasmworker/host/replay"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 	"github.com/wasmworker/wasmworker/internal/nearest"
 )
@@ -211,12 +211,12 @@ func (d *decoder) decodeFile(root *node) *File {
 	return f
 }
 
-func (d *decoder) mounts(root *node) hosttest.Mounts {
+func (d *decoder) mounts(root *node) replay.Mounts {
 	if root.kind != kindMap || len(root.keys) == 0 {
 		d.fail(root.at, "mounts are a map such as {/in: {}, /out: {write: true}}")
 		return nil
 	}
-	mounts, policy := hosttest.Mounts{}, &fsmod.Policy{Mounts: map[string]fsmod.Mount{}}
+	mounts, policy := replay.Mounts{}, &fsmod.Policy{Mounts: map[string]fsmod.Mount{}}
 	for i, name := range root.keys {
 		mounts[name], policy.Mounts[name] = false, fsmod.Mount{Directory: os.TempDir()} // the paths alone are checked
 		d.fields(root.items[i], "a mount", map[string]func(*node){"write": func(n *node) { mounts[name] = d.bool(n) }})
@@ -253,7 +253,7 @@ func (d *decoder) files(root *node, orNone bool) map[string][]byte {
 	return files
 }
 
-func (d *decoder) checkFiles(root *node, files map[string][]byte, mounts hosttest.Mounts) {
+func (d *decoder) checkFiles(root *node, files map[string][]byte, mounts replay.Mounts) {
 	there := maps.Clone(files)
 	maps.DeleteFunc(there, func(_ string, content []byte) bool { return content == nil })
 	wrong := mounts.Check(there)
@@ -293,7 +293,7 @@ func (d *decoder) decodeCase(root *node) *Case {
 		},
 		"files": func(n *node) { c.Activity.Files = d.files(n, false) },
 		"calls": func(n *node) {
-			c.Calls = []hosttest.Call{}
+			c.Calls = []replay.Call{}
 			d.list(n, func(n *node) { c.Calls = append(c.Calls, d.call(n, true)) })
 		},
 		"cancel": func(n *node) { d.cancel(n, &c.Activity) },
@@ -354,7 +354,7 @@ var flagNames = map[string]abi.Flags{
 	"cancel_requested": abi.FlagCancelRequested, "worker_stopping": abi.FlagWorkerStopping, "paused": abi.FlagPaused, "reset": abi.FlagReset, "gone": abi.FlagGone,
 }
 
-func (d *decoder) cancel(n *node, a *hosttest.Activity) {
+func (d *decoder) cancel(n *node, a *replay.Activity) {
 	d.fields(n, "cancel", map[string]func(*node){
 		"heartbeats": func(n *node) { a.Cancel.Heartbeats = int(d.whole(n, 1, math.MaxInt32)) },
 		"fuel":       func(n *node) { a.Cancel.Fuel = d.whole(n, 1, math.MaxInt64) },
@@ -369,12 +369,12 @@ func (d *decoder) cancel(n *node, a *hosttest.Activity) {
 			})
 		},
 	})
-	if n.kind == kindMap && a.Cancel == (hosttest.Trigger{}) {
+	if n.kind == kindMap && a.Cancel == (replay.Trigger{}) {
 		d.fail(n.at, "cancel has to say when: after how many heartbeats, units or calls")
 	}
 }
 
-func (d *decoder) fault(root *node) (f hosttest.Fault) {
+func (d *decoder) fault(root *node) (f replay.Fault) {
 	d.fields(root, "a fault", map[string]func(*node){
 		"call":     func(n *node) { f.Call = int(d.whole(n, 1, math.MaxInt32)) },
 		"error":    func(n *node) { f.Err = d.callError(n) },
@@ -396,8 +396,8 @@ func (d *decoder) fault(root *node) (f hosttest.Fault) {
 
 var errnos = abi.ErrnosByName()
 
-func (d *decoder) callError(root *node) *hosttest.CallError {
-	e := &hosttest.CallError{}
+func (d *decoder) callError(root *node) *replay.CallError {
+	e := &replay.CallError{}
 	d.fields(root, "an error", map[string]func(*node){
 		"errno": func(n *node) {
 			if n.kind == kindNumber { // of an embedder's own
@@ -418,7 +418,7 @@ func (d *decoder) callError(root *node) *hosttest.CallError {
 }
 
 // call is a call and its answer, or a call that is expected.
-func (d *decoder) call(root *node, answered bool) (c hosttest.Call) {
+func (d *decoder) call(root *node, answered bool) (c replay.Call) {
 	known := map[string]func(*node){
 		"call": func(n *node) {
 			name, function, ok := strings.Cut(d.text(n), " ")
@@ -577,7 +577,7 @@ func (d *decoder) decodeWant(root *node, w *Want) {
 				w.CallCount = new(int(d.whole(n, 0, math.MaxInt32)))
 				return
 			}
-			all := []hosttest.Call{}
+			all := []replay.Call{}
 			d.list(n, func(n *node) { all = append(all, d.call(n, false)) })
 			w.Calls = &all
 		},
@@ -708,7 +708,7 @@ func (d *decoder) checkModule(root *node, f *File) {
 			d.fail(n.get("activity").at, "%s has no activity %q%s; it has: %s", filepath.Base(f.Module), c.Activity.Type,
 				nearest.Hint(c.Activity.Type, module.Exports), strings.Join(module.Exports, ", "))
 		}
-		check := func(list *node, calls []hosttest.Call) {
+		check := func(list *node, calls []replay.Call) {
 			for k, call := range calls {
 				if !imports[call.Module+" "+call.Function] {
 					have := "it imports no passthrough modules"

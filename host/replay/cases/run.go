@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/hosttest"
+	"github.com/wasmworker/wasmworker/host/replay"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -25,7 +25,7 @@ type Runner struct {
 	envs map[surroundings]*environment
 }
 
-// NewRunner makes a runner, which must be closed. Compiled modules are kept in the directory, see [hosttest.Options].
+// NewRunner makes a runner, which must be closed. Compiled modules are kept in the directory, see [replay.Options].
 func NewRunner(cacheDir string) *Runner {
 	return &Runner{cacheDir: cacheDir, envs: map[surroundings]*environment{}}
 }
@@ -43,7 +43,7 @@ type surroundings struct {
 
 type environment struct {
 	once sync.Once
-	env  *hosttest.Env
+	env  *replay.Env
 	err  error
 }
 
@@ -62,15 +62,15 @@ func (r *Runner) Close() error {
 }
 
 // mounts are the directories that a case has.
-func (f *File) mounts(c *Case) hosttest.Mounts {
+func (f *File) mounts(c *Case) replay.Mounts {
 	if f.Mounts == nil && (c.Activity.Files != nil || c.Want.Files != nil) {
-		return hosttest.Mounts{"/": true}
+		return replay.Mounts{"/": true}
 	}
 	return f.Mounts
 }
 
 // env is the environment of a case.
-func (r *Runner) env(ctx context.Context, f *File, c *Case, interpreter bool) (*hosttest.Env, error) {
+func (r *Runner) env(ctx context.Context, f *File, c *Case, interpreter bool) (*replay.Env, error) {
 	var env []string
 	for _, name := range slices.Sorted(maps.Keys(f.Env)) {
 		env = append(env, name+"="+f.Env[name])
@@ -87,7 +87,7 @@ func (r *Runner) env(ctx context.Context, f *File, c *Case, interpreter bool) (*
 	}
 	r.mu.Unlock()
 	e.once.Do(func() {
-		e.env, e.err = hosttest.Open(ctx, hosttest.Options{
+		e.env, e.err = replay.Open(ctx, replay.Options{
 			Modules:  []string{f.Module},
 			Defaults: sandbox.Options{Env: env, MemoryLimit: f.Limits.Memory, MaxOutput: f.Limits.Output, MaxFuel: f.Limits.Fuel},
 			Start:    f.Start, Seed: f.Seed, Mounts: f.mounts(c), Interpreter: interpreter, CacheDir: r.cacheDir, NoCache: r.cacheDir == "",
@@ -100,7 +100,7 @@ func (r *Runner) env(ctx context.Context, f *File, c *Case, interpreter bool) (*
 type Result struct {
 	File        *File
 	Case        *Case
-	Run         *hosttest.Run
+	Run         *replay.Run
 	Differences []Difference // none: it passed
 	Notes       []string     // what is worth knowing and no difference
 	Points      int          // at which it was explored
@@ -143,8 +143,8 @@ func (r *Runner) Repeat(ctx context.Context, f *File, c *Case, times int) (*Resu
 }
 
 // firstDifference names what two runs do not have in common, in the order in which people look at it.
-func firstDifference(a, b *hosttest.Run) Difference {
-	aspects := func(run *hosttest.Run) (all []Difference) {
+func firstDifference(a, b *replay.Run) Difference {
+	aspects := func(run *replay.Run) (all []Difference) {
 		add := func(what, text string) { all = append(all, Difference{What: what, Got: text}) }
 		for i, c := range run.Calls {
 			add(fmt.Sprintf("calls[%d]", i), callNode(c).pretty())
@@ -170,7 +170,7 @@ func firstDifference(a, b *hosttest.Run) Difference {
 	return Difference{"digest", a.Digest(), b.Digest()}
 }
 
-func gotRecord(r hosttest.Record) *node {
+func gotRecord(r replay.LogRecord) *node {
 	n := mapOf("level", str(r.Level)).set("message", str(r.Message))
 	if len(r.Attrs) > 0 {
 		data, err := json.Marshal(r.Attrs)
@@ -187,7 +187,7 @@ func (r *Runner) run(ctx context.Context, f *File, c *Case, interpreter bool) (*
 		return nil, err
 	}
 	start := time.Now()
-	a, answers := c.attempt(env), &replay{calls: c.Calls}
+	a, answers := c.attempt(env), &script{calls: c.Calls}
 	a.Answer = answers.answer
 	run := env.RunContext(ctx, a)
 	result := &Result{File: f, Case: c, Run: run}
@@ -197,7 +197,7 @@ func (r *Runner) run(ctx context.Context, f *File, c *Case, interpreter bool) (*
 }
 
 // attempt is the activity without its answers.
-func (c *Case) attempt(env *hosttest.Env) hosttest.Activity {
+func (c *Case) attempt(env *replay.Env) replay.Activity {
 	a := c.Activity
 	if c.Info != nil {
 		info := env.DefaultInfo(a.Type)
@@ -207,38 +207,38 @@ func (c *Case) attempt(env *hosttest.Env) hosttest.Activity {
 	return a
 }
 
-// replay answers calls in the order of a case. One goroutine uses it.
-type replay struct {
-	calls   []hosttest.Call
+// script answers calls in the order of a case. One goroutine uses it.
+type script struct {
+	calls   []replay.Call
 	next    int
 	strange []Difference
 }
 
-func (r *replay) answer(_ context.Context, call hosttest.Call) ([]byte, error) {
-	if r.next < len(r.calls) && fits(call, r.calls[r.next]) {
-		c := r.calls[r.next]
-		r.next++
+func (s *script) answer(_ context.Context, call replay.Call) ([]byte, error) {
+	if s.next < len(s.calls) && fits(call, s.calls[s.next]) {
+		c := s.calls[s.next]
+		s.next++
 		return answerOf(c)
 	}
 	what, want := "call "+callName(call.Module+" "+call.Function), "no more calls"
-	if near := r.nearest(call); near >= 0 {
-		what += fmt.Sprintf(", where the answer %d was to come", r.next+1)
+	if near := s.nearest(call); near >= 0 {
+		what += fmt.Sprintf(", where the answer %d was to come", s.next+1)
 		switch {
-		case fits(call, r.calls[near]):
+		case fits(call, s.calls[near]):
 			what += fmt.Sprintf(" (it is too early for the answer %d)", near+1)
-			near = r.next
-		case near != r.next:
+			near = s.next
+		case near != s.next:
 			what += fmt.Sprintf(" (the most similar one is the answer %d)", near+1)
 		}
-		want = callNode(r.calls[near]).pretty()
+		want = callNode(s.calls[near]).pretty()
 	}
-	if len(r.strange) < 10 { // a guest may try for good
-		r.strange = append(r.strange, Difference{what, want, callNode(call).pretty()})
+	if len(s.strange) < 10 { // a guest may try for good
+		s.strange = append(s.strange, Difference{what, want, callNode(call).pretty()})
 	}
-	return nil, &hosttest.CallError{Errno: abi.EIO, Message: "the case has no answer to this call"}
+	return nil, &replay.CallError{Errno: abi.EIO, Message: "the case has no answer to this call"}
 }
 
-func answerOf(c hosttest.Call) ([]byte, error) {
+func answerOf(c replay.Call) ([]byte, error) {
 	if c.Err != nil {
 		return nil, c.Err
 	}
@@ -246,11 +246,11 @@ func answerOf(c hosttest.Call) ([]byte, error) {
 }
 
 // nearest is the answer that was not given and is most like what a call needs, or -1.
-func (r *replay) nearest(call hosttest.Call) int {
+func (s *script) nearest(call replay.Call) int {
 	best, score := -1, -1
 	got := callNode(call).json()
-	for i := r.next; i < len(r.calls); i++ {
-		want := callNode(r.calls[i]).json()
+	for i := s.next; i < len(s.calls); i++ {
+		want := callNode(s.calls[i]).json()
 		common := 0 // bytes at the beginning, which has capability and function
 		for common < min(len(got), len(want)) && got[common] == want[common] {
 			common++
@@ -263,11 +263,11 @@ func (r *replay) nearest(call hosttest.Call) int {
 }
 
 // differences are calls without answers, and answers without calls.
-func (r *replay) differences() []Difference {
-	all := r.strange
-	if r.next < len(r.calls) && len(all) == 0 {
-		rest := listOf(r.calls[r.next:], callNode).pretty()
-		all = append(all, Difference{fmt.Sprintf("calls that were not made, from the answer %d on", r.next+1), rest, "no more calls"})
+func (s *script) differences() []Difference {
+	all := s.strange
+	if s.next < len(s.calls) && len(all) == 0 {
+		rest := listOf(s.calls[s.next:], callNode).pretty()
+		all = append(all, Difference{fmt.Sprintf("calls that were not made, from the answer %d on", s.next+1), rest, "no more calls"})
 	}
 	return all
 }

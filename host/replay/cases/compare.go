@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/hosttest"
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/replay"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -143,15 +143,15 @@ func diff(want, got []string) string {
 }
 
 // compare says how a run differs from what is expected.
-func (w *Want) compare(run *hosttest.Run) (all []Difference) {
+func (w *Want) compare(run *replay.Run) (all []Difference) {
 	add := func(what, want, got string) { all = append(all, Difference{what, want, got}) }
 	outcome := run.Outcome()
 	switch {
-	case w.Failure != nil && outcome == hosttest.Failed:
+	case w.Failure != nil && outcome == replay.Failed:
 		w.Failure.compare("failure", run.Failure(), add)
 	case w.Failure != nil:
 		add("failure", w.Failure.node().pretty(), ending(run))
-	case w.Canceled != nil && outcome == hosttest.Canceled:
+	case w.Canceled != nil && outcome == replay.Canceled:
 		if !w.Canceled.Any && !samePayload(run.Output, w.Canceled.Details) {
 			add("canceled", payloadText(w.Canceled.Details), payloadText(run.Output))
 		}
@@ -161,7 +161,7 @@ func (w *Want) compare(run *hosttest.Run) (all []Difference) {
 			want += " with " + payloadText(w.Canceled.Details)
 		}
 		add("canceled", want, ending(run))
-	case outcome != hosttest.Completed:
+	case outcome != replay.Completed:
 		want := "completed"
 		if w.Output != nil {
 			want += " with " + payloadText(w.Output)
@@ -271,7 +271,7 @@ func (w *Want) compareHeartbeats(got [][]sandbox.Payload, add func(what, want, g
 	}
 }
 
-func compareLogs(got []hosttest.Record, want []Log, add func(what, want, got string)) {
+func compareLogs(got []replay.LogRecord, want []Log, add func(what, want, got string)) {
 	same := len(got) == len(want)
 	shown := listOf(want, recordNode)
 	all := &node{kind: kindList}
@@ -304,7 +304,7 @@ func compareLogs(got []hosttest.Record, want []Log, add func(what, want, got str
 	}
 }
 
-func compareCalls(got, want []hosttest.Call, add func(what, want, got string)) {
+func compareCalls(got, want []replay.Call, add func(what, want, got string)) {
 	for i := range max(len(got), len(want)) {
 		what := fmt.Sprintf("calls[%d]", i)
 		switch {
@@ -332,7 +332,7 @@ func (w *Want) compareFiles(got map[string][]byte, add func(what, want, got stri
 }
 
 // fits tells whether a call is the one that a case has: capability, function, and request if the case has one.
-func fits(got, want hosttest.Call) bool {
+func fits(got, want replay.Call) bool {
 	return got.Module == want.Module && got.Function == want.Function && (want.Request == nil || sameMessage(got.Request, want.Request))
 }
 
@@ -457,11 +457,11 @@ func fileNode(content []byte) *node {
 }
 
 // ending is how a run ended, in a line or more.
-func ending(run *hosttest.Run) string {
+func ending(run *replay.Run) string {
 	switch run.Outcome() {
-	case hosttest.Completed:
+	case replay.Completed:
 		return "completed with " + payloadText(run.Output)
-	case hosttest.Canceled:
+	case replay.Canceled:
 		if run.Output == nil {
 			return "canceled"
 		}
@@ -485,7 +485,7 @@ func rawNode(data json.RawMessage) *node {
 	return n
 }
 
-func callNode(c hosttest.Call) *node {
+func callNode(c replay.Call) *node {
 	n := mapOf("call", str(callName(c.Module+" "+c.Function)))
 	if c.Request != nil {
 		n.set("request", messageNode(c.Request, true))

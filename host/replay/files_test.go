@@ -1,4 +1,4 @@
-package hosttest_test
+package replay_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 
 	"github.com/wasmworker/wasmworker/host/hosttest"
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
+	"github.com/wasmworker/wasmworker/host/replay"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -51,7 +52,7 @@ func TestFilesSameEveryTime(t *testing.T) {
 	for i := range 50 {
 		files[fmt.Sprintf("/data/many/%02d", i)] = []byte{byte(i)}
 	}
-	a := hosttest.Activity{Type: "Files", Files: files, Args: steps(
+	a := replay.Activity{Type: "Files", Files: files, Args: steps(
 		"facts /data", "facts /data/sub", "facts /data/sub/b", "names /data", "names /data/many", "names /in", "facts /in/fixed", "write /in/fixed x",
 		"facts /data/many/07", "write /data/new 12345", "facts /data/new", "remove /data/new", "facts /data", "write /data/newer 1", "facts /data/newer",
 		"touch /data/newer", "facts /data/newer", "append /data/newer 234", "facts /data/newer", "rename /data/newer /data/sub/moved", "facts /data/sub/moved", "facts /data/sub",
@@ -63,10 +64,10 @@ func TestFilesSameEveryTime(t *testing.T) {
 	}
 	var digest string
 	var units int64
-	for _, options := range []hosttest.Options{
+	for _, options := range []replay.Options{
 		{}, {Interpreter: true}, {Defaults: sandbox.Options{Isolation: sandbox.IsolationFresh}}, {Defaults: sandbox.Options{Isolation: sandbox.IsolationReuse}},
 	} {
-		options.Modules, options.Mounts = []string{module}, hosttest.Mounts{"/data": true, "/in": false}
+		options.Modules, options.Mounts = []string{module}, replay.Mounts{"/data": true, "/in": false}
 		env := hosttest.New(t, options)
 		for range 5 {
 			run := env.Run(a)
@@ -105,13 +106,13 @@ func TestFilesSameEveryTime(t *testing.T) {
 // Each run has files of its own, and returns them.
 func TestFiles(t *testing.T) {
 	module := temporary(t)
-	env := hosttest.New(t, hosttest.Options{Modules: []string{module}, Mounts: hosttest.Mounts{"/": true}})
+	env := hosttest.New(t, replay.Options{Modules: []string{module}, Mounts: replay.Mounts{"/": true}})
 	var group sync.WaitGroup
 	for i := range 20 {
 		group.Go(func() {
 			text := fmt.Sprint(i)
 			changes := 0
-			run := env.Run(hosttest.Activity{
+			run := env.Run(replay.Activity{
 				Type: "Files", Files: map[string][]byte{"/in/a": []byte(text), "/directory/": nil},
 				Args:    steps("tree /", "read /in/a", "append /in/a !", "mkdir /out/deep", "write /out/b "+text, "remove /directory"),
 				Changed: func(ctx context.Context) { changes++ },
@@ -128,17 +129,17 @@ func TestFiles(t *testing.T) {
 	}
 	group.Wait()
 	// An attempt that died leaves what it had written.
-	run := env.Run(hosttest.Activity{Type: "Files", Args: steps("write /a 1")})
-	dead := env.Run(hosttest.Activity{Type: "Files", Args: steps("write /a 1", "tree /", "write /b 2"), Kill: run.Fuel})
+	run := env.Run(replay.Activity{Type: "Files", Args: steps("write /a 1")})
+	dead := env.Run(replay.Activity{Type: "Files", Args: steps("write /a 1", "tree /", "write /b 2"), Kill: run.Fuel})
 	if dead.Failure() == nil || string(dead.Files["/a"]) != "1" || dead.Files["/b"] != nil {
 		t.Errorf("%+v", dead)
 	}
 	// What differs in files alone differs.
-	if other := env.Run(hosttest.Activity{Type: "Files", Args: steps("write /a 2")}); other.Digest() == run.Digest() || other.Fuel != run.Fuel {
+	if other := env.Run(replay.Activity{Type: "Files", Args: steps("write /a 2")}); other.Digest() == run.Digest() || other.Fuel != run.Fuel {
 		t.Errorf("%+v", other)
 	}
 	for name, want := range map[string]string{"a": "not an absolute path", "/a/../b": "write it as /b", "/": "is a mount", "/a\x00": "zero byte", "/f/": "has content", "/file/x": "/file would be a directory"} {
-		run := env.Run(hosttest.Activity{Type: "Files", Args: steps(), Files: map[string][]byte{name: []byte("x"), "/file": nil}})
+		run := env.Run(replay.Activity{Type: "Files", Args: steps(), Files: map[string][]byte{name: []byte("x"), "/file": nil}})
 		if run.Err == nil || !strings.Contains(run.Err.Error(), want) {
 			t.Errorf("%s: %v", name, run.Err)
 		}
@@ -148,21 +149,21 @@ func TestFiles(t *testing.T) {
 // Without mounts there are no files, and no guest has the real ones of a test.
 func TestNoMounts(t *testing.T) {
 	module := temporary(t)
-	env := hosttest.New(t, hosttest.Options{Modules: []string{module}})
-	run := env.Run(hosttest.Activity{Type: "Files", Args: steps("read /etc/passwd")})
+	env := hosttest.New(t, replay.Options{Modules: []string{module}})
+	run := env.Run(replay.Activity{Type: "Files", Args: steps("read /etc/passwd")})
 	if run.Err != nil || !strings.Contains(string(run.Output.Data), "error: open /etc/passwd") || run.Files != nil {
 		t.Errorf("%+v", run)
 	}
-	if run := env.Run(hosttest.Activity{Type: "Files", Args: steps(), Files: map[string][]byte{}}); run.Err == nil || !strings.Contains(run.Err.Error(), "Mounts") {
+	if run := env.Run(replay.Activity{Type: "Files", Args: steps(), Files: map[string][]byte{}}); run.Err == nil || !strings.Contains(run.Err.Error(), "Mounts") {
 		t.Errorf("%+v", run)
 	}
-	for want, options := range map[string]hosttest.Options{
-		"leave one of them out":   {Mounts: hosttest.Mounts{"/": true}, Defaults: sandbox.Options{Policies: map[string]any{fsmod.Name: &fsmod.Policy{}}}},
-		"not an absolute path":    {Mounts: hosttest.Mounts{"data": true}},
-		"/a/b is inside of the m": {Mounts: hosttest.Mounts{"/a": true, "/a/b": true}},
+	for want, options := range map[string]replay.Options{
+		"leave one of them out":   {Mounts: replay.Mounts{"/": true}, Defaults: sandbox.Options{Policies: map[string]any{fsmod.Name: &fsmod.Policy{}}}},
+		"not an absolute path":    {Mounts: replay.Mounts{"data": true}},
+		"/a/b is inside of the m": {Mounts: replay.Mounts{"/a": true, "/a/b": true}},
 	} {
 		options.Modules = []string{module}
-		if env, err := hosttest.Open(context.Background(), options); err == nil || !strings.Contains(err.Error(), want) {
+		if env, err := replay.Open(context.Background(), options); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v", err)
 			if err == nil {
 				env.Close() //nolint:errcheck

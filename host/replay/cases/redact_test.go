@@ -10,9 +10,9 @@ import (
 	"testing"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/hosttest"
-	"github.com/wasmworker/wasmworker/host/hosttest/cases"
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/replay"
+	"github.com/wasmworker/wasmworker/host/replay/cases"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
@@ -42,17 +42,17 @@ func TestRecordHasNoSecrets(t *testing.T) {
 		return data
 	}
 	payload := sandbox.Payload{Metadata: map[string][]byte{abi.MetadataEncoding: []byte(abi.EncodingJSON), "note": []byte(key)}, Data: text}
-	a := hosttest.Activity{
+	a := replay.Activity{
 		Type: "Sign", Args: append(all, payload), Details: all,
 		Info: &abi.Info{ActivityID: "1", ActivityType: "Sign", Attempt: 2, WorkflowID: "order of " + revealed},
 	}
-	calls := []hosttest.Call{
+	calls := []replay.Call{
 		{Module: "wasmworker:secret/v1", Function: "reveal", Request: []byte("password"), Response: []byte(revealed)},
 		{Module: "wasmworker:http/v1", Function: "send", Request: frame(key), Response: frame(revealed)},
-		{Module: "wasmworker:http/v1", Function: "send", Request: text, Err: &hosttest.CallError{Errno: abi.EACCES, Message: "not " + revealed}},
+		{Module: "wasmworker:http/v1", Function: "send", Request: text, Err: &replay.CallError{Errno: abi.EACCES, Message: "not " + revealed}},
 	}
 	failure := &abi.Failure{Type: "Wrong " + revealed, Message: key, Details: []json.RawMessage{text}, Cause: &abi.Failure{Message: revealed}}
-	for name, run := range map[string]*hosttest.Run{
+	for name, run := range map[string]*replay.Run{
 		"completed": {Output: &payload, Calls: calls, Fuel: 5},
 		"failed":    {Err: failure, Calls: calls, Fuel: 5},
 		"canceled":  {Err: &sandbox.CanceledError{Details: &payload}, Output: &payload, Calls: calls, Fuel: 5},
@@ -87,7 +87,7 @@ func TestRecordHasNoSecrets(t *testing.T) {
 	if text := "abc, and no more"; (cases.Secrets{"abc", ""}).Redact(text) != text {
 		t.Error("short secrets are looked for")
 	}
-	c := cases.Record("recorded", hosttest.Activity{Type: "Ask", Args: []any{"abc"}}, &hosttest.Run{Fuel: 5}, cases.Secrets{key})
+	c := cases.Record("recorded", replay.Activity{Type: "Ask", Args: []any{"abc"}}, &replay.Run{Fuel: 5}, cases.Secrets{key})
 	if c.Want.Fuel != 5 {
 		t.Error("a record without secrets wants no units")
 	}
@@ -103,7 +103,7 @@ func TestRequestsAreUntimed(t *testing.T) {
 		return data
 	}
 	timed := frame(`{"url":"/x","timeout_ms":599963}`)
-	c := cases.Record("recorded", hosttest.Activity{Type: "Ask"}, &hosttest.Run{Calls: []hosttest.Call{{Module: "wasmworker:http/v1", Function: "send", Request: timed}}}, nil)
+	c := cases.Record("recorded", replay.Activity{Type: "Ask"}, &replay.Run{Calls: []replay.Call{{Module: "wasmworker:http/v1", Function: "send", Request: timed}}}, nil)
 	if got := string(c.Calls[0].Request); got != string(frame(`{"url":"/x"}`)) {
 		t.Errorf("the recorded request is %q", got)
 	}

@@ -1,4 +1,4 @@
-package hosttest
+package replay
 
 import (
 	"errors"
@@ -66,7 +66,7 @@ type directories struct {
 }
 
 func (m Mounts) make(start time.Time) (*directories, error) {
-	temporary, err := os.MkdirTemp("", "hosttest-")
+	temporary, err := os.MkdirTemp("", "replay-")
 	if err != nil {
 		return nil, err
 	}

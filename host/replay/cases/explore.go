@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/hosttest"
+	"github.com/wasmworker/wasmworker/host/replay"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -29,7 +29,7 @@ func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Re
 		return result, err
 	}
 	a := c.Activity
-	if result.Run.Outcome() != hosttest.Completed || a.Kill > 0 || a.RefuseMemory > 0 || len(a.Faults) > 0 || a.Cancel != (hosttest.Trigger{}) {
+	if result.Run.Outcome() != replay.Completed || a.Kill > 0 || a.RefuseMemory > 0 || len(a.Faults) > 0 || a.Cancel != (replay.Trigger{}) {
 		result.Notes = append(result.Notes, "not explored: only cases that complete, and in which nothing goes wrong, are")
 		return result, nil
 	}
@@ -64,12 +64,12 @@ func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Re
 	for _, units := range slices.Compact(moments) {
 		if units > 0 && ctx.Err() == nil {
 			e.kill(units)
-			e.cancel(fmt.Sprintf("asked to cancel after %d units", units), hosttest.Trigger{Fuel: units})
+			e.cancel(fmt.Sprintf("asked to cancel after %d units", units), replay.Trigger{Fuel: units})
 		}
 	}
 	for i := range spread(len(result.Run.Heartbeats), 10*points) {
 		if ctx.Err() == nil {
-			e.cancel(fmt.Sprintf("asked to cancel after heartbeat %d", i+1), hosttest.Trigger{Heartbeats: i + 1})
+			e.cancel(fmt.Sprintf("asked to cancel after heartbeat %d", i+1), replay.Trigger{Heartbeats: i + 1})
 		}
 	}
 	for i := range spread(len(result.Run.Calls), 10*points) {
@@ -78,9 +78,9 @@ func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Re
 		}
 		call := result.Run.Calls[i]
 		name := fmt.Sprintf("call %d (%s)", i+1, callName(call.Module+" "+call.Function))
-		e.cancel("asked to cancel after "+name, hosttest.Trigger{Calls: i + 1})
-		e.fault("with EIO for "+name, hosttest.Fault{Call: i + 1, Err: &hosttest.CallError{Errno: abi.EIO, Message: "the connection was refused"}})
-		e.fault("with the response lost of "+name, hosttest.Fault{Call: i + 1, Lost: true, Err: &hosttest.CallError{Errno: abi.ETIMEDOUT, Message: "there was no response in time"}})
+		e.cancel("asked to cancel after "+name, replay.Trigger{Calls: i + 1})
+		e.fault("with EIO for "+name, replay.Fault{Call: i + 1, Err: &replay.CallError{Errno: abi.EIO, Message: "the connection was refused"}})
+		e.fault("with the response lost of "+name, replay.Fault{Call: i + 1, Lost: true, Err: &replay.CallError{Errno: abi.ETIMEDOUT, Message: "there was no response in time"}})
 	}
 	for i := 1; i <= 10*points && e.refuse(i) && ctx.Err() == nil; i++ {
 	}
@@ -119,7 +119,7 @@ const maxShown = 5
 
 type exploration struct {
 	ctx    context.Context
-	env    *hosttest.Env
+	env    *replay.Env
 	c      *Case
 	result *Result
 	limit  int64  // of units, beyond which an attempt counts as one that does not end
@@ -130,17 +130,17 @@ type exploration struct {
 }
 
 // attempt runs an attempt with answers by requests, and returns the calls that have none.
-func (e *exploration) attempt(a hosttest.Activity, called func(context.Context)) (*hosttest.Run, []Difference) {
+func (e *exploration) attempt(a replay.Activity, called func(context.Context)) (*replay.Run, []Difference) {
 	given := make([]bool, len(e.c.Calls))
 	var strange []Difference
-	a.Answer = func(ctx context.Context, call hosttest.Call) ([]byte, error) {
+	a.Answer = func(ctx context.Context, call replay.Call) ([]byte, error) {
 		if called != nil {
 			called(ctx)
 		}
 		i := e.next(call, given)
 		if i < 0 {
 			strange = append(strange, Difference{"a call", "a call that the case has an answer to", callNode(call).pretty()})
-			return nil, &hosttest.CallError{Errno: abi.EIO, Message: "the case has no answer to this call"}
+			return nil, &replay.CallError{Errno: abi.EIO, Message: "the case has no answer to this call"}
 		}
 		given[i], e.made[e.next(call, e.made)] = true, true
 		return answerOf(e.c.Calls[i])
@@ -152,7 +152,7 @@ func (e *exploration) attempt(a hosttest.Activity, called func(context.Context))
 }
 
 // next is the first of the case's calls that fits one and is not done; if all are done, the last; or -1.
-func (e *exploration) next(call hosttest.Call, done []bool) int {
+func (e *exploration) next(call replay.Call, done []bool) int {
 	last := -1
 	for i, c := range e.c.Calls {
 		if fits(call, c) {
@@ -165,7 +165,7 @@ func (e *exploration) next(call hosttest.Call, done []bool) int {
 }
 
 // point is the first attempt at another point.
-func (e *exploration) point() hosttest.Activity {
+func (e *exploration) point() replay.Activity {
 	e.points++
 	clear(e.made)
 	return e.c.attempt(e.env)
@@ -178,23 +178,23 @@ func (e *exploration) kill(units int64) {
 	e.judge(fmt.Sprintf("killed after %d units", units), run, strange, true)
 }
 
-func (e *exploration) cancel(point string, when hosttest.Trigger) {
+func (e *exploration) cancel(point string, when replay.Trigger) {
 	e.cancels++
 	a := e.point()
 	a.Cancel = when
 	run, strange := e.attempt(a, nil)
 	switch run.Outcome() {
-	case hosttest.Canceled:
+	case replay.Canceled:
 		return
-	case hosttest.Completed:
+	case replay.Completed:
 		e.unnoticed++
 	}
 	e.judge(point, run, strange, false)
 }
 
-func (e *exploration) fault(point string, fault hosttest.Fault) {
+func (e *exploration) fault(point string, fault replay.Fault) {
 	a := e.point()
-	a.Faults = []hosttest.Fault{fault}
+	a.Faults = []replay.Fault{fault}
 	run, strange := e.attempt(a, nil)
 	e.judge(point, run, strange, false)
 }
@@ -216,11 +216,11 @@ func (e *exploration) refuse(request int) bool {
 //
 // Calls without answers are no difference by themselves: an activity that closes what it has opened, or asks somebody else, does so because something
 // went wrong, and a case in which all goes well cannot have the answers. They may be why it has ended as it has, so they are told along with that.
-func (e *exploration) judge(point string, run *hosttest.Run, strange []Difference, killed bool) {
+func (e *exploration) judge(point string, run *replay.Run, strange []Difference, killed bool) {
 	failure := run.Failure()
 	dead := failure != nil && failure.Type == abi.TypeOutOfFuel
 	switch {
-	case run.Outcome() == hosttest.Completed:
+	case run.Outcome() == replay.Completed:
 		if wrong := e.outcome(run); len(wrong) > 0 {
 			e.report(point, append(wrong, strange...))
 		}
@@ -260,12 +260,12 @@ func (e *exploration) judge(point string, run *hosttest.Run, strange []Differenc
 }
 
 // outcome compares how an attempt ended, and its files, with what the case expects, or, where that is nothing, with how it usually ends.
-func (e *exploration) outcome(run *hosttest.Run) []Difference {
+func (e *exploration) outcome(run *replay.Run) []Difference {
 	w := e.c.Want
 	want := Want{Output: w.Output, OutputContains: w.OutputContains, OutputMatches: w.OutputMatches, Files: w.Files}
 	if want.Output == nil && want.OutputContains == nil && want.OutputMatches == nil {
 		if want.Output = e.result.Run.Output; want.Output == nil {
-			want.Output = new(hosttest.NewPayload(nil))
+			want.Output = new(replay.NewPayload(nil))
 		}
 	}
 	return want.compare(run)

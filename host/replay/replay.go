@@ -1,17 +1,20 @@
-// Package hosttest runs activities of WebAssembly modules in tests, without Temporal, and the same way every time.
+// Package replay runs activities of WebAssembly modules without Temporal, the same way every
+// time, and records what they do in a worker, so that it can be had again.
 //
-//	env := hosttest.New(t, hosttest.Options{Modules: []string{"acts/greet.wasm"}})
-//	run := env.Run(hosttest.Activity{Type: "Greet", Args: []any{map[string]string{"name": "Ada"}}})
+//	env, err := replay.Open(ctx, replay.Options{Modules: []string{"acts/greet.wasm"}})
+//	run := env.Run(replay.Activity{Type: "Greet", Args: []any{map[string]string{"name": "Ada"}}})
 //
-// A guest sees nothing but its imports, and here all of them are the test's: the clock begins at a given time, and advances by
-// what the guest computes and sleeps; random numbers come from a seed; files are those that the test gives; passthrough modules are fakes; NaNs are canonical. So
-// output, failure, logs, heartbeats, calls, files and units of fuel are a function of the module, the activity, its input and files, the
-// seed and the answers, and of nothing else: [Run.Digest] is the same on every machine, in either engine of wazero, however often it is run.
+// A guest sees nothing but its imports, and here all of them are the caller's: the clock begins
+// at a given time, and advances by what the guest computes and sleeps; random numbers come from a
+// seed; files are those that are given; passthrough modules are fakes; NaNs are canonical. So
+// output, failure, logs, heartbeats, calls, files and units of fuel are a function of the module,
+// the activity, its input and files, the seed and the answers, and of nothing else: [Run.Digest]
+// is the same on every machine, in either engine of wazero, however often it is run.
 // docs/testing.md tells what is left to the machine.
 //
-// [NewPlugin] puts the activities into the workflow test environment of Temporal's SDK, so that a workflow in Go can be
-// tested with its real activities.
-package hosttest
+// [Recorder] sees the attempts of a worker in the form in which [Env.Run] returns them. Package
+// replay/cases has both in files. Package hosttest is what tests in Go begin with.
+package replay
 
 import (
 	"cmp"
@@ -29,6 +32,7 @@ import (
 	"time"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/internal/world"
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
@@ -93,29 +97,6 @@ type Env struct {
 	empty  *directories // what is mounted while instances are made; nil: nothing is
 }
 
-// TB is what the package needs of a test: *testing.T, *testing.B and *testing.F have it.
-type TB interface {
-	Helper()
-	Fatal(args ...any)
-	Error(args ...any)
-	Cleanup(func())
-}
-
-// New makes an environment for a test, which closes it. What is wrong ends the test.
-func New(t TB, options Options) *Env {
-	t.Helper()
-	env, err := Open(context.Background(), options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := env.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return env
-}
-
 // Open makes an environment, which must be closed. It compiles the modules, which can take seconds. The errors are those of [sandbox.New].
 func Open(ctx context.Context, options Options) (*Env, error) {
 	env := &Env{start: options.Start, mounts: maps.Clone(options.Mounts)}
@@ -166,7 +147,7 @@ func (e *Env) open(ctx context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
-	defaults, perModule := deterministic(defaults, options.PerModule, e.start, options.Seed)
+	defaults, perModule := world.Options(defaults, options.PerModule, e.start, options.Seed)
 	if defaults.MaxFuel == 0 {
 		defaults.MaxFuel = DefaultMaxFuel
 	}
@@ -178,25 +159,6 @@ func (e *Env) open(ctx context.Context, options Options) error {
 		return err
 	}
 	return e.box.Compile(ctx)
-}
-
-// deterministic makes options under which nothing depends on the machine, nor on what ran before. What a module has of its own is over
-// the defaults, so that the clock and the random numbers are among these alone.
-func deterministic(defaults sandbox.Options, perModule map[string]sandbox.Options, start time.Time, seed int64) (sandbox.Options, map[string]sandbox.Options) {
-	neverReused := func(o sandbox.Options) sandbox.Options {
-		if o.Isolation == sandbox.IsolationReuse {
-			o.Isolation = sandbox.IsolationPristine
-		}
-		return o
-	}
-	policies := map[string]any{wasi.NameClock: &wasi.Clock{Start: start}, wasi.NameRandom: &wasi.Random{Seed: &seed}}
-	maps.Copy(policies, defaults.Policies)
-	defaults.Policies, defaults.CanonicalNaN = policies, true
-	own := map[string]sandbox.Options{}
-	for name, o := range perModule {
-		own[name] = neverReused(o)
-	}
-	return neverReused(defaults), own
 }
 
 // stubs stand for what modules import and nothing answers.
@@ -322,8 +284,8 @@ func (e *CallError) Error() string { return e.Message }
 // Unwrap returns the errno.
 func (e *CallError) Unwrap() error { return e.Errno }
 
-// Record is a log record of the guest.
-type Record struct {
+// LogRecord is a log record of the guest.
+type LogRecord struct {
 	Level   string         `json:"level"`
 	Message string         `json:"message"`
 	Attrs   map[string]any `json:"attrs,omitempty"`
@@ -336,7 +298,7 @@ type Run struct {
 	// Err is nil for an activity that completed, otherwise as [sandbox.Sandbox.Run] has it, or about its files, which could not be used.
 	Err        error
 	Heartbeats [][]sandbox.Payload
-	Logs       []Record
+	Logs       []LogRecord
 	Calls      []Call
 	// Files are what was in the directories of [Options.Mounts] in the end, in the form of [Activity.Files], with every directory but the mounts
 	// themselves. nil: there are no mounts.
@@ -427,7 +389,7 @@ func (r *running) flags(ctx context.Context) abi.Flags {
 }
 
 func (r *running) log(_ context.Context, level slog.Level, message string, attrs []slog.Attr) {
-	record := Record{Level: level.String(), Message: message}
+	record := LogRecord{Level: level.String(), Message: message}
 	for _, group := range attrs { // the guest's are one
 		if group.Value.Kind() != slog.KindGroup {
 			continue
@@ -519,7 +481,7 @@ func NewPayload(value any) sandbox.Payload {
 	}
 	data, err := json.Marshal(value)
 	if err != nil {
-		panic(fmt.Sprintf("hosttest: an argument cannot be JSON: %v", err))
+		panic(fmt.Sprintf("replay: an argument cannot be JSON: %v", err))
 	}
 	return sandbox.NewPayload(abi.EncodingJSON, data)
 }

@@ -1,4 +1,4 @@
-package hosttest_test
+package replay_test
 
 import (
 	"context"
@@ -10,16 +10,17 @@ import (
 	"github.com/wasmworker/wasmworker/host/hosttest"
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/replay"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-var _ host.Interceptor = (*hosttest.Recorder)(nil)
+var _ host.Interceptor = (*replay.Recorder)(nil)
 
 // What a recorder saw of an attempt can be had again: the calls, and being asked to cancel at the same instruction.
 func TestRecorder(t *testing.T) {
-	var seen []hosttest.Activity
-	var runs []*hosttest.Run
-	recorder := &hosttest.Recorder{MaxSize: 10_000, Ended: func(a hosttest.Activity, run *hosttest.Run) { seen, runs = append(seen, a), append(runs, run) }}
+	var seen []replay.Activity
+	var runs []*replay.Run
+	recorder := &replay.Recorder{MaxSize: 10_000, Ended: func(a replay.Activity, run *replay.Run) { seen, runs = append(seen, a), append(runs, run) }}
 	modules, err := modules.Open(wat(t, "misbehave"), wat(t, "passthrough"))
 	if err != nil {
 		t.Fatal(err)
@@ -51,8 +52,8 @@ func TestRecorder(t *testing.T) {
 		}
 		return abi.FlagPaused
 	}})
-	execute(sandbox.Task{Activity: "Ask", Args: []sandbox.Payload{hosttest.NewPayload("you")}})
-	execute(sandbox.Task{Activity: "Ask", Args: []sandbox.Payload{hosttest.NewPayload(strings.Repeat("x", 4_950))}}) // and as much again, twice
+	execute(sandbox.Task{Activity: "Ask", Args: []sandbox.Payload{replay.NewPayload("you")}})
+	execute(sandbox.Task{Activity: "Ask", Args: []sandbox.Payload{replay.NewPayload(strings.Repeat("x", 4_950))}}) // and as much again, twice
 	execute(sandbox.Task{Activity: "Nobody"})
 	if len(runs) != 2 || seen[0].Type != "WaitForFlags" || seen[1].Type != "Ask" {
 		t.Fatalf("recorded: %+v", seen)
@@ -60,12 +61,12 @@ func TestRecorder(t *testing.T) {
 	if a := seen[0]; a.Flags != abi.FlagPaused || a.Cancel.Fuel == 0 || a.Cancel.Heartbeats != 0 {
 		t.Errorf("%+v", a)
 	}
-	if call := runs[1].Calls; len(call) != 1 || string(call[0].Request) != `"you"` || string(call[0].Response) != `hello "you"` || seen[1].Cancel != (hosttest.Trigger{}) {
+	if call := runs[1].Calls; len(call) != 1 || string(call[0].Request) != `"you"` || string(call[0].Response) != `hello "you"` || seen[1].Cancel != (replay.Trigger{}) {
 		t.Errorf("%+v", runs[1])
 	}
-	env := hosttest.New(t, hosttest.Options{Modules: []string{wat(t, "misbehave"), wat(t, "passthrough")}})
+	env := hosttest.New(t, replay.Options{Modules: []string{wat(t, "misbehave"), wat(t, "passthrough")}})
 	for i, a := range seen {
-		a.Answer = func(context.Context, hosttest.Call) ([]byte, error) { return runs[i].Calls[0].Response, nil }
+		a.Answer = func(context.Context, replay.Call) ([]byte, error) { return runs[i].Calls[0].Response, nil }
 		if again := env.Run(a); again.Digest() != runs[i].Digest() {
 			t.Errorf("again, it is %+v, and was %+v", again, runs[i])
 		}
