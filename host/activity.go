@@ -16,7 +16,6 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
@@ -141,7 +140,7 @@ func (a *attempt) run(ctx context.Context, info activity.Info, args []sandbox.Pa
 		defer cancel()
 	}
 	grace := a.plugin.options.CancelGrace
-	if act, ok := a.plugin.sandbox.Lookup(info.ActivityType.Name); ok && act.Module.File().Kind != modules.KindNative {
+	if act, ok := a.plugin.sandbox.Lookup(info.ActivityType.Name); ok && !act.Module.HeedsFlags() {
 		grace = 0 // it cannot be told
 	}
 

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -150,15 +149,12 @@ type call struct {
 	module   *Module
 	activity Activity // its Module is nil while an instance is being made
 	task     *Task
+	guest    guest
 
 	output       []byte
 	metadata     map[string][]byte // of the output; nil: none was set
 	metadataSize int
-	failure      *abi.Failure
 	tooLarge     int // the size of an output that did not fit; 0: all did
-
-	pending     []Payload // details of the next heartbeat
-	pendingSize int
 
 	handles     map[uint32][]byte
 	handlesSize int    // of all responses together
@@ -175,13 +171,15 @@ type call struct {
 
 	waited time.Duration // for the instance
 
-	work   int     // bytes that the host has worked on since it last let others run
-	kernel *kernel // of an Extism plugin
+	work   int // bytes that the host has worked on since it last let others run
 	stderr tail
 }
 
-func newCall(ctx context.Context, activity Activity, task *Task) *call {
-	return (&call{module: activity.Module, activity: activity, task: task, metadataSize: guessedMetadata}).in(ctx)
+// newCall makes a call. Of the activity no more than the module is set while an instance is being made.
+func newCall(ctx context.Context, m *Module, activity Activity, task *Task) *call {
+	c := &call{module: m, activity: activity, task: task, metadataSize: guessedMetadata}
+	c.guest = m.contract.begin(c)
+	return c.in(ctx)
 }
 
 // in gives the call its context, from which host functions get the call back, and those of the task and of passthrough modules what
@@ -193,7 +191,7 @@ func (c *call) in(ctx context.Context) *call {
 
 // release gives back what the call has, beside its instance.
 func (c *call) release() {
-	c.releaseKernel()
+	c.guest.release()
 	if err := errors.Join(c.resources.Close(), c.wasi.Close()); err != nil {
 		c.module.logger.Debug("what an activity had open was closed with an error", "activity", c.activity.Type, "error", err)
 	}
@@ -202,38 +200,6 @@ func (c *call) release() {
 type callKey struct{}
 
 func callFrom(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
-
-// outcome says what a native module's status means.
-func (c *call) outcome(status abi.Status) (*Payload, error) {
-	switch status {
-	case abi.StatusCompleted:
-		if c.tooLarge > 0 {
-			return nil, c.outputTooLarge()
-		}
-		return c.result(), nil
-	case abi.StatusFailed:
-		if c.failure != nil {
-			return nil, c.failure
-		}
-		if c.tooLarge > 0 {
-			return nil, c.outputTooLarge()
-		}
-		return nil, &abi.Failure{Type: abi.TypeActivityFailed, Message: fmt.Sprintf("activity %s failed and did not say why", c.activity.Type)}
-	case abi.StatusCanceled:
-		if c.flags() == 0 {
-			return nil, &abi.Failure{Type: abi.TypeUnexpectedCancel, Message: fmt.Sprintf("activity %s reported a cancellation that nobody requested", c.activity.Type)}
-		}
-		if c.tooLarge > 0 { // what there is may be a part of it, or under another encoding
-			return nil, &CanceledError{}
-		}
-		return nil, &CanceledError{Details: c.result()}
-	}
-	return nil, &abi.Failure{
-		Type:         abi.TypeProtocolError,
-		Message:      fmt.Sprintf("export %s of module %s returned %d; a status is 0 (completed), 1 (failed) or 2 (canceled)", c.activity.Export, c.module.file.Name, status),
-		NonRetryable: true,
-	}
-}
 
 func (c *call) outputTooLarge() *abi.Failure {
 	most, limit := c.limit()
@@ -336,87 +302,6 @@ func (c *call) instantiationError(err error) error {
 	f := c.abnormalEnd(err, image.NoGrowFailure)
 	f.Message = "no instance could be made: " + f.Message
 	return f
-}
-
-// oneInput makes one input of the arguments, for guests that know no more than one, and not its encoding.
-func (c *call) oneInput() ([]byte, error) {
-	for i, arg := range c.task.Args {
-		switch arg.Encoding() {
-		case abi.EncodingJSON, abi.EncodingProtoJSON, abi.EncodingBinary, abi.EncodingProto, abi.EncodingNull, "":
-		default:
-			return nil, c.unknownEncoding(i, arg.Encoding())
-		}
-	}
-	args := c.task.Args
-	if len(args) == 0 || len(args) == 1 && args[0].Encoding() == abi.EncodingNull {
-		return nil, nil
-	}
-	if len(args) == 1 {
-		return args[0].Data, nil
-	}
-	list := []byte{'['}
-	for i, arg := range args {
-		if i > 0 {
-			list = append(list, ',')
-		}
-		switch arg.Encoding() {
-		case abi.EncodingJSON, abi.EncodingProtoJSON, "":
-			if !json.Valid(arg.Data) { // which could make two of it, or none
-				return nil, c.notJSON(i, "is not JSON, though its encoding says so")
-			}
-			list = append(list, arg.Data...)
-		case abi.EncodingNull:
-			list = append(list, "null"...)
-		default:
-			return nil, c.notJSON(i, fmt.Sprintf("is %q; send %s arguments, or a single one", arg.Encoding(), abi.EncodingJSON))
-		}
-	}
-	return append(list, ']'), nil
-}
-
-// notJSON is the failure for an argument that cannot be put into a JSON array.
-func (c *call) notJSON(index int, what string) *abi.Failure {
-	return &abi.Failure{
-		Type:         abi.TypeInvalidInput,
-		Message:      fmt.Sprintf("activity %s gets several arguments as one JSON array, and argument %d %s", c.activity.Type, index+1, what),
-		NonRetryable: true,
-	}
-}
-
-// unknownEncoding is the failure for an argument that would be nonsense to a guest that cannot see its encoding: what is encrypted
-// or compressed, mostly. It is retried, since it is for the operator to correct.
-func (c *call) unknownEncoding(index int, encoding string) *abi.Failure {
-	return &abi.Failure{
-		Type: abi.TypeUnknownEncoding,
-		Message: fmt.Sprintf("argument %d of activity %s has the encoding %q, and module %s (%s) cannot tell it from others; if that is encryption or compression, configure the worker's payload codec, else send JSON or bytes, or build a native module",
-			index+1, c.activity.Type, encoding, c.module.file.Name, c.module.file.Kind),
-	}
-}
-
-// commandOutcome says what the end of a command means.
-func (c *call) commandOutcome(err error, refused image.GrowFailure) (*Payload, error) {
-	if c.tooLarge > 0 { // whatever the program made of an error from its standard output
-		return nil, c.outputTooLarge()
-	}
-	if exit, ok := errors.AsType[*sys.ExitError](err); err != nil && (!ok || exit.ExitCode() != 0) {
-		return nil, c.abnormalEnd(err, refused)
-	}
-	return c.guessedOutput()
-}
-
-// guessedOutput makes a payload of the output of a guest that cannot say what it is.
-func (c *call) guessedOutput() (*Payload, error) {
-	if len(c.output) == 0 {
-		return nil, nil
-	}
-	p := NewPayload(abi.EncodingBinary, c.output)
-	if trimmed := bytes.TrimSpace(c.output); json.Valid(trimmed) {
-		p = NewPayload(abi.EncodingJSON, trimmed)
-	}
-	if c.check(metadataSize(p.Metadata), len(p.Data)) != nil { // binary/plain is longer than what was reckoned with
-		return nil, c.outputTooLarge()
-	}
-	return &p, nil
 }
 
 // details renders one value as a failure's details.

@@ -5,12 +5,14 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/bits"
 	"strings"
 
 	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/sys"
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/internal/hostfunc"
@@ -52,50 +54,50 @@ const (
 const maxVars = 1 << 20
 
 // extismFunc is a function of extism:host/env. What it returns is its result, if it has one.
-type extismFunc func(c *call, k *kernel, p []uint64) uint64
+type extismFunc func(c *extism, k *kernel, p []uint64) uint64
 
 var extismFuncs = map[string]extismFunc{
-	"alloc":         func(c *call, k *kernel, p []uint64) uint64 { return c.alloc(p[0]) },
-	"free":          func(_ *call, k *kernel, p []uint64) uint64 { k.release(p[0]); return 0 },
-	"length":        func(_ *call, k *kernel, p []uint64) uint64 { return k.blocks[p[0]] },
-	"length_unsafe": func(_ *call, k *kernel, p []uint64) uint64 { return k.blocks[p[0]] },
-	"load_u8":       func(_ *call, k *kernel, p []uint64) uint64 { return uint64(k.at("load_u8", p[0], 1)[0]) },
-	"load_u64": func(_ *call, k *kernel, p []uint64) uint64 {
+	"alloc":         func(c *extism, k *kernel, p []uint64) uint64 { return c.alloc(p[0]) },
+	"free":          func(_ *extism, k *kernel, p []uint64) uint64 { k.release(p[0]); return 0 },
+	"length":        func(_ *extism, k *kernel, p []uint64) uint64 { return k.blocks[p[0]] },
+	"length_unsafe": func(_ *extism, k *kernel, p []uint64) uint64 { return k.blocks[p[0]] },
+	"load_u8":       func(_ *extism, k *kernel, p []uint64) uint64 { return uint64(k.at("load_u8", p[0], 1)[0]) },
+	"load_u64": func(_ *extism, k *kernel, p []uint64) uint64 {
 		return binary.LittleEndian.Uint64(k.at("load_u64", p[0], 8))
 	},
-	"store_u8": func(_ *call, k *kernel, p []uint64) uint64 {
+	"store_u8": func(_ *extism, k *kernel, p []uint64) uint64 {
 		k.at("store_u8", p[0], 1)[0] = byte(p[1])
 		return 0
 	},
-	"store_u64": func(_ *call, k *kernel, p []uint64) uint64 {
+	"store_u64": func(_ *extism, k *kernel, p []uint64) uint64 {
 		binary.LittleEndian.PutUint64(k.at("store_u64", p[0], 8), p[1])
 		return 0
 	},
-	"input_length": func(_ *call, k *kernel, _ []uint64) uint64 { return k.input[1] },
-	"input_offset": func(_ *call, k *kernel, _ []uint64) uint64 { return k.input[0] },
-	"input_load_u8": func(_ *call, k *kernel, p []uint64) uint64 {
+	"input_length": func(_ *extism, k *kernel, _ []uint64) uint64 { return k.input[1] },
+	"input_offset": func(_ *extism, k *kernel, _ []uint64) uint64 { return k.input[0] },
+	"input_load_u8": func(_ *extism, k *kernel, p []uint64) uint64 {
 		return uint64(k.inInput("input_load_u8", p[0], 1)[0])
 	},
-	"input_load_u64": func(_ *call, k *kernel, p []uint64) uint64 {
+	"input_load_u64": func(_ *extism, k *kernel, p []uint64) uint64 {
 		return binary.LittleEndian.Uint64(k.inInput("input_load_u64", p[0], 8))
 	},
-	"input_set": func(_ *call, k *kernel, p []uint64) uint64 {
+	"input_set": func(_ *extism, k *kernel, p []uint64) uint64 {
 		k.at("input_set", p[0], p[1])
 		k.input = [2]uint64{p[0], p[1]}
 		return 0
 	},
-	"output_set": func(_ *call, k *kernel, p []uint64) uint64 {
+	"output_set": func(_ *extism, k *kernel, p []uint64) uint64 {
 		k.at("output_set", p[0], p[1])
 		k.output = [2]uint64{p[0], p[1]}
 		return 0
 	},
-	"output_length": func(_ *call, k *kernel, _ []uint64) uint64 { return k.output[1] },
-	"output_offset": func(_ *call, k *kernel, _ []uint64) uint64 { return k.output[0] },
-	"error_set":     (*call).extismSetError,
-	"error_get":     func(_ *call, k *kernel, _ []uint64) uint64 { return k.err },
-	"memory_bytes":  func(_ *call, k *kernel, _ []uint64) uint64 { return uint64(len(k.memory)) },
-	"reset": func(c *call, k *kernel, _ []uint64) uint64 {
-		c.releaseKernel()
+	"output_length": func(_ *extism, k *kernel, _ []uint64) uint64 { return k.output[1] },
+	"output_offset": func(_ *extism, k *kernel, _ []uint64) uint64 { return k.output[0] },
+	"error_set":     (*extism).setError,
+	"error_get":     func(_ *extism, k *kernel, _ []uint64) uint64 { return k.err },
+	"memory_bytes":  func(_ *extism, k *kernel, _ []uint64) uint64 { return uint64(len(k.memory)) },
+	"reset": func(c *extism, k *kernel, _ []uint64) uint64 {
+		c.release()
 		c.kernel = &kernel{vars: k.vars, size: k.size}
 		return 0
 	},
@@ -104,8 +106,8 @@ var extismFuncs = map[string]extismFunc{
 	"log_info":      extismLog(slog.LevelInfo),
 	"log_warn":      extismLog(slog.LevelWarn),
 	"log_error":     extismLog(slog.LevelError),
-	"get_log_level": func(*call, *kernel, []uint64) uint64 { return 0 }, // everything; the host's logger decides
-	"var_get": func(c *call, k *kernel, p []uint64) uint64 {
+	"get_log_level": func(*extism, *kernel, []uint64) uint64 { return 0 }, // everything; the host's logger decides
+	"var_get": func(c *extism, k *kernel, p []uint64) uint64 {
 		defer k.release(p[0])
 		value, ok := k.vars[string(k.block("var_get", p[0]))]
 		if !ok {
@@ -113,11 +115,11 @@ var extismFuncs = map[string]extismFunc{
 		}
 		return c.store(value)
 	},
-	"var_set":          (*call).extismSetVar,
-	"config_get":       (*call).extismConfig,
-	"http_request":     (*call).extismHTTP,
-	"http_status_code": func(_ *call, k *kernel, _ []uint64) uint64 { return uint64(uint32(k.status)) },
-	"http_headers": func(c *call, k *kernel, _ []uint64) uint64 {
+	"var_set":          (*extism).setVar,
+	"config_get":       (*extism).config,
+	"http_request":     (*extism).http,
+	"http_status_code": func(_ *extism, k *kernel, _ []uint64) uint64 { return uint64(uint32(k.status)) },
+	"http_headers": func(c *extism, k *kernel, _ []uint64) uint64 {
 		if k.headers == nil {
 			return 0
 		}
@@ -125,17 +127,16 @@ var extismFuncs = map[string]extismFunc{
 	},
 }
 
-// linkExtism links extism:host/env.
-func (m *Module) linkExtism(ctx context.Context) error {
+// extismContract is that of plugins for Extism's hosts.
+type extismContract struct{}
+
+func (extismContract) link(ctx context.Context, m *Module) error {
 	types := passthrough.Builtin(abi.ModuleExtism)
 	builder := m.runtime.NewHostModuleBuilder(abi.ModuleExtism)
 	for name, fn := range extismFuncs {
 		params, results := hostfunc.Signature(types[name])
 		builder.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, _ api.Module, stack []uint64) {
-			c := callFrom(ctx)
-			if c.kernel == nil { // while the instance is being made
-				c.kernel = &kernel{}
-			}
+			c := callFrom(ctx).guest.(*extism)
 			result := fn(c, c.kernel, stack)
 			c.stopIfInterrupted()
 			if len(results) > 0 {
@@ -146,6 +147,20 @@ func (m *Module) linkExtism(ctx context.Context) error {
 	_, err := builder.Instantiate(ctx)
 	return err
 }
+
+func (extismContract) begin(c *call) guest { return &extism{call: c, kernel: &kernel{}} }
+
+func (extismContract) once() string { return "" }
+
+func (extismContract) heedsFlags() bool { return false }
+
+// extism is a call of a plugin.
+type extism struct {
+	*call
+	kernel *kernel
+}
+
+func (c *extism) stdout(p []byte) error { return c.logStdout(p) }
 
 // at returns n bytes of the memory from an offset on. What is not in it traps the guest.
 func (k *kernel) at(what string, offset, n uint64) []byte {
@@ -185,7 +200,7 @@ func (k *kernel) release(offset uint64) {
 func sizeClass(n uint64) int { return bits.Len64(max(n, 128) - 1) }
 
 // alloc is allocate for the plugin, which is trapped if there is no room.
-func (c *call) alloc(n uint64) uint64 {
+func (c *extism) alloc(n uint64) uint64 {
 	offset, fault := c.allocate(n)
 	if fault != nil {
 		panic(fault)
@@ -195,7 +210,7 @@ func (c *call) alloc(n uint64) uint64 {
 
 // allocate allocates a block, zeroed, and returns its offset. 0 bytes are the offset 0. The memory
 // counts with the instance's own against the limit of all instances; blocks have the limit of the module.
-func (c *call) allocate(n uint64) (uint64, *guestFault) {
+func (c *extism) allocate(n uint64) (uint64, *guestFault) {
 	k := c.kernel
 	if n == 0 {
 		return 0, nil
@@ -240,14 +255,14 @@ func outOfMemory(format string, args ...any) *guestFault {
 }
 
 // store makes a block of data.
-func (c *call) store(data []byte) uint64 {
+func (c *extism) store(data []byte) uint64 {
 	offset := c.alloc(uint64(len(data)))
 	copy(c.kernel.memory[offset:], data)
 	return offset
 }
 
 func extismLog(level slog.Level) extismFunc {
-	return func(c *call, k *kernel, p []uint64) uint64 {
+	return func(c *extism, k *kernel, p []uint64) uint64 {
 		text := cut(k.block("log", p[0]))
 		c.log(level, text, nil, len(text))
 		k.release(p[0])
@@ -255,9 +270,9 @@ func extismLog(level slog.Level) extismFunc {
 	}
 }
 
-// extismSetError is error_set. Whatever the plugin does next, it has failed; should it trap, as an exception
+// setError is error_set. Whatever the plugin does next, it has failed; should it trap, as an exception
 // does in languages whose runtimes do not write to standard error, then the error is the reason.
-func (c *call) extismSetError(k *kernel, p []uint64) uint64 {
+func (c *extism) setError(k *kernel, p []uint64) uint64 {
 	k.err = p[0]
 	if n := k.blocks[p[0]]; n > 0 {
 		c.stderr = tail{}
@@ -268,7 +283,7 @@ func (c *call) extismSetError(k *kernel, p []uint64) uint64 {
 
 // The name and the value of a variable belong to the host once they were handed over, as do a request and its body: kits do not
 // give them back, or do so once more. The names of config_get are the plugin's.
-func (c *call) extismSetVar(k *kernel, p []uint64) uint64 {
+func (c *extism) setVar(k *kernel, p []uint64) uint64 {
 	defer func() { k.release(p[0]); k.release(p[1]) }()
 	name := string(k.block("var_set", p[0]))
 	k.size -= len(name) + len(k.vars[name])
@@ -301,7 +316,7 @@ func (c *call) ask(module, function string, request []byte) ([]byte, error) {
 	return nil, fmt.Errorf("%w: %s was not granted", abi.EACCES, module)
 }
 
-func (c *call) extismConfig(k *kernel, p []uint64) uint64 {
+func (c *extism) config(k *kernel, p []uint64) uint64 {
 	value, err := c.ask("config", "get", bytes.Clone(k.block("config_get", p[0])))
 	if err != nil {
 		return 0 // as Extism does: there is no such name
@@ -309,9 +324,9 @@ func (c *call) extismConfig(k *kernel, p []uint64) uint64 {
 	return c.store(value)
 }
 
-// extismHTTP is http_request: a JSON object and a body, both blocks. The response's status and
+// http is http_request: a JSON object and a body, both blocks. The response's status and
 // headers are there for the functions beside it. As with Extism, a request that fails ends the plugin.
-func (c *call) extismHTTP(k *kernel, p []uint64) uint64 {
+func (c *extism) http(k *kernel, p []uint64) uint64 {
 	k.status, k.headers = 0, nil
 	fault := func(format string, args ...any) {
 		panic(&guestFault{message: "http_request: " + fmt.Sprintf(format, args...)})
@@ -367,15 +382,14 @@ func (c *call) extismHTTP(k *kernel, p []uint64) uint64 {
 	return c.store(body)
 }
 
-// prepareExtism puts the input where the plugin finds it.
-func (c *call) prepareExtism() error {
+// enter puts the input where the plugin finds it.
+func (c *extism) enter() (export string, err error) {
 	input, err := c.oneInput()
 	if err != nil {
-		return err
+		return "", err
 	}
-	c.kernel = &kernel{}
 	if limit := c.module.options.MemoryLimit; uint64(len(input)) > limit/2 {
-		return &abi.Failure{
+		return "", &abi.Failure{
 			Type:         abi.TypeInvalidInput,
 			Message:      fmt.Sprintf("the input of %d bytes is more than half the memory limit of %s of module %s", len(input), mebibytes(limit), c.module.file.Name),
 			NonRetryable: true,
@@ -383,15 +397,15 @@ func (c *call) prepareExtism() error {
 	}
 	offset, fault := c.allocate(uint64(len(input)))
 	if fault != nil {
-		return c.abnormalEnd(fault, image.NoGrowFailure)
+		return "", c.abnormalEnd(fault, image.NoGrowFailure)
 	}
 	copy(c.kernel.memory[offset:], input)
 	c.kernel.input = [2]uint64{offset, uint64(len(input))}
-	return nil
+	return c.activity.Export, nil
 }
 
 // growKernel makes the kernel's memory larger.
-func (c *call) growKernel(size uint64) *guestFault {
+func (c *extism) growKernel(size uint64) *guestFault {
 	k, budget := c.kernel, c.module.imageBudget()
 	if size <= smallKernel {
 		more := size - uint64(len(k.memory))
@@ -425,8 +439,8 @@ func (c *call) growKernel(size uint64) *guestFault {
 	return nil
 }
 
-// releaseKernel gives back what the kernel has of the limit for all instances.
-func (c *call) releaseKernel() {
+// release gives back what the kernel has of the limit for all instances.
+func (c *extism) release() {
 	switch k := c.kernel; {
 	case k == nil:
 	case k.mapped != nil:
@@ -437,8 +451,15 @@ func (c *call) releaseKernel() {
 	c.kernel = nil
 }
 
-// extismOutcome says what a plugin's status means: 0 is success, unless the plugin has set an error.
-func (c *call) extismOutcome(status int32) (*Payload, error) {
+// end says what a plugin's status means: 0 is success, unless the plugin has set an error. So is
+// to exit with 0, as Extism's hosts have it.
+func (c *extism) end(status int32, err error, refused image.GrowFailure) (*Payload, error) {
+	if exit, ok := errors.AsType[*sys.ExitError](err); ok && exit.ExitCode() == 0 {
+		status, err = 0, nil
+	}
+	if err != nil {
+		return nil, c.abnormalEnd(err, refused)
+	}
 	k := c.kernel
 	message := ""
 	if k.blocks[k.err] > 0 {

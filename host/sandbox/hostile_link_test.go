@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"testing"
 
@@ -13,11 +14,22 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
 
+// everything links what guests of any kind get.
+type everything struct{ contract }
+
+func (everything) link(ctx context.Context, m *Module) error {
+	var errs []error
+	for _, c := range contracts {
+		errs = append(errs, c.link(ctx, m))
+	}
+	return errors.Join(errs...)
+}
+
 // LinkedFunctions returns every function that the linker gives to a module that imports all there
 // is and was granted everything of a set, by host module and name.
 func LinkedFunctions(t *testing.T, set passthrough.Set) map[string]map[string]api.FunctionDefinition {
 	ctx := context.Background()
-	m := &Module{file: &modules.File{}, logger: slog.New(slog.DiscardHandler), runtime: wazero.NewRuntime(ctx)}
+	m := &Module{file: &modules.File{}, contract: everything{}, logger: slog.New(slog.DiscardHandler), runtime: wazero.NewRuntime(ctx)}
 	defer m.runtime.Close(ctx)
 	for _, name := range []string{abi.ModuleActivity, abi.ModuleLog, abi.ModuleWASI, abi.ModuleExtism} {
 		m.file.Imports = append(m.file.Imports, modules.Import{Module: name})

@@ -18,7 +18,6 @@ import (
 	"github.com/wasmworker/wasmworker/host/internal/meter"
 	"github.com/wasmworker/wasmworker/host/internal/wasip1"
 	"github.com/wasmworker/wasmworker/host/internal/wazerotext"
-	"github.com/wasmworker/wasmworker/host/modules"
 )
 
 // Instance is one instance of a module. It is used by one goroutine at a time.
@@ -75,7 +74,7 @@ func (m *Module) instantiate(ctx context.Context, memory *image.Memory) (_ *Inst
 	i := &Instance{module: m, memory: memory, meter: &meter.Meter{}, stdio: newStreams(), functions: map[string]api.Function{}}
 	// While the instance is being made there is no activity: what it logs is the
 	// module's, and what it asks of the activity is refused.
-	c := (&call{module: m, task: &Task{Log: logTo(m.logger)}}).in(ctx)
+	c := newCall(ctx, m, Activity{}, &Task{Log: logTo(m.logger)})
 	var before int64 // units of what ran before
 	i.begin(c, wasip1.Initialisation, func() int64 { return before + i.meter.Used() })
 	config := m.wasi.Configure(wazero.NewModuleConfig().
@@ -220,17 +219,9 @@ func (i *Instance) run(c *call) (*Payload, error) {
 	i.memory.TakeGrowFailure()
 	i.begin(c, wasip1.Activity, i.meter.Used)
 	defer c.release()
-	name := c.activity.Export
-	var err error
-	switch i.module.file.Kind {
-	case modules.KindCommand:
-		name = abi.ExportStart
-		c.wasi.Stdin, err = c.oneInput()
-	case modules.KindExtism:
-		err = c.prepareExtism()
-	}
+	name, err := c.guest.enter()
 	if err != nil {
-		i.broken = i.module.file.Kind == modules.KindCommand
+		i.broken = false // nothing was run
 		return nil, err
 	}
 	fn := i.functions[name]
@@ -268,23 +259,10 @@ func (i *Instance) run(c *call) (*Payload, error) {
 			NonRetryable: true,
 		}
 	}
-	if i.module.file.Kind == modules.KindCommand {
-		return c.commandOutcome(err, i.memory.TakeGrowFailure())
-	}
-	if exit, ok := errors.AsType[*sys.ExitError](err); ok && exit.ExitCode() == 0 && i.module.file.Kind == modules.KindExtism {
-		return c.extismOutcome(0) // as Extism's hosts have it; the instance is gone all the same
-	}
-	if err != nil {
-		return nil, c.abnormalEnd(err, i.memory.TakeGrowFailure())
-	}
-	var payload *Payload
-	if status := int32(uint32(stack[0])); i.module.file.Kind == modules.KindExtism {
-		payload, err = c.extismOutcome(status)
-	} else {
-		payload, err = c.outcome(abi.Status(status))
-	}
+	returned := err == nil
+	payload, err := c.guest.end(int32(uint32(stack[0])), err, i.memory.TakeGrowFailure())
 	f, failed := errors.AsType[*abi.Failure](err)
-	i.broken = failed && f.Type == abi.TypeProtocolError
+	i.broken = !returned || failed && f.Type == abi.TypeProtocolError
 	if !i.broken && i.module.Isolation() == IsolationPristine {
 		if err := i.reset(); err != nil {
 			i.module.logger.Debug("an instance could not be reset, and is replaced", "error", err)

@@ -30,8 +30,9 @@ import (
 // Module is a module that was admitted. Its methods may be called concurrently, also while
 // [Sandbox.Compile] runs.
 type Module struct {
-	file    *modules.File
-	options Options // effective: every default is filled in; not written after New
+	file     *modules.File
+	contract contract
+	options  Options // effective: every default is filled in; not written after New
 
 	logger  *slog.Logger
 	denials denials
@@ -93,8 +94,12 @@ func (m *Module) Fallback() string {
 // NotResettable returns why instances of a module cannot be reset after a call, as far as its
 // file tells, or "". With IsolationPristine, such a module gets IsolationFresh.
 func NotResettable(file *modules.File) (string, error) {
-	if file.Kind == modules.KindCommand {
-		return "a command ends with its run", nil
+	contract, err := contractOf(file)
+	if err != nil {
+		return "", err
+	}
+	if once := contract.once(); once != "" {
+		return once, nil
 	}
 	exposed, err := meter.Expose(file.Binary, maxTable)
 	if err != nil {
@@ -102,6 +107,10 @@ func NotResettable(file *modules.File) (string, error) {
 	}
 	return exposed.Irreversible, nil
 }
+
+// HeedsFlags tells whether a guest of the module can learn of a [Task]'s flags, and with that
+// of a cancellation before it is interrupted.
+func (m *Module) HeedsFlags() bool { return m.contract.heedsFlags() }
 
 // Env returns the environment variables that the module's instances have.
 func (m *Module) Env() map[string]string {
@@ -359,18 +368,11 @@ func (m *Module) link(ctx context.Context) error {
 	if err := m.linkWASI(ctx, imported[abi.ModuleWASI]); err != nil {
 		return err
 	}
-	if imported[abi.ModuleActivity] {
-		if err := linkActivity(ctx, m.runtime); err != nil {
-			return err
-		}
+	if err := m.contract.link(ctx, m); err != nil {
+		return err
 	}
 	if imported[abi.ModuleLog] {
 		if err := linkLog(ctx, m.runtime); err != nil {
-			return err
-		}
-	}
-	if imported[abi.ModuleExtism] {
-		if err := m.linkExtism(ctx); err != nil {
 			return err
 		}
 	}

@@ -335,8 +335,12 @@ func New(cfg Config) (*Sandbox, error) {
 			errs = append(errs, err)
 			continue
 		}
-		m := &Module{file: file, options: own.over(defaults), budget: budget, interpreter: cfg.Interpreter, logger: s.logger.With("module", file.Name)}
-		var err error
+		contract, err := contractOf(file)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		m := &Module{file: file, contract: contract, options: own.over(defaults), budget: budget, interpreter: cfg.Interpreter, logger: s.logger.With("module", file.Name)}
 		said := m.options.Policies
 		if m.options.Policies, err = cfg.Passthrough.CheckPolicies(m.options.Passthrough, m.options.Policies); err != nil {
 			continue // it has been reported
@@ -350,9 +354,9 @@ func New(cfg Config) (*Sandbox, error) {
 				m.logger.Info("granted by its name alone: its policy is the empty one, which allows nothing that needs one", "capability", granted.Name)
 			}
 		}
-		if file.Kind == modules.KindCommand {
+		if once := contract.once(); once != "" {
 			if configured && own.Isolation == IsolationReuse {
-				errs = append(errs, &OptionError{file.Name, "Isolation", errors.New("reuse: a command ends with its run and cannot be reused")})
+				errs = append(errs, &OptionError{file.Name, "Isolation", fmt.Errorf("reuse: %s and cannot be reused", once)})
 			}
 			m.options.Isolation = IsolationFresh
 		}
@@ -550,7 +554,7 @@ func (s *Sandbox) Run(ctx context.Context, task Task) (*Payload, error) {
 			close(s.idle)
 		}
 	}()
-	c := newCall(ctx, activity, &task)
+	c := newCall(ctx, activity.Module, activity, &task)
 	begin := time.Now()
 	instance, err := s.executor.Acquire(c.ctx, activity.Module)
 	c.waited = time.Since(begin)

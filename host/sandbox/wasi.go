@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/wasmworker/wasmworker/host/internal/wasip1"
-	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
@@ -57,13 +56,7 @@ func (h wasiHost) Interrupted(n int) bool { return h.c.interrupted(n) }
 
 func (h wasiHost) StopIfInterrupted() { h.c.stopIfInterrupted() }
 
-func (h wasiHost) Stdout(p []byte) error {
-	if h.c.module.file.Kind == modules.KindCommand {
-		return h.c.write(p)
-	}
-	h.c.streams.stdout.write(h.c, p)
-	return nil
-}
+func (h wasiHost) Stdout(p []byte) error { return h.c.guest.stdout(p) }
 
 func (h wasiHost) Stderr(p []byte) error {
 	h.c.stderr.write(p)
