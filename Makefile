@@ -12,6 +12,8 @@ PACKAGES  := ./... $(patsubst %,./%/...,$(filter-out .,$(HOST)))
 MODULES   := $(HOST) guest-sdk/go cmd/wasmworker-devserver bench examples/flightdelays examples/metadata
 GUESTS    := examples/apistats examples/flightdelays/activities/go examples/metadata/activities/go testdata/guests/acts testdata/guests/calls testdata/guests/files internal/conformance/testdata/stale testdata/conformance/go testdata/conformance/command-go
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0
+SLOGLINT  := $(GO) run go-simpler.org/sloglint/cmd/sloglint@v0.11.1 -kv-only=true -key-naming-case=snake -msg-style=lowercased
+MISSPELL  := $(GO) run github.com/golangci/misspell/cmd/misspell@v0.7.0 -locale US -error
 ACTIONLINT := $(GO) run github.com/rhysd/actionlint/cmd/actionlint@v1.7.10
 WASMBUILD := GOWORK=off GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -buildmode=c-shared -trimpath -ldflags='-s -w'
 
@@ -75,9 +77,12 @@ race: build ## the host's tests with the race detector (needs a C compiler)
 # Without the workspace, so that each module is checked as it is on its own.
 .PHONY: lint
 lint: export GOWORK := off
-lint: ## gofmt, go vet, staticcheck and tidy modules, all of them; actionlint
+lint: ## gofmt, go vet, staticcheck and tidy modules, all of them; sloglint, misspell, actionlint
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	@for m in $(MODULES); do echo "lint $$m"; (cd $$m && $(GO) vet ./... && $(STATICCHECK) ./... && $(GO) mod tidy -diff) || exit 1; done
+	@for m in $(HOST); do echo "sloglint $$m"; (cd $$m && $(SLOGLINT) ./...) || exit 1; done
+	@# US spelling. The words left out are the contract's, names of activities, and mistakes on purpose.
+	$(MISSPELL) -i cancelled,labelled,ouput $$(git ls-files '*.go' '*.md' Makefile)
 	@# staticcheck does not know that a function with go:wasmexport is used.
 	@for m in $(GUESTS); do echo "lint $$m"; (cd $$m && $(GO) vet ./... && $(STATICCHECK) -checks inherit,-U1000 ./... && $(GO) mod tidy -diff) || exit 1; done
 	GOOS=wasip1 GOARCH=wasm $(GO) -C guest-sdk/go vet ./...
