@@ -165,8 +165,8 @@ arm64: ## the same conformance cases on arm64, to the same digests and units (ne
 	cd internal/conformance && qemu-aarch64 $(abspath $(BIN))/conformance.arm64 -test.run '^TestDeterministic$$' -runs 1
 
 .PHONY: schema
-schema: ## write docs/wasmworker.schema.json, by which editors complete wasmworker.yaml
-	$(GO) test ./cmd/wasmworker -count=1 -run '^TestSchema$$' -schema
+schema: ## write docs/wasmworker.schema.json, by which editors complete wasmworker.yaml, and the table of settings in docs/operations.md
+	$(GO) test ./cmd/wasmworker -count=1 -run '^(TestSchema|TestSettingsTable)$$' -schema
 
 # go test -fuzz takes one target at a time.
 FUZZTIME ?= 30s

@@ -60,10 +60,10 @@ func invokeCommand() *cli.Command {
 The result goes to standard output, logs and heartbeats to standard error. Ctrl-C once
 requests the activity's cancellation, twice interrupts it.`,
 		Flags: slices.Concat([]cli.Flag{
-			configFlag(), binaryFlag(),
+			binaryFlag(),
 			&cli.DurationFlag{Name: "timeout", EnvVars: []string{"WASMWORKER_TIMEOUT"}, Usage: "interrupt the activity after this time, such as 10s (default: none)"},
 			&cli.StringFlag{Name: "record", EnvVars: []string{"WASMWORKER_RECORD"}, Usage: "append the run to `FILE`.test.yaml as a case that wasmworker test replays offline, with the answers of passthrough modules in it", TakesFile: true},
-		}, moduleFlags(), logFlags()),
+		}, flagsOf(inInvoke)),
 		Action: invoke,
 	}
 }
@@ -237,13 +237,13 @@ func executeCommand() *cli.Command {
 It is a standalone activity: no workflow is involved. Ctrl-C requests its cancellation, and
 a second one stops waiting. While the server is away it is waited for.`,
 		Flags: slices.Concat([]cli.Flag{
-			configFlag(), binaryFlag(),
+			binaryFlag(),
 			&cli.StringFlag{Name: "id", EnvVars: []string{"WASMWORKER_ACTIVITY_ID"}, Usage: "activity id (default: a new one)"},
 			&cli.DurationFlag{Name: "timeout", EnvVars: []string{"WASMWORKER_TIMEOUT"}, Value: 10 * time.Minute, Usage: "how long the activity may take, retries included (schedule to close)"},
 			&cli.DurationFlag{Name: "attempt-timeout", EnvVars: []string{"WASMWORKER_ATTEMPT_TIMEOUT"}, Usage: "how long one attempt may take (start to close) (default: as --timeout)"},
 			&cli.DurationFlag{Name: "heartbeat-timeout", EnvVars: []string{"WASMWORKER_HEARTBEAT_TIMEOUT"}, Usage: "how long the activity may be silent (default: no limit)"},
 			&cli.IntFlag{Name: "max-attempts", EnvVars: []string{"WASMWORKER_MAX_ATTEMPTS"}, Usage: "how often the activity is tried; 0 means without limit"},
-		}, queueFlags(), connectionFlags(), logFlags()),
+		}, flagsOf(inExecute)),
 		Action: execute,
 	}
 }

@@ -26,10 +26,6 @@ const (
 	maxCodecConnections = 100 // that are kept, with nothing to do
 )
 
-func codecFlag() cli.Flag {
-	return &cli.StringFlag{Name: "codec-endpoint", EnvVars: []string{"TEMPORAL_CODEC_ENDPOINT"}, Usage: "`URL` of a codec server that decrypts and encrypts payloads, {namespace} standing for the namespace (default: as the profile says, or none)"}
-}
-
 // useCodec makes the options' payloads go through the codec server, if there is one. Its credential is in the profile or
 // TEMPORAL_CODEC_AUTH.
 func useCodec(options *client.Options, c *cli.Context, profile envconfig.ClientConfigProfile) error {

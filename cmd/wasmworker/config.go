@@ -3,21 +3,15 @@ package main
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"os"
 	"reflect"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 	"github.com/urfave/cli/v2"
 
-	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/blobmod"
@@ -25,128 +19,171 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough/sqlmod"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 	"github.com/wasmworker/wasmworker/internal/nearest"
+	"github.com/wasmworker/wasmworker/internal/yamlnode"
 )
 
-// configFile is wasmworker.yaml. Each field at its top is a flag with dashes for the
-// underscores, and means the same; only per_module has no flag.
+// configFile is wasmworker.yaml: settings, sections of single modules below per_module, and sections.
 type configFile struct {
-	Address                 *string                 `yaml:"address"`
-	Namespace               *string                 `yaml:"namespace"`
-	CodecEndpoint           *string                 `yaml:"codec_endpoint"`
-	TaskQueue               *string                 `yaml:"task_queue"`
-	DeploymentName          *string                 `yaml:"deployment_name"`
-	Modules                 list                    `yaml:"modules"`
-	Passthrough             grants                  `yaml:"passthrough"`
-	Env                     list                    `yaml:"env"`
-	SkipRefused             *bool                   `yaml:"skip_refused"`
-	MaxConcurrentActivities *scalar                 `yaml:"max_concurrent_activities"`
-	GracefulShutdownTimeout *scalar                 `yaml:"graceful_shutdown_timeout"`
-	CancelGrace             *scalar                 `yaml:"cancel_grace"`
-	HealthAddress           *string                 `yaml:"health_address"`
-	CacheDir                *string                 `yaml:"cache_dir"`
-	RecordDir               *string                 `yaml:"record_dir"`
-	RecordLimit             *int                    `yaml:"record_limit"`
-	LogLevel                *string                 `yaml:"log_level"`
-	LogFormat               *string                 `yaml:"log_format"`
-	Isolation               *string                 `yaml:"isolation"`
-	MaxCalls                *int                    `yaml:"max_calls"`
-	MemoryLimit             *scalar                 `yaml:"memory_limit"`
-	TotalMemoryLimit        *scalar                 `yaml:"total_memory_limit"`
-	MaxOutput               *scalar                 `yaml:"max_output"`
-	MaxFuel                 *int64                  `yaml:"max_fuel"`
-	PerModule               map[string]moduleConfig `yaml:"per_module" jsonschema_description:"What is different for single modules, by the file's name without .wasm. Grants add to those for all modules; everything else replaces what is set for all."`
-	// What passthrough modules have for all activity modules; the policies name these.
+	sections
+	path string
+	root *yamlnode.Node // of the whole file; nil: there is no file, or nothing in it
+}
+
+// sections are what passthrough modules have for all activity modules; the policies name these.
+type sections struct {
 	Secrets     map[string]secretmod.Source  `yaml:"secrets" jsonschema_description:"Credentials that the host uses for guests, by the names by which policies, connections and buckets mention them."`
 	Connections map[string]sqlmod.Connection `yaml:"connections" jsonschema_description:"Databases, by the names by which policies of sql grant them and guests use them."`
 	Buckets     map[string]blobmod.Bucket    `yaml:"buckets" jsonschema_description:"Places for objects, by the names by which policies of blob grant them and guests use them."`
-
-	path string
-	root ast.Node // of the whole file, to find the places of mistakes; nil: there is no file
 }
 
-// moduleConfig is one module's section below per_module.
-type moduleConfig struct {
-	Passthrough  grants            `yaml:"passthrough"`
-	Env          list              `yaml:"env"`
-	Prefix       string            `yaml:"prefix" jsonschema_description:"Put before the name of each export to make its activity type, so that two modules can export the same name."`
-	Rename       map[string]string `yaml:"rename" jsonschema_description:"Activity types by the names of exports, for exports that need another one. The prefix is not added to them."`
-	Isolation    string            `yaml:"isolation"`
-	MaxCalls     int               `yaml:"max_calls"`
-	MaxInstances int               `yaml:"max_instances" jsonschema_description:"Most instances of this module, for one that is hungry for memory. Activities beyond it wait, each in one of the worker's slots. Default: max_concurrent_activities."`
-	MemoryLimit  *scalar           `yaml:"memory_limit"`
-	MaxOutput    *scalar           `yaml:"max_output"`
-	MaxFuel      int64             `yaml:"max_fuel"`
-}
+const perModuleKey = "per_module"
 
 // list is a YAML list of strings, or a single string.
 type list []string
 
-// UnmarshalYAML implements goccy/go-yaml's InterfaceUnmarshaler.
-func (l *list) UnmarshalYAML(unmarshal func(any) error) error {
-	var one string
-	if err := unmarshal(&one); err == nil {
-		*l = list{one}
+// UnmarshalNode reads either.
+func (l *list) UnmarshalNode(n *yamlnode.Node) error {
+	if n.Kind != yamlnode.List && n.Kind != yamlnode.Map {
+		*l = list{n.Text}
 		return nil
 	}
-	return unmarshal((*[]string)(l))
+	return n.Decode((*[]string)(l))
 }
 
-// scalar is a number or a string, kept as text: 100, none, 30s, 64MiB.
-type scalar string
-
-// UnmarshalYAML implements goccy/go-yaml's InterfaceUnmarshaler.
-func (s *scalar) UnmarshalYAML(unmarshal func(any) error) error {
-	var text string
-	if err := unmarshal(&text); err == nil {
-		*s = scalar(text)
-		return nil
-	}
-	var number float64
-	if err := unmarshal(&number); err != nil {
-		return err
-	}
-	*s = scalar(strconv.FormatFloat(number, 'f', -1, 64))
-	return nil
-}
-
-// readConfig reads the file and checks its form. Errors name the file, the line and,
-// for a key that does not exist, the nearest one that does.
+// readConfig reads the file and checks its form. Errors name the file, the line and, for a key that
+// does not exist, where it belongs or the nearest one that does.
 func readConfig(path string) (*configFile, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, usagef("the configuration file cannot be read: %w", err)
 	}
+	return parseConfig(path, data)
+}
+
+func parseConfig(path string, data []byte) (*configFile, error) {
 	config := &configFile{path: path}
-	parsed, err := parser.ParseBytes(data, 0)
+	root, err := yamlnode.Parse(data)
 	if err != nil {
-		return nil, usageError{config.located(err, configFile{})}
+		return nil, usageError{config.located(err)}
 	}
-	if len(parsed.Docs) > 1 {
-		return nil, usagef("%s: it has %d YAML documents, and has to have one", path, len(parsed.Docs))
-	}
-	if len(parsed.Docs) == 0 || parsed.Docs[0].Body == nil {
+	if root == nil || root.Kind == yamlnode.Null {
 		return config, nil
 	}
-	config.root = parsed.Docs[0].Body
-	if err := yaml.NodeToValue(config.root, config, yaml.Strict()); err != nil {
-		return nil, usageError{config.located(err, configFile{})}
+	config.root = root
+	if err := errors.Join(config.checkTop()...); err != nil {
+		return nil, usageError{err}
 	}
 	return config, nil
 }
 
-// located puts the place before an error of the YAML decoder. The keys of a value of the type of into are proposed
-// for one that does not exist.
-func (f *configFile) located(err error, into any) error {
-	located, ok := errors.AsType[yaml.Error](err)
-	if !ok || located.GetToken() == nil {
-		return fmt.Errorf("%s: %w", f.path, err)
+// checkTop checks the form of the whole file. Values that have the form and mean nothing are told
+// where they are used.
+func (f *configFile) checkTop() (errs []error) {
+	if f.root.Kind != yamlnode.Map {
+		return []error{f.located(f.root.Decode(&f.sections))}
 	}
-	token := located.GetToken()
-	where := fmt.Sprintf("%s:%d:%d", f.path, token.Position.Line, token.Position.Column)
-	if _, unknown := errors.AsType[*yaml.UnknownFieldError](err); unknown {
-		return fmt.Errorf("%s: there is no key %q%s", where, token.Value, nearest.Hint(token.Value, yamlKeys(reflect.TypeOf(into))))
+	own := reflect.ValueOf(&f.sections).Elem()
+	for i, key := range f.root.Keys {
+		n := f.root.Items[i]
+		s := settingOf(key.Text)
+		section := slices.Index(yamlnode.KeysOf(own.Type()), key.Text)
+		switch {
+		case key.Text == perModuleKey:
+			errs = append(errs, f.checkPerModule(n)...)
+		case section >= 0:
+			errs = append(errs, f.located(n.Decode(own.Field(section).Addr().Interface()), key.Text))
+		case s != nil && s.atTop():
+			errs = append(errs, f.checkForm(s, n, key.Text))
+		default:
+			errs = append(errs, f.located(unknownKey(key, topKeys()), nil...))
+		}
 	}
-	return fmt.Errorf("%s: %s", where, located.GetMessage())
+	return errs
+}
+
+func (f *configFile) checkPerModule(n *yamlnode.Node) (errs []error) {
+	if n.Kind != yamlnode.Map {
+		return []error{f.located(n.Decode(new(map[string]any)))}
+	}
+	for i, module := range n.Keys {
+		section := n.Items[i]
+		if section.Kind != yamlnode.Map {
+			errs = append(errs, f.located(section.Decode(new(map[string]any))))
+			continue
+		}
+		for k, key := range section.Keys {
+			if s := settingOf(key.Text); s != nil && s.module != nil {
+				errs = append(errs, f.checkForm(s, section.Items[k], perModuleKey, module.Text, key.Text))
+				continue
+			}
+			errs = append(errs, f.located(unknownKey(key, moduleKeys()), perModuleKey, module.Text))
+		}
+	}
+	return errs
+}
+
+func (f *configFile) checkForm(s *setting, n *yamlnode.Node, path ...any) error {
+	_, err := s.read(n)
+	if !formError(err) {
+		return nil
+	}
+	return f.located(err, path...)
+}
+
+// formError tells whether an error is about the form of a value in the file.
+func formError(err error) bool {
+	return slices.ContainsFunc(flatten(err), func(e error) bool {
+		_, ok := e.(*yamlnode.Error)
+		return ok
+	})
+}
+
+func unknownKey(key yamlnode.Key, known []string) error {
+	return &yamlnode.Error{Line: key.Line, Column: key.Column, Path: []any{key.Text}, Err: &yamlnode.UnknownKey{Key: key.Text, Known: known}}
+}
+
+// topKeys are the keys at the top of the file.
+func topKeys() (keys []string) {
+	for i := range settings {
+		if s := &settings[i]; s.atTop() {
+			keys = append(keys, s.key())
+		}
+	}
+	return append(append(keys, perModuleKey), yamlnode.KeysOf(reflect.TypeFor[sections]())...)
+}
+
+// moduleKeys are the keys of a section below per_module.
+func moduleKeys() (keys []string) {
+	for i := range settings {
+		if s := &settings[i]; s.module != nil {
+			keys = append(keys, s.key())
+		}
+	}
+	return keys
+}
+
+// located puts the place before an error of package yamlnode, or before each of those that it joins.
+// The path is that of the value which was read.
+func (f *configFile) located(err error, path ...any) error {
+	var errs []error
+	for _, e := range flatten(err) {
+		mistake, ok := e.(*yamlnode.Error)
+		if !ok {
+			errs = append(errs, fmt.Errorf("%s: %w", f.path, e))
+			continue
+		}
+		where := f.path + mistake.Place()
+		unknown, ok := errors.AsType[*yamlnode.UnknownKey](e)
+		switch {
+		case !ok:
+			errs = append(errs, fmt.Errorf("%s: %w", where, e))
+		case belongs(unknown.Key) != "":
+			errs = append(errs, fmt.Errorf("%s: %s is not a key here: it belongs to %s", where, unknown.Key, belongs(unknown.Key)))
+		default:
+			errs = append(errs, fmt.Errorf("%s: %w%s", where, unknown, nearest.Hint(unknown.Key, unknown.Known)))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // at puts the place in the file before an error, or before each of those that it joins. The path is that of
@@ -166,7 +203,11 @@ func (f *configFile) at(err error, path ...any) error {
 	return errors.Join(errs...)
 }
 
+// flatten returns the errors that an error joins, or that error. Of nil it is nil.
 func flatten(err error) []error {
+	if err == nil {
+		return nil
+	}
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return []error{err}
@@ -178,68 +219,36 @@ func flatten(err error) []error {
 	return all
 }
 
-// where is the place of a path: file, line and column of the value there, or of its key if the value goes over several
-// lines. Where the file does not have all of the path, it is the place of the last part that it has.
+// where is the place of a path: file, line and column.
 func (f *configFile) where(path []any) string {
 	if f.root == nil {
 		return f.path
 	}
-	node, at := f.root, f.root.GetToken().Position
-	for _, step := range path {
-		next, key := child(node, step)
-		if next == nil {
-			break
-		}
-		node, at = next, next.GetToken().Position
-		switch node := node.(type) {
-		case *ast.MappingNode, *ast.SequenceNode:
-			if mapping, ok := node.(*ast.MappingNode); ok && len(mapping.Values) > 0 && !mapping.IsFlowStyle { // whose own token is its first colon
-				at = mapping.Values[0].Key.GetToken().Position
-			}
-			if key != nil {
-				at = key.GetToken().Position
-			}
-		}
-	}
-	return fmt.Sprintf("%s:%d:%d", f.path, at.Line, at.Column)
+	return f.path + f.root.Where(path...)
 }
 
-// child is what a step of a path leads to, and its key in a map.
-func child(node ast.Node, step any) (value, key ast.Node) {
-	switch node := node.(type) {
-	case *ast.AnchorNode:
-		return child(node.Value, step)
-	case *ast.MappingNode:
-		for _, entry := range node.Values {
-			if entry.Key.GetToken().Value == step {
-				return entry.Value, entry.Key
-			}
+// node is the value at a path. Nil: there is none.
+func (f *configFile) node(path ...string) *yamlnode.Node {
+	n := f.root
+	for _, key := range path {
+		if n == nil {
+			return nil
 		}
-	case *ast.SequenceNode:
-		if i, ok := step.(int); ok && i < len(node.Values) {
-			return node.Values[i], nil
-		}
+		n = n.Get(key)
 	}
-	return nil, nil
+	if n == nil || n.Kind == yamlnode.Null {
+		return nil
+	}
+	return n
 }
 
-// yamlKeys are the keys of a type, and of all that is below it.
-func yamlKeys(t reflect.Type) (keys []string) {
-	switch t.Kind() {
-	case reflect.Pointer, reflect.Slice, reflect.Map:
-		return yamlKeys(t.Elem())
-	case reflect.Struct:
-		for field := range t.Fields() {
-			name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
-			if name != "" {
-				keys = append(keys, name)
-			}
-			if field.IsExported() || field.Anonymous {
-				keys = append(keys, yamlKeys(field.Type)...)
-			}
-		}
+// granted is what a section of the file grants: the top of the file, or per_module and a name.
+func (f *configFile) granted(section ...string) grants {
+	var g grants
+	if n := f.node(append(slices.Clone(section), "passthrough")...); n != nil {
+		n.Decode(&g) //nolint:errcheck // the form was checked
 	}
-	return keys
+	return g
 }
 
 // applyConfig reads the file that --config names and sets the flags that neither the
@@ -253,24 +262,19 @@ func applyConfig(c *cli.Context) (*configFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := reflect.ValueOf(*config)
-	for i := range v.NumField() {
-		name := strings.ReplaceAll(v.Type().Field(i).Tag.Get("yaml"), "_", "-")
-		if name == "per-module" || c.IsSet(name) || !hasFlag(c, name) {
+	for i := range settings {
+		s := &settings[i]
+		n := config.node(s.key())
+		if n == nil || s.noKey || c.IsSet(s.name) || !hasFlag(c, s.name) {
 			continue
 		}
-		var values []string
-		switch field := v.Field(i); {
-		case name == "passthrough":
-			values = config.Passthrough.names
-		case field.Kind() == reflect.Slice:
-			values = field.Interface().(list)
-		case !field.IsNil():
-			values = []string{fmt.Sprint(field.Elem().Interface())}
+		value, err := s.read(n)
+		if err != nil {
+			return nil, usageError{config.at(err, s.key())}
 		}
-		for _, value := range values {
-			if err := c.Set(name, value); err != nil {
-				return nil, usagef("%s: %s: %w", path, strings.ReplaceAll(name, "-", "_"), err)
+		for _, text := range texts(value) {
+			if err := c.Set(s.name, text); err != nil {
+				return nil, usageError{config.at(err, s.key())}
 			}
 		}
 	}
@@ -282,16 +286,18 @@ func applyConfig(c *cli.Context) (*configFile, error) {
 func moduleOptions(c *cli.Context, config *configFile, set passthrough.Set) (defaults host.ModuleOptions, perModule map[string]host.ModuleOptions, err error) {
 	defaults, err = moduleDefaults(c)
 	errs := []error{err}
-	defaults.Policies, err = config.policies(config.Passthrough, set)
+	defaults.Policies, err = config.policies(config.granted(), set)
 	errs = append(errs, err)
 	perModule = map[string]host.ModuleOptions{}
-	for _, name := range slices.Sorted(maps.Keys(config.PerModule)) {
-		section := config.PerModule[name]
-		options, err := section.options()
-		errs = append(errs, config.at(err, "per_module", name))
-		options.Policies, err = config.policies(section.Passthrough, set, "per_module", name)
-		errs = append(errs, err)
-		perModule[name] = options
+	if sections := config.node(perModuleKey); sections != nil {
+		for _, key := range sections.Keys {
+			name := key.Text
+			options, err := config.section(name)
+			errs = append(errs, err)
+			options.Policies, err = config.policies(config.granted(perModuleKey, name), set, perModuleKey, name)
+			errs = append(errs, err)
+			perModule[name] = options
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return defaults, nil, usageError{err}
@@ -299,28 +305,23 @@ func moduleOptions(c *cli.Context, config *configFile, set passthrough.Set) (def
 	return defaults, perModule, nil
 }
 
-func hasFlag(c *cli.Context, name string) bool {
-	return slices.ContainsFunc(c.Command.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) })
-}
-
-// options makes host options of the section.
-func (m moduleConfig) options() (host.ModuleOptions, error) {
-	memory, memoryErr := parseBytes(m.MemoryLimit)
-	output, outputErr := parseBytes(m.MaxOutput)
-	return host.ModuleOptions{
-		Passthrough: m.Passthrough.names, Env: m.Env, Prefix: m.Prefix, Rename: m.Rename,
-		Isolation: sandbox.Isolation(m.Isolation), MaxCalls: m.MaxCalls, MaxInstances: m.MaxInstances,
-		MemoryLimit: memory, MaxOutput: int(output), MaxFuel: m.MaxFuel,
-	}, errors.Join(passthrough.At(memoryErr, "memory_limit"), passthrough.At(outputErr, "max_output"))
-}
-
-func parseBytes(s *scalar) (uint64, error) {
-	if s == nil {
-		return 0, nil
+// section makes options of a module's own section.
+func (f *configFile) section(module string) (options host.ModuleOptions, err error) {
+	var errs []error
+	for i := range settings {
+		s := &settings[i]
+		n := f.node(perModuleKey, module, s.key())
+		if n == nil || s.module == nil {
+			continue
+		}
+		value, err := s.read(n)
+		if err != nil {
+			errs = append(errs, f.at(err, perModuleKey, module, s.key()))
+			continue
+		}
+		put(s.module(&options), value)
 	}
-	var b bytesFlag
-	err := b.Set(string(*s))
-	return uint64(b), err
+	return options, errors.Join(errs...)
 }
 
 // Values of flags that have a form of their own.
@@ -405,54 +406,6 @@ func (b *totalBytesFlag) String() string {
 	return (*bytesFlag)(b).String()
 }
 
-// Flags that several commands share.
-
-func configFlag() cli.Flag {
-	return &cli.StringFlag{Name: "config", Aliases: []string{"c"}, EnvVars: []string{"WASMWORKER_CONFIG"}, Usage: "`FILE` with settings, such as wasmworker.yaml", TakesFile: true}
-}
-
-func logFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "log-level", EnvVars: []string{"WASMWORKER_LOG_LEVEL"}, Value: "info", Usage: "debug, info, warn or error"},
-		&cli.StringFlag{Name: "log-format", EnvVars: []string{"WASMWORKER_LOG_FORMAT"}, Value: "auto", Usage: "text, json, or auto: text on a terminal"},
-	}
-}
-
-func connectionFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "address", EnvVars: []string{"TEMPORAL_ADDRESS"}, Usage: "`HOST:PORT` of the Temporal server (default: as the profile of temporal.toml says, or localhost:7233)"},
-		&cli.StringFlag{Name: "namespace", Aliases: []string{"n"}, EnvVars: []string{"TEMPORAL_NAMESPACE"}, Usage: "Temporal namespace (default: as the profile says, or default)"},
-		&cli.StringFlag{Name: "profile", EnvVars: []string{"TEMPORAL_PROFILE"}, Usage: "profile of temporal.toml, for TLS and API keys too"},
-		codecFlag(),
-	}
-}
-
-func queueFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "task-queue", Aliases: []string{"t"}, EnvVars: []string{"TEMPORAL_TASK_QUEUE"}, Usage: "Temporal task queue (default: wasmworker, or wasmworker-DEPLOYMENT)"},
-		&cli.StringFlag{Name: "deployment-name", EnvVars: []string{"DEPLOYMENT_NAME"}, Usage: "tells deployments apart: part of the default task queue and of the worker's identity"},
-	}
-}
-
-func instanceFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "isolation", EnvVars: []string{"WASMWORKER_ISOLATION"}, Value: string(sandbox.IsolationPristine), Usage: "pristine: instances are reset after each activity; fresh: a new one for each; reuse: kept as they are, and state leaks between activities"},
-		&cli.IntFlag{Name: "max-calls", EnvVars: []string{"WASMWORKER_MAX_CALLS"}, Value: 1000, Usage: "calls of an instance before it is replaced, with --isolation reuse"},
-	}
-}
-
-func moduleFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "passthrough", EnvVars: []string{"PASSTHROUGH_MODULES"}, Usage: "host `MODULE` that every guest may import; repeatable, or with commas"},
-		&cli.StringSliceFlag{Name: "env", EnvVars: []string{"WASMWORKER_ENV"}, Usage: "`NAME` of an environment variable that every guest may read; repeatable, or with commas"},
-		&cli.GenericFlag{Name: "memory-limit", EnvVars: []string{"WASMWORKER_MEMORY_LIMIT"}, Value: valueOf(bytesFlag(abi.DefaultMemoryLimit)), Usage: "most memory of an instance"},
-		&cli.GenericFlag{Name: "max-output", EnvVars: []string{"WASMWORKER_MAX_OUTPUT"}, Value: valueOf(bytesFlag(abi.DefaultMaxOutput)), Usage: "largest result of an activity with its metadata; the Temporal server's limit holds where it is lower"},
-		&cli.Int64Flag{Name: "max-fuel", EnvVars: []string{"WASMWORKER_MAX_FUEL"}, Usage: "most units of fuel of an activity, about an instruction each; 0 means no limit"},
-		&cli.GenericFlag{Name: "cancel-grace", EnvVars: []string{"WASMWORKER_CANCEL_GRACE"}, Value: valueOf(durationFlag(host.DefaultCancelGrace)), Usage: "how long a canceled activity may go on before it is interrupted"},
-		&cli.StringFlag{Name: "cache-dir", EnvVars: []string{"WASMWORKER_CACHE_DIR"}, Usage: "`DIRECTORY` for compiled modules, or none; only trusted users may write to it (default: wasmworker in the user's cache directory)"},
-	}
-}
-
 // cacheDir is the directory that --cache-dir stands for: "" for none.
 func cacheDir(c *cli.Context) string {
 	switch dir := c.String("cache-dir"); dir {
@@ -465,21 +418,22 @@ func cacheDir(c *cli.Context) string {
 	}
 }
 
-func valueOf[T any](v T) *T { return &v }
-
 // moduleDefaults makes the options of every module from the flags.
 func moduleDefaults(c *cli.Context) (host.ModuleOptions, error) {
 	var err error
 	if hasFlag(c, "max-calls") && c.Int("max-calls") < 1 {
 		err = fmt.Errorf("--max-calls %d is not positive", c.Int("max-calls"))
 	}
-	return host.ModuleOptions{
-		Isolation:   sandbox.Isolation(c.String("isolation")), // of a command without these flags, the defaults
-		MaxCalls:    c.Int("max-calls"),
-		Passthrough: c.StringSlice("passthrough"),
-		Env:         c.StringSlice("env"),
-		MemoryLimit: uint64(*c.Generic("memory-limit").(*bytesFlag)),
-		MaxOutput:   int(*c.Generic("max-output").(*bytesFlag)),
-		MaxFuel:     c.Int64("max-fuel"),
-	}, err
+	var options host.ModuleOptions
+	apply(c, nil, &options)
+	return options, err
+}
+
+// modules are those that the file names.
+func (f *configFile) modules() []string {
+	var paths list
+	if n := f.node("modules"); n != nil {
+		n.Decode(&paths) //nolint:errcheck // the form was checked
+	}
+	return paths
 }

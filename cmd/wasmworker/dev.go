@@ -34,12 +34,11 @@ func devCommand() *cli.Command {
 The server keeps its state in memory unless --db-filename is given, and ends with this
 command. It is wasmworker-devserver where that lies beside this program or on the PATH,
 else a temporal CLI on the PATH, else the Temporal SDK downloads one.`,
-		Flags: slices.Concat(serveFlags(), []cli.Flag{
+		Flags: slices.Concat(flagsOf(inDev), []cli.Flag{
 			&cli.StringFlag{Name: "namespace", Aliases: []string{"n"}, EnvVars: []string{"TEMPORAL_NAMESPACE"}, Value: "default", Usage: "Temporal namespace, created by the server"},
 			&cli.StringFlag{Name: "ip", EnvVars: []string{"WASMWORKER_DEV_IP"}, Value: "127.0.0.1", Usage: "address for server and UI to listen on"},
 			&cli.IntFlag{Name: "port", EnvVars: []string{"WASMWORKER_DEV_PORT"}, Value: 7233, Usage: "port of the server; 0 takes a free one"},
 			&cli.IntFlag{Name: "ui-port", EnvVars: []string{"WASMWORKER_DEV_UI_PORT"}, Value: 8233, Usage: "port of the UI; 0 takes a free one"},
-			codecFlag(),
 			&cli.StringFlag{Name: "db-filename", EnvVars: []string{"WASMWORKER_DEV_DB_FILENAME"}, Usage: "`FILE` to keep the server's state in (default: memory)", TakesFile: true},
 		}),
 		Action: func(c *cli.Context) error {

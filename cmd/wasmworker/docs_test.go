@@ -1,13 +1,21 @@
 package main
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
 	"os"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
+
+	"github.com/wasmworker/wasmworker/host"
+	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
 // Every flag of serve is a row of docs/operations.md, with its environment variable and,
@@ -18,7 +26,7 @@ func TestOperationsTableIsComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	doc := string(data)
-	flags := slices.Concat(serveFlags(), connectionFlags())
+	flags := flagsOf(inServe)
 	var names []string
 	for _, f := range flags {
 		name := f.Names()[0]
@@ -40,24 +48,131 @@ func TestOperationsTableIsComplete(t *testing.T) {
 		}
 	}
 	for _, key := range topKeys() {
-		if !slices.Contains(sections, key) && !slices.Contains(names, strings.ReplaceAll(key, "_", "-")) {
+		if !slices.Contains(flagless, key) && !slices.Contains(names, strings.ReplaceAll(key, "_", "-")) {
 			t.Errorf("key %s has no flag", key)
 		}
 	}
 }
 
-// sections are the keys that have no flag.
-var sections = []string{"per_module", "secrets", "connections", "buckets"}
+// The table of docs/operations.md is that of the program.
+func TestSettingsTable(t *testing.T) {
+	const path, begin, end = "../../docs/operations.md", "<!-- settings: written by make schema -->\n", "<!-- end -->\n"
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(data), begin)
+	_, after, ended := strings.Cut(rest, end)
+	if !found || !ended {
+		t.Fatalf("docs/operations.md has no place for the table: %s", begin)
+	}
+	want := before + begin + settingsTable() + end + after
+	if *writeSchema {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if string(data) != want {
+		t.Error("the table in docs/operations.md is not what the settings say: run `make schema`")
+	}
+}
 
-// topKeys are the keys at the top of the configuration file.
-func topKeys() (keys []string) {
-	for field := range reflect.TypeFor[configFile]().Fields() {
-		if key := field.Tag.Get("yaml"); key != "" {
-			keys = append(keys, key)
+func settingsTable() string {
+	var b strings.Builder
+	b.WriteString("| flag | environment | `wasmworker.yaml` | default | why change it |\n|---|---|---|---|---|\n")
+	for i := range settings {
+		s := &settings[i]
+		var flag, env, key string
+		if s.commands != 0 {
+			flag, env = "`--"+s.name+"`", "`"+s.env+"`"
+		}
+		switch {
+		case len(s.alias) == 1:
+			flag += ", `-" + s.alias + "`"
+		case s.alias != "":
+			flag += ", `--" + s.alias + "`"
+		}
+		switch {
+		case s.noKey:
+		case s.module == nil:
+			key = "`" + s.key() + "`"
+		case s.commands == 0:
+			key = "`" + s.key() + "`, below `per_module` alone"
+		default:
+			key = "`" + s.key() + "`, also below `per_module`"
+		}
+		fmt.Fprintf(&b, "|%s|%s|%s|%s|%s|\n", cell(flag), cell(env), cell(key), cell(defaultOf(s)), cell(cmp.Or(s.doc, s.usage)))
+	}
+	return b.String()
+}
+
+func cell(text string) string {
+	if text == "" {
+		return " "
+	}
+	return " " + text + " "
+}
+
+// defaultOf is a default as people read it.
+func defaultOf(s *setting) string {
+	if s.unset != "" {
+		return s.unset
+	}
+	switch value := s.value.(type) {
+	case string:
+		if value == "" {
+			return ""
+		}
+		return "`" + value + "`"
+	case bytesFlag:
+		return strings.ReplaceAll(humanize.IBytes(uint64(value)), ".0 ", " ")
+	case durationFlag:
+		return fmt.Sprintf("%g s", time.Duration(value).Seconds())
+	case list, grants, map[string]string:
+		return ""
+	}
+	return texts(s.value)[0]
+}
+
+// Each row is complete: what has a flag has a variable and says what it is for; options that may be
+// refused have a setting, so that the refusal can name it.
+func TestSettingsAreComplete(t *testing.T) {
+	seen := map[string]bool{}
+	for i := range settings {
+		s := &settings[i]
+		if s.usage == "" || (s.commands != 0) != (s.env != "") || s.module != nil && s.worker != nil || seen[s.name] || seen[s.env] {
+			t.Errorf("%s: %+v", s.name, s)
+		}
+		seen[s.name], seen[s.env] = true, s.env != ""
+		if s.limit != nil && s.module == nil {
+			t.Errorf("%s is a limit of nothing", s.name)
 		}
 	}
-	return keys
+	for field := range reflect.TypeFor[host.ModuleOptions]().Fields() {
+		switch field.Name {
+		case "Timeout", "CanonicalNaN": // of manifests, and of tests
+			continue
+		}
+		if optionSetting(field.Name) == nil {
+			t.Errorf("the option %s has no setting", field.Name)
+		}
+	}
+	for _, option := range []string{"MaxConcurrentActivities", "GracefulShutdownTimeout", "CancelGrace"} { // which package host may refuse
+		if optionSetting(option) == nil {
+			t.Errorf("the option %s has no setting", option)
+		}
+	}
+	if got := explained(&sandbox.OptionError{Option: "MaxOutput", Err: errors.New("no")}); got != "--max-output: no" {
+		t.Error(got)
+	}
+	if got := explained(&sandbox.OptionError{Module: "m", Option: "Policies", Err: errors.New("no")}); got != "per_module: {m: {passthrough}}: no" {
+		t.Error(got)
+	}
 }
+
+// flagless are the keys that have no flag.
+var flagless = []string{"per_module", "secrets", "connections", "buckets"}
 
 // Every key of the file reaches its flag, and the environment wins over it.
 func TestConfigFileSetsFlags(t *testing.T) {
@@ -101,7 +216,7 @@ max_fuel: 5
 		"record-dir": "records", "record-limit": 9,
 	}
 	app := &cli.App{
-		Flags: slices.Concat(serveFlags(), connectionFlags()),
+		Flags: flagsOf(inServe),
 		Action: func(c *cli.Context) error {
 			c.Command.Flags = c.App.Flags
 			if _, err := applyConfig(c); err != nil {
@@ -128,7 +243,7 @@ max_fuel: 5
 		t.Fatal(err)
 	}
 	for _, key := range topKeys() {
-		if _, ok := want[strings.ReplaceAll(key, "_", "-")]; !ok && !slices.Contains(sections, key) {
+		if _, ok := want[strings.ReplaceAll(key, "_", "-")]; !ok && !slices.Contains(flagless, key) {
 			t.Errorf("key %s is not tested", key)
 		}
 	}

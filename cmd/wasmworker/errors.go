@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
 
 	"github.com/wasmworker/wasmworker/host"
 	"github.com/wasmworker/wasmworker/host/passthrough"
@@ -43,19 +42,12 @@ func explained(err error) string {
 
 // optionText names the key of the configuration file, and the flag if the option has one.
 func optionText(e *sandbox.OptionError) string {
-	var b strings.Builder
-	for i, r := range e.Option {
-		if unicode.IsUpper(r) && i > 0 {
-			b.WriteByte('_')
-		}
-		b.WriteRune(unicode.ToLower(r))
+	s := optionSetting(e.Option)
+	switch {
+	case s == nil:
+		return e.Error()
+	case e.Module != "":
+		return fmt.Sprintf("per_module: {%s: {%s}}: %s", e.Module, s.key(), explained(e.Err))
 	}
-	key := b.String()
-	if key == "policies" {
-		key = "passthrough"
-	}
-	if e.Module != "" {
-		return fmt.Sprintf("per_module: {%s: {%s}}: %s", e.Module, key, explained(e.Err))
-	}
-	return fmt.Sprintf("--%s: %s", strings.ReplaceAll(key, "_", "-"), explained(e.Err))
+	return fmt.Sprintf("--%s: %s", s.name, explained(e.Err))
 }

@@ -37,10 +37,7 @@ func explainCommand() *cli.Command {
 Nothing is connected to. MODULE is a file's name without .wasm, as in per_module.
 
 Exit codes: 0 allowed, 1 denied, 2 wrong usage or configuration.`,
-		Flags: slices.Concat([]cli.Flag{
-			configFlag(),
-			&cli.BoolFlag{Name: "json", EnvVars: []string{"WASMWORKER_JSON"}, Usage: "print JSON"},
-		}, instanceFlags(), moduleFlags()),
+		Flags: append(flagsOf(inExplain), jsonFlag()),
 		Action: func(c *cli.Context) error {
 			file, err := applyConfig(c)
 			if err != nil {
@@ -83,7 +80,7 @@ func explain(c *cli.Context, file *configFile, module, capability string, words 
 		return nil, err
 	}
 	own := perModule[module]
-	if path := broughtBy(file.Modules, module, capability, words, policyOf[configmod.Policy]("config", defaults, own)); path != "" {
+	if path := broughtBy(file.modules(), module, capability, words, policyOf[configmod.Policy]("config", defaults, own)); path != "" {
 		return &explanation{Allowed: true, Reason: "it is among the config values of the manifest " + path}, nil
 	}
 	ownGrant := slices.Contains(own.Passthrough, capability)

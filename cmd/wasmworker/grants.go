@@ -8,9 +8,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/blobmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/configmod"
@@ -19,6 +16,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough/secretmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/sqlmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
+	"github.com/wasmworker/wasmworker/internal/yamlnode"
 )
 
 // passthroughModules are the host modules that this program has, with what the file gives to them. Nothing is connected
@@ -54,24 +52,19 @@ func (f *configFile) secretStore() (*secretmod.Store, error) {
 // grants are the names of passthrough modules: one, a list, or a map from names to policies.
 type grants struct {
 	names    []string
-	policies map[string]ast.Node
+	policies map[string]*yamlnode.Node
 }
 
-// UnmarshalYAML implements goccy/go-yaml's NodeUnmarshaler.
-func (g *grants) UnmarshalYAML(node ast.Node) error {
-	entries, ok := node.(*ast.MappingNode)
-	if !ok {
-		var names list
-		err := yaml.NodeToValue(node, &names)
-		g.names = names
-		return err
+// UnmarshalNode reads any of these.
+func (g *grants) UnmarshalNode(n *yamlnode.Node) error {
+	if n.Kind != yamlnode.Map {
+		return n.Decode((*list)(&g.names))
 	}
-	g.policies = map[string]ast.Node{}
-	for _, entry := range entries.Values {
-		name := entry.Key.GetToken().Value
-		g.names = append(g.names, name)
-		if entry.Value.Type() != ast.NullType {
-			g.policies[name] = entry.Value
+	g.policies = map[string]*yamlnode.Node{}
+	for i, key := range n.Keys {
+		g.names = append(g.names, key.Text)
+		if n.Items[i].Kind != yamlnode.Null {
+			g.policies[key.Text] = n.Items[i]
 		}
 	}
 	return nil
@@ -86,17 +79,15 @@ func (f *configFile) policies(g grants, set passthrough.Set, section ...any) (ma
 		path := append(slices.Clone(section), "passthrough", name)
 		module, err := set.WithPolicy(name)
 		if err != nil {
+			if other := belongs(name); other != "" {
+				err = fmt.Errorf("%s is no passthrough module: it belongs to %s", name, other)
+			}
 			errs = append(errs, f.at(err, path...))
 			continue
 		}
 		policy := module.NewPolicy()
-		if err := yaml.NodeToValue(g.policies[name], policy, yaml.Strict()); err != nil {
-			if _, ok := errors.AsType[*passthrough.FieldError](err); ok {
-				err = f.at(fieldErrors(err), path...)
-			} else {
-				err = f.located(err, policy)
-			}
-			errs = append(errs, err)
+		if err := g.policies[name].Decode(policy); err != nil {
+			errs = append(errs, f.mistakes(err, path...))
 			continue
 		}
 		if data, err := json.Marshal(policy); err == nil && string(data) == "{}" {
@@ -115,17 +106,22 @@ func (f *configFile) policies(g grants, set passthrough.Set, section ...any) (ma
 	return policies, errors.Join(errs...)
 }
 
-// fieldErrors takes out of an error what a policy's own decoder complained about.
-func fieldErrors(err error) error {
-	for ; err != nil; err = errors.Unwrap(err) {
-		if _, ok := err.(interface{ Unwrap() []error }); ok {
-			return err
+// mistakes puts places before what is wrong with the form of a policy: that of the value, or the one
+// that the policy's own decoder tells.
+func (f *configFile) mistakes(err error, path ...any) error {
+	var errs []error
+	for _, e := range flatten(err) {
+		if field, ok := errors.AsType[*passthrough.FieldError](e); ok {
+			within := path
+			if mistake, ok := e.(*yamlnode.Error); ok {
+				within = slices.Concat(path, mistake.Path)
+			}
+			errs = append(errs, f.at(field, within...))
+			continue
 		}
-		if _, ok := err.(*passthrough.FieldError); ok {
-			return err
-		}
+		errs = append(errs, f.located(e, path...))
 	}
-	return err
+	return errors.Join(errs...)
 }
 
 // closeAll closes what passthrough modules keep, when no activity runs any more.

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -14,6 +16,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
+	"github.com/wasmworker/wasmworker/host"
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
@@ -42,10 +45,33 @@ type effectiveOptions struct {
 	Activities  []string       `json:"activities"`        // their types, with prefix and renamed
 	Passthrough map[string]any `json:"passthrough"`       // policies by the names of what was granted; null: it has none
 	Env         []string       `json:"env"`
-	MemoryLimit uint64         `json:"memory_limit_bytes"`
-	MaxOutput   int            `json:"max_output_bytes"`
-	MaxFuel     int64          `json:"max_fuel"`             // 0: no limit
 	Timeout     int64          `json:"timeout_ms,omitempty"` // of an Extism manifest; 0: no limit
+
+	options host.ModuleOptions
+}
+
+// MarshalJSON adds what the options are for each setting that is a limit: memory_limit_bytes,
+// max_output_bytes, max_fuel.
+func (e *effectiveOptions) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	type fields effectiveOptions
+	if err := encoder.Encode((*fields)(e)); err != nil {
+		return nil, err
+	}
+	b.Truncate(b.Len() - len("}\n"))
+	for i := range settings {
+		if s := &settings[i]; s.limit != nil {
+			key := s.key()
+			if _, size := s.value.(bytesFlag); size {
+				key += "_bytes"
+			}
+			fmt.Fprintf(&b, ",%q:%d", key, reflect.ValueOf(s.module(&e.options)).Elem().Interface())
+		}
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
 }
 
 func inspectCommand() *cli.Command {
@@ -57,13 +83,13 @@ func inspectCommand() *cli.Command {
    wasmworker inspect --json ./acts/greet.wasm | jq '.[].imports'
    wasmworker inspect ./acts/plugin.json               # what an Extism manifest asks for
    wasmworker inspect --config wasmworker.yaml         # the modules of the file, with their effective grants`,
-		Flags: slices.Concat([]cli.Flag{
-			configFlag(),
-			&cli.StringSliceFlag{Name: "modules", Aliases: []string{"m"}, EnvVars: []string{"WASMWORKER_MODULES"}, Usage: "`DIRECTORY` with .wasm files and Extism manifests (.json), or a file, as for serve; repeatable", TakesFile: true},
-			&cli.BoolFlag{Name: "json", EnvVars: []string{"WASMWORKER_JSON"}, Usage: "print JSON"},
-		}, instanceFlags(), moduleFlags()),
+		Flags:  append(flagsOf(inInspect), jsonFlag()),
 		Action: inspect,
 	}
+}
+
+func jsonFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "json", EnvVars: []string{"WASMWORKER_JSON"}, Usage: "print JSON"}
 }
 
 func inspect(c *cli.Context) error {
@@ -178,7 +204,7 @@ func effectiveGrants(c *cli.Context, file *configFile, set passthrough.Set, foun
 func effectiveOf(m *sandbox.Module) *effectiveOptions {
 	e := &effectiveOptions{
 		Activities: []string{}, Passthrough: map[string]any{}, Env: append([]string{}, m.Options().Env...),
-		MemoryLimit: m.Options().MemoryLimit, MaxOutput: m.Options().MaxOutput, MaxFuel: m.Options().MaxFuel,
+		options: m.Options(),
 		Timeout: m.Options().Timeout.Milliseconds(),
 	}
 	for _, name := range m.Options().Passthrough {
@@ -240,15 +266,16 @@ func printEffective(table io.Writer, e *effectiveOptions) {
 		return
 	}
 	fmt.Fprintf(table, "served as\t%s\n", strings.Join(e.Activities, ", "))
-	units := "no limit of units"
-	if e.MaxFuel > 0 {
-		units = fmt.Sprintf("%d units", e.MaxFuel)
+	var limits []string
+	for i := range settings {
+		if s := &settings[i]; s.limit != nil {
+			limits = append(limits, s.limit(&e.options))
+		}
 	}
-	timeout := ""
 	if e.Timeout > 0 {
-		timeout = fmt.Sprintf(", %s", time.Duration(e.Timeout)*time.Millisecond)
+		limits = append(limits, (time.Duration(e.Timeout) * time.Millisecond).String())
 	}
-	fmt.Fprintf(table, "limits\tmemory %s, output %s, %s%s\n", humanize.IBytes(e.MemoryLimit), humanize.IBytes(uint64(e.MaxOutput)), units, timeout)
+	fmt.Fprintf(table, "limits\t%s\n", strings.Join(limits, ", "))
 	env := strings.Join(e.Env, ", ")
 	if env == "" {
 		env = "none"

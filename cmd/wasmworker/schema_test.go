@@ -6,13 +6,10 @@ import (
 	"flag"
 	"os"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/goccy/go-yaml"
 	"github.com/invopop/jsonschema"
-	"github.com/urfave/cli/v2"
 
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
@@ -72,7 +69,7 @@ func schema(t *testing.T) []byte {
 		switch typ {
 		case reflect.TypeFor[list]():
 			return &jsonschema.Schema{OneOf: []*jsonschema.Schema{text, {Type: "array", Items: text}}}
-		case reflect.TypeFor[scalar](), reflect.TypeFor[passthrough.Duration](), reflect.TypeFor[passthrough.Size]():
+		case reflect.TypeFor[limitFlag](), reflect.TypeFor[durationFlag](), reflect.TypeFor[bytesFlag](), reflect.TypeFor[totalBytesFlag](), reflect.TypeFor[passthrough.Duration](), reflect.TypeFor[passthrough.Size]():
 			return &jsonschema.Schema{OneOf: []*jsonschema.Schema{text, {Type: "number"}}}
 		case reflect.TypeFor[httpmod.Rule](), reflect.TypeFor[fsmod.Mount](): // which may be their first field alone
 			r.Mapper = nil // the object form, which would come here again
@@ -103,30 +100,36 @@ func schema(t *testing.T) []byte {
 		return nil
 	}
 	r.Mapper = mapper
-	s := r.ReflectFromType(reflect.TypeFor[configFile]())
+	s := r.ReflectFromType(reflect.TypeFor[sections]())
+	rest := s.Properties
+	s.Properties = jsonschema.NewProperties()
+	single := jsonschema.NewProperties()
+	for i := range settings {
+		row := &settings[i]
+		of := r.ReflectFromType(reflect.TypeOf(row.value))
+		of.Version, of.Description = "", strings.ReplaceAll(row.usage, "`", "")
+		if row.atTop() {
+			s.Properties.Set(row.key(), of)
+		}
+		if row.module != nil {
+			single.Set(row.key(), of)
+		}
+	}
+	s.Properties.Set(perModuleKey, &jsonschema.Schema{
+		Type:                 "object",
+		AdditionalProperties: &jsonschema.Schema{Type: "object", Properties: single, AdditionalProperties: jsonschema.FalseSchema},
+		Description:          "What is different for single modules, by the file's name without .wasm. Grants add to those for all modules; everything else replaces what is set for all.",
+	})
+	for pair := rest.Oldest(); pair != nil; pair = pair.Next() {
+		s.Properties.Set(pair.Key, pair.Value)
+	}
 	s.Title = "wasmworker.yaml"
 	s.Definitions = jsonschema.Definitions{"grants": grantsSchema}
-	describeKeys(s)
-	perModule, _ := s.Properties.Get("per_module")
-	describeKeys(perModule.AdditionalProperties)
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return append(data, '\n')
-}
-
-// describeKeys takes the description of a key from the flag that means the same.
-func describeKeys(s *jsonschema.Schema) {
-	var flags []cli.Flag
-	for _, command := range newApp(nil, nil, nil).Commands {
-		flags = slices.Concat(flags, command.Flags)
-	}
-	for pair := s.Properties.Oldest(); pair != nil; pair = pair.Next() {
-		if i := slices.IndexFunc(flags, func(f cli.Flag) bool { return f.Names()[0] == strings.ReplaceAll(pair.Key, "_", "-") }); i >= 0 && pair.Value.Description == "" {
-			pair.Value.Description = strings.ReplaceAll(flags[i].(cli.DocGenerationFlag).GetUsage(), "`", "")
-		}
-	}
 }
 
 // Each example of the documentation names the schema in its first line, so that editors find it, and is read.
@@ -139,8 +142,7 @@ func TestExamplesNameTheSchema(t *testing.T) {
 		_, example, found := strings.Cut(string(data), "```yaml\n# yaml-language-server: $schema=")
 		example, _, _ = strings.Cut(example, "```")
 		_, example, _ = strings.Cut(example, "\n")
-		var config configFile
-		if err := yaml.UnmarshalWithOptions([]byte(example), &config, yaml.Strict()); !found || err != nil {
+		if _, err := parseConfig(path, []byte(example)); !found || err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

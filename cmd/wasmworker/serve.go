@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -23,21 +22,6 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/replay"
 )
-
-func serveFlags() []cli.Flag {
-	return slices.Concat([]cli.Flag{
-		configFlag(),
-		&cli.StringSliceFlag{Name: "modules", Aliases: []string{"m"}, EnvVars: []string{"WASMWORKER_MODULES"}, Usage: "`DIRECTORY` with .wasm files and Extism manifests (.json), or a file; repeatable", TakesFile: true},
-	}, queueFlags(), []cli.Flag{
-		&cli.GenericFlag{Name: "max-concurrent-activities", EnvVars: []string{"MAX_CONCURRENT_ACTIVITIES"}, Value: valueOf(limitFlag(host.DefaultMaxConcurrentActivities)), Usage: "most activities that run, and instances that live, at once: a `NUMBER` or none"},
-		&cli.GenericFlag{Name: "total-memory-limit", EnvVars: []string{"WASMWORKER_TOTAL_MEMORY_LIMIT"}, Value: new(totalBytesFlag), Usage: "most memory of all instances together: a `SIZE`, none, or auto: what the container may have, or the machine has, less a quarter for the worker itself, and 256 MiB at least"},
-		&cli.GenericFlag{Name: "graceful-shutdown-timeout", EnvVars: []string{"GRACEFUL_SHUTDOWN_TIMEOUT_SECONDS"}, Value: valueOf(durationFlag(host.DefaultGracefulShutdownTimeout)), Usage: "how long activities may go on after the first signal: `SECONDS`, or with a unit"},
-		&cli.BoolFlag{Name: "skip-refused", EnvVars: []string{"WASMWORKER_SKIP_REFUSED"}, Usage: "serve the rest when modules are refused, instead of nothing"},
-		&cli.StringFlag{Name: "health-address", EnvVars: []string{"WASMWORKER_HEALTH_ADDRESS"}, Usage: "`HOST:PORT` for /healthz and /readyz, such as :8080 (default: none)"},
-		&cli.StringFlag{Name: "record-dir", Aliases: []string{"record"}, EnvVars: []string{"WASMWORKER_RECORD_DIR"}, Usage: "write a sample of the activities to `DIRECTORY`, as cases that wasmworker test replays, with their inputs and what they were answered, but without secrets (default: none)", TakesFile: true},
-		&cli.IntFlag{Name: "record-limit", EnvVars: []string{"WASMWORKER_RECORD_LIMIT"}, Value: 3, Usage: "most cases that --record-dir gets of each activity and way in which it ends"},
-	}, instanceFlags(), moduleFlags(), logFlags())
-}
 
 func serveCommand() *cli.Command {
 	return &cli.Command{
@@ -55,7 +39,7 @@ SIGTERM or Ctrl-C once: no new activities, those in flight may finish within the
 timeout. Twice: they are interrupted and Temporal hands them to another worker. Three
 times: exit at once. SIGHUP, a closed terminal, is as the first of these. A log that nobody
 reads any more ends nothing.`,
-		Flags: slices.Concat(serveFlags(), connectionFlags()),
+		Flags: flagsOf(inServe),
 		Action: func(c *cli.Context) error {
 			s, err := newServer(c)
 			if err != nil {
@@ -116,24 +100,17 @@ func newServer(c *cli.Context) (*server, error) {
 	files, unusable := findModules(c.StringSlice("modules"))
 	plugins, perModule, refused := files.grant(defaults, perModule, set)
 	s := &server{logger: logger, health: c.String("health-address"), unserved: errors.Join(unusable, joinRefusals(refused))}
-	s.options = host.Options{
-		PluginOptions: host.PluginOptions{
-			Modules:                 files.paths,
-			Files:                   plugins,
-			Defaults:                defaults,
-			PerModule:               perModule,
-			Passthrough:             modules,
-			SkipRefused:             c.Bool("skip-refused"),
-			MaxConcurrentActivities: int(*c.Generic("max-concurrent-activities").(*limitFlag)),
-			GracefulShutdownTimeout: time.Duration(*c.Generic("graceful-shutdown-timeout").(*durationFlag)),
-			TotalMemoryLimit:        total,
-			CancelGrace:             time.Duration(*c.Generic("cancel-grace").(*durationFlag)),
-			CacheDir:                cacheDir(c),
-			Logger:                  logger,
-		},
-		TaskQueue:      c.String("task-queue"),
-		DeploymentName: c.String("deployment-name"),
-	}
+	s.options = host.Options{PluginOptions: host.PluginOptions{
+		Modules:          files.paths,
+		Files:            plugins,
+		Defaults:         defaults,
+		PerModule:        perModule,
+		Passthrough:      modules,
+		TotalMemoryLimit: total,
+		CacheDir:         cacheDir(c),
+		Logger:           logger,
+	}}
+	apply(c, &s.options, nil)
 	if directory := c.String("record-dir"); directory != "" {
 		if s.recorder, err = newRecorder(directory, c.Int("record-limit"), config, logger); err != nil {
 			return nil, err

@@ -40,7 +40,7 @@ func testCommand() *cli.Command {
 docs/testing.md describes case files.
 
 Exit codes: 0 all passed, 1 some failed, 2 wrong usage or case files that cannot be used.`,
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "run", Usage: "only cases whose FILE/NAME matches the `REGEXP`"},
 			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "name the cases that pass, too"},
 			&cli.BoolFlag{Name: "update", Usage: "write what comes out into the files, where it is not what they expect, or where they expect nothing"},
@@ -49,8 +49,7 @@ Exit codes: 0 all passed, 1 some failed, 2 wrong usage or case files that cannot
 			&cli.StringFlag{Name: "junit", Usage: "write the results as JUnit's XML to `FILE` as well, for CI systems", TakesFile: true},
 			&cli.BoolFlag{Name: "json", EnvVars: []string{"WASMWORKER_JSON"}, Usage: "print a line of JSON for each case"},
 			&cli.BoolFlag{Name: "watch", Usage: "run again whenever a case file or a module changes, until interrupted"},
-			&cli.StringFlag{Name: "cache-dir", EnvVars: []string{"WASMWORKER_CACHE_DIR"}, Usage: "`DIRECTORY` for compiled modules, or none; only trusted users may write to it (default: wasmworker in the user's cache directory)"},
-		},
+		}, flagsOf(inTest)...),
 		Action: func(c *cli.Context) error {
 			t, err := newTesting(c)
 			if err != nil {
