@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wasmworker/wasmworker/host/internal/wasip1"
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 )
 
@@ -131,7 +132,7 @@ func (f *directories) read() (map[string][]byte, error) {
 }
 
 // with calls a function with directories that have the files, and returns what they have afterwards. Without mounts there are none.
-func (m Mounts) with(files map[string][]byte, start time.Time, run func(*fsmod.Mounts)) (after map[string][]byte, err error) {
+func (m Mounts) with(files map[string][]byte, start time.Time, run func(*wasip1.Mounts)) (after map[string][]byte, err error) {
 	if len(m) == 0 && files == nil {
 		run(nil)
 		return nil, nil
@@ -150,7 +151,7 @@ func (m Mounts) with(files map[string][]byte, start time.Time, run func(*fsmod.M
 	if err := m.write(f, files); err != nil {
 		return nil, fmt.Errorf("the files of the activity: %w", err)
 	}
-	opened, err := f.policy.Open()
+	opened, err := wasip1.OpenMounts(f.policy)
 	if err != nil {
 		return nil, fmt.Errorf("the files of the activity: %w", err)
 	}

@@ -32,6 +32,7 @@ import (
 	"time"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/internal/wasip1"
 	"github.com/wasmworker/wasmworker/host/internal/world"
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
@@ -341,7 +342,7 @@ func (e *Env) RunContext(ctx context.Context, a Activity) *Run {
 	}
 	var usage sandbox.Usage
 	task.Usage = &usage
-	files, err := e.mounts.with(a.Files, e.start, func(directories *fsmod.Mounts) {
+	files, err := e.mounts.with(a.Files, e.start, func(directories *wasip1.Mounts) {
 		task.Mounts = directories
 		output, err := e.box.Run(context.WithValue(ctx, runningKey{}, r), task)
 		r.ended(output, err, &usage)

@@ -16,7 +16,6 @@ import (
 	"github.com/wasmworker/wasmworker/host/internal/wasip1"
 	"github.com/wasmworker/wasmworker/host/internal/wazerotext"
 	"github.com/wasmworker/wasmworker/host/passthrough"
-	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 )
 
 // Payload is a value as Temporal carries it: bytes, and metadata that say what they are.
@@ -81,7 +80,7 @@ type Task struct {
 	RefuseMemory int
 	// Directories are for tests: what is mounted in place of the module's own directories, at the same paths. A module that has none does not
 	// get these. Run does not close them. Nil: the module's.
-	Mounts *fsmod.Mounts
+	Mounts *wasip1.Mounts
 	// FilesChanged is for tests: it is told of each change of a file or a directory, from the guest's goroutine, with a context for [FuelUsed], if the
 	// policy of the directories was told [fsmod.Policy.StartAt]. Nil: nobody wants to know.
 	FilesChanged func(context.Context)

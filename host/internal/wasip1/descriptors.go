@@ -10,7 +10,6 @@ import (
 	"github.com/tetratelabs/wazero/experimental/sys"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 )
 
 func fdRead(proc *Process, mod api.Module, p []uint64) error {
@@ -94,7 +93,7 @@ func fdRenumber(proc *Process, _ api.Module, p []uint64) error {
 }
 
 // onFile makes a function of WASI of one that needs no more than the file of its descriptor, and its parameters.
-func onFile(f func(f *fsmod.File, p []uint64) error) fileFunc {
+func onFile(f func(f *File, p []uint64) error) fileFunc {
 	return func(proc *Process, _ api.Module, p []uint64) error {
 		file, err := proc.file(p[0])
 		if err != nil {
@@ -104,18 +103,18 @@ func onFile(f func(f *fsmod.File, p []uint64) error) fileFunc {
 	}
 }
 
-func fdAdvise(_ *fsmod.File, p []uint64) error {
+func fdAdvise(_ *File, p []uint64) error {
 	if uint32(p[3]) > 5 {
 		return abi.EINVAL
 	}
 	return nil // it is advice
 }
 
-func fdAllocate(f *fsmod.File, p []uint64) error { return f.Allocate(int64(p[1]), int64(p[2])) }
+func fdAllocate(f *File, p []uint64) error { return f.Allocate(int64(p[1]), int64(p[2])) }
 
-func fdSetSize(f *fsmod.File, p []uint64) error { return f.Truncate(int64(p[1])) }
+func fdSetSize(f *File, p []uint64) error { return f.Truncate(int64(p[1])) }
 
-func fdSync(f *fsmod.File, _ []uint64) error { return f.Sync() }
+func fdSync(f *File, _ []uint64) error { return f.Sync() }
 
 func fdSeek(proc *Process, mod api.Module, p []uint64) error {
 	f, err := proc.file(p[0])
@@ -214,7 +213,7 @@ func fdStat(proc *Process, mod api.Module, p []uint64) error {
 	return nil
 }
 
-func fdSetFlags(f *fsmod.File, p []uint64) error {
+func fdSetFlags(f *File, p []uint64) error {
 	flags := uint32(p[1])
 	if flags > flagsAll {
 		return abi.EINVAL
@@ -227,7 +226,7 @@ func fdSetFlags(f *fsmod.File, p []uint64) error {
 
 func fdFilestat(proc *Process, mod api.Module, p []uint64) error {
 	if uint32(p[0]) <= lastStream {
-		return putFilestat(mod, p[1], fsmod.Info{Mode: fs.ModeDevice, Links: 1})
+		return putFilestat(mod, p[1], Info{Mode: fs.ModeDevice, Links: 1})
 	}
 	f, err := proc.file(p[0])
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 )
 
 // Rights of WASI.
@@ -48,7 +47,7 @@ const (
 )
 
 // rights are what may be done with a file, and with what is opened below it.
-func rights(f *fsmod.File) (base, inheriting uint64) {
+func rights(f *File) (base, inheriting uint64) {
 	base = rightsFile
 	if f.IsDir() {
 		base = rightsDirectory
@@ -116,7 +115,7 @@ func kindOf(mode fs.FileMode) byte {
 }
 
 // putFilestat stores what WASI says about a file. The host's other two times are those of programs that the guest has nothing to do with.
-func putFilestat(mod api.Module, ptr uint64, info fsmod.Info) error {
+func putFilestat(mod api.Module, ptr uint64, info Info) error {
 	out, ok := bytesOf(mod, ptr, 64)
 	if !ok {
 		return abi.EFAULT

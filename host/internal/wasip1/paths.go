@@ -6,7 +6,6 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 )
 
 func pathOpen(proc *Process, mod api.Module, p []uint64) error {
@@ -29,7 +28,7 @@ func pathOpen(proc *Process, mod api.Module, p []uint64) error {
 		return abi.EINVAL
 	}
 	// Of the rights, guests ask for all that they know. These two say what for.
-	fd, err := proc.files.Open(dir, name, fsmod.OpenFlags{
+	fd, err := proc.files.Open(dir, name, OpenFlags{
 		Read:      want&rightRead != 0,
 		Write:     want&rightWrite != 0,
 		Append:    flags&flagAppend != 0,
@@ -48,7 +47,7 @@ func pathOpen(proc *Process, mod api.Module, p []uint64) error {
 }
 
 // onPath makes a function of WASI of one that needs no more than a directory and a path in it.
-func onPath(f func(files *fsmod.FDTable, dir *fsmod.File, name string) error) func(*Process, api.Module, []uint64) error {
+func onPath(f func(files *FDTable, dir *File, name string) error) func(*Process, api.Module, []uint64) error {
 	return func(proc *Process, mod api.Module, p []uint64) error {
 		dir, name, err := proc.at(mod, p[0], p[1], p[2])
 		if err != nil {

@@ -42,14 +42,14 @@ type Process struct {
 
 	host   Host
 	phase  Phase
-	random *rand.ChaCha8  // nil: real random numbers
-	files  *fsmod.FDTable // nil: the module has no directories
+	random *rand.ChaCha8 // nil: real random numbers
+	files  *FDTable      // nil: the module has no directories
 }
 
 // Begin makes proc a new process. Units returns how many units of computation it has used.
 // It is to be closed. Mounts take the place of the system's own at the same paths; nil: they
 // do not.
-func (s *System) Begin(proc *Process, host Host, phase Phase, units func() int64, mounts *fsmod.Mounts) {
+func (s *System) Begin(proc *Process, host Host, phase Phase, units func() int64, mounts *Mounts) {
 	*proc = Process{
 		host: host, phase: phase,
 		Clock: NewVirtualClock(s.config.Clock, phase, units), random: NewStream(s.config.Random, phase),
@@ -95,7 +95,7 @@ func (proc *Process) fileError(err error) abi.Errno {
 }
 
 // file returns the file of a descriptor.
-func (proc *Process) file(fd uint64) (*fsmod.File, error) { return proc.files.Get(uint32(fd)) }
+func (proc *Process) file(fd uint64) (*File, error) { return proc.files.Get(uint32(fd)) }
 
 // path copies a path of the guest's.
 func (proc *Process) path(mod api.Module, ptr, length uint64) (string, error) {
@@ -110,7 +110,7 @@ func (proc *Process) path(mod api.Module, ptr, length uint64) (string, error) {
 }
 
 // at returns the directory and the path of a function that looks something up.
-func (proc *Process) at(mod api.Module, fd, ptr, length uint64) (*fsmod.File, string, error) {
+func (proc *Process) at(mod api.Module, fd, ptr, length uint64) (*File, string, error) {
 	dir, err := proc.file(fd)
 	if err != nil {
 		return nil, "", err

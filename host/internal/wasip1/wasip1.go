@@ -37,7 +37,7 @@ type Config struct {
 // System is a Config whose directories are open. It can be used by several instances at once.
 type System struct {
 	config Config
-	mounts *fsmod.Mounts // nil: none
+	mounts *Mounts // nil: none
 }
 
 // New opens the directories. The system is to be closed.
@@ -47,7 +47,7 @@ func New(config Config) (*System, error) {
 		return s, nil
 	}
 	var err error
-	s.mounts, err = config.Files.Open()
+	s.mounts, err = OpenMounts(config.Files)
 	return s, err
 }
 
@@ -129,16 +129,16 @@ var functions = map[string]function{
 	"fd_sync":                 {"(i32) -> i32", nil, onFile(fdSync), nil},
 	"fd_tell":                 {"(i32, i32) -> i32", nil, fdTell, abi.ESPIPE},
 	"fd_write":                {"(i32, i32, i32, i32) -> i32", nil, fdWrite, errOwn},
-	"path_create_directory":   {"(i32, i32, i32) -> i32", noDirectory, onPath((*fsmod.FDTable).Mkdir), abi.ENOTDIR},
+	"path_create_directory":   {"(i32, i32, i32) -> i32", noDirectory, onPath((*FDTable).Mkdir), abi.ENOTDIR},
 	"path_filestat_get":       {"(i32, i32, i32, i32, i32) -> i32", noDirectory, pathFilestat, abi.ENOTDIR},
 	"path_filestat_set_times": {"(i32, i32, i32, i32, i64, i64, i32) -> i32", noDirectory, pathSetTimes, abi.ENOTDIR},
 	"path_link":               {"(i32, i32, i32, i32, i32, i32, i32) -> i32", noDirectory, noLinks, abi.ENOTDIR},
 	"path_open":               {"(i32, i32, i32, i32, i32, i64, i64, i32, i32) -> i32", noDirectory, pathOpen, abi.ENOTDIR},
 	"path_readlink":           {"(i32, i32, i32, i32, i32, i32) -> i32", noDirectory, pathReadlink, abi.ENOTDIR},
-	"path_remove_directory":   {"(i32, i32, i32) -> i32", noDirectory, onPath((*fsmod.FDTable).Rmdir), abi.ENOTDIR},
+	"path_remove_directory":   {"(i32, i32, i32) -> i32", noDirectory, onPath((*FDTable).Rmdir), abi.ENOTDIR},
 	"path_rename":             {"(i32, i32, i32, i32, i32, i32) -> i32", noDirectory, pathRename, abi.ENOTDIR},
 	"path_symlink":            {"(i32, i32, i32, i32, i32) -> i32", noDirectory, noLinks, errOwn},
-	"path_unlink_file":        {"(i32, i32, i32) -> i32", noDirectory, onPath((*fsmod.FDTable).Unlink), abi.ENOTDIR},
+	"path_unlink_file":        {"(i32, i32, i32) -> i32", noDirectory, onPath((*FDTable).Unlink), abi.ENOTDIR},
 	"poll_oneoff":             {"(i32, i32, i32, i32) -> i32", poll, nil, nil},
 	"random_get":              {"(i32, i32) -> i32", randomGet, nil, nil},
 }

@@ -1,9 +1,7 @@
 // Package fsmod is the passthrough module fs: guests reach directories of the host by the file functions of WASI, those
 // that the operator's policy mounts. abi/SPEC.md describes it as a guest sees it.
 //
-// The module has no functions of its own. A [Policy] says what is mounted, [Policy.Open] opens the directories once for an
-// activity module, and [Directories.Begin] makes the table of descriptors that one activity has. Package sandbox puts WASI's
-// functions on top.
+// The module has no functions of its own. A [Policy] says what is mounted, and the sandbox's functions of WASI ask it.
 //
 // A guest never leaves its directories: every path is resolved by an [os.Root], symbolic links included. It gets regular
 // files and directories alone; pipes, devices and sockets are refused, so that nothing it opens can block for good or
@@ -11,7 +9,6 @@
 package fsmod
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -35,6 +32,9 @@ const (
 	DefaultMaxOpen         = 256
 
 	maxOpen = 4096
+
+	// MaxPath is the most bytes that a path of a guest's may have.
+	MaxPath = 4096
 )
 
 // Policy is what an activity module may reach. The zero value is nothing.
@@ -58,8 +58,11 @@ type Policy struct {
 
 // StartAt is for tests, in which nothing that a guest sees may depend on the host: files that an activity finds were last modified at
 // this time, and those that it changes by its own clock; inode numbers are given in the order in which it meets files; directories have no size; and names
-// come in the order of their bytes. It is to be called before Open.
+// come in the order of their bytes. It is to be called before a sandbox is made with the policy.
 func (p *Policy) StartAt(start time.Time) { p.start = start }
+
+// Start returns what StartAt was told, or the zero time.
+func (p *Policy) Start() time.Time { return p.start }
 
 // Mount is a directory that a guest may reach. In YAML, one that is only read may be the directory's path alone.
 type Mount struct {
@@ -82,7 +85,7 @@ func (m *Mount) UnmarshalYAML(unmarshal func(any) error) error {
 	return unmarshal((*fields)(m))
 }
 
-// guestPaths are the paths of the mounts, sorted: the order in which a guest gets their descriptors.
+// guestPaths are the paths of the mounts, sorted.
 func (p *Policy) guestPaths() []string { return slices.Sorted(maps.Keys(p.Mounts)) }
 
 // Validate checks the policy, and that its directories are there. The error joins all that is wrong.
@@ -126,20 +129,6 @@ func (p *Policy) Validate() error {
 		complain(fmt.Errorf("%d is not between 1 and %d", n, maxOpen), "max_open")
 	}
 	return errors.Join(errs...)
-}
-
-// limits are those of a policy, with the defaults.
-type limits struct {
-	file, written int64
-	open          int
-}
-
-func (p *Policy) limits() limits {
-	return limits{
-		file:    int64(cmp.Or(p.MaxFileBytes, DefaultMaxFileBytes)),
-		written: int64(cmp.Or(p.MaxWrittenBytes, DefaultMaxWrittenBytes)),
-		open:    cmp.Or(p.MaxOpen, DefaultMaxOpen),
-	}
 }
 
 func checkGuestPath(guest string) error {

@@ -1,47 +1,59 @@
-package fsmod
+package wasip1
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 )
 
 const (
-	// MaxPath is the most bytes that a path of a guest's may have.
-	MaxPath = 4096
 	// entryCost is what a new file or directory counts against MaxWrittenBytes: without it, empty ones would be free, and they are not.
 	entryCost = 4 << 10
 	// firstMount is the descriptor of the first mount. Those below are the standard streams.
 	firstMount = 3
 )
 
-// Directories are the mounts of an activity module, opened. They may be used by several activities at once.
+// Mounts are the directories of an activity module, opened. They may be used by several activities at once.
 type Mounts struct {
 	mounts []*mount
 	limits limits
-	start  time.Time // see [Policy.StartAt]
+	start  time.Time // see [fsmod.Policy.StartAt]
 }
 
-// mount is a [Mount] whose directory is open.
+// limits are those of a policy, with the defaults.
+type limits struct {
+	file, written int64
+	open          int
+}
+
+// mount is a [fsmod.Mount] whose directory is open.
 type mount struct {
 	guest string
 	write bool
 	root  *os.Root
 }
 
-// Open opens the directories of a policy that was validated. They are to be closed.
-func (p *Policy) Open() (*Mounts, error) {
-	f := &Mounts{limits: p.limits(), start: p.start}
-	for _, guest := range p.guestPaths() {
+// OpenMounts opens the directories of a policy that was validated. They are to be closed.
+func OpenMounts(p *fsmod.Policy) (*Mounts, error) {
+	f := &Mounts{start: p.Start(), limits: limits{
+		file:    int64(cmp.Or(p.MaxFileBytes, fsmod.DefaultMaxFileBytes)),
+		written: int64(cmp.Or(p.MaxWrittenBytes, fsmod.DefaultMaxWrittenBytes)),
+		open:    cmp.Or(p.MaxOpen, fsmod.DefaultMaxOpen),
+	}}
+	for _, guest := range slices.Sorted(maps.Keys(p.Mounts)) { // the order in which a guest gets their descriptors
 		root, err := os.OpenRoot(p.Mounts[guest].Directory)
 		if err != nil {
 			f.Close() //nolint:errcheck // the other error says more
@@ -52,7 +64,7 @@ func (p *Policy) Open() (*Mounts, error) {
 	return f, nil
 }
 
-// Close closes the directories. No [Files] of theirs may be in use.
+// Close closes the directories. No [FDTable] of theirs may be in use.
 func (f *Mounts) Close() error {
 	var errs []error
 	for _, m := range f.mounts {
@@ -62,7 +74,7 @@ func (f *Mounts) Close() error {
 	return errors.Join(errs...)
 }
 
-// Files are what one activity has open, by descriptors: the mounts from 3 on, in the order of their paths, and what it opens, each with
+// FDTable is what one activity has open, by descriptors: the mounts from 3 on, in the order of their paths, and what it opens, each with
 // the lowest number that is free. Like the activity, they belong to one goroutine at a time.
 //
 // Errors of its methods and of those of [File] are or wrap an [abi.Errno]. Where the policy is the reason they wrap a
@@ -78,7 +90,7 @@ type FDTable struct {
 
 // Begin makes the files of one activity. They are to be closed. While it works, it calls interrupted with
 // about how many bytes it has worked on, and stops with EINTR when that returns true.
-// After [Policy.StartAt], changed is told of each change of a file or a directory, and returns the time by the activity's clock.
+// After [fsmod.Policy.StartAt], changed is told of each change of a file or a directory, and returns the time by the activity's clock.
 func (f *Mounts) Begin(interrupted func(work int) bool, changed func() time.Time) *FDTable {
 	t := &FDTable{limits: f.limits, interrupted: interrupted, open: map[uint32]*File{}}
 	if !f.start.IsZero() {
@@ -167,7 +179,7 @@ func size(n int64) string {
 	return string(text)
 }
 
-// How says how a file is opened. Neither Read nor Write is the same as Read.
+// OpenFlags say how a file is opened. Neither Read nor Write is the same as Read.
 type OpenFlags struct {
 	Read, Write bool
 	Append      bool // each write goes to the end
@@ -418,7 +430,7 @@ func checkName(name string) error {
 	switch {
 	case name == "":
 		return abi.ENOENT
-	case len(name) > MaxPath:
+	case len(name) > fsmod.MaxPath:
 		return abi.ENAMETOOLONG
 	case strings.IndexByte(name, 0) >= 0:
 		return abi.EINVAL

@@ -1,4 +1,4 @@
-package fsmod_test
+package wasip1_test
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/internal/wasip1"
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 )
 
@@ -35,13 +36,13 @@ func TestKinds(t *testing.T) {
 	}
 	files := begin(t, writable(dir))
 	for _, name := range append(names, "link") {
-		for _, how := range []fsmod.OpenFlags{{Read: true}, {Write: true}, {Read: true, Write: true}, {Create: true}, {Truncate: true}, {Write: true, Append: true}} {
+		for _, how := range []wasip1.OpenFlags{{Read: true}, {Write: true}, {Read: true, Write: true}, {Create: true}, {Truncate: true}, {Write: true, Append: true}} {
 			how.Follow = true
 			if _, err := files.Open(mount(t, files), name, how); !errors.Is(err, abi.EACCES) {
 				t.Errorf("%s %+v: %v", name, how, err)
 			}
 		}
-		if _, err := files.Open(mount(t, files), name, fsmod.OpenFlags{Directory: true, Follow: true}); !errors.Is(err, abi.EACCES) {
+		if _, err := files.Open(mount(t, files), name, wasip1.OpenFlags{Directory: true, Follow: true}); !errors.Is(err, abi.EACCES) {
 			t.Errorf("%s as a directory: %v", name, err)
 		}
 	}
@@ -64,8 +65,8 @@ func TestPipeRace(t *testing.T) {
 			os.Remove(next) // a rename to another name of the same file does nothing
 		}
 		return nil
-	}, func(files *fsmod.FDTable) (opened bool) {
-		for _, how := range []fsmod.OpenFlags{{Read: true}, {Write: true}} {
+	}, func(files *wasip1.FDTable) (opened bool) {
+		for _, how := range []wasip1.OpenFlags{{Read: true}, {Write: true}} {
 			fd, err := files.Open(mount(t, files), "name", how)
 			if err != nil {
 				if errno, _ := errors.AsType[abi.Errno](err); errno != abi.EACCES && errno != abi.EIO && errno != abi.ENOENT { // EIO is the pipe's ENXIO
@@ -95,15 +96,15 @@ func TestLinkRace(t *testing.T) {
 	buf := make([]byte, 100)
 	race(t, func() error {
 		return errors.Join(os.Rename(name, real), os.Rename(aside, name), os.Rename(name, aside), os.Rename(real, name))
-	}, func(files *fsmod.FDTable) bool {
-		fd, err := files.Open(mount(t, files), "name/file", fsmod.OpenFlags{Read: true, Follow: true})
+	}, func(files *wasip1.FDTable) bool {
+		fd, err := files.Open(mount(t, files), "name/file", wasip1.OpenFlags{Read: true, Follow: true})
 		if err != nil {
 			return false
 		}
 		if n, err := get(t, files, fd).Read(buf); string(buf[:n]) != "content of data/real/file" || err != nil {
 			t.Fatalf("%q, %v", buf[:n], err)
 		}
-		if fd, err := files.Open(mount(t, files), "name/written", fsmod.OpenFlags{Write: true, Create: true, Follow: true}); err == nil {
+		if fd, err := files.Open(mount(t, files), "name/written", wasip1.OpenFlags{Write: true, Create: true, Follow: true}); err == nil {
 			files.CloseFile(fd) //nolint:errcheck
 		}
 		files.CloseFile(fd) //nolint:errcheck
@@ -115,7 +116,7 @@ func TestLinkRace(t *testing.T) {
 }
 
 // race changes something as fast as it goes, while something else is tried until that has worked and not worked often enough.
-func race(t *testing.T, change func() error, try func(files *fsmod.FDTable) bool, dir string) {
+func race(t *testing.T, change func() error, try func(files *wasip1.FDTable) bool, dir string) {
 	t.Helper()
 	files := begin(t, func() *fsmod.Policy { p := writable(dir); p.MaxWrittenBytes = 1 << 40; return p }())
 	stop := make(chan struct{})

@@ -1,8 +1,7 @@
-package fsmod_test
+package wasip1_test
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/internal/wasip1"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 )
@@ -36,13 +36,13 @@ func descriptors(t *testing.T) int {
 }
 
 // begin opens a policy's directories, and closes them with the test, after which as many descriptors must be open as before.
-func begin(t *testing.T, policy *fsmod.Policy) *fsmod.FDTable {
+func begin(t *testing.T, policy *fsmod.Policy) *wasip1.FDTable {
 	t.Helper()
 	before := descriptors(t)
 	if err := policy.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	directories, err := policy.Open()
+	directories, err := wasip1.OpenMounts(policy)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,9 +63,9 @@ func writable(dir string) *fsmod.Policy {
 	return &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Directory: dir, Write: true}}}
 }
 
-func mount(t *testing.T, files *fsmod.FDTable) *fsmod.File { t.Helper(); return get(t, files, 3) }
+func mount(t *testing.T, files *wasip1.FDTable) *wasip1.File { t.Helper(); return get(t, files, 3) }
 
-func get(t *testing.T, files *fsmod.FDTable, fd uint32) *fsmod.File {
+func get(t *testing.T, files *wasip1.FDTable, fd uint32) *wasip1.File {
 	t.Helper()
 	f, err := files.Get(fd)
 	if err != nil {
@@ -110,7 +110,7 @@ func isDenied(t *testing.T, what string, err error, want abi.Errno, target, reas
 func TestReadAndWrite(t *testing.T) {
 	dir := t.TempDir()
 	files := begin(t, writable(dir))
-	fd, err := files.Open(mount(t, files), "a.txt", fsmod.OpenFlags{Read: true, Write: true, Create: true, Exclusive: true})
+	fd, err := files.Open(mount(t, files), "a.txt", wasip1.OpenFlags{Read: true, Write: true, Create: true, Exclusive: true})
 	if err != nil || fd != 4 {
 		t.Fatal(fd, err)
 	}
@@ -170,7 +170,7 @@ func TestOpen(t *testing.T) {
 	put(t, dir, "file", "sub/inner", "empty/")
 	files := begin(t, writable(dir))
 	root := mount(t, files)
-	open := func(name string, how fsmod.OpenFlags) (*fsmod.File, error) {
+	open := func(name string, how wasip1.OpenFlags) (*wasip1.File, error) {
 		fd, err := files.Open(root, name, how)
 		if err != nil {
 			return nil, err
@@ -179,51 +179,51 @@ func TestOpen(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name string
-		how  fsmod.OpenFlags
+		how  wasip1.OpenFlags
 		want abi.Errno
 	}{
-		{"file", fsmod.OpenFlags{}, 0},
-		{"./sub/../file", fsmod.OpenFlags{Read: true}, 0},
-		{"sub/inner", fsmod.OpenFlags{Read: true, Write: true}, 0},
-		{"sub", fsmod.OpenFlags{Read: true}, 0},
-		{"sub", fsmod.OpenFlags{Read: true, Directory: true}, 0},
-		{"sub/", fsmod.OpenFlags{Read: true}, 0},
-		{".", fsmod.OpenFlags{}, 0},
-		{"", fsmod.OpenFlags{}, abi.ENOENT},
-		{"none", fsmod.OpenFlags{}, abi.ENOENT},
-		{"none/none", fsmod.OpenFlags{Create: true}, abi.ENOENT},
-		{"none", fsmod.OpenFlags{Directory: true}, abi.ENOENT},
-		{"file", fsmod.OpenFlags{Directory: true}, abi.ENOTDIR},
-		{"file/", fsmod.OpenFlags{}, abi.ENOTDIR},
-		{"file/x", fsmod.OpenFlags{}, abi.ENOTDIR},
-		{"sub", fsmod.OpenFlags{Write: true}, abi.EISDIR},
-		{"sub", fsmod.OpenFlags{Truncate: true}, abi.EISDIR},
-		{"sub", fsmod.OpenFlags{Create: true}, abi.EISDIR},
-		{"file", fsmod.OpenFlags{Create: true, Exclusive: true}, abi.EEXIST},
-		{"sub", fsmod.OpenFlags{Create: true, Exclusive: true}, abi.EEXIST},
-		{"file", fsmod.OpenFlags{Create: true, Directory: true}, abi.EINVAL},
-		{"a\x00b", fsmod.OpenFlags{}, abi.EINVAL},
-		{strings.Repeat("x", 300), fsmod.OpenFlags{}, abi.ENAMETOOLONG},
-		{strings.Repeat("x/", 3000), fsmod.OpenFlags{}, abi.ENAMETOOLONG},
-		{strings.Repeat("x", 10<<20), fsmod.OpenFlags{}, abi.ENAMETOOLONG},
+		{"file", wasip1.OpenFlags{}, 0},
+		{"./sub/../file", wasip1.OpenFlags{Read: true}, 0},
+		{"sub/inner", wasip1.OpenFlags{Read: true, Write: true}, 0},
+		{"sub", wasip1.OpenFlags{Read: true}, 0},
+		{"sub", wasip1.OpenFlags{Read: true, Directory: true}, 0},
+		{"sub/", wasip1.OpenFlags{Read: true}, 0},
+		{".", wasip1.OpenFlags{}, 0},
+		{"", wasip1.OpenFlags{}, abi.ENOENT},
+		{"none", wasip1.OpenFlags{}, abi.ENOENT},
+		{"none/none", wasip1.OpenFlags{Create: true}, abi.ENOENT},
+		{"none", wasip1.OpenFlags{Directory: true}, abi.ENOENT},
+		{"file", wasip1.OpenFlags{Directory: true}, abi.ENOTDIR},
+		{"file/", wasip1.OpenFlags{}, abi.ENOTDIR},
+		{"file/x", wasip1.OpenFlags{}, abi.ENOTDIR},
+		{"sub", wasip1.OpenFlags{Write: true}, abi.EISDIR},
+		{"sub", wasip1.OpenFlags{Truncate: true}, abi.EISDIR},
+		{"sub", wasip1.OpenFlags{Create: true}, abi.EISDIR},
+		{"file", wasip1.OpenFlags{Create: true, Exclusive: true}, abi.EEXIST},
+		{"sub", wasip1.OpenFlags{Create: true, Exclusive: true}, abi.EEXIST},
+		{"file", wasip1.OpenFlags{Create: true, Directory: true}, abi.EINVAL},
+		{"a\x00b", wasip1.OpenFlags{}, abi.EINVAL},
+		{strings.Repeat("x", 300), wasip1.OpenFlags{}, abi.ENAMETOOLONG},
+		{strings.Repeat("x/", 3000), wasip1.OpenFlags{}, abi.ENAMETOOLONG},
+		{strings.Repeat("x", 10<<20), wasip1.OpenFlags{}, abi.ENAMETOOLONG},
 	} {
 		_, err := open(tt.name, tt.how)
 		if tt.want == 0 && err != nil || tt.want != 0 && !errors.Is(err, tt.want) {
 			t.Errorf("%.20q %+v: %v, want %v", tt.name, tt.how, err, tt.want)
 		}
 	}
-	f, err := open("file", fsmod.OpenFlags{Write: true})
+	f, err := open("file", wasip1.OpenFlags{Write: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	is(t, "read what is written", second(f.Read(make([]byte, 1))), abi.EBADF)
-	if f, err = open("file", fsmod.OpenFlags{Read: true, Truncate: true}); err != nil {
+	if f, err = open("file", wasip1.OpenFlags{Read: true, Truncate: true}); err != nil {
 		t.Fatal(err)
 	}
 	is(t, "write what is read", second(f.Write([]byte("x"))), abi.EBADF)
 	is(t, "resize what is read", f.Truncate(1), abi.EBADF)
 	is(t, "list a file", third(f.Entry(0)), abi.ENOTDIR)
-	_, err = files.Open(f, "x", fsmod.OpenFlags{})
+	_, err = files.Open(f, "x", wasip1.OpenFlags{})
 	is(t, "look below a file", err, abi.ENOTDIR)
 	is(t, "read a directory", second(root.Read(make([]byte, 1))), abi.EISDIR)
 	is(t, "write a directory", second(root.Write(make([]byte, 1))), abi.EBADF)
@@ -233,12 +233,12 @@ func TestOpen(t *testing.T) {
 		t.Error("it was not truncated", err)
 	}
 	// Each of two that append finds the end.
-	one, err1 := open("log", fsmod.OpenFlags{Write: true, Append: true, Create: true})
-	two, err2 := open("log", fsmod.OpenFlags{Read: true, Write: true, Append: true, Create: true, Sync: true})
+	one, err1 := open("log", wasip1.OpenFlags{Write: true, Append: true, Create: true})
+	two, err2 := open("log", wasip1.OpenFlags{Read: true, Write: true, Append: true, Create: true, Sync: true})
 	if err1 != nil || err2 != nil {
 		t.Fatal(err1, err2)
 	}
-	for i, f := range []*fsmod.File{one, two, one} {
+	for i, f := range []*wasip1.File{one, two, one} {
 		f.Seek(0, io.SeekStart)
 		if n, err := f.Write([]byte{'a' + byte(i)}); n != 1 || err != nil {
 			t.Error(n, err)
@@ -270,13 +270,13 @@ func TestOutside(t *testing.T) {
 	}
 	files := begin(t, writable(dir))
 	root := mount(t, files)
-	fd, err := files.Open(root, "sub", fsmod.OpenFlags{Directory: true})
+	fd, err := files.Open(root, "sub", wasip1.OpenFlags{Directory: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	sub := get(t, files, fd)
 	leaving := []struct {
-		dir  *fsmod.File
+		dir  *wasip1.File
 		name string
 	}{
 		{root, "../secret"}, {root, ".."}, {root, "sub/../../secret"}, {root, "/etc/passwd"}, {root, "/"}, {root, "/data/file"}, {root, "directory/secret"},
@@ -293,10 +293,10 @@ func TestOutside(t *testing.T) {
 			reads, writes = "read"+prefix+at.name, "write"+prefix+at.name
 		}
 		for what, do := range map[string]func() error{
-			"open":     func() error { return second(files.Open(at.dir, at.name, fsmod.OpenFlags{Read: true, Follow: true})) },
-			"nofollow": func() error { return second(files.Open(at.dir, at.name, fsmod.OpenFlags{Read: true})) },
+			"open":     func() error { return second(files.Open(at.dir, at.name, wasip1.OpenFlags{Read: true, Follow: true})) },
+			"nofollow": func() error { return second(files.Open(at.dir, at.name, wasip1.OpenFlags{Read: true})) },
 			"opendir": func() error {
-				return second(files.Open(at.dir, at.name, fsmod.OpenFlags{Directory: true, Follow: true}))
+				return second(files.Open(at.dir, at.name, wasip1.OpenFlags{Directory: true, Follow: true}))
 			},
 			"stat":  func() error { return second(files.Stat(at.dir, at.name, true)) },
 			"lstat": func() error { return second(files.Stat(at.dir, at.name, false)) },
@@ -306,10 +306,10 @@ func TestOutside(t *testing.T) {
 		}
 		for what, do := range map[string]func() error{
 			"create": func() error {
-				return second(files.Open(at.dir, at.name, fsmod.OpenFlags{Write: true, Create: true, Follow: true}))
+				return second(files.Open(at.dir, at.name, wasip1.OpenFlags{Write: true, Create: true, Follow: true}))
 			},
 			"excl": func() error {
-				return second(files.Open(at.dir, at.name, fsmod.OpenFlags{Write: true, Create: true, Exclusive: true}))
+				return second(files.Open(at.dir, at.name, wasip1.OpenFlags{Write: true, Create: true, Exclusive: true}))
 			},
 			"chtimes": func() error { return files.Chtimes(at.dir, at.name, true, time.Time{}, time.Unix(1, 0)) },
 			"unlink":  func() error { return files.Unlink(at.dir, at.name) },
@@ -327,16 +327,16 @@ func TestOutside(t *testing.T) {
 		is(t, "rename down from "+at.name, files.Rename(at.dir, at.name, sub, "x"), abi.EACCES)
 	}
 	for _, name := range []string{"absolute", "up", "through", "etc", "directory"} {
-		err := second(files.Open(root, name, fsmod.OpenFlags{Read: true, Follow: true}))
+		err := second(files.Open(root, name, wasip1.OpenFlags{Read: true, Follow: true}))
 		isDenied(t, name, err, abi.EACCES, "read /data/"+name, "leads out of the directory")
-		is(t, name, second(files.Open(root, name, fsmod.OpenFlags{Read: true})), abi.ELOOP)
-		err = second(files.Open(root, name, fsmod.OpenFlags{Write: true, Create: true, Truncate: true, Follow: true}))
+		is(t, name, second(files.Open(root, name, wasip1.OpenFlags{Read: true})), abi.ELOOP)
+		err = second(files.Open(root, name, wasip1.OpenFlags{Write: true, Create: true, Truncate: true, Follow: true}))
 		isDenied(t, name, err, abi.EACCES, "write /data/"+name, "leads out of the directory")
 		if info, err := files.Stat(root, name, false); err != nil || info.Mode&fs.ModeSymlink == 0 {
 			t.Error(name, info, err)
 		}
 	}
-	is(t, "a loop", second(files.Open(root, "loop", fsmod.OpenFlags{Read: true, Follow: true})), abi.ELOOP)
+	is(t, "a loop", second(files.Open(root, "loop", wasip1.OpenFlags{Read: true, Follow: true})), abi.ELOOP)
 	isDenied(t, "an absolute link", second(files.Readlink(root, "absolute")), abi.EACCES, "read /data/absolute", "leads out")
 	if link, err := files.Readlink(root, "inside"); link != "sub/inner" || err != nil {
 		t.Error(link, err)
@@ -345,7 +345,7 @@ func TestOutside(t *testing.T) {
 	is(t, "times of a link", files.Chtimes(root, "inside", false, time.Time{}, time.Unix(1, 0)), abi.ENOTSUP)
 	// Within, links lead where they should.
 	for name, want := range map[string]string{"inside": "content of data/sub/inner", "inwards/inner": "content of data/sub/inner", "sub/back": "content of data/file"} {
-		fd, err := files.Open(root, name, fsmod.OpenFlags{Read: true, Follow: true})
+		fd, err := files.Open(root, name, wasip1.OpenFlags{Read: true, Follow: true})
 		if err != nil {
 			t.Fatal(name, err)
 		}
@@ -354,7 +354,7 @@ func TestOutside(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, buf[:n], err)
 		}
 	}
-	if _, err := files.Open(root, "dangling", fsmod.OpenFlags{Write: true, Create: true, Follow: true}); err != nil {
+	if _, err := files.Open(root, "dangling", wasip1.OpenFlags{Write: true, Create: true, Follow: true}); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "sub", "new")); err != nil {
@@ -376,10 +376,10 @@ func TestReadOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	for what, do := range map[string]func() error{
-		"write":          func() error { return second(files.Open(root, "file", fsmod.OpenFlags{Write: true})) },
-		"read and write": func() error { return second(files.Open(root, "file", fsmod.OpenFlags{Read: true, Write: true})) },
-		"truncate":       func() error { return second(files.Open(root, "file", fsmod.OpenFlags{Read: true, Truncate: true})) },
-		"create":         func() error { return second(files.Open(root, "file", fsmod.OpenFlags{Read: true, Create: true})) },
+		"write":          func() error { return second(files.Open(root, "file", wasip1.OpenFlags{Write: true})) },
+		"read and write": func() error { return second(files.Open(root, "file", wasip1.OpenFlags{Read: true, Write: true})) },
+		"truncate":       func() error { return second(files.Open(root, "file", wasip1.OpenFlags{Read: true, Truncate: true})) },
+		"create":         func() error { return second(files.Open(root, "file", wasip1.OpenFlags{Read: true, Create: true})) },
 		"times":          func() error { return files.Chtimes(root, "file", true, time.Time{}, time.Unix(1, 0)) },
 		"unlink":         func() error { return files.Unlink(root, "file") },
 		"rename":         func() error { return files.Rename(root, "file", root, "new") },
@@ -388,7 +388,7 @@ func TestReadOnly(t *testing.T) {
 	}
 	is(t, "mkdir", files.Mkdir(root, "new"), abi.EROFS)
 	is(t, "rmdir", files.Rmdir(root, "sub"), abi.EROFS)
-	fd, err := files.Open(root, "file", fsmod.OpenFlags{Read: true})
+	fd, err := files.Open(root, "file", wasip1.OpenFlags{Read: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -413,7 +413,7 @@ func TestLimits(t *testing.T) {
 	policy.MaxFileBytes, policy.MaxWrittenBytes, policy.MaxOpen = 10<<10, 40<<10, 3
 	files := begin(t, policy)
 	root := mount(t, files)
-	fd, err := files.Open(root, "a", fsmod.OpenFlags{Read: true, Write: true, Create: true}) // 4 KiB
+	fd, err := files.Open(root, "a", wasip1.OpenFlags{Read: true, Write: true, Create: true}) // 4 KiB
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -445,7 +445,7 @@ func TestLimits(t *testing.T) {
 	spent := "more than the 40KiB that max_written_bytes"
 	isDenied(t, "write", second(f.WriteAt(data, 0)), abi.EDQUOT, "write /data/a", spent)
 	isDenied(t, "directory", files.Mkdir(root, "more"), abi.EDQUOT, "write /data/more", spent)
-	isDenied(t, "file", second(files.Open(root, "more", fsmod.OpenFlags{Create: true})), abi.EDQUOT, "write /data/more", spent)
+	isDenied(t, "file", second(files.Open(root, "more", wasip1.OpenFlags{Create: true})), abi.EDQUOT, "write /data/more", spent)
 	is(t, "directory that is there", files.Mkdir(root, "sub"), abi.EEXIST)
 	// What is there can still be opened, and made smaller.
 	if err := f.Truncate(5); err != nil {
@@ -453,15 +453,15 @@ func TestLimits(t *testing.T) {
 	}
 	isDenied(t, "grow", f.Truncate(6), abi.EDQUOT, "write /data/a", spent)
 	for _, name := range []string{"a", "sub"} {
-		if _, err := files.Open(root, name, fsmod.OpenFlags{Create: name == "a"}); err != nil {
+		if _, err := files.Open(root, name, wasip1.OpenFlags{Create: name == "a"}); err != nil {
 			t.Error(err)
 		}
 	}
-	isDenied(t, "a fourth", second(files.Open(root, "a", fsmod.OpenFlags{})), abi.EMFILE, "read /data/a", "3 files and directories open, which is max_open")
+	isDenied(t, "a fourth", second(files.Open(root, "a", wasip1.OpenFlags{})), abi.EMFILE, "read /data/a", "3 files and directories open, which is max_open")
 	if err := files.CloseFile(5); err != nil {
 		t.Error(err)
 	}
-	if fd, err := files.Open(root, "a", fsmod.OpenFlags{}); fd != 5 || err != nil {
+	if fd, err := files.Open(root, "a", wasip1.OpenFlags{}); fd != 5 || err != nil {
 		t.Error(fd, err)
 	}
 }
@@ -471,7 +471,7 @@ func TestBegin(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, "x")
 	policy := &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/b": {Directory: dir}, "/a": {Directory: dir}, "/c": {Directory: dir}}}
-	directories, err := policy.Open()
+	directories, err := wasip1.OpenMounts(policy)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -496,7 +496,7 @@ func TestBegin(t *testing.T) {
 			t.Error(names)
 		}
 		for range 20 {
-			fd, err := files.Open(mount(t, files), ".", fsmod.OpenFlags{})
+			fd, err := files.Open(mount(t, files), ".", wasip1.OpenFlags{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -521,148 +521,4 @@ func TestBegin(t *testing.T) {
 			t.Errorf("%d descriptors were open before, and %d are", before, after)
 		}
 	}
-}
-
-func TestNames(t *testing.T) {
-	dir, second := t.TempDir(), t.TempDir()
-	put(t, dir, "a", "sub/x", "full/y")
-	policy := writable(dir)
-	policy.Mounts["/two"] = fsmod.Mount{Directory: second, Write: true}
-	files := begin(t, policy)
-	root, two := mount(t, files), get(t, files, 4)
-	fd, err := files.Open(root, "sub", fsmod.OpenFlags{Directory: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	sub := get(t, files, fd)
-	is(t, "unlink a directory", files.Unlink(root, "sub"), abi.EISDIR)
-	is(t, "rmdir a file", files.Rmdir(root, "a"), abi.ENOTDIR)
-	is(t, "rmdir what is full", files.Rmdir(root, "full"), abi.ENOTEMPTY)
-	is(t, "unlink nothing", files.Unlink(root, "none"), abi.ENOENT)
-	is(t, "rename nothing", files.Rename(root, "none", root, "b"), abi.ENOENT)
-	is(t, "rename to another mount", files.Rename(root, "a", two, "a"), abi.EXDEV)
-	if err := errors.Join(
-		files.Mkdir(root, "new"), files.Rename(root, "a", root, "new/a"), files.Rename(root, "new/a", sub, "b"), files.Rename(sub, "b", sub, "c"),
-		files.Rename(sub, "c", root, "d"), files.Rmdir(root, "new"), files.Unlink(sub, "x"),
-	); err != nil {
-		t.Error(err)
-	}
-	when := time.Unix(1_000_000_000, 123456789)
-	fd, err = files.Open(root, "d", fsmod.OpenFlags{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := get(t, files, fd)
-	for what, set := range map[string]func() error{
-		"by name": func() error { return files.Chtimes(root, "d", true, time.Time{}, when) },
-		"by file": func() error { return d.Chtimes(time.Time{}, when) },
-	} {
-		put(t, dir, "d")
-		err := set()
-		info, statErr := d.Stat()
-		if err != nil || statErr != nil || info.Modified.Unix() != when.Unix() {
-			t.Error(what, info, err, statErr)
-		}
-	}
-	info, err := files.Stat(root, "d", false)
-	if own, ownErr := d.Stat(); err != nil || ownErr != nil || own != info || info.Size != int64(len("content of d")) || !info.Mode.IsRegular() || info.Device != 1 || info.Links != 1 {
-		t.Error(info, own, err, ownErr)
-	}
-	if err := errors.Join(root.Chtimes(when, time.Time{}), files.Rename(root, "d", root, "e")); err != nil {
-		t.Error(err)
-	}
-	is(t, "times under another name", d.Chtimes(time.Time{}, when), abi.ENOTSUP)
-}
-
-// A directory is listed in pieces, from anywhere.
-func TestEntries(t *testing.T) {
-	dir := t.TempDir()
-	want := []string{".", ".."}
-	for i := range 1000 {
-		name := fmt.Sprintf("f%04d", i)
-		put(t, dir, name)
-		want = append(want, name)
-	}
-	interrupted := false
-	directories, err := writable(dir).Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer directories.Close()
-	files := directories.Begin(func(int) bool { return interrupted }, nil)
-	defer files.Close()
-	root := mount(t, files)
-	all := func() (names []string) {
-		for i := uint64(0); ; i++ {
-			e, ok, err := root.Entry(i)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !ok {
-				return names
-			}
-			if e.Mode.IsDir() != (i < 2) {
-				t.Errorf("%+v", e)
-			}
-			names = append(names, e.Name)
-		}
-	}
-	listed := all()
-	sorted := slices.Sorted(slices.Values(listed))
-	if !slices.Equal(sorted, want) {
-		t.Errorf("%d entries", len(listed))
-	}
-	for _, i := range []uint64{5, 4, 900, 2, 300, 299, 1001} {
-		if e, ok, err := root.Entry(i); e.Name != listed[i] || !ok || err != nil {
-			t.Errorf("%d: %+v, %v, %v; want %s", i, e, ok, err, listed[i])
-		}
-	}
-	for _, i := range []uint64{1002, 1 << 40, 1<<64 - 1} {
-		if e, ok, err := root.Entry(i); ok || err != nil {
-			t.Errorf("%d: %+v, %v", i, e, err)
-		}
-	}
-	put(t, dir, "new")
-	if n := len(all()); n != 1003 { // beginning anew finds what is new
-		t.Errorf("%d entries", n)
-	}
-	interrupted = true
-	root.Entry(0)
-	is(t, "interrupted", third(root.Entry(900)), abi.EINTR)
-}
-
-// No path reaches what is beside the directory.
-func FuzzPath(f *testing.F) {
-	for _, name := range []string{"file", "..", "../outside", "sub/../../outside", "/etc/passwd", "", ".", "a\x00b", "//", "sub//../file/", "./././", "up/outside", "\\..\\outside", "C:\\x", "\xff"} {
-		f.Add(name, "sub/x")
-	}
-	f.Fuzz(func(t *testing.T, name, other string) {
-		outer := t.TempDir()
-		put(t, outer, "outside", "data/file", "data/sub/inner")
-		dir := filepath.Join(outer, "data")
-		if err := os.Symlink("..", filepath.Join(dir, "up")); err != nil {
-			t.Fatal(err)
-		}
-		files := begin(t, writable(dir))
-		root := mount(t, files)
-		for _, how := range []fsmod.OpenFlags{{Follow: true}, {Write: true, Create: true, Follow: true}, {Create: true, Exclusive: true}, {Directory: true}} {
-			fd, err := files.Open(root, name, how)
-			if err != nil {
-				continue
-			}
-			file := get(t, files, fd)
-			if _, err := file.Write([]byte("x")); err == nil && file.IsDir() {
-				t.Error("a directory was written")
-			}
-			files.Stat(file, other, true) //nolint:errcheck // none of these need succeed
-		}
-		files.Mkdir(root, name)               //nolint:errcheck
-		files.Rename(root, name, root, other) //nolint:errcheck
-		files.Unlink(root, name)              //nolint:errcheck
-		files.Rmdir(root, other)              //nolint:errcheck
-		left, err := os.ReadDir(outer)
-		if data, readErr := os.ReadFile(filepath.Join(outer, "outside")); err != nil || len(left) != 2 || string(data) != "content of outside" || readErr != nil {
-			t.Errorf("%q, %q: %v, %q, %v, %v", name, other, left, data, err, readErr)
-		}
-	})
 }

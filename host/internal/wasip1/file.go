@@ -1,4 +1,4 @@
-package fsmod
+package wasip1
 
 import (
 	"errors"
@@ -14,7 +14,7 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 )
 
-// File is an open file, or a directory. Each belongs to its [Files].
+// File is an open file, or a directory. Each belongs to its [FDTable].
 type File struct {
 	// Readable, Writable and Append are how a file was opened. A directory is none of that.
 	Readable, Writable, Append bool
@@ -366,7 +366,7 @@ func (f *File) Chtimes(accessed, modified time.Time) error {
 }
 
 // Entry returns a part of a directory by its number: 0 is the directory itself, 1 the one above, and then comes what is in it, in
-// the host's order, but after [Policy.StartAt]. It is false at the end. What is asked for one after the other is read once; 0 begins anew. ENOTDIR: it is no directory.
+// the host's order, but after [fsmod.Policy.StartAt]. It is false at the end. What is asked for one after the other is read once; 0 begins anew. ENOTDIR: it is no directory.
 func (f *File) Entry(number uint64) (Entry, bool, error) {
 	switch {
 	case f.root == nil:

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package fsmod
+package wasip1
 
 import "os"
 

@@ -1,4 +1,4 @@
-package fsmod
+package wasip1
 
 import (
 	"os"
@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// view is what an activity sees of files in place of what the host's file system says about them, see [Policy.StartAt]. The methods of
+// view is what an activity sees of files in place of what the host's file system says about them, see [fsmod.Policy.StartAt]. The methods of
 // a nil one that note a change do nothing.
 type view struct {
 	start time.Time
