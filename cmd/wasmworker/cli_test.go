@@ -199,7 +199,7 @@ func TestInvoke(t *testing.T) {
 		"causes":         {command: command{args: []string{"invoke", guest, "Fail", `"final"`}}, code: 1, stderr: "Root: the root"},
 		"logs":           {command: command{args: []string{"invoke", guest, "Log", `"hear me"`}}, stdout: "null\n", stderr: `"msg":"hear me"`},
 		"timeout":        {command: command{args: []string{"invoke", "--timeout", "100ms", guest, "Deaf"}}, code: 1, stderr: "--timeout 100ms"},
-		"memory limit":   {command: command{args: []string{"invoke", "--memory-limit", "64MiB", guest, "Fail", `"memory"`}}, code: 1, stderr: "memory_limit of 64 MiB"},
+		"memory limit":   {command: command{args: []string{"invoke", "--memory-limit", "64MiB", guest, "Fail", `"memory"`}}, code: 1, stderr: "memory limit of 64 MiB"},
 		"environment":    {command: command{args: []string{"invoke", "--env", "SOME", guest, "Getenv", `"SOME"`}, env: []string{"SOME=thing"}}, stdout: "\"thing\"\n"},
 		"no environment": {command: command{args: []string{"invoke", guest, "Getenv", `"SOME"`}, env: []string{"SOME=thing"}}, stdout: "\"\"\n"},
 		"output limit":   {command: command{args: []string{"invoke", guest, "Bytes", "2097153"}}, code: 1, stderr: "OutputTooLarge"},

@@ -149,8 +149,8 @@ func TestManifestLimitsMemory(t *testing.T) {
 		name, limit, want string
 		pages             int
 	}{
-		{"of the manifest", "256MiB", "memory_limit of 5 MiB", 80},
-		{"of the operator", "4MiB", "memory_limit of 4 MiB", 80},
+		{"of the manifest", "256MiB", "memory limit of 5 MiB", 80},
+		{"of the operator", "4MiB", "memory limit of 4 MiB", 80},
 	} {
 		got := command{args: []string{"invoke", "--binary", "--passthrough", "http,config", "--memory-limit", tt.limit, dir, "echo", "@" + input}}.run(t)
 		if got.code != 1 || !strings.Contains(got.stderr, tt.want) {
