@@ -5,19 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
-	"github.com/tetratelabs/wazero/sys"
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/internal/hostfunc"
 	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/internal/meter"
 	"github.com/wasmworker/wasmworker/host/internal/wasip1"
-	"github.com/wasmworker/wasmworker/host/internal/wazerotext"
 )
 
 // Instance is one instance of a module. It is used by one goroutine at a time.
@@ -270,93 +267,4 @@ func (i *Instance) run(c *call) (*Payload, error) {
 		}
 	}
 	return payload, err
-}
-
-// abnormalEnd makes a failure of an error that the runtime returned.
-func (c *call) abnormalEnd(err error, refused image.GrowFailure) *abi.Failure {
-	f := &abi.Failure{}
-	message, trace := splitTrace(err.Error())
-	exit, exited := errors.AsType[*sys.ExitError](err)
-	fault, faulted := errors.AsType[*guestFault](err)
-	switch {
-	case exited:
-		f.Type = abi.TypeExitCode
-		f.Message = fmt.Sprintf("module %s exited with code %d", c.module.file.Name, exit.ExitCode())
-		if last := lastLine(c.stderr.String()); last != "" {
-			f.Message += ": " + last
-		}
-		f.Details = details(map[string]any{"exit_code": exit.ExitCode(), "stderr": c.stderr.String()})
-	case faulted && fault.memory:
-		f.Type = abi.TypeOutOfMemory
-		f.Message = fmt.Sprintf("module %s ran out of memory: %s", c.module.file.Name, fault.Error())
-	case faulted:
-		f.Type = abi.TypeWasmTrap
-		f.Message = fmt.Sprintf("module %s trapped: %s", c.module.file.Name, fault.Error())
-	case wazerotext.IsStackOverflow(message):
-		f.Type = abi.TypeStackOverflow
-		f.Message = fmt.Sprintf("module %s overflowed its stack: its calls are nested too deeply", c.module.file.Name)
-	default:
-		f.Type = abi.TypeWasmTrap
-		f.Message = fmt.Sprintf("module %s trapped: %s", c.module.file.Name, message)
-		if first := c.stderr.firstLine(); first != "" {
-			f.Message += ": " + first
-		}
-	}
-	if refused != image.NoGrowFailure && f.Type != abi.TypeStackOverflow {
-		f.Type = abi.TypeOutOfMemory
-		f.Message = fmt.Sprintf("module %s ran out of memory: it ended after it was refused %s (%s)", c.module.file.Name, c.module.refusal(refused), f.Message)
-	}
-	if trace != nil && f.Details == nil {
-		f.Details = details(map[string]any{"wasm_stack": trace})
-	}
-	return f
-}
-
-// refusal says what it was that a guest was refused.
-func (m *Module) refusal(r image.GrowFailure) string {
-	switch limit := m.memoryLimit(); {
-	case r == image.GrowOverBudget:
-		return "more, since all instances together have a memory limit of " + mebibytes(m.budget.Limit())
-	case r == image.GrowNoSystemMemory:
-		return "more by the operating system"
-	case limit == m.file.MemoryMax:
-		return "more than the maximum of " + mebibytes(limit) + " that it declares itself"
-	default:
-		return "more than its memory limit of " + mebibytes(limit)
-	}
-}
-
-// maxTrace bounds the frames in a failure's details. Temporal keeps the last failure of
-// a retried activity in its mutable state and cuts it off at 4 KB.
-const (
-	maxTrace     = 20
-	maxTraceLine = 100
-)
-
-// splitTrace takes apart the text of an error from wazero: the message, and the wasm stack as
-// far as it is told. The host's own stack is not for others to see.
-func splitTrace(text string) (message string, frames []string) {
-	message, trace, found := wazerotext.SplitTrace(text)
-	if !found {
-		return message, nil
-	}
-	for line := range strings.Lines(trace) {
-		if line = strings.TrimSpace(line); line == "" {
-			continue
-		}
-		if len(frames) == maxTrace {
-			frames = append(frames, "…")
-			break
-		}
-		if len(line) > maxTraceLine {
-			line = line[:maxTraceLine] + "…"
-		}
-		frames = append(frames, strings.ToValidUTF8(line, "\uFFFD"))
-	}
-	return message, frames
-}
-
-func lastLine(text string) string {
-	text = strings.TrimRight(text, "\r\n ")
-	return strings.TrimSpace(text[strings.LastIndexByte(text, '\n')+1:])
 }

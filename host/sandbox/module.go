@@ -1,28 +1,19 @@
 package sandbox
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime"
 	"strings"
-	"sync"
 	"sync/atomic"
-	"time"
-	"unicode"
 
 	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/experimental"
 
-	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/internal/meter"
 	"github.com/wasmworker/wasmworker/host/internal/wasip1"
-	"github.com/wasmworker/wasmworker/host/internal/wazerotext"
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
@@ -164,227 +155,6 @@ func (m *Module) memoryLimit() uint64 {
 		return min(declared, limit)
 	}
 	return limit
-}
-
-// shorten makes one line of a text that a module has had a part in, and of 500 bytes at most.
-func shorten(err error) string {
-	text := wazerotext.WithoutTrace(err.Error())
-	if len(text) > 500 {
-		text = strings.ToValidUTF8(text[:500], "") + "…"
-	}
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return '\uFFFD'
-		}
-		return r
-	}, strings.ToValidUTF8(text, "\uFFFD"))
-}
-
-// moduleError is an error about a module, with what a wrapped error says about it shortened.
-type moduleError struct {
-	text string
-	err  error
-}
-
-func (e *moduleError) Error() string { return e.text }
-func (e *moduleError) Unwrap() error { return e.err }
-
-func (m *Module) errorf(what string, err error) error {
-	return &moduleError{fmt.Sprintf("%s: %s: %s", m.file.Path, what, shorten(err)), err}
-}
-
-func mebibytes(n uint64) string {
-	return fmt.Sprintf("%.4g MiB", float64(n)/(1<<20))
-}
-
-// trialTimeout bounds the instantiation that compile tries. Even a large interpreter is
-// ready in well under a second. A variable for the tests.
-var trialTimeout = 10 * time.Second
-
-// compile compiles the module into a runtime of its own, links what was granted, and
-// makes one instance to see that it works.
-func (m *Module) compile(ctx context.Context, cache *codeCache) (err error) {
-	defer m.recovered(&err)
-	exposed, err := m.rewrite(cache)
-	if err != nil {
-		return m.errorf("the module is not valid", err)
-	}
-	m.data = exposed.Data
-	if err := m.build(ctx, exposed.Binary, cache); err != nil {
-		return err
-	}
-	if m.budget != nil {
-		// What fits one after the other must not be refused because it was tried at once.
-		m.budget.trial.Lock()
-		defer m.budget.trial.Unlock()
-	}
-	trial, cancel := context.WithTimeoutCause(ctx, trialTimeout, fmt.Errorf("its start function or _initialize did not return within %s", trialTimeout))
-	defer cancel()
-	instance, err := m.NewInstance(trial)
-	if err != nil {
-		if trial.Err() != nil {
-			err = context.Cause(trial)
-		}
-		return m.errorf("the module cannot be instantiated", err)
-	}
-	defer instance.Close()
-	m.initialised = instance.memory.Size()
-	if m.options.Isolation != IsolationPristine {
-		return nil
-	}
-	if err := m.snapshot(instance, exposed); err != nil {
-		return fmt.Errorf("%s: %w", m.file.Path, err)
-	}
-	return nil
-}
-
-// recovered makes an error of a panic. The compiler is fed with whatever lies in a directory. A
-// bug in it must cost one module.
-func (m *Module) recovered(err *error) {
-	if p := recover(); p != nil {
-		*err = fmt.Errorf("%s: the compiler failed on this module: %v", m.file.Path, p)
-	}
-}
-
-// build makes the runtime with the compiled module in it, by way of the cache if that works.
-func (m *Module) build(ctx context.Context, binary []byte, cache *codeCache) error {
-	directory, whole := cache.open(m)
-	if directory == "" {
-		return m.buildIn(ctx, binary, "")
-	}
-	failure := m.buildIn(ctx, binary, directory)
-	if failure == nil {
-		m.cached = cache.seal(directory) == 0 && whole > 0
-		return nil
-	}
-	if ctx.Err() != nil || !aboutCache(failure) {
-		return failure
-	}
-	if err := m.close(ctx); err != nil {
-		return fmt.Errorf("%s: %w", m.file.Path, err)
-	}
-	if err := m.buildIn(ctx, binary, ""); err != nil {
-		return err
-	}
-	cache.cannotBeWritten(cmp.Or(errors.Unwrap(failure), failure)) // it is not the module's
-	return nil
-}
-
-// buildIn is build with a directory for wazero's cache, or none.
-func (m *Module) buildIn(ctx context.Context, binary []byte, cacheDir string) (err error) {
-	defer m.recovered(&err)
-	if err := m.newRuntime(ctx, cacheDir); err != nil {
-		return fmt.Errorf("%s: %w", m.file.Path, err)
-	}
-	if err := m.link(ctx); err != nil {
-		return fmt.Errorf("%s: %w", m.file.Path, err)
-	}
-	// With two workers or more, compilation looks at ctx between functions.
-	compiling := experimental.WithCompilationWorkers(ctx, max(2, runtime.GOMAXPROCS(0)))
-	if m.compiled, err = m.runtime.CompileModule(compiling, binary); err != nil {
-		return m.errorf("the module is not valid", err)
-	}
-	return nil
-}
-
-// newRuntimes is held while a runtime is made: wazero finds out its own version when it is first asked, and writes that to a variable
-// without any lock (internal/version, 1.11).
-var newRuntimes sync.Mutex
-
-// newRuntime makes the runtime, and the cache if there is to be one.
-func (m *Module) newRuntime(ctx context.Context, cacheDir string) error {
-	newRuntimes.Lock()
-	defer newRuntimes.Unlock()
-	config := wazero.NewRuntimeConfig()
-	if m.interpreter {
-		config = wazero.NewRuntimeConfigInterpreter()
-	}
-	config = config.WithCoreFeatures(api.CoreFeaturesV2)
-	if cacheDir != "" {
-		// A cache object for each runtime: in wazero 1.12 type ids differ between
-		// runtimes that share one. The directory can be shared.
-		cache, err := wazero.NewCompilationCacheWithDir(cacheDir)
-		if err != nil {
-			return &cacheError{err}
-		}
-		m.cache = cache
-		config = config.WithCompilationCache(cache)
-	}
-	m.runtime = wazero.NewRuntimeWithConfig(ctx, config)
-	return nil
-}
-
-// memoryBudget is what Config.MemoryLimit allows.
-type memoryBudget struct {
-	*image.Budget
-	trial sync.Mutex // held while a module makes its first instance and its image
-}
-
-// imageBudget returns the budget, which may be nil: no limit.
-func (m *Module) imageBudget() *image.Budget {
-	if m.budget == nil {
-		return nil
-	}
-	return m.budget.Budget
-}
-
-// exceeded tells how much of the budget is taken.
-func (b *memoryBudget) exceeded() error {
-	return fmt.Errorf("%w: %s of %s are taken", ErrMemoryLimit, mebibytes(b.Used()), mebibytes(b.Limit()))
-}
-
-// snapshot makes the image that all further instances begin with and are reset to. A
-// module for which there can be none gets fresh instances.
-func (m *Module) snapshot(first *Instance, exposed *meter.Exposed) error {
-	reason := exposed.Irreversible
-	if reason == "" {
-		img, err := first.memory.Snapshot()
-		if errors.Is(err, image.ErrBudget) {
-			return m.budget.exceeded()
-		}
-		if err == nil {
-			m.image, m.data = img, nil
-			for _, name := range exposed.Globals {
-				m.globals = append(m.globals, savedGlobal{name, first.wasm.ExportedGlobal(name).Get()})
-			}
-			return nil
-		}
-		reason = err.Error()
-	}
-	m.fallback.Store(&reason)
-	m.logger.Info("each activity of this module gets a fresh instance, since one cannot be reset", "reason", reason)
-	return nil
-}
-
-// link puts the host modules that the module was granted into its runtime, and no others.
-func (m *Module) link(ctx context.Context) error {
-	if err := meter.Instantiate(ctx, m.runtime); err != nil {
-		return err
-	}
-	imported := map[string]bool{}
-	for _, imp := range m.file.Imports {
-		imported[imp.Module] = true
-	}
-	if err := m.linkWASI(ctx, imported[abi.ModuleWASI]); err != nil {
-		return err
-	}
-	if err := m.contract.link(ctx, m); err != nil {
-		return err
-	}
-	if imported[abi.ModuleLog] {
-		if err := linkLog(ctx, m.runtime); err != nil {
-			return err
-		}
-	}
-	for _, granted := range m.grants {
-		if !imported[granted.ImportName()] {
-			continue // an Extism plugin asks for it by a function of extism:host/env
-		}
-		if err := m.linkPassthrough(ctx, granted); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // close frees what compile made. No instance may be live.

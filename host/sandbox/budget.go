@@ -1,0 +1,27 @@
+package sandbox
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/wasmworker/wasmworker/host/internal/image"
+)
+
+// memoryBudget is what Config.MemoryLimit allows.
+type memoryBudget struct {
+	*image.Budget
+	trial sync.Mutex // held while a module makes its first instance and its image
+}
+
+// imageBudget returns the budget, which may be nil: no limit.
+func (m *Module) imageBudget() *image.Budget {
+	if m.budget == nil {
+		return nil
+	}
+	return m.budget.Budget
+}
+
+// exceeded tells how much of the budget is taken.
+func (b *memoryBudget) exceeded() error {
+	return fmt.Errorf("%w: %s of %s are taken", ErrMemoryLimit, mebibytes(b.Used()), mebibytes(b.Limit()))
+}
