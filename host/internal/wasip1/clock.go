@@ -24,8 +24,8 @@ const (
 	Activity       Phase = "activity"
 )
 
-// NewVirtualClock makes a virtual clock for a phase, or returns nil if the clock is the real
-// one. Units returns how many units of computation the guest has used since.
+// NewVirtualClock makes a virtual clock for a phase, or returns nil if the clock is the
+// real one. Units returns how many units of computation the guest has used since.
 func NewVirtualClock(policy wasi.Clock, phase Phase, units func() int64) *VirtualClock {
 	if policy.Start.IsZero() {
 		return nil
@@ -37,8 +37,9 @@ func NewVirtualClock(policy wasi.Clock, phase Phase, units func() int64) *Virtua
 	return v
 }
 
-// Where the monotonic clock begins. Not at zero, which runtimes take for none; and in an activity later than in the initialisation before it, since
-// a runtime that was initialised, and is reset to that, must not see it going back.
+// Where the monotonic clock begins. Not at zero, which runtimes take for none; and in an
+// activity later than in the initialisation before it, since a runtime that was
+// initialised, and is reset to that, must not see it going back.
 const (
 	monotonicStart = int64(time.Second)
 	monotonicGap   = int64(time.Hour)
@@ -62,7 +63,8 @@ func (v *VirtualClock) Nanotime() int64 { return add(v.monotonic, v.elapsed()) }
 // Sleep advances the clock, and takes no time.
 func (v *VirtualClock) Sleep(d time.Duration) { v.slept = add(v.slept, max(int64(d), 0)) }
 
-// add adds numbers that are not negative. It stops at the end of time, where sleeping for good leads.
+// add adds numbers that are not negative. It stops at the end of time, where sleeping for
+// good leads.
 func add(a, b int64) int64 {
 	if a > math.MaxInt64-b {
 		return math.MaxInt64

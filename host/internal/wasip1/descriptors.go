@@ -92,7 +92,8 @@ func fdRenumber(proc *Process, _ api.Module, p []uint64) error {
 	}
 }
 
-// onFile makes a function of WASI of one that needs no more than the file of its descriptor, and its parameters.
+// onFile makes a function of WASI of one that needs no more than the file of its
+// descriptor, and its parameters.
 func onFile(f func(f *File, p []uint64) error) fileFunc {
 	return func(proc *Process, _ api.Module, p []uint64) error {
 		file, err := proc.file(p[0])
@@ -283,8 +284,8 @@ func fdSetTimes(proc *Process, _ api.Module, p []uint64) error {
 // direntSize is the size of what comes before the name of an entry.
 const direntSize = 24
 
-// fdReaddir writes entries until the buffer is full, the last one as far as it goes: a guest that gets a full buffer asks again, for what it did
-// not get as a whole.
+// fdReaddir writes entries until the buffer is full, the last one as far as it goes: a
+// guest that gets a full buffer asks again, for what it did not get as a whole.
 func fdReaddir(proc *Process, mod api.Module, p []uint64) error {
 	dir, err := proc.file(p[0])
 	if err != nil {

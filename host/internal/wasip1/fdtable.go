@@ -20,13 +20,16 @@ import (
 )
 
 const (
-	// entryCost is what a new file or directory counts against MaxWrittenBytes: without it, empty ones would be free, and they are not.
+	// entryCost is what a new file or directory counts against MaxWrittenBytes: without
+	// it, empty ones would be free, and they are not.
 	entryCost = 4 << 10
-	// firstMount is the descriptor of the first mount. Those below are the standard streams.
+	// firstMount is the descriptor of the first mount. Those below are the standard
+	// streams.
 	firstMount = 3
 )
 
-// Mounts are the directories of an activity module, opened. They may be used by several activities at once.
+// Mounts are the directories of an activity module, opened. They may be used by several
+// activities at once.
 type Mounts struct {
 	mounts []*mount
 	limits limits
@@ -53,7 +56,8 @@ func OpenMounts(p *fsmod.Policy) (*Mounts, error) {
 		written: int64(cmp.Or(p.MaxWrittenBytes, fsmod.DefaultMaxWrittenBytes)),
 		open:    cmp.Or(p.MaxOpen, fsmod.DefaultMaxOpen),
 	}}
-	for _, guest := range slices.Sorted(maps.Keys(p.Mounts)) { // the order in which a guest gets their descriptors
+	// A guest gets their descriptors in this order.
+	for _, guest := range slices.Sorted(maps.Keys(p.Mounts)) {
 		root, err := os.OpenRoot(p.Mounts[guest].Directory)
 		if err != nil {
 			f.Close() //nolint:errcheck // the other error says more
@@ -74,11 +78,12 @@ func (f *Mounts) Close() error {
 	return errors.Join(errs...)
 }
 
-// FDTable is what one activity has open, by descriptors: the mounts from 3 on, in the order of their paths, and what it opens, each with
-// the lowest number that is free. Like the activity, they belong to one goroutine at a time.
+// FDTable is what one activity has open, by descriptors: the mounts from 3 on, in the
+// order of their paths, and what it opens, each with the lowest number that is free. Like
+// the activity, they belong to one goroutine at a time.
 //
-// Errors of its methods and of those of [File] are or wrap an [abi.Errno]. Where the policy is the reason they wrap a
-// [*passthrough.Denial], too, for the operator.
+// Errors of its methods and of those of [File] are or wrap an [abi.Errno]. Where the
+// policy is the reason they wrap a [*passthrough.Denial], too, for the operator.
 type FDTable struct {
 	limits      limits
 	interrupted func(work int) bool
@@ -88,9 +93,10 @@ type FDTable struct {
 	written     int64 // bytes
 }
 
-// Begin makes the files of one activity. They are to be closed. While it works, it calls interrupted with
-// about how many bytes it has worked on, and stops with EINTR when that returns true.
-// After [fsmod.Policy.StartAt], changed is told of each change of a file or a directory, and returns the time by the activity's clock.
+// Begin makes the files of one activity. They are to be closed. While it works, it calls
+// interrupted with about how many bytes it has worked on, and stops with EINTR when that
+// returns true. After [fsmod.Policy.StartAt], changed is told of each change of a file or
+// a directory, and returns the time by the activity's clock.
 func (f *Mounts) Begin(interrupted func(work int) bool, changed func() time.Time) *FDTable {
 	t := &FDTable{limits: f.limits, interrupted: interrupted, open: map[uint32]*File{}}
 	if !f.start.IsZero() {
@@ -121,7 +127,8 @@ func (t *FDTable) Get(fd uint32) (*File, error) {
 	return f, nil
 }
 
-// CloseFile closes a descriptor. One of a mount can be closed too: the activity cannot open that again.
+// CloseFile closes a descriptor. One of a mount can be closed too: the activity cannot
+// open that again.
 func (t *FDTable) CloseFile(fd uint32) error {
 	f, err := t.Get(fd)
 	if err != nil {
@@ -131,7 +138,8 @@ func (t *FDTable) CloseFile(fd uint32) error {
 	return f.close()
 }
 
-// Renumber gives a descriptor another number, in place of what that is of. EBADF: one of them is of nothing.
+// Renumber gives a descriptor another number, in place of what that is of. EBADF: one of
+// them is of nothing.
 func (t *FDTable) Renumber(from, to uint32) error {
 	f, err := t.Get(from)
 	if err != nil {
@@ -207,8 +215,8 @@ func (t *FDTable) Open(dir *File, name string, how OpenFlags) (fd uint32, err er
 	if err := t.room(target); err != nil {
 		return 0, err
 	}
-	// What it is is looked at before it is opened, since opening alone can be an event to a device, and again afterwards, since it
-	// may have become another one meanwhile.
+	// What it is is looked at before it is opened, since opening alone can be an event to
+	// a device, and again afterwards, since it may have become another one meanwhile.
 	exclusive := how.Create && how.Exclusive
 	info, err := dir.lookup(name, how.Follow && !exclusive)
 	missing := errors.Is(err, fs.ErrNotExist)
@@ -320,7 +328,8 @@ func (t *FDTable) Stat(dir *File, name string, follow bool) (Info, error) {
 	return dir.describe(info), nil
 }
 
-// Chtimes sets the times of what a path names; zero leaves one as it is. ENOTSUP: a symbolic link's own.
+// Chtimes sets the times of what a path names; zero leaves one as it is. ENOTSUP: a
+// symbolic link's own.
 func (t *FDTable) Chtimes(dir *File, name string, follow bool, accessed, modified time.Time) error {
 	target := dir.target("write", name)
 	if err := dir.check(name, true, target); err != nil {
@@ -341,7 +350,8 @@ func (t *FDTable) Chtimes(dir *File, name string, follow bool, accessed, modifie
 	return errnoOf(dir.root.Chtimes(name, accessed, modified), target)
 }
 
-// Readlink returns what a symbolic link names. A name outside of the directory is not told.
+// Readlink returns what a symbolic link names. A name outside of the directory is not
+// told.
 func (t *FDTable) Readlink(dir *File, name string) (string, error) {
 	target := dir.target("read", name)
 	if err := dir.check(name, false, target); err != nil {
@@ -415,7 +425,8 @@ func rename(from *File, old string, to *File, name, target, toTarget string) err
 	if from == to {
 		return errnoOf(from.root.Rename(old, name), target)
 	}
-	// No [os.Root] renames from one to another, so it is done from the mount, where nothing but the paths holds them in their directories.
+	// No [os.Root] renames from one to another, so it is done from the mount, where
+	// nothing but the paths holds them in their directories.
 	if !filepath.IsLocal(old) {
 		return outside(target)
 	}
@@ -434,7 +445,8 @@ func checkName(name string) error {
 		return abi.ENAMETOOLONG
 	case strings.IndexByte(name, 0) >= 0:
 		return abi.EINVAL
-	case runtime.GOOS == "windows" && strings.ContainsAny(name, `:\`): // streams of a file, and a guest's separator is /
+	case runtime.GOOS == "windows" && strings.ContainsAny(name, `:\`):
+		// The one leads to streams of a file. The other is no separator of a guest's.
 		return abi.EINVAL
 	}
 	return nil
@@ -490,7 +502,8 @@ var errnos = []struct {
 	{errors.ErrUnsupported, abi.ENOTSUP},
 }
 
-// errnoOf makes an error with an errno of one of the system's, whose text has paths of the host.
+// errnoOf makes an error with an errno of one of the system's, whose text has paths of
+// the host.
 func errnoOf(err error, target string) error {
 	if err == nil {
 		return nil

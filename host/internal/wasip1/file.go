@@ -16,7 +16,8 @@ import (
 
 // File is an open file, or a directory. Each belongs to its [FDTable].
 type File struct {
-	// Readable, Writable and Append are how a file was opened. A directory is none of that.
+	// Readable, Writable and Append are how a file was opened. A directory is none of
+	// that.
 	Readable, Writable, Append bool
 
 	files     *FDTable
@@ -100,7 +101,8 @@ func (f *File) target(verb, name string) string {
 
 func (f *File) own(verb string) string { return verb + " " + path.Join(f.mount.guest, f.rel) }
 
-// errno is [errnoOf] of the file itself, which is named only where there is an error: most calls have none.
+// errno is [errnoOf] of the file itself, which is named only where there is an error:
+// most calls have none.
 func (f *File) errno(err error, verb string) error {
 	if err == nil {
 		return nil
@@ -169,8 +171,8 @@ func (f *File) Stat() (Info, error) {
 	return f.describe(info), nil
 }
 
-// Read reads at the position, and moves that on. There is nothing at the end. EISDIR: it is a directory, EBADF: it was
-// opened for writing alone.
+// Read reads at the position, and moves that on. There is nothing at the end. EISDIR: it
+// is a directory, EBADF: it was opened for writing alone.
 func (f *File) Read(p []byte) (int, error) {
 	n, err := f.ReadAt(p, f.pos)
 	f.pos += int64(n)
@@ -196,9 +198,10 @@ func (f *File) ReadAt(p []byte, offset int64) (int, error) {
 	return n, f.errno(err, "read")
 }
 
-// Write writes at the position, or at the end if it was opened so, and moves the position behind that. It writes less
-// where the policy's limits end, and if there is no room at all it answers EFBIG (of the file) or EDQUOT (of the activity). EBADF: it
-// is a directory, or was not opened for writing.
+// Write writes at the position, or at the end if it was opened so, and moves the position
+// behind that. It writes less where the policy's limits end, and if there is no room at
+// all it answers EFBIG (of the file) or EDQUOT (of the activity). EBADF: it is a
+// directory, or was not opened for writing.
 func (f *File) Write(p []byte) (int, error) {
 	n, err := f.WriteAt(p, f.pos)
 	if f.Append && n > 0 {
@@ -253,7 +256,8 @@ func (f *File) tooLarge() error {
 	return denied(abi.EFBIG, f.own("write"), "the file would become larger than the %s that max_file_bytes of the fs policy allows", size(f.files.limits.file))
 }
 
-// Seek moves the position, as [io.Seeker] does, and returns it. ESPIPE: it is a directory.
+// Seek moves the position, as [io.Seeker] does, and returns it. ESPIPE: it is a
+// directory.
 func (f *File) Seek(offset int64, whence int) (int64, error) {
 	if f.root != nil {
 		return 0, abi.ESPIPE
@@ -282,7 +286,8 @@ func (f *File) Seek(offset int64, whence int) (int64, error) {
 	return f.pos, nil
 }
 
-// Truncate sets the size. By how much the file grows counts as written. Errors are those of [File.Write].
+// Truncate sets the size. By how much the file grows counts as written. Errors are those
+// of [File.Write].
 func (f *File) Truncate(size int64) error {
 	if size < 0 {
 		return abi.EINVAL
@@ -290,7 +295,8 @@ func (f *File) Truncate(size int64) error {
 	return f.resize(size, false)
 }
 
-// Allocate makes the file at least as large as offset and length say, by zeros. Errors are those of [File.Write].
+// Allocate makes the file at least as large as offset and length say, by zeros. Errors
+// are those of [File.Write].
 func (f *File) Allocate(offset, length int64) error {
 	if offset < 0 || length <= 0 {
 		return abi.EINVAL
@@ -338,7 +344,8 @@ func (f *File) Sync() error {
 	return f.errno(dir.Sync(), "write")
 }
 
-// Chtimes sets the times; zero leaves one as it is. ENOTSUP: the file has another name by now.
+// Chtimes sets the times; zero leaves one as it is. ENOTSUP: the file has another name by
+// now.
 func (f *File) Chtimes(accessed, modified time.Time) error {
 	target := f.own("write")
 	if err := f.checkWrite(target); err != nil {
@@ -365,8 +372,10 @@ func (f *File) Chtimes(accessed, modified time.Time) error {
 	return errnoOf(f.mount.root.Chtimes(f.rel, accessed, modified), target)
 }
 
-// Entry returns a part of a directory by its number: 0 is the directory itself, 1 the one above, and then comes what is in it, in
-// the host's order, but after [fsmod.Policy.StartAt]. It is false at the end. What is asked for one after the other is read once; 0 begins anew. ENOTDIR: it is no directory.
+// Entry returns a part of a directory by its number: 0 is the directory itself, 1 the one
+// above, and then comes what is in it, in the host's order, but after
+// [fsmod.Policy.StartAt]. It is false at the end. What is asked for one after the other
+// is read once; 0 begins anew. ENOTDIR: it is no directory.
 func (f *File) Entry(number uint64) (Entry, bool, error) {
 	switch {
 	case f.root == nil:
@@ -388,7 +397,8 @@ func (f *File) Entry(number uint64) (Entry, bool, error) {
 			return Entry{}, false, f.errno(err, "read")
 		}
 		f.list = list
-		if f.files.view != nil { // what comes and goes from here on is not seen: that, too, would be in the host's order
+		if f.files.view != nil {
+			// What comes and goes from here on is not seen: that, too, would be in the host's order.
 			if f.entries, err = list.ReadDir(-1); err != nil {
 				return Entry{}, false, f.errno(err, "read")
 			}

@@ -35,7 +35,8 @@ func descriptors(t *testing.T) int {
 	return len(entries)
 }
 
-// begin opens a policy's directories, and closes them with the test, after which as many descriptors must be open as before.
+// begin opens a policy's directories, and closes them with the test, after which as many
+// descriptors must be open as before.
 func begin(t *testing.T, policy *fsmod.Policy) *wasip1.FDTable {
 	t.Helper()
 	before := descriptors(t)
@@ -255,7 +256,8 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// Nothing leads out of a directory, and nothing but regular files and directories can be opened. The operator is told.
+// Nothing leads out of a directory, and nothing but regular files and directories can be
+// opened. The operator is told.
 func TestOutside(t *testing.T) {
 	outer := t.TempDir()
 	dir := filepath.Join(outer, "data")

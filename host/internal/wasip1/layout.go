@@ -92,7 +92,8 @@ const (
 	kindSocket
 	kindSymlink
 
-	// kindStream is wazero's for the standard streams: a character device would be a terminal, to which programs write line by line.
+	// kindStream is wazero's for the standard streams: a character device would be a
+	// terminal, to which programs write line by line.
 	kindStream = kindBlockDevice
 )
 
@@ -114,7 +115,8 @@ func kindOf(mode fs.FileMode) byte {
 	return kindUnknown
 }
 
-// putFilestat stores what WASI says about a file. The host's other two times are those of programs that the guest has nothing to do with.
+// putFilestat stores what WASI says about a file. The host's other two times are those of
+// programs that the guest has nothing to do with.
 func putFilestat(mod api.Module, ptr uint64, info Info) error {
 	out, ok := bytesOf(mod, ptr, 64)
 	if !ok {

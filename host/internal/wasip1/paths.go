@@ -46,7 +46,8 @@ func pathOpen(proc *Process, mod api.Module, p []uint64) error {
 	return nil
 }
 
-// onPath makes a function of WASI of one that needs no more than a directory and a path in it.
+// onPath makes a function of WASI of one that needs no more than a directory and a path
+// in it.
 func onPath(f func(files *FDTable, dir *File, name string) error) func(*Process, api.Module, []uint64) error {
 	return func(proc *Process, mod api.Module, p []uint64) error {
 		dir, name, err := proc.at(mod, p[0], p[1], p[2])
@@ -111,5 +112,6 @@ func pathReadlink(proc *Process, mod api.Module, p []uint64) error {
 	return nil
 }
 
-// noLinks answers path_link and path_symlink, as a file system without links does: a guest must not lay a trail for others who use the directory.
+// noLinks answers path_link and path_symlink, as a file system without links does: a
+// guest must not lay a trail for others who use the directory.
 func noLinks(*Process, api.Module, []uint64) error { return abi.EPERM }

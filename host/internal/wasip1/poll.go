@@ -10,7 +10,8 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 )
 
-// The layout of subscriptions and events of poll_oneoff. Both begin with 8 bytes of the guest's.
+// The layout of subscriptions and events of poll_oneoff. Both begin with 8 bytes of the
+// guest's.
 const (
 	subscriptionSize = 48
 	eventSize        = 32
@@ -20,9 +21,9 @@ const (
 	eventFdWrite = 2
 )
 
-// poll is poll_oneoff, by which guests sleep: until the first of the clocks, or not at all if it
-// is about a descriptor as well, since the standard streams never block and there are no
-// others. Then there is an event for each subscription.
+// poll is poll_oneoff, by which guests sleep: until the first of the clocks, or not at
+// all if it is about a descriptor as well, since the standard streams never block and
+// there are no others. Then there is an event for each subscription.
 func poll(proc *Process, mod api.Module, p []uint64) abi.Errno {
 	n := uint64(uint32(p[2]))
 	if n == 0 {
@@ -72,8 +73,8 @@ func poll(proc *Process, mod api.Module, p []uint64) abi.Errno {
 	return 0
 }
 
-// sleep sleeps until the call ends, at most, for which wazero's own does not look. A virtual
-// clock takes no time for it.
+// sleep sleeps until the call ends, at most, for which wazero's own does not look. A
+// virtual clock takes no time for it.
 func (proc *Process) sleep(d time.Duration) {
 	if proc.Clock != nil {
 		proc.Clock.Sleep(d)

@@ -15,8 +15,8 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 )
 
-// Host is the call that a guest serves, as far as WASI needs it. Its methods are called from
-// the guest's goroutine.
+// Host is the call that a guest serves, as far as WASI needs it. Its methods are called
+// from the guest's goroutine.
 type Host interface {
 	// Context ends when the guest is to be interrupted.
 	Context() context.Context
@@ -29,13 +29,13 @@ type Host interface {
 	Stderr(p []byte) error
 	// Denied is told what a policy denied.
 	Denied(capability string, denial *passthrough.Denial)
-	// FilesChanged is told of each change of a file or a directory, if their policy was told
-	// [fsmod.Policy.StartAt].
+	// FilesChanged is told of each change of a file or a directory, if their policy was
+	// told [fsmod.Policy.StartAt].
 	FilesChanged()
 }
 
-// Process is what a guest finds while it serves a call, or while its instance is being made.
-// Nothing in it outlives that. It belongs to the guest's goroutine.
+// Process is what a guest finds while it serves a call, or while its instance is being
+// made. Nothing in it outlives that. It belongs to the guest's goroutine.
 type Process struct {
 	Stdin []byte        // what is left of it
 	Clock *VirtualClock // nil: the real one
@@ -46,9 +46,9 @@ type Process struct {
 	files  *FDTable      // nil: the module has no directories
 }
 
-// Begin makes proc a new process. Units returns how many units of computation it has used.
-// It is to be closed. Mounts take the place of the system's own at the same paths; nil: they
-// do not.
+// Begin makes proc a new process. Units returns how many units of computation it has
+// used. It is to be closed. Mounts take the place of the system's own at the same paths;
+// nil: they do not.
 func (s *System) Begin(proc *Process, host Host, phase Phase, units func() int64, mounts *Mounts) {
 	*proc = Process{
 		host: host, phase: phase,

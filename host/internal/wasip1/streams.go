@@ -11,7 +11,8 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 )
 
-// lastStream is the descriptor of standard error. Those up to it are streams and not files.
+// lastStream is the descriptor of standard error. Those up to it are streams and not
+// files.
 const lastStream = 2
 
 // piece is how many bytes the host works on before it looks at the context again.
@@ -30,8 +31,8 @@ func (i *Instance) stderr() io.Writer {
 	return writerFunc(func(p []byte) (int, error) { return i.process.write(i.process.host.Stderr, p) })
 }
 
-// write writes to a stream in pieces, and ends with the call: a guest can have any number of
-// buffers written at once, all of them its whole memory.
+// write writes to a stream in pieces, and ends with the call: a guest can have any number
+// of buffers written at once, all of them its whole memory.
 func (proc *Process) write(stream func([]byte) error, p []byte) (int, error) {
 	for written := 0; ; {
 		if proc.host.Interrupted(min(len(p)-written, piece) + 64) { // buffers can be empty, too
@@ -77,8 +78,9 @@ func readStream(proc *Process, mod api.Module, p []uint64) abi.Errno {
 	return 0
 }
 
-// eachBuffer calls f for the guest's buffers, in pieces, until one is not used up, and stores how many bytes that were. An error
-// after some bytes is not told: the guest gets it when it goes on.
+// eachBuffer calls f for the guest's buffers, in pieces, until one is not used up, and
+// stores how many bytes that were. An error after some bytes is not told: the guest gets
+// it when it goes on.
 func (proc *Process) eachBuffer(mod api.Module, list, count, result uint64, f func(p []byte) (int, error)) error {
 	buffers, ok1 := bytesOf(mod, list, 8*uint64(uint32(count)))
 	sum, ok2 := bytesOf(mod, result, 4)

@@ -14,7 +14,8 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 )
 
-// Pipes, sockets and devices are refused at once, however they are opened: nobody is at the other end.
+// Pipes, sockets and devices are refused at once, however they are opened: nobody is at
+// the other end.
 func TestKinds(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
@@ -26,7 +27,8 @@ func TestKinds(t *testing.T) {
 	}
 	t.Cleanup(func() { listener.Close() }) // after the files
 	names := []string{"pipe", "socket"}
-	if err := syscall.Mknod(filepath.Join(dir, "device"), syscall.S_IFCHR|0o666, 1<<8|3); err == nil { // as /dev/null; only root may
+	// As /dev/null. Only root may.
+	if err := syscall.Mknod(filepath.Join(dir, "device"), syscall.S_IFCHR|0o666, 1<<8|3); err == nil {
 		names = append(names, "device")
 	} else if !errors.Is(err, syscall.EPERM) {
 		t.Fatal(err)
@@ -69,7 +71,8 @@ func TestPipeRace(t *testing.T) {
 		for _, how := range []wasip1.OpenFlags{{Read: true}, {Write: true}} {
 			fd, err := files.Open(mount(t, files), "name", how)
 			if err != nil {
-				if errno, _ := errors.AsType[abi.Errno](err); errno != abi.EACCES && errno != abi.EIO && errno != abi.ENOENT { // EIO is the pipe's ENXIO
+				if errno, _ := errors.AsType[abi.Errno](err); errno != abi.EACCES && errno != abi.EIO && errno != abi.ENOENT {
+					// EIO is the pipe's ENXIO.
 					t.Error(err)
 				}
 				continue
@@ -84,7 +87,8 @@ func TestPipeRace(t *testing.T) {
 	}, dir)
 }
 
-// A directory that becomes a link out of the mount, while something is looked up in it, lets nothing out.
+// A directory that becomes a link out of the mount, while something is looked up in it,
+// lets nothing out.
 func TestLinkRace(t *testing.T) {
 	outer := t.TempDir()
 	put(t, outer, "secret/file", "data/real/file")
@@ -115,7 +119,8 @@ func TestLinkRace(t *testing.T) {
 	}
 }
 
-// race changes something as fast as it goes, while something else is tried until that has worked and not worked often enough.
+// race changes something as fast as it goes, while something else is tried until that has
+// worked and not worked often enough.
 func race(t *testing.T, change func() error, try func(files *wasip1.FDTable) bool, dir string) {
 	t.Helper()
 	files := begin(t, func() *fsmod.Policy { p := writable(dir); p.MaxWrittenBytes = 1 << 40; return p }())

@@ -4,7 +4,8 @@ package wasip1
 
 import "os"
 
-// openFlags are none: pipes and devices are no files of a directory on Windows, and os.Root refuses the names that stand for devices.
+// openFlags are none: pipes and devices are no files of a directory on Windows, and
+// os.Root refuses the names that stand for devices.
 const openFlags = 0
 
 // inodeOf tells files apart, where that is known.

@@ -7,8 +7,9 @@ import (
 	"syscall"
 )
 
-// openFlags keep the opening of a pipe or a device, which is refused once it is seen to be one, from waiting or from becoming
-// the terminal of the process. Regular files do not care.
+// openFlags keep the opening of a pipe or a device, which is refused once it is seen to
+// be one, from waiting or from becoming the terminal of the process. Regular files do not
+// care.
 const openFlags = syscall.O_NONBLOCK | syscall.O_NOCTTY
 
 // inodeOf tells files apart.

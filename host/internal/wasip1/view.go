@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// view is what an activity sees of files in place of what the host's file system says about them, see [fsmod.Policy.StartAt]. The methods of
-// a nil one that note a change do nothing.
+// view is what an activity sees of files in place of what the host's file system says
+// about them, see [fsmod.Policy.StartAt]. The methods of a nil one that note a change do
+// nothing.
 type view struct {
 	start time.Time
 	now   func() time.Time // asked with each change
@@ -15,7 +16,8 @@ type view struct {
 	last  uint64 // of the numbers
 }
 
-// node is a file or a directory on the host. Both of them have one name at most, since guests cannot make links.
+// node is a file or a directory on the host. Both of them have one name at most, since
+// guests cannot make links.
 type node struct{ device, inode uint64 }
 
 // identity is what a guest is told about one.
@@ -57,7 +59,8 @@ func (v *view) chtimes(device uint64, info os.FileInfo, modified time.Time) {
 	}
 }
 
-// created notes that there is something new of a name in a directory. The host may have given it the inode of something that was removed.
+// created notes that there is something new of a name in a directory. The host may have
+// given it the inode of something that was removed.
 func (v *view) created(dir *File, name string, info os.FileInfo) {
 	if v == nil {
 		return

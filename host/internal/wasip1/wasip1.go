@@ -1,11 +1,11 @@
-// Package wasip1 is preview 1 of WASI as guests find it: the standard streams, clocks, random
-// numbers, and the directories that a module was granted. Nothing else of the host is
-// reachable by it.
+// Package wasip1 is preview 1 of WASI as guests find it: the standard streams, clocks,
+// random numbers, and the directories that a module was granted. Nothing else of the host
+// is reachable by it.
 //
-// A [System] is what the guests of a module have in common, an [Instance] what wazero fixes
-// when an instance is made, and a [Process] what one call finds. What would change the
-// streams for the rest of an instance's life succeeds and does nothing: nobody could reset it
-// for the next call.
+// A [System] is what the guests of a module have in common, an [Instance] what wazero
+// fixes when an instance is made, and a [Process] what one call finds. What would change
+// the streams for the rest of an instance's life succeeds and does nothing: nobody could
+// reset it for the next call.
 package wasip1
 
 import (
@@ -34,7 +34,8 @@ type Config struct {
 	Files  *fsmod.Policy // validated; nil: there are no directories
 }
 
-// System is a Config whose directories are open. It can be used by several instances at once.
+// System is a Config whose directories are open. It can be used by several instances at
+// once.
 type System struct {
 	config Config
 	mounts *Mounts // nil: none
@@ -59,8 +60,8 @@ func (s *System) Close() error {
 	return s.mounts.Close()
 }
 
-// Instance connects what is fixed when an instance is made with the process that runs in it
-// at the moment.
+// Instance connects what is fixed when an instance is made with the process that runs in
+// it at the moment.
 type Instance struct{ process *Process }
 
 // Attach makes proc the process of the moment.
@@ -83,9 +84,9 @@ func (s *System) Configure(config wazero.ModuleConfig, i *Instance) wazero.Modul
 		WithNanotime(func() int64 { return i.process.Clock.Nanotime() }, 1)
 }
 
-// fileFunc is a function of a module that has directories. What the descriptors are of belongs
-// to the process, so that each finds the mounts and nothing else, whatever became of the
-// instance before.
+// fileFunc is a function of a module that has directories. What the descriptors are of
+// belongs to the process, so that each finds the mounts and nothing else, whatever became
+// of the instance before.
 type fileFunc func(proc *Process, mod api.Module, p []uint64) error
 
 // bareFunc is a function of a module that has none, or that is the same for both.
@@ -104,10 +105,10 @@ type function struct {
 
 var errOwn = errors.New("the function answers about streams itself")
 
-// functions take the place of wazero's, which work for as long, or take as much of the host's
-// memory, as the guest says, and do not look at the context; or panic where there is no
-// file. Of a path they make a copy and clean it, of any length, before they look at the
-// descriptor.
+// functions take the place of wazero's, which work for as long, or take as much of the
+// host's memory, as the guest says, and do not look at the context; or panic where there
+// is no file. Of a path they make a copy and clean it, of any length, before they look at
+// the descriptor.
 var functions = map[string]function{
 	"fd_advise":               {"(i32, i64, i64, i32) -> i32", nil, onFile(fdAdvise), nil},
 	"fd_allocate":             {"(i32, i64, i64) -> i32", nil, onFile(fdAllocate), abi.EINVAL},
@@ -157,8 +158,8 @@ func onStreams(descriptors int, errno abi.Errno) bareFunc {
 
 func noDirectory(*Process, api.Module, []uint64) abi.Errno { return abi.EBADF }
 
-// Link puts WASI into a runtime. Process returns the process of a call from the context that
-// the guest's function was called with.
+// Link puts WASI into a runtime. Process returns the process of a call from the context
+// that the guest's function was called with.
 func (s *System) Link(ctx context.Context, r wazero.Runtime, process func(context.Context) *Process) error {
 	builder := r.NewHostModuleBuilder(abi.ModuleWASI)
 	wasi_snapshot_preview1.NewFunctionExporter().ExportFunctions(builder)
