@@ -4,7 +4,8 @@
 // passed the fence, each compiled once into a runtime of its own to which only its
 // granted host modules are linked. For each activity an [Executor], by default a
 // [Pool], hands out an instance that nobody else uses, the guest's export is called,
-// and the instance is given back.
+// and the instance is given back. What differs between the kinds of modules is behind
+// one interface: see contract in guest.go.
 //
 // What is promised:
 //
