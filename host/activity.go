@@ -245,7 +245,7 @@ func (a *attempt) watch(ctx context.Context, grace time.Duration, interrupt cont
 	defer timer.Stop()
 	select {
 	case <-done:
-	case <-a.plugin.forced.Done():
+	case <-a.plugin.interruptCtx.Done():
 		interrupt(worker.ErrWorkerShutdown)
 	case <-timer.C:
 		interrupt(cause)

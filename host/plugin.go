@@ -138,22 +138,22 @@ type Plugin struct {
 	loadOnce sync.Once
 	loadErr  error
 
-	mu              sync.Mutex
-	used            bool
-	goActivities    map[string]bool
-	dynamicActivity bool
-	hurried         bool // Interrupt was called
+	mu                 sync.Mutex
+	used               bool
+	goActivities       map[string]bool
+	dynamicActivity    bool
+	interruptRequested bool // Interrupt was called
 
-	stopping    atomic.Bool
-	forced      context.Context // ends when live activities are to be interrupted
-	force       context.CancelFunc
-	interrupted atomic.Int64
-	lastAttempt atomic.Int64 // of the interrupted ones, those that Temporal does not retry
-	reports     *reports
-	slots       *slots // nil: no module has a limit of its own
-	stopped     chan struct{}
-	closeOnce   sync.Once
-	closeErr    error
+	stopping     atomic.Bool
+	interruptCtx context.Context // ends when live activities are to be interrupted
+	interruptAll context.CancelFunc
+	interrupted  atomic.Int64
+	lastAttempt  atomic.Int64 // of the interrupted ones, those that Temporal does not retry
+	reports      *reports
+	slots        *slots // nil: no module has a limit of its own
+	stopped      chan struct{}
+	closeOnce    sync.Once
+	closeErr     error
 }
 
 var _ worker.Plugin = (*Plugin)(nil)
@@ -224,8 +224,8 @@ func NewPlugin(options PluginOptions) (*Plugin, error) {
 	if unreadable != nil {
 		p.logger.Warn("module left out", "error", unreadable)
 	}
-	p.forced, p.force = context.WithCancel(context.Background())
-	p.reports = newReports(p.logger, p.forced)
+	p.interruptCtx, p.interruptAll = context.WithCancel(context.Background())
+	p.reports = newReports(p.logger, p.interruptCtx)
 	return p, nil
 }
 
@@ -377,15 +377,15 @@ func (p *Plugin) checkNames() error {
 func (p *Plugin) StopWorker(ctx context.Context, options worker.PluginStopWorkerOptions, next func(context.Context, worker.PluginStopWorkerOptions)) {
 	p.mu.Lock()
 	p.stopping.Store(true)
-	if p.hurried {
-		p.force()
+	if p.interruptRequested {
+		p.interruptAll()
 	}
 	p.mu.Unlock()
-	timer := time.AfterFunc(p.options.GracefulShutdownTimeout, p.force)
+	timer := time.AfterFunc(p.options.GracefulShutdownTimeout, p.interruptAll)
 	next(ctx, options)
 	timer.Stop()
-	p.force()    // whatever the SDK did not wait for has to end now
-	p.close(ctx) //nolint:errcheck // it is kept
+	p.interruptAll() // whatever the SDK did not wait for has to end now
+	p.close(ctx)     //nolint:errcheck // it is kept
 	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportAttempt)
 	defer cancel()
 	p.reports.settle(settling)
@@ -417,13 +417,13 @@ func (p *Plugin) close(ctx context.Context) error {
 func (p *Plugin) Interrupt() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.hurried = true
+	p.interruptRequested = true
 	if p.stopping.Load() {
-		p.force()
+		p.interruptAll()
 		return
 	}
 	// A server that hangs cannot hand them out either, and the SDK waits 10 s for it.
-	time.AfterFunc(pollsEnd, p.force)
+	time.AfterFunc(pollsEnd, p.interruptAll)
 }
 
 // pollsEnd is how long it may take to tell the server that the worker does not poll any more.
@@ -451,7 +451,7 @@ type shutdownInbound struct {
 func (a *shutdownInbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(a.plugin.forced, func() { cancel(worker.ErrWorkerShutdown) })()
+	defer context.AfterFunc(a.plugin.interruptCtx, func() { cancel(worker.ErrWorkerShutdown) })()
 	a.plugin.reports.expect(ctx)
 	result, err := a.Next.ExecuteActivity(ctx, in)
 	// A wasm activity that was interrupted says so itself, with its heartbeat details.

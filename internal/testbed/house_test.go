@@ -42,7 +42,7 @@ func list(t *testing.T, dir string, args ...string) []string {
 // drivers are modules and packages that only those have who import a driver.
 var drivers = []string{"modernc.org", "github.com/jackc", "gocloud.dev", "github.com/aws", "cloud.google.com/go/storage", "github.com/Azure", "github.com/extism"}
 
-// The arrows of the house point down only: cmd -> host -> sandbox, passthrough, catalog -> abi.
+// The arrows of the house point down only: cmd -> host -> sandbox, passthrough, modules -> abi.
 // Temporal lives in host and nowhere below, wazero in sandbox and nowhere above.
 func TestArrowsPointDown(t *testing.T) {
 	for pkg, forbidden := range map[string][]string{
