@@ -312,7 +312,7 @@ func TestLimitIsReachedAndKept(t *testing.T) {
 	for _, h := range handles {
 		s := result[span](t, h)
 		if s.Calls != 1 {
-			t.Errorf("an instance saw %d calls under the policy fresh", s.Calls)
+			t.Errorf("an instance saw %d calls under the isolation fresh", s.Calls)
 		}
 		edges = append(edges, edge{s.Start, 1}, edge{s.End, -1})
 	}

@@ -463,7 +463,7 @@ func build(o options, entries ...entry) []byte {
 		section(5, vec(o.memory))
 	}
 	section(7, vec(exports...))
-	return binary // without code: the catalog does not look into it
+	return binary // without code: package modules does not look into it
 }
 
 func funcType(params, results string) []byte {

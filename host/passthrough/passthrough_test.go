@@ -40,7 +40,7 @@ func newSet(t *testing.T) passthrough.Set {
 
 const call = "(i32, i32) -> i64"
 
-// module makes what the catalog reads of a file, with the given imports: module, name and type.
+// module makes what package modules reads of a file, with the given imports: module, name and type.
 func module(imports ...[3]string) *modules.File {
 	m := &modules.File{Name: "orders", Path: "acts/orders.wasm", Kind: modules.KindNative, Exports: []string{"Charge"}}
 	for _, imp := range imports {

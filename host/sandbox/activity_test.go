@@ -123,7 +123,7 @@ func TestIsolationFreshNeverLeaks(t *testing.T) {
 	}
 }
 
-// Under the policy reuse state stays, until the instance's calls are used up.
+// Under the isolation reuse state stays, until the instance's calls are used up.
 func TestIsolationReuse(t *testing.T) {
 	s := startOne(t, "misbehave", sandbox.Options{Isolation: sandbox.IsolationReuse, MaxCalls: 3})
 	for _, want := range []string{"0", "1", "2", "0", "1", "2", "0"} {

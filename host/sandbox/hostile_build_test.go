@@ -83,7 +83,7 @@ func funcType(params, results []byte) []byte {
 	return slices.Concat([]byte{0x60}, sized(params), sized(results))
 }
 
-// parsed reads a built module, which the catalog must accept.
+// parsed reads a built module, which package modules must accept.
 func parsed(t *testing.T, name string, binary []byte) *modules.File {
 	t.Helper()
 	m, err := modules.Parse(name, binary)

@@ -156,7 +156,7 @@ func TestHostileNameSection(t *testing.T) {
 	}
 }
 
-// What a module is called by its file reaches messages as it is, so the catalog looks at that too; and
+// What a module is called by its file reaches messages as it is, so package modules looks at that too; and
 // a message about very many things names some of them.
 func TestHostileQuantities(t *testing.T) {
 	status := hostImport(abi.ModuleActivity, "status", typeActivity)

@@ -246,7 +246,7 @@ func linkedTo(t *testing.T, set passthrough.Set, modules ...string) []hostFuncti
 	return functions
 }
 
-// startScripted makes a sandbox of victim, with the policy, and before and after, of policy reuse.
+// startScripted makes a sandbox of victim, with the policy, and before and after, of isolation reuse.
 func startScripted(t *testing.T, policy sandbox.Isolation, set passthrough.Set) *scripted {
 	t.Helper()
 	s := &scripted{functions: allHostFunctions(t, set), index: map[string]int{}}

@@ -110,7 +110,7 @@ type Sandbox struct {
 
 // New checks modules and configuration as a whole: options, grants, and names of
 // activities. It compiles and runs nothing. The error joins everything that was found;
-// those about refused modules are [*passthrough.Refusal] inside.
+// those about refused modules are [*passthrough.AdmissionError] inside.
 func New(cfg Config) (*Sandbox, error) {
 	s := &Sandbox{
 		activities:  map[string]Activity{},

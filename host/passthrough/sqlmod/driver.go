@@ -27,7 +27,7 @@ type Database struct {
 // time. Its methods return soon after ctx is done. What ended that way, or with an error that is none of those below, has left it in
 // no known state, and all but Close must fail from then on.
 //
-// Errors that the guest is told about are [*Error], [*Refusal], and those that wrap an [abi.Errno]. Any other is taken for a lost
+// Errors that the guest is told about are [*Error], [*RejectedError], and those that wrap an [abi.Errno]. Any other is taken for a lost
 // connection.
 type Conn interface {
 	// Begin begins a transaction.
@@ -96,7 +96,7 @@ func (e *Error) Error() string {
 	return e.Code + ": " + e.Message
 }
 
-// Refusal is the error for SQL that no policy lets through, or none without write.
+// RejectedError is the error for SQL that no policy lets through, or none without write.
 type RejectedError struct {
 	What string // such as "COMMIT": the operator reads it, so it must be a word of the driver's own
 	Why  string
