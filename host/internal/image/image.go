@@ -75,7 +75,7 @@ var (
 	ErrClosed = errors.New("image: closed")
 )
 
-// Refusal is why a guest was refused to grow its memory.
+// GrowFailure is why a guest was refused to grow its memory.
 type GrowFailure uint8
 
 // The refusals.
@@ -98,7 +98,7 @@ func (r GrowFailure) String() string {
 	case GrowNoSystemMemory:
 		return "system"
 	}
-	return fmt.Sprintf("Refusal(%d)", uint8(r))
+	return fmt.Sprintf("GrowFailure(%d)", uint8(r))
 }
 
 // Config is what a memory is made from. Sizes are in bytes.
