@@ -251,7 +251,7 @@ func FuzzParseFailure(f *testing.F) {
 			}
 		}
 		if _, err := json.Marshal(failure); err != nil {
-			t.Fatalf("cannot be marshalled again: %v", err)
+			t.Fatalf("cannot be marshaled again: %v", err)
 		}
 	})
 }

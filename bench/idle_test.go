@@ -35,7 +35,7 @@ const idleFor = 12 * time.Second
 // BenchmarkIdle measures what idle instances of the Go guest hold that have served one call each:
 // an operation is an instance, so use -benchtime 500x. Each policy is measured in a process
 // of its own. Instances of the isolation reuse are made as fresh ones are, each by an
-// initialisation of its own, but are still there after the call.
+// initialization of its own, but are still there after the call.
 func BenchmarkIdle(b *testing.B) {
 	if runtime.GOOS != "linux" {
 		b.Skip("reads /proc/self/smaps_rollup")

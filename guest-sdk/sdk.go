@@ -27,7 +27,7 @@ var files embed.FS
 //go:embed go.zip
 var goSDK []byte
 
-// Copy returns the files of the SDK for a language that a project needs a copy of, and the licence of them. The
+// Copy returns the files of the SDK for a language that a project needs a copy of, and the license of them. The
 // languages are named as their folders here. It panics if there is no such language.
 func Copy(language string) map[string][]byte {
 	folder := map[string]string{"c": "c/include", "cpp": "c/include"}[language]

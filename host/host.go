@@ -180,7 +180,7 @@ var ErrInterrupted = errors.New("activities were interrupted")
 var ErrUndelivered = errors.New("results could not be delivered to Temporal")
 
 // LoadError is returned by Start when modules turn out to be unusable as they are
-// compiled: invalid code, or an initialisation that fails.
+// compiled: invalid code, or an initialization that fails.
 type LoadError struct{ Err error }
 
 // Error names each file.

@@ -120,7 +120,7 @@ func TestWriteLocal(t *testing.T) {
 			t.Errorf("%s: %d files refer to the checkout", l.Name, changed)
 		}
 		if before["sdk/LICENSE"] == "" || before["sdk/README.md"] == "" {
-			t.Errorf("%s: the copy of the SDK has no licence or no README", l.Name)
+			t.Errorf("%s: the copy of the SDK has no license or no README", l.Name)
 		}
 		if _, err := l.Write(filepath.Join(t.TempDir(), "plain"), filepath.Join(directory, "missing")); err == nil || !strings.Contains(err.Error(), "there is no SDK for") {
 			t.Errorf("%s: a missing SDK: %v", l.Name, err)

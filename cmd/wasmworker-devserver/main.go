@@ -379,7 +379,7 @@ func parseSearchAttributeType(value string) (enumspb.IndexedValueType, error) {
 }
 
 // addDynamicConfig parses a value with Temporal's loader of dynamic
-// configuration files. It knows each key's type and tells a misspelt key, which
+// configuration files. It knows each key's type and tells a misspelled key, which
 // the server itself would ignore.
 func addDynamicConfig(into dynamicconfig.ConfigValueMap, key, value string) error {
 	var compact bytes.Buffer

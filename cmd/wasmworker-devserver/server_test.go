@@ -52,7 +52,7 @@ func TestServe(t *testing.T) {
 	ctx := testContext(t)
 	p := launch(t, "server", "start-dev", "--port", "0", "--http-port", freePort(t),
 		"--namespace", "team-a", "-n", "team-b,c", "-n", "default",
-		"--search-attribute", "Colour=keyword", "--ui-public-path", "/temporal/")
+		"--search-attribute", "Color=keyword", "--ui-public-path", "/temporal/")
 	p.ready()
 	conn := p.dial()
 	frontend := workflowservice.NewWorkflowServiceClient(conn)
@@ -62,8 +62,8 @@ func TestServe(t *testing.T) {
 			if _, err := frontend.DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: name}); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
-			if got := searchAttributes(t, conn, name)["Colour"]; got != enumspb.INDEXED_VALUE_TYPE_KEYWORD {
-				t.Errorf("%s: Colour is %v", name, got)
+			if got := searchAttributes(t, conn, name)["Color"]; got != enumspb.INDEXED_VALUE_TYPE_KEYWORD {
+				t.Errorf("%s: Color is %v", name, got)
 			}
 		}
 	})
@@ -300,8 +300,8 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"--namespace", ""}, "--namespace"},
 		{[]string{"--ui-asset-path", t.TempDir()}, "index.html"},
 		{[]string{"--sqlite-pragma", "mode=ro"}, `no pragma "mode"`},
-		{[]string{"--search-attribute", "Colour"}, "NAME=VALUE"},
-		{[]string{"--search-attribute", "Colour=Hue"}, "KeywordList"},
+		{[]string{"--search-attribute", "Color"}, "NAME=VALUE"},
+		{[]string{"--search-attribute", "Color=Hue"}, "KeywordList"},
 		{[]string{"--search-attribute", "WorkflowId=Keyword"}, "WorkflowId"},
 		{[]string{"--dynamic-config-value", "frontend.rps=many"}, "not JSON"},
 		{[]string{"--dynamic-config-value", `frontend.rps="many"`}, "frontend.rps"},

@@ -23,7 +23,7 @@ func TestActivitiesWaitForMemory(t *testing.T) {
 	for policy, images := range map[sandbox.Isolation]uint64{sandbox.IsolationPristine: 1, sandbox.IsolationFresh: 0} {
 		t.Run(string(policy), func(t *testing.T) {
 			q := queue(t)
-			// A fresh instance takes memory while it is initialised, too: more than it declares.
+			// A fresh instance takes memory while it is initialized, too: more than it declares.
 			total := images*memory + 2*memory + memory/2
 			server.Serve(t, "--modules", guest, "--task-queue", q, "--isolation", string(policy), "--total-memory-limit", fmt.Sprint(total))
 			var handles []client.ActivityHandle

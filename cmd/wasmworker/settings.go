@@ -183,7 +183,7 @@ var settings = []setting{
 	{
 		name: "isolation", env: "WASMWORKER_ISOLATION", commands: inGrants, value: string(sandbox.IsolationPristine),
 		usage:  "pristine: instances are reset after each activity; fresh: a new one for each; reuse: kept as they are, and state leaks between activities",
-		doc:    "`pristine` sets an instance back after each activity; `fresh` initialises a new one for each, slower; `reuse` keeps it as it is, and leaks state between activities",
+		doc:    "`pristine` sets an instance back after each activity; `fresh` initializes a new one for each, slower; `reuse` keeps it as it is, and leaks state between activities",
 		module: func(o *host.ModuleOptions) any { return &o.Isolation },
 	},
 	{

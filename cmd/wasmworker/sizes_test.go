@@ -56,7 +56,7 @@ func wantFailure(t *testing.T, handle client.ActivityHandle, kind string) string
 func TestResultsAtTheLimit(t *testing.T) {
 	server := testbed.Shared(t)
 	c := server.Client(t)
-	for limit, maxOutput := range map[string]string{"max_output": "2MiB", "the Temporal server's limit": "16MiB"} {
+	for limit, maxOutput := range map[string]string{"the module's output limit": "2MiB", "the Temporal server's limit": "16MiB"} {
 		q := queue(t)
 		server.Serve(t, "--modules", testbed.Guest(t, acts), "--task-queue", q, "--max-output", maxOutput)
 		for _, label := range []int{0, 1, 60_000} {

@@ -315,7 +315,7 @@ func expect(t *testing.T, directory string) Result {
 			if f.Delay < 180 {
 				continue
 			}
-			// A mile has 1609.344 m. Kilometres are rounded to the nearest.
+			// A mile has 1609.344 m. Kilometers are rounded to the nearest.
 			km := (f.Distance*1609344 + 500000) / 1000000
 			band, euros := 2, 600
 			if km <= 1500 {

@@ -190,9 +190,9 @@ func DelayReport(ctx workflow.Context, request Request) (*Result, error) {
 		}
 	}
 
-	summarise := workflow.ExecuteActivity(ctx, "SummariseDelays", measures)
+	summarize := workflow.ExecuteActivity(ctx, "SummariseDelays", measures)
 	total := workflow.ExecuteActivity(ctx, "TotalClaims", claims)
-	if err := summarise.Get(ctx, &result.Delays); err != nil {
+	if err := summarize.Get(ctx, &result.Delays); err != nil {
 		return nil, err
 	}
 	if err := total.Get(ctx, &result.Claims); err != nil {

@@ -305,7 +305,7 @@ func Parse(name string, binary []byte) (*File, error) {
 	return m, nil
 }
 
-// What Extism's hosts call to initialise a plugin: C constructors where there is no
+// What Extism's hosts call to initialize a plugin: C constructors where there is no
 // _initialize, and Haskell's runtime.
 const (
 	exportConstructors = "__wasm_call_ctors"

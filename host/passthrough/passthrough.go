@@ -179,7 +179,7 @@ func (s Set) Names() []string {
 	return slices.Compact(names)
 }
 
-// CheckGrant reports names in a grant that no module of the set has: a misspelt
+// CheckGrant reports names in a grant that no module of the set has: a misspelled
 // grant would otherwise show up as a refused module.
 func (s Set) CheckGrant(names []string) error {
 	for _, name := range names {

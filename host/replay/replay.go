@@ -71,7 +71,7 @@ type Options struct {
 	// finds its [Activity.Files] there and nothing else. The modules are granted fs for it, the policy of which must not be among Defaults and PerModule
 	// then. Default: none.
 	Mounts Mounts
-	// Start is when the clock begins, for each activity and each initialisation of an instance. Default [DefaultStart].
+	// Start is when the clock begins, for each activity and each initialization of an instance. Default [DefaultStart].
 	Start time.Time
 	// Seed is what random numbers are made of. Default 0.
 	Seed int64

@@ -39,7 +39,7 @@ var misbehaviours = []misbehave{
 	{"Big", abi.TypeOutputTooLarge, true, false, "more than 1000000 bytes", ""},
 }
 
-// Each misbehaviour costs its own activity, and its instance if that is no longer sound.
+// Each misbehavior costs its own activity, and its instance if that is no longer sound.
 // The next activity works. Count tells whether it got the same instance.
 func TestMisbehaviour(t *testing.T) {
 	options := sandbox.Options{MemoryLimit: 8 << 20, MaxOutput: 1_000_000}

@@ -49,7 +49,7 @@ func (m *Module) compile(ctx context.Context, cache *codeCache) (err error) {
 		return m.errorf("the module cannot be instantiated", err)
 	}
 	defer instance.Close()
-	m.initialised = instance.memory.Size()
+	m.initialized = instance.memory.Size()
 	if m.options.Isolation != IsolationPristine {
 		return nil
 	}

@@ -200,7 +200,7 @@ func TestRefusedModules(t *testing.T) {
 	cfg.Modules = files(t, "echo")
 	cfg.PerModule = map[string]sandbox.Options{"eco": {}}
 	if _, err = sandbox.New(cfg); err == nil {
-		t.Error("a misspelt module is skipped")
+		t.Error("a misspelled module is skipped")
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// SetTrialTimeout shortens, for one test, how long a module may take to initialise.
+// SetTrialTimeout shortens, for one test, how long a module may take to initialize.
 func SetTrialTimeout(t *testing.T, d time.Duration) {
 	before := trialTimeout
 	trialTimeout = d
@@ -26,5 +26,5 @@ func (p *Pool) Private() (bytes uint64) {
 	return bytes
 }
 
-// ForgetInitialised makes the module know no more of its memory than its file says, as if its initialisation took another amount each time.
-func (m *Module) ForgetInitialised() { m.initialised = 0 }
+// ForgetInitialised makes the module know no more of its memory than its file says, as if its initialization took another amount each time.
+func (m *Module) ForgetInitialised() { m.initialized = 0 }

@@ -32,7 +32,7 @@ type Instance struct {
 }
 
 // ErrMemoryLimit is returned by [Module.NewInstance] when Config.MemoryLimit does not allow
-// for one more instance, or not for what its initialisation asks for. Closing idle ones helps. A [Pool] returns it only if no
+// for one more instance, or not for what its initialization asks for. Closing idle ones helps. A [Pool] returns it only if no
 // other instance is in use.
 var ErrMemoryLimit = errors.New("the memory limit of all instances together is reached")
 
@@ -46,7 +46,7 @@ func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 	return m.instantiate(ctx, memory)
 }
 
-// newMemory makes the memory of a further instance, and takes from the budget what that has once it is initialised.
+// newMemory makes the memory of a further instance, and takes from the budget what that has once it is initialized.
 func (m *Module) newMemory() (memory *image.Memory, err error) {
 	if m.compiled == nil {
 		return nil, fmt.Errorf("module %s is not compiled", m.file.Name)
@@ -54,7 +54,7 @@ func (m *Module) newMemory() (memory *image.Memory, err error) {
 	if m.image != nil {
 		memory, err = m.image.NewMemory()
 	} else {
-		memory, err = image.NewMemory(image.Config{Min: max(m.file.MemoryMin, m.initialised), Limit: m.memoryLimit(), Budget: m.imageBudget()})
+		memory, err = image.NewMemory(image.Config{Min: max(m.file.MemoryMin, m.initialized), Limit: m.memoryLimit(), Budget: m.imageBudget()})
 	}
 	if errors.Is(err, image.ErrBudget) {
 		return nil, m.budget.exceeded()
@@ -73,7 +73,7 @@ func (m *Module) instantiate(ctx context.Context, memory *image.Memory) (_ *Inst
 	// module's, and what it asks of the activity is refused.
 	c := newCall(ctx, m, Activity{}, &Task{Log: logTo(m.logger)})
 	var before int64 // units of what ran before
-	i.begin(c, wasip1.Initialisation, func() int64 { return before + i.meter.Used() })
+	i.begin(c, wasip1.Initialization, func() int64 { return before + i.meter.Used() })
 	config := m.wasi.Configure(wazero.NewModuleConfig().
 		WithName("").         // instances of one module live side by side
 		WithStartFunctions(), // _initialize and _start are called below, with a context
@@ -86,7 +86,7 @@ func (m *Module) instantiate(ctx context.Context, memory *image.Memory) (_ *Inst
 			return
 		}
 		if memory.TakeGrowFailure() == image.GrowOverBudget && ctx.Err() == nil {
-			err = fmt.Errorf("%w, and its initialisation ended for want of more (%s)", m.budget.exceeded(), shorten(err))
+			err = fmt.Errorf("%w, and its initialization ended for want of more (%s)", m.budget.exceeded(), shorten(err))
 		}
 		if i.wasm == nil {
 			i.memory.Close()
@@ -102,7 +102,7 @@ func (m *Module) instantiate(ctx context.Context, memory *image.Memory) (_ *Inst
 		return nil, err
 	}
 	m.live.Add(1)
-	if m.image != nil { // the image is from behind the initialisation
+	if m.image != nil { // the image is from behind the initialization
 		if err := i.reset(); err != nil {
 			return nil, err
 		}

@@ -300,7 +300,7 @@ func TestTotalMemoryLimitRaces(t *testing.T) {
 	run(t, s, "a.Read")
 }
 
-// Memory that is taken during the initialisation is waited for, too: what an instance had after it is known from the first one,
+// Memory that is taken during the initialization is waited for, too: what an instance had after it is known from the first one,
 // and where that is not enough, one at a time is tried again.
 func TestTotalMemoryLimitDuringInitialisation(t *testing.T) {
 	for _, known := range []bool{true, false} {
@@ -330,7 +330,7 @@ func TestTotalMemoryLimitDuringInitialisation(t *testing.T) {
 	}
 	defer instance.Close()
 	_, err = s.Run(t.Context(), sandbox.Task{Activity: "Idle"})
-	if f := failure(t, err, abi.TypeNoInstance); !strings.Contains(f.Message, "its initialisation ended for want of more") {
+	if f := failure(t, err, abi.TypeNoInstance); !strings.Contains(f.Message, "its initialization ended for want of more") {
 		t.Error(f.Message)
 	}
 }

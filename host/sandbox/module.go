@@ -39,17 +39,17 @@ type Module struct {
 	wasi     *wasip1.System
 	compiled wazero.CompiledModule
 	live     atomic.Int64
-	// initialised is how much memory the first instance had after its initialisation.
-	initialised uint64
+	// initialized is how much memory the first instance had after its initialization.
+	initialized uint64
 	data        []meter.Data // what new instances begin with, unless they have the image
 
-	// The state after the initialisation, for IsolationPristine.
+	// The state after the initialization, for IsolationPristine.
 	image    *image.Image
 	globals  []savedGlobal
 	fallback atomic.Pointer[string] // why there is none, once it is known
 }
 
-// savedGlobal is a mutable global and its value after the initialisation.
+// savedGlobal is a mutable global and its value after the initialization.
 type savedGlobal struct {
 	name  string // of its export
 	value uint64

@@ -18,15 +18,15 @@ type Isolation string
 // The policies.
 const (
 	// IsolationPristine keeps an instance, and after each call reset it to what it
-	// was after its initialisation: its memory byte for byte, the size of that, and
-	// its globals. What the module computed while it was initialised is shared by all its
+	// was after its initialization: its memory byte for byte, the size of that, and
+	// its globals. What the module computed while it was initialized is shared by all its
 	// instances, and with it whatever it drew from the random numbers then. A module
 	// that cannot be reset, since its code changes tables or drops segments, gets
 	// IsolationFresh instead: see [Module.Fallback].
 	IsolationPristine Isolation = "pristine"
-	// IsolationFresh makes a new instance for every activity, each initialised anew:
+	// IsolationFresh makes a new instance for every activity, each initialized anew:
 	// 20 us for a C or Rust guest, milliseconds for standard Go. For modules that must
-	// not share what they drew from the random numbers when they were initialised.
+	// not share what they drew from the random numbers when they were initialized.
 	IsolationFresh Isolation = "fresh"
 	// IsolationReuse keeps an instance for more calls. Faster, and whatever a guest
 	// leaves in its globals and memory is there for the next activity: only for

@@ -80,7 +80,7 @@ type starved struct {
 	m       *Module
 	arrival uint64
 	again   chan struct{} // something has changed since its last attempt, and it is the first
-	alone   bool          // its initialisation ran out of memory: nobody else may take any meanwhile
+	alone   bool          // its initialization ran out of memory: nobody else may take any meanwhile
 }
 
 // NewPool makes a pool of at most limit instances; 0 means no limit.
@@ -199,7 +199,7 @@ func (p *Pool) await(ctx context.Context, w *starved) (*Instance, error) {
 			w.alone = w.alone || last // what fails now must not have failed because of another one's attempt
 			memory, err := w.m.newMemory()
 			if err == nil {
-				instance, err = p.initialise(ctx, w, memory)
+				instance, err = p.initialize(ctx, w, memory)
 			}
 			if err == nil || !errors.Is(err, ErrMemoryLimit) || last {
 				p.unstarve(w)
@@ -219,9 +219,9 @@ func (p *Pool) await(ctx context.Context, w *starved) (*Instance, error) {
 	}
 }
 
-// initialise makes an instance of w's memory, without the lock. Others may get theirs meanwhile, unless the initialisation took more
+// initialize makes an instance of w's memory, without the lock. Others may get theirs meanwhile, unless the initialization took more
 // than there was: then it is tried again, and nobody but who has an instance already can take anything from it.
-func (p *Pool) initialise(ctx context.Context, w *starved, memory *image.Memory) (*Instance, error) {
+func (p *Pool) initialize(ctx context.Context, w *starved, memory *image.Memory) (*Instance, error) {
 	if w.alone {
 		p.busy++
 	} else {

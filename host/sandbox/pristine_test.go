@@ -10,7 +10,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// One instance serves all calls, and each finds it as it was after its initialisation.
+// One instance serves all calls, and each finds it as it was after its initialization.
 func TestPristine(t *testing.T) {
 	s := startOne(t, "misbehave", sandbox.Options{Isolation: sandbox.IsolationPristine})
 	m := s.Modules()[0]
@@ -28,7 +28,7 @@ func TestPristine(t *testing.T) {
 	}
 }
 
-// What the initialisation did is there for every call, and it is done once.
+// What the initialization did is there for every call, and it is done once.
 func TestPristineKeepsTheInitialisation(t *testing.T) {
 	var logged recorder
 	s := start(t, sandbox.Config{

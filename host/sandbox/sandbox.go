@@ -259,7 +259,7 @@ func (s *Sandbox) Lookup(activityType string) (Activity, bool) {
 }
 
 // Compile compiles all modules, several at a time, and instantiates each once to see
-// that it links and initialises. It blocks until all are done, or returns soon after
+// that it links and initializes. It blocks until all are done, or returns soon after
 // ctx ends. On an error the sandbox must still be closed.
 func (s *Sandbox) Compile(ctx context.Context) error {
 	cache := openCache(s.cacheDir, s.logger)

@@ -62,7 +62,7 @@ func TestDeterminism(t *testing.T) {
 // reading is what a clock says, or a random number.
 func reading(data []byte, at int) uint64 { return binary.LittleEndian.Uint64(data[at:]) }
 
-// Each activity begins with the same time and the same stream, whatever becomes of the instance, and so does each initialisation, with
+// Each activity begins with the same time and the same stream, whatever becomes of the instance, and so does each initialization, with
 // another stream.
 func TestVirtualInEachPolicy(t *testing.T) {
 	subscription := make([]byte, 48)
@@ -92,7 +92,7 @@ func TestVirtualInEachPolicy(t *testing.T) {
 				}
 				earlyTime, earlyRandom := reading(early, 64), reading(early, 72)
 				if after := time.Unix(0, int64(earlyTime)).Sub(newYear); after <= 0 || after > 100*time.Microsecond {
-					t.Errorf("the initialisation began %v after the start", after)
+					t.Errorf("the initialization began %v after the start", after)
 				}
 				if reading(data, 1016) == earlyRandom || reading(data, 1016) == reading(data, 1040) {
 					t.Error("random numbers come twice")

@@ -54,7 +54,7 @@
 //
 // The last point matters at shutdown, where wasmworker differs from Temporal's Go SDK:
 // there, contexts go on until the graceful timeout is over. Here a context ends when
-// the shutdown begins, so that an activity which honours it is out of the way at
+// the shutdown begins, so that an activity which honors it is out of the way at
 // once. An activity that would rather use the graceful time, because it is nearly
 // done or cannot stop half-way, ignores the context or works with
 // [context.WithoutCancel](ctx), and looks at [GetWorkerStopChannel].

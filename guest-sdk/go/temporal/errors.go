@@ -4,7 +4,7 @@
 //
 // # How an error becomes a failure
 //
-//   - An *ApplicationError keeps its type, details, retry behaviour and category.
+//   - An *ApplicationError keeps its type, details, retry behavior and category.
 //   - Any other error becomes a retryable failure whose type is the name of its Go
 //     type (for *fs.PathError "PathError"); errors of errors.New have no type.
 //   - The chain of errors.Unwrap becomes the chain of causes, at most 16 deep. Of an error
@@ -90,7 +90,7 @@ func NewApplicationErrorWithOptions(msg, errType string, options ApplicationErro
 	return &ApplicationError{msg: msg, errType: errType, options: options, details: detailsOf(options.Details)}
 }
 
-// Error returns message, type, retry behaviour and cause in one line.
+// Error returns message, type, retry behavior and cause in one line.
 func (e *ApplicationError) Error() string {
 	msg := e.msg
 	if e.errType != "" {

@@ -210,14 +210,14 @@ func BenchmarkInstance(b *testing.B) {
 }
 
 // BenchmarkIdle measures what 50 idle instances hold whose memory has 4 MiB, all of it
-// written during initialisation, and of which a call has dirtied ten pages. By the kernel's
+// written during initialization, and of which a call has dirtied ten pages. By the kernel's
 // account, in KiB: Pss of the process before and after, and the blocks of the image's file,
 // which Pss contains only as far as they are mapped.
 func BenchmarkIdle(b *testing.B) {
 	const instances = 50
 	wasm := withMemory(stateModule(b), 64, 128)
 	cfg := Config{Min: 64 * wasmPage, Limit: 8 * mib}
-	initialise := func(i *instance) {
+	initialize := func(i *instance) {
 		i.call("_initialize")
 		i.call("fill", 0, 0x11, 64*wasmPage)
 	}
@@ -226,13 +226,13 @@ func BenchmarkIdle(b *testing.B) {
 		"fresh": func(h *host) *Image {
 			for range instances {
 				i := h.instantiate(newTestMemory(b, preferred(), cfg))
-				initialise(i)
+				initialize(i)
 				use(i)
 			}
 			return nil
 		},
-		"shared":          func(h *host) *Image { return shared(h, cfg, instances, initialise, use, false) },
-		"shared, trimmed": func(h *host) *Image { return shared(h, cfg, instances, initialise, use, true) },
+		"shared":          func(h *host) *Image { return shared(h, cfg, instances, initialize, use, false) },
+		"shared, trimmed": func(h *host) *Image { return shared(h, cfg, instances, initialize, use, true) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			h := newHost(b, wazero.NewRuntimeConfig(), wasm)
@@ -254,9 +254,9 @@ func BenchmarkIdle(b *testing.B) {
 	}
 }
 
-func shared(h *host, cfg Config, n int, initialise, use func(*instance), trim bool) *Image {
+func shared(h *host, cfg Config, n int, initialize, use func(*instance), trim bool) *Image {
 	i := h.instantiate(newTestMemory(h.t, preferred(), cfg))
-	initialise(i)
+	initialize(i)
 	image := i.snapshot()
 	for k := range n {
 		if k > 0 {

@@ -1,8 +1,8 @@
 // Package image gives WebAssembly instances linear memories that can be reset to
-// what they were after initialisation, cheaply, and that the instances of a module share.
+// what they were after initialization, cheaply, and that the instances of a module share.
 //
 // A [Memory] is the linear memory of one instance, handed to wazero as its allocator.
-// Once the first instance of a module is initialised, [Memory.Snapshot] makes an [Image]
+// Once the first instance of a module is initialized, [Memory.Snapshot] makes an [Image]
 // of its memory. Further instances take their memory from [Image.NewMemory].
 // [Memory.Reset] makes a memory equal to the image: byte for byte, size included.
 //
@@ -303,7 +303,7 @@ func (m *Memory) Reset(mem api.Memory) error {
 		return err
 	}
 	if size := m.image.size; size > m.size {
-		// A further instance, when the guest grew its memory during initialisation.
+		// A further instance, when the guest grew its memory during initialization.
 		if _, ok := mem.Grow(uint32((size - m.size) / wasmPage)); !ok {
 			return fmt.Errorf("image: the memory could not be grown to the image's %d bytes (%v)", size, m.TakeGrowFailure())
 		}
@@ -367,7 +367,7 @@ func (m *Memory) Close() {
 	}
 }
 
-// Image is the memory of a module after its initialisation.
+// Image is the memory of a module after its initialization.
 type Image struct {
 	system system
 	config Config

@@ -99,7 +99,7 @@ func (i *instance) close() {
 	i.memory.Close()
 }
 
-// first makes the first instance of a module, and initialises it.
+// first makes the first instance of a module, and initializes it.
 func (h *host) first(sys system, cfg Config) *instance {
 	h.t.Helper()
 	i := h.instantiate(newTestMemory(h.t, sys, cfg))

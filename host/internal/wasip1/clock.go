@@ -20,7 +20,7 @@ type Phase string
 
 // The phases, each of which has a clock and a stream of its own.
 const (
-	Initialisation Phase = "initialisation"
+	Initialization Phase = "initialisation"
 	Activity       Phase = "activity"
 )
 
@@ -38,8 +38,8 @@ func NewVirtualClock(policy wasi.Clock, phase Phase, units func() int64) *Virtua
 }
 
 // Where the monotonic clock begins. Not at zero, which runtimes take for none; and in an
-// activity later than in the initialisation before it, since a runtime that was
-// initialised, and is reset to that, must not see it going back.
+// activity later than in the initialization before it, since a runtime that was
+// initialized, and is reset to that, must not see it going back.
 const (
 	monotonicStart = int64(time.Second)
 	monotonicGap   = int64(time.Hour)

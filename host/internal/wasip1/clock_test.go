@@ -23,7 +23,7 @@ func TestVirtual(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	units := int64(0)
 	policy := wasi.Clock{Start: start}
-	made, v := wasip1.NewVirtualClock(policy, wasip1.Initialisation, func() int64 { return units }), wasip1.NewVirtualClock(policy, wasip1.Activity, func() int64 { return units })
+	made, v := wasip1.NewVirtualClock(policy, wasip1.Initialization, func() int64 { return units }), wasip1.NewVirtualClock(policy, wasip1.Activity, func() int64 { return units })
 	if v.Walltime() != start.UnixNano() || made.Walltime() != v.Walltime() {
 		t.Error(v.Walltime(), made.Walltime())
 	}
@@ -57,7 +57,7 @@ func TestStream(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for _, seed := range []int64{0, 1, -1, 42} {
-		for _, phase := range []wasip1.Phase{wasip1.Initialisation, wasip1.Activity} {
+		for _, phase := range []wasip1.Phase{wasip1.Initialization, wasip1.Activity} {
 			whole := draw(seed, phase, 100)
 			if !bytes.Equal(whole, draw(seed, phase, 1, 2, 3, 0, 94)) {
 				t.Error("it depends on the size of the pieces")

@@ -196,7 +196,7 @@ func (fn function) withFiles(name string) bareFunc {
 			return abi.EINTR
 		case fn.stream != errOwn && uint32(p[0]) <= lastStream:
 			return proc.fileError(fn.stream)
-		case lookup && proc.phase == Initialisation:
+		case lookup && proc.phase == Initialization:
 			return abi.ENOTCAPABLE
 		}
 		return proc.fileError(fn.files(proc, mod, p))

@@ -22,7 +22,7 @@ const (
 // Clock is which time it is for an activity module. The zero value is the real clock.
 type Clock struct {
 	// Start makes the clock a virtual one, which begins at this time (such as 2026-01-01T00:00:00Z) with each activity and with each
-	// initialisation of an instance. It advances by a nanosecond for each unit of fuel, and by what the guest
+	// initialization of an instance. It advances by a nanosecond for each unit of fuel, and by what the guest
 	// sleeps, which takes no real time. Set it where results must not depend on when or how fast the guest runs. It is between 1970 and 2200. A start before
 	// the deadlines of activities keeps guests from taking these, which are real, for over. Default: the real clock.
 	Start time.Time `yaml:"start" json:"start,omitzero"`
@@ -31,7 +31,7 @@ type Clock struct {
 // Random is where an activity module has its random numbers from. The zero value is the operating system.
 type Random struct {
 	// Seed makes the random numbers a stream that begins anew with each activity, and another one with each
-	// initialisation of an instance; any number, 0 too. Set it where results must not depend on chance, and never where keys or tokens are made: who knows
+	// initialization of an instance; any number, 0 too. Set it where results must not depend on chance, and never where keys or tokens are made: who knows
 	// the seed knows them. Default: real random numbers.
 	Seed *int64 `yaml:"seed" json:"seed,omitempty"`
 }

@@ -24,7 +24,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// No test may find the credentials of whoever runs it, or ask a machine in a data centre for some.
+	// No test may find the credentials of whoever runs it, or ask a machine in a data center for some.
 	for _, v := range os.Environ() {
 		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "AWS_") {
 			os.Unsetenv(name)

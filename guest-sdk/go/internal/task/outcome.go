@@ -237,7 +237,7 @@ func (t *Task) fail(f *abi.Failure) {
 }
 
 // shorten drops what is least needed of a failure. It returns false when nothing
-// is left to drop. Type and retry behaviour always stay, of a type at least its beginning.
+// is left to drop. Type and retry behavior always stay, of a type at least its beginning.
 func shorten(f *abi.Failure) bool {
 	const most, mostType = 4 << 10, 256
 	switch {
