@@ -66,13 +66,12 @@ type directories struct {
 	policy    *fsmod.Policy
 }
 
-func (m Mounts) make(start time.Time) (*directories, error) {
+func (m Mounts) make() (*directories, error) {
 	temporary, err := os.MkdirTemp("", "replay-")
 	if err != nil {
 		return nil, err
 	}
 	f := &directories{temporary, slices.Sorted(maps.Keys(m)), &fsmod.Policy{Mounts: map[string]fsmod.Mount{}}}
-	f.policy.StartAt(start)
 	for i, mount := range f.mounts {
 		if err := os.Mkdir(f.directory(i), 0o700); err != nil {
 			return nil, errors.Join(err, f.remove())
@@ -143,7 +142,7 @@ func (m Mounts) with(files map[string][]byte, start time.Time, run func(*wasip1.
 	if wrong := m.Check(files); len(wrong) > 0 {
 		return nil, fmt.Errorf("the files of the activity cannot be used: %w", errors.Join(slices.Collect(maps.Values(wrong))...))
 	}
-	f, err := m.make(start)
+	f, err := m.make()
 	if err != nil {
 		return nil, fmt.Errorf("the files of the activity: %w", err)
 	}
@@ -151,7 +150,7 @@ func (m Mounts) with(files map[string][]byte, start time.Time, run func(*wasip1.
 	if err := m.write(f, files); err != nil {
 		return nil, fmt.Errorf("the files of the activity: %w", err)
 	}
-	opened, err := wasip1.OpenMounts(f.policy)
+	opened, err := wasip1.OpenMounts(f.policy, start)
 	if err != nil {
 		return nil, fmt.Errorf("the files of the activity: %w", err)
 	}

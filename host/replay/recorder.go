@@ -48,7 +48,7 @@ func (r *Recorder) Execute(ctx context.Context, task sandbox.Task, next func(con
 			looked = true
 		case running.Activity.Flags != 0:
 		case looked: // for how often it had looked before is not known to a case
-			running.Cancel.Fuel = sandbox.FuelUsed(ctx)
+			running.Cancel.Fuel = FuelUsed(ctx)
 			running.Activity.Flags = now
 		default:
 			running.Cancel.Heartbeats = beats

@@ -32,6 +32,7 @@ import (
 	"time"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/internal/inject"
 	"github.com/wasmworker/wasmworker/host/internal/wasip1"
 	"github.com/wasmworker/wasmworker/host/internal/world"
 	"github.com/wasmworker/wasmworker/host/modules"
@@ -121,7 +122,7 @@ func (e *Env) open(ctx context.Context, options Options) error {
 	modules = append(modules, options.Files...)
 	granted, defaults := slices.Clone(options.Passthrough), options.Defaults
 	if len(e.mounts) > 0 {
-		if e.empty, err = e.mounts.make(e.start); err != nil {
+		if e.empty, err = e.mounts.make(); err != nil {
 			return err
 		}
 		for _, o := range append(slices.Collect(maps.Values(options.PerModule)), defaults) {
@@ -158,6 +159,9 @@ func (e *Env) open(ctx context.Context, options Options) error {
 	})
 	if err != nil {
 		return err
+	}
+	if len(e.mounts) > 0 {
+		ctx = inject.With(ctx, inject.Hooks{FilesFrom: e.start})
 	}
 	return e.box.Compile(ctx)
 }
@@ -232,8 +236,8 @@ type Activity struct {
 	Kill int64
 	// RefuseMemory is from which request for more memory on the guest gets none, as if the machine had none left. 0: it gets what it may have.
 	RefuseMemory int
-	// Heartbeat is told of each heartbeat while it is made: [sandbox.FuelUsed] says where the activity is, and [sandbox.Advance] lets time
-	// pass. Its error is the guest's. Default: none.
+	// Heartbeat is told of each heartbeat while it is made: [FuelUsed] says where the activity is, and
+	// [Advance] lets time pass. Its error is the guest's. Default: none.
 	Heartbeat func(ctx context.Context, details []sandbox.Payload) error
 	// Changed is told of each change of a file or a directory, as Heartbeat is of heartbeats. Default: none.
 	Changed func(context.Context)
@@ -338,12 +342,12 @@ func (e *Env) RunContext(ctx context.Context, a Activity) *Run {
 	}
 	task := sandbox.Task{
 		Activity: a.Type, Args: payloads(a.Args), Details: payloads(a.Details), Info: info,
-		MaxFuel: a.Kill, RefuseMemory: a.RefuseMemory, Heartbeat: r.heartbeat, Flags: r.flags, Log: r.log, FilesChanged: a.Changed,
+		MaxFuel: a.Kill, Heartbeat: r.heartbeat, Flags: r.flags, Log: r.log,
 	}
 	var usage sandbox.Usage
 	task.Usage = &usage
-	files, err := e.mounts.with(a.Files, e.start, func(directories *wasip1.Mounts) {
-		task.Mounts = directories
+	files, err := e.mounts.with(a.Files, e.start, func(mounts *wasip1.Mounts) {
+		ctx = inject.With(ctx, inject.Hooks{RefuseMemory: a.RefuseMemory, Mounts: mounts, FilesChanged: a.Changed})
 		output, err := e.box.Run(context.WithValue(ctx, runningKey{}, r), task)
 		r.ended(output, err, &usage)
 	})
@@ -352,6 +356,14 @@ func (e *Env) RunContext(ctx context.Context, a Activity) *Run {
 	}
 	return r.seen
 }
+
+// FuelUsed returns how much fuel the activity has used so far, from the context of a function of an
+// [Activity] or of a passthrough module, while that runs. 0: the context is of none.
+func FuelUsed(ctx context.Context) int64 { return inject.FuelUsed(ctx) }
+
+// Advance advances the activity's clock as if the function had taken so long. The context is as for
+// [FuelUsed]. Where the clock is the machine's, as in a worker, it does nothing.
+func Advance(ctx context.Context, d time.Duration) { inject.Advance(ctx, d) }
 
 // running is an attempt while it runs. The guest's goroutine alone uses it.
 type running struct {
@@ -380,7 +392,7 @@ func (r *running) heartbeat(ctx context.Context, details []sandbox.Payload) erro
 
 func (r *running) flags(ctx context.Context) abi.Flags {
 	w := r.Cancel
-	if w.Heartbeats > 0 && len(r.seen.Heartbeats) >= w.Heartbeats || w.Calls > 0 && len(r.seen.Calls) >= w.Calls || w.Fuel > 0 && sandbox.FuelUsed(ctx) >= w.Fuel {
+	if w.Heartbeats > 0 && len(r.seen.Heartbeats) >= w.Heartbeats || w.Calls > 0 && len(r.seen.Calls) >= w.Calls || w.Fuel > 0 && FuelUsed(ctx) >= w.Fuel {
 		if r.Flags == 0 {
 			return abi.FlagCancelRequested
 		}
@@ -427,7 +439,7 @@ func record(m passthrough.Module, function string, f passthrough.Func) passthrou
 			if fault.Call != 0 && fault.Call != number {
 				continue
 			}
-			sandbox.Advance(ctx, fault.Delay)
+			Advance(ctx, fault.Delay)
 			switch {
 			case fault.Err != nil:
 				if fault.Lost {

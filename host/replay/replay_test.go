@@ -187,7 +187,7 @@ func TestMoments(t *testing.T) {
 	var at []int64
 	env := hosttest.New(t, replay.Options{Modules: []string{guest(t, "conformance/go")}})
 	see := func(ctx context.Context, _ replay.Call) ([]byte, error) {
-		at = append(at, sandbox.FuelUsed(ctx))
+		at = append(at, replay.FuelUsed(ctx))
 		return []byte("x"), nil
 	}
 	run := env.Run(replay.Activity{Type: "upper", Args: []any{"abc"}, Answer: see})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/internal/inject"
 	"github.com/wasmworker/wasmworker/host/internal/wasip1"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
@@ -18,6 +19,7 @@ type call struct {
 	activity Activity // its Module is nil while an instance is being made
 	task     *Task
 	guest    guest
+	hooks    inject.Hooks // none while an instance is being made
 
 	output       []byte
 	metadata     map[string][]byte // of the output; nil: none was set
@@ -53,7 +55,7 @@ func newCall(ctx context.Context, m *Module, activity Activity, task *Task) *cal
 // in gives the call its context, from which host functions get the call back, and those of the task and of passthrough modules what
 // they may ask. Host functions run concurrently for different instances of one runtime, so the call cannot be kept beside the functions.
 func (c *call) in(ctx context.Context) *call {
-	c.ctx = context.WithValue(ctx, callKey{}, c)
+	c.ctx = context.WithValue(ctx, inject.ActivityKey{}, c)
 	return c
 }
 
@@ -65,9 +67,22 @@ func (c *call) release() {
 	}
 }
 
-type callKey struct{}
+func callFrom(ctx context.Context) *call { return ctx.Value(inject.ActivityKey{}).(*call) }
 
-func callFrom(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
+// FuelUsed implements [inject.Activity].
+func (c *call) FuelUsed() int64 {
+	if c.used == nil {
+		return 0
+	}
+	return c.used()
+}
+
+// Advance implements [inject.Activity].
+func (c *call) Advance(d time.Duration) {
+	if c.wasi.Clock != nil {
+		c.wasi.Clock.Sleep(d)
+	}
+}
 
 func (c *call) flags() abi.Flags {
 	if c.task.Flags == nil {

@@ -134,7 +134,7 @@ func (m *Module) instantiate(ctx context.Context, memory *image.Memory) (_ *Inst
 // begin gives a call what its guest finds: the streams, a clock, random numbers and files, all as new.
 func (i *Instance) begin(c *call, phase wasip1.Phase, units func() int64) {
 	c.streams, c.used = i.stdio, units
-	i.module.wasi.Begin(&c.wasi, wasiHost{c}, phase, units, c.task.Mounts)
+	i.module.wasi.Begin(&c.wasi, wasiHost{c}, phase, units, c.hooks.Mounts)
 	i.wasi.Attach(&c.wasi)
 }
 
@@ -231,7 +231,7 @@ func (i *Instance) run(c *call) (*Payload, error) {
 	if limit := cmp.Or(c.task.MaxFuel, i.module.options.MaxFuel); limit > 0 {
 		budget = limit
 	}
-	i.memory.FailGrowFrom(c.task.RefuseMemory)
+	i.memory.FailGrowFrom(c.hooks.RefuseMemory)
 	var units int64
 	units, err = i.meter.Run(c.ctx, budget, func(ctx context.Context) error {
 		return fn.CallWithStack(ctx, stack[:])

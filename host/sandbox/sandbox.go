@@ -36,6 +36,7 @@ import (
 	"time"
 
 	"github.com/wasmworker/wasmworker/host/internal/image"
+	"github.com/wasmworker/wasmworker/host/internal/inject"
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
@@ -370,6 +371,7 @@ func (s *Sandbox) Run(ctx context.Context, task Task) (*Payload, error) {
 		}
 	}()
 	c := newCall(ctx, activity.Module, activity, &task)
+	c.hooks = inject.Of(ctx)
 	begin := time.Now()
 	instance, err := s.executor.Acquire(c.ctx, activity.Module)
 	c.waited = time.Since(begin)

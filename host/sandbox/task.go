@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/internal/wasip1"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
 
@@ -27,17 +26,8 @@ type Task struct {
 	// MaxFuel is the most units of fuel that this attempt may use, where it is to be less or more than the module's
 	// [Options.MaxFuel]. 0: the module's.
 	MaxFuel int64
-	// RefuseMemory is for tests: from which request of the guest for more memory on it gets none, as if the machine had none left.
-	// 0: it gets what it may have.
-	RefuseMemory int
-	// Directories are for tests: what is mounted in place of the module's own directories, at the same paths. A module that has none does not
-	// get these. Run does not close them. Nil: the module's.
-	Mounts *wasip1.Mounts
-	// FilesChanged is for tests: it is told of each change of a file or a directory, from the guest's goroutine, with a context for [FuelUsed], if the
-	// policy of the directories was told [fsmod.Policy.StartAt]. Nil: nobody wants to know.
-	FilesChanged func(context.Context)
 	// Flags returns what has been asked of the guest so far. It is called often,
-	// from the guest's goroutine, with a context for [FuelUsed]. Nil: nothing ever is.
+	// from the guest's goroutine. Nil: nothing ever is.
 	Flags func(context.Context) abi.Flags
 	// PayloadLimit is the most bytes that the Temporal server takes of a result or a heartbeat's details, as [Size] counts them. It
 	// counts where it is less than the module's [Options.MaxOutput]. 0: that alone counts.
@@ -92,20 +82,3 @@ func (e *InterruptedError) Error() string {
 
 // Unwrap returns the context's cause.
 func (e *InterruptedError) Unwrap() error { return e.Cause }
-
-// Units returns how many units of fuel the activity has used so far, from the context of a function of its [Task] or of a
-// passthrough module, while that runs.
-func FuelUsed(ctx context.Context) int64 {
-	c, ok := ctx.Value(callKey{}).(*call)
-	if !ok || c.used == nil {
-		return 0
-	}
-	return c.used()
-}
-
-// Advance advances the activity's clock, if it is a virtual one, as if the function had taken so long. The context is as for [FuelUsed].
-func Advance(ctx context.Context, d time.Duration) {
-	if c, ok := ctx.Value(callKey{}).(*call); ok && c.wasi.Clock != nil {
-		c.wasi.Clock.Sleep(d)
-	}
-}

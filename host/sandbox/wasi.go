@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wasmworker/wasmworker/host/internal/inject"
 	"github.com/wasmworker/wasmworker/host/internal/wasip1"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
@@ -35,6 +36,7 @@ func (m *Module) wasiConfig() wasip1.Config {
 // cannot ask for are not opened.
 func (m *Module) linkWASI(ctx context.Context, imported bool) (err error) {
 	config := m.wasiConfig()
+	config.From = inject.Of(ctx).FilesFrom
 	if !imported {
 		config.Files = nil
 	}
@@ -69,7 +71,7 @@ func (h wasiHost) Denied(capability string, denial *passthrough.Denial) {
 }
 
 func (h wasiHost) FilesChanged() {
-	if h.c.task.FilesChanged != nil {
-		h.c.task.FilesChanged(h.c.ctx)
+	if h.c.hooks.FilesChanged != nil {
+		h.c.hooks.FilesChanged(h.c.ctx)
 	}
 }

@@ -53,6 +53,7 @@ func TestArrowsPointDown(t *testing.T) {
 		// What the sandbox is made of knows nothing of it.
 		"./host/internal/hostfunc":   {"go.temporal.io", module},
 		"./host/internal/image":      {"go.temporal.io", module + "/host/sandbox", module + "/host/passthrough"},
+		"./host/internal/inject":     {"go.temporal.io", module + "/host/sandbox"},
 		"./host/internal/meter":      {"go.temporal.io", module + "/host/sandbox", module + "/host/passthrough"},
 		"./host/internal/wasip1":     {"go.temporal.io", module + "/host/sandbox"},
 		"./host/internal/wazerotext": {"github.com", "go.temporal.io"},

@@ -33,7 +33,7 @@ const (
 type Mounts struct {
 	mounts []*mount
 	limits limits
-	start  time.Time // see [fsmod.Policy.StartAt]
+	from   time.Time // see [OpenMounts]
 }
 
 // limits are those of a policy, with the defaults.
@@ -50,8 +50,14 @@ type mount struct {
 }
 
 // OpenMounts opens the directories of a policy that was validated. They are to be closed.
-func OpenMounts(p *fsmod.Policy) (*Mounts, error) {
-	f := &Mounts{start: p.Start(), limits: limits{
+//
+// From is for replays, in which nothing that a guest sees may depend on the host: files
+// that an activity finds were last modified at this time, and those that it changes by its
+// own clock; inode numbers are given in the order in which it meets files; directories
+// have no size; and names come in the order of their bytes. The zero time: files are as
+// the host has them.
+func OpenMounts(p *fsmod.Policy, from time.Time) (*Mounts, error) {
+	f := &Mounts{from: from, limits: limits{
 		file:    int64(cmp.Or(p.MaxFileBytes, fsmod.DefaultMaxFileBytes)),
 		written: int64(cmp.Or(p.MaxWrittenBytes, fsmod.DefaultMaxWrittenBytes)),
 		open:    cmp.Or(p.MaxOpen, fsmod.DefaultMaxOpen),
@@ -95,12 +101,12 @@ type FDTable struct {
 
 // Begin makes the files of one activity. They are to be closed. While it works, it calls
 // interrupted with about how many bytes it has worked on, and stops with EINTR when that
-// returns true. After [fsmod.Policy.StartAt], changed is told of each change of a file or
+// returns true. In a replay, see [OpenMounts], changed is told of each change of a file or
 // a directory, and returns the time by the activity's clock.
 func (f *Mounts) Begin(interrupted func(work int) bool, changed func() time.Time) *FDTable {
 	t := &FDTable{limits: f.limits, interrupted: interrupted, open: map[uint32]*File{}}
-	if !f.start.IsZero() {
-		t.view = &view{start: f.start, now: changed, nodes: map[node]*identity{}}
+	if !f.from.IsZero() {
+		t.view = &view{start: f.from, now: changed, nodes: map[node]*identity{}}
 	}
 	for i, m := range f.mounts {
 		t.open[uint32(firstMount+i)] = &File{files: t, mount: m, device: uint64(i + 1), rel: ".", root: m.root, preopened: true}

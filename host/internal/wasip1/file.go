@@ -373,9 +373,9 @@ func (f *File) Chtimes(accessed, modified time.Time) error {
 }
 
 // Entry returns a part of a directory by its number: 0 is the directory itself, 1 the one
-// above, and then comes what is in it, in the host's order, but after
-// [fsmod.Policy.StartAt]. It is false at the end. What is asked for one after the other
-// is read once; 0 begins anew. ENOTDIR: it is no directory.
+// above, and then comes what is in it, in the host's order; in a replay, in that of the
+// names' bytes. It is false at the end. What is asked for one after the other is read
+// once; 0 begins anew. ENOTDIR: it is no directory.
 func (f *File) Entry(number uint64) (Entry, bool, error) {
 	switch {
 	case f.root == nil:

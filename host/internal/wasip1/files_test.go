@@ -43,7 +43,7 @@ func begin(t *testing.T, policy *fsmod.Policy) *wasip1.FDTable {
 	if err := policy.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	directories, err := wasip1.OpenMounts(policy)
+	directories, err := wasip1.OpenMounts(policy, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -473,7 +473,7 @@ func TestBegin(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, "x")
 	policy := &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/b": {Directory: dir}, "/a": {Directory: dir}, "/c": {Directory: dir}}}
-	directories, err := wasip1.OpenMounts(policy)
+	directories, err := wasip1.OpenMounts(policy, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}

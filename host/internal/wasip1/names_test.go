@@ -75,7 +75,7 @@ func TestEntries(t *testing.T) {
 		want = append(want, name)
 	}
 	interrupted := false
-	directories, err := wasip1.OpenMounts(writable(dir))
+	directories, err := wasip1.OpenMounts(writable(dir), time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}

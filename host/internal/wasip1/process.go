@@ -29,8 +29,8 @@ type Host interface {
 	Stderr(p []byte) error
 	// Denied is told what a policy denied.
 	Denied(capability string, denial *passthrough.Denial)
-	// FilesChanged is told of each change of a file or a directory, if their policy was
-	// told [fsmod.Policy.StartAt].
+	// FilesChanged is told of each change of a file or a directory in a replay, see
+	// [OpenMounts].
 	FilesChanged()
 }
 

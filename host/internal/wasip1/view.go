@@ -7,7 +7,7 @@ import (
 )
 
 // view is what an activity sees of files in place of what the host's file system says
-// about them, see [fsmod.Policy.StartAt]. The methods of a nil one that note a change do
+// about them, see [OpenMounts]. The methods of a nil one that note a change do
 // nothing.
 type view struct {
 	start time.Time

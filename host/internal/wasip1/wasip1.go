@@ -32,6 +32,7 @@ type Config struct {
 	Clock  wasi.Clock
 	Random wasi.Random
 	Files  *fsmod.Policy // validated; nil: there are no directories
+	From   time.Time     // of the files, see [OpenMounts]
 }
 
 // System is a Config whose directories are open. It can be used by several instances at
@@ -48,7 +49,7 @@ func New(config Config) (*System, error) {
 		return s, nil
 	}
 	var err error
-	s.mounts, err = OpenMounts(config.Files)
+	s.mounts, err = OpenMounts(config.Files, config.From)
 	return s, err
 }
 

@@ -17,7 +17,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
@@ -52,17 +51,7 @@ type Policy struct {
 	// MaxOpen is how many files and directories one activity may have open at once, beside the mounts; 4096 at most. Each is one or two descriptors of the
 	// worker's process: lower it where many activities run at once and that has few. Default 256.
 	MaxOpen int `yaml:"max_open" json:"max_open,omitempty"`
-
-	start time.Time // see StartAt
 }
-
-// StartAt is for tests, in which nothing that a guest sees may depend on the host: files that an activity finds were last modified at
-// this time, and those that it changes by its own clock; inode numbers are given in the order in which it meets files; directories have no size; and names
-// come in the order of their bytes. It is to be called before a sandbox is made with the policy.
-func (p *Policy) StartAt(start time.Time) { p.start = start }
-
-// Start returns what StartAt was told, or the zero time.
-func (p *Policy) Start() time.Time { return p.start }
 
 // Mount is a directory that a guest may reach. In YAML, one that is only read may be the directory's path alone.
 type Mount struct {

@@ -46,11 +46,11 @@ func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Re
 	var beats, changes, calls []int64
 	again := c.attempt(env)
 	again.Heartbeat = func(ctx context.Context, _ []sandbox.Payload) error {
-		beats = append(beats, sandbox.FuelUsed(ctx))
+		beats = append(beats, replay.FuelUsed(ctx))
 		return nil
 	}
-	again.Changed = func(ctx context.Context) { changes = append(changes, sandbox.FuelUsed(ctx)) }
-	e.attempt(again, func(ctx context.Context) { calls = append(calls, sandbox.FuelUsed(ctx)) })
+	again.Changed = func(ctx context.Context) { changes = append(changes, replay.FuelUsed(ctx)) }
+	e.attempt(again, func(ctx context.Context) { calls = append(calls, replay.FuelUsed(ctx)) })
 	var moments []int64
 	for _, at := range [][]int64{beats, slices.Compact(changes), calls} {
 		for i := range spread(len(at), 10*points) {
