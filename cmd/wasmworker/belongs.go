@@ -57,8 +57,8 @@ var homes = sync.OnceValue(func() (all []home) {
 	return all
 })
 
-// appendHomes adds the keys of a type and of all that is below it. Before and after are what is
-// around such a value in the file.
+// appendHomes adds the keys of a type and of all that is below it. Before and after are
+// what is around such a value in the file.
 func appendHomes(all []home, t reflect.Type, what, before, after string) []home {
 	switch t.Kind() {
 	case reflect.Pointer:

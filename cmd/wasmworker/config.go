@@ -22,14 +22,16 @@ import (
 	"github.com/wasmworker/wasmworker/internal/yamlnode"
 )
 
-// configFile is wasmworker.yaml: settings, sections of single modules below per_module, and sections.
+// configFile is wasmworker.yaml: settings, sections of single modules below per_module,
+// and sections.
 type configFile struct {
 	sections
 	path string
 	root *yamlnode.Node // of the whole file; nil: there is no file, or nothing in it
 }
 
-// sections are what passthrough modules have for all activity modules; the policies name these.
+// sections are what passthrough modules have for all activity modules; the policies name
+// these.
 type sections struct {
 	Secrets     map[string]secretmod.Source  `yaml:"secrets" jsonschema_description:"Credentials that the host uses for guests, by the names by which policies, connections and buckets mention them."`
 	Connections map[string]sqlmod.Connection `yaml:"connections" jsonschema_description:"Databases, by the names by which policies of sql grant them and guests use them."`
@@ -50,8 +52,8 @@ func (l *list) UnmarshalNode(n *yamlnode.Node) error {
 	return n.Decode((*[]string)(l))
 }
 
-// readConfig reads the file and checks its form. Errors name the file, the line and, for a key that
-// does not exist, where it belongs or the nearest one that does.
+// readConfig reads the file and checks its form. Errors name the file, the line and, for
+// a key that does not exist, where it belongs or the nearest one that does.
 func readConfig(path string) (*configFile, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -76,8 +78,8 @@ func parseConfig(path string, data []byte) (*configFile, error) {
 	return config, nil
 }
 
-// checkTop checks the form of the whole file. Values that have the form and mean nothing are told
-// where they are used.
+// checkTop checks the form of the whole file. Values that have the form and mean nothing
+// are told where they are used.
 func (f *configFile) checkTop() (errs []error) {
 	if f.root.Kind != yamlnode.Map {
 		return []error{f.located(f.root.Decode(&f.sections))}
@@ -162,8 +164,8 @@ func moduleKeys() (keys []string) {
 	return keys
 }
 
-// located puts the place before an error of package yamlnode, or before each of those that it joins.
-// The path is that of the value which was read.
+// located puts the place before an error of package yamlnode, or before each of those
+// that it joins. The path is that of the value which was read.
 func (f *configFile) located(err error, path ...any) error {
 	var errs []error
 	for _, e := range flatten(err) {
@@ -186,8 +188,8 @@ func (f *configFile) located(err error, path ...any) error {
 	return errors.Join(errs...)
 }
 
-// at puts the place in the file before an error, or before each of those that it joins. The path is that of
-// [passthrough.FieldError].
+// at puts the place in the file before an error, or before each of those that it joins.
+// The path is that of [passthrough.FieldError].
 func (f *configFile) at(err error, path ...any) error {
 	if err == nil {
 		return nil
@@ -242,7 +244,8 @@ func (f *configFile) node(path ...string) *yamlnode.Node {
 	return n
 }
 
-// granted is what a section of the file grants: the top of the file, or per_module and a name.
+// granted is what a section of the file grants: the top of the file, or per_module and a
+// name.
 func (f *configFile) granted(section ...string) grants {
 	var g grants
 	if n := f.node(append(slices.Clone(section), "passthrough")...); n != nil {
@@ -251,8 +254,18 @@ func (f *configFile) granted(section ...string) grants {
 	return g
 }
 
+// modules are those that the file names.
+func (f *configFile) modules() []string {
+	var paths list
+	if n := f.node("modules"); n != nil {
+		n.Decode(&paths) //nolint:errcheck // the form was checked
+	}
+	return paths
+}
+
 // applyConfig reads the file that --config names and sets the flags that neither the
-// command line nor the environment set. It returns the file, which is empty if none is named.
+// command line nor the environment set. It returns the file, which is empty if none is
+// named.
 func applyConfig(c *cli.Context) (*configFile, error) {
 	path := c.String("config")
 	if path == "" {
@@ -281,8 +294,8 @@ func applyConfig(c *cli.Context) (*configFile, error) {
 	return config, nil
 }
 
-// moduleOptions makes the options of modules from flags and file: the defaults, and those of
-// single modules by their names. It goes on after mistakes and reports all of them.
+// moduleOptions makes the options of modules from flags and file: the defaults, and those
+// of single modules by their names. It goes on after mistakes and reports all of them.
 func moduleOptions(c *cli.Context, config *configFile, set passthrough.Set) (defaults host.ModuleOptions, perModule map[string]host.ModuleOptions, err error) {
 	defaults, err = moduleDefaults(c)
 	errs := []error{err}
@@ -376,7 +389,8 @@ func (b *bytesFlag) String() string {
 	return string(text)
 }
 
-// totalBytesFlag is a size as above; "none", which is zero; or "auto", see [totalBytesFlag.resolve].
+// totalBytesFlag is a size as above; "none", which is zero; or "auto", see
+// [totalBytesFlag.resolve].
 type totalBytesFlag bytesFlag
 
 const autoBytes = totalBytesFlag(math.MaxInt64)
@@ -427,13 +441,4 @@ func moduleDefaults(c *cli.Context) (host.ModuleOptions, error) {
 	var options host.ModuleOptions
 	apply(c, nil, &options)
 	return options, err
-}
-
-// modules are those that the file names.
-func (f *configFile) modules() []string {
-	var paths list
-	if n := f.node("modules"); n != nil {
-		n.Decode(&paths) //nolint:errcheck // the form was checked
-	}
-	return paths
 }

@@ -135,8 +135,8 @@ func defaultOf(s *setting) string {
 	return texts(s.value)[0]
 }
 
-// Each row is complete: what has a flag has a variable and says what it is for; options that may be
-// refused have a setting, so that the refusal can name it.
+// Each row is complete: what has a flag has a variable and says what it is for; options
+// that may be refused have a setting, so that the refusal can name it.
 func TestSettingsAreComplete(t *testing.T) {
 	seen := map[string]bool{}
 	for i := range settings {

@@ -19,8 +19,9 @@ import (
 	"github.com/wasmworker/wasmworker/internal/yamlnode"
 )
 
-// passthroughModules are the host modules that this program has, with what the file gives to them. Nothing is connected
-// or opened, but secrets are read once to see that they are there.
+// passthroughModules are the host modules that this program has, with what the file gives
+// to them. Nothing is connected or opened, but secrets are read once to see that they are
+// there.
 func passthroughModules(file *configFile) ([]passthrough.Module, error) {
 	secrets, err := file.secretStore()
 	errs := []error{err}
@@ -49,7 +50,8 @@ func (f *configFile) secretStore() (*secretmod.Store, error) {
 	return store, f.at(err, "secrets")
 }
 
-// grants are the names of passthrough modules: one, a list, or a map from names to policies.
+// grants are the names of passthrough modules: one, a list, or a map from names to
+// policies.
 type grants struct {
 	names    []string
 	policies map[string]*yamlnode.Node
@@ -70,8 +72,8 @@ func (g *grants) UnmarshalNode(n *yamlnode.Node) error {
 	return nil
 }
 
-// policies makes policies of what the file says about them, at a path: that of the section which the grants are in. It
-// reports all mistakes, each with its place.
+// policies makes policies of what the file says about them, at a path: that of the
+// section which the grants are in. It reports all mistakes, each with its place.
 func (f *configFile) policies(g grants, set passthrough.Set, section ...any) (map[string]any, error) {
 	var policies map[string]any
 	var errs []error
@@ -106,8 +108,8 @@ func (f *configFile) policies(g grants, set passthrough.Set, section ...any) (ma
 	return policies, errors.Join(errs...)
 }
 
-// mistakes puts places before what is wrong with the form of a policy: that of the value, or the one
-// that the policy's own decoder tells.
+// mistakes puts places before what is wrong with the form of a policy: that of the value,
+// or the one that the policy's own decoder tells.
 func (f *configFile) mistakes(err error, path ...any) error {
 	var errs []error
 	for _, e := range flatten(err) {

@@ -16,9 +16,9 @@ import (
 )
 
 // setting is one row of the table of settings. Flags, environment variables, keys of the
-// configuration file, the schema, the table of docs/operations.md and the limits that inspect shows
-// are made of it. The table is in this package because its rows name fields of what this program
-// makes, and nothing else reads it.
+// configuration file, the schema, the table of docs/operations.md and the limits that
+// inspect shows are made of it. The table is in this package because its rows name fields
+// of what this program makes, and nothing else reads it.
 type setting struct {
 	name     string // of the flag
 	alias    string
@@ -31,9 +31,9 @@ type setting struct {
 	usage    string   // for --help and the schema
 	doc      string   // why to change it, for docs/operations.md
 
-	// worker and module return pointers to the field that the setting sets. A setting with
-	// neither is read by the command that needs it. One with the latter is for all modules, and
-	// below per_module for single ones.
+	// worker and module return pointers to the field that the setting sets. A setting
+	// with neither is read by the command that needs it. One with the latter is for all
+	// modules, and below per_module for single ones.
 	worker func(*host.Options) any
 	module func(*host.ModuleOptions) any
 	// limit is what inspect says of a module's limit. Nil: it is none.
@@ -277,8 +277,8 @@ func (s *setting) flag() cli.Flag {
 	return &cli.GenericFlag{Name: s.name, Aliases: aliases, EnvVars: env, Usage: s.usage, Value: value.Interface().(cli.Generic)}
 }
 
-// read makes a value of what the file has. An error is a [*yamlnode.Error], or joins several, where
-// that has not the form of such values.
+// read makes a value of what the file has. An error is a [*yamlnode.Error], or joins
+// several, where that has not the form of such values.
 func (s *setting) read(n *yamlnode.Node) (any, error) {
 	value := reflect.New(reflect.TypeOf(s.value))
 	generic, ok := value.Interface().(cli.Generic)
@@ -336,7 +336,8 @@ func (s *setting) resolved(c *cli.Context) any {
 	return reflect.ValueOf(c.Generic(s.name)).Elem().Interface()
 }
 
-// put sets the field that a pointer leads to. Its type is one that values can be converted to.
+// put sets the field that a pointer leads to. Its type is one that values can be
+// converted to.
 func put(field, value any) {
 	if granted, ok := value.(grants); ok {
 		value = granted.names
@@ -345,8 +346,8 @@ func put(field, value any) {
 	to.Set(reflect.ValueOf(value).Convert(to.Type()))
 }
 
-// apply sets the fields of what settings of the worker, or of all modules, resolved to. The
-// command has its own flags for them, or the fields stay as they are.
+// apply sets the fields of what settings of the worker, or of all modules, resolved to.
+// The command has its own flags for them, or the fields stay as they are.
 func apply(c *cli.Context, worker *host.Options, module *host.ModuleOptions) {
 	for i := range settings {
 		s := &settings[i]

@@ -23,14 +23,15 @@ func (e *UnknownKey) Error() string { return fmt.Sprintf("there is no key %q", e
 // nodeUnmarshaler is a type that reads nodes itself.
 type nodeUnmarshaler interface{ UnmarshalNode(n *Node) error }
 
-// unmarshaler is a type that reads itself from other Go values, as libraries of YAML know it.
+// unmarshaler is a type that reads itself from other Go values, as libraries of YAML know
+// it.
 type unmarshaler interface {
 	UnmarshalYAML(unmarshal func(any) error) error
 }
 
-// Decode puts the value into what a pointer leads to. Fields of structs are found by their tag
-// yaml, and a key that has none is a mistake. Null leaves everything as it is. The error is an
-// [*Error], or joins several: one for each mistake.
+// Decode puts the value into what a pointer leads to. Fields of structs are found by
+// their tag yaml, and a key that has none is a mistake. Null leaves everything as it is.
+// The error is an [*Error], or joins several: one for each mistake.
 func (n *Node) Decode(into any) error {
 	d := &decoder{}
 	d.value(n, reflect.ValueOf(into).Elem(), nil)
@@ -211,7 +212,8 @@ func keyOf(field reflect.StructField) string {
 	return key
 }
 
-// plain is the value as nil, bool, int64, uint64, float64, string, []any or map[string]any.
+// plain is the value as nil, bool, int64, uint64, float64, string, []any or
+// map[string]any.
 func (n *Node) plain() any {
 	switch n.Kind {
 	case Bool:

@@ -1,6 +1,6 @@
-// Package yamlnode reads YAML files whose mistakes are told with their place. It keeps what a
-// decoder loses: the line and column of each value, the order of keys, and numbers as they were
-// written.
+// Package yamlnode reads YAML files whose mistakes are told with their place. It keeps
+// what a decoder loses: the line and column of each value, the order of keys, and numbers
+// as they were written.
 package yamlnode
 
 import (
@@ -31,8 +31,8 @@ const (
 type Node struct {
 	Kind Kind
 	Text string // of a scalar, as it was written, but without quotes
-	// Line and Column are those of the value, from 1. A map in several lines is where its first
-	// key is, and an alias is where it is written.
+	// Line and Column are those of the value, from 1. A map in several lines is where its
+	// first key is, and an alias is where it is written.
 	Line, Column int
 	Keys         []Key   // of a map
 	Items        []*Node // of a list, and the values of a map in the order of Keys
@@ -77,8 +77,8 @@ const (
 	maxErrors = 20
 )
 
-// Parse reads a file with one YAML document. The node is nil if there is nothing in it. The error
-// is an [*Error], or joins several.
+// Parse reads a file with one YAML document. The node is nil if there is nothing in it.
+// The error is an [*Error], or joins several.
 func Parse(data []byte) (root *Node, err error) {
 	defer func() { // parsers of YAML were seen to panic on texts of fuzzers
 		if p := recover(); p != nil {
@@ -112,8 +112,9 @@ func only(documents []*yaml.Node) (*Node, error) {
 	return nil, &Error{Err: fmt.Errorf("it has %d YAML documents, and has to have one", len(documents))}
 }
 
-// syntaxError takes place and message out of an error of the parser. What is missing at the end of
-// the text is told where that began which it would have ended, or at the last line with anything.
+// syntaxError takes place and message out of an error of the parser. What is missing at
+// the end of the text is told where that began which it would have ended, or at the last
+// line with anything.
 func syntaxError(err error, data []byte) error {
 	e, ok := errors.AsType[*yaml.LoadError](err)
 	if !ok {
@@ -265,9 +266,9 @@ func (n *Node) child(step any) (*Node, *Key) {
 	return nil, nil
 }
 
-// Where is the place of a path, as ":line:column": of the value there, or of its key if that is a
-// list or a map. Where the file does not have all of the path, it is the place of the last part
-// that it has.
+// Where is the place of a path, as ":line:column": of the value there, or of its key if
+// that is a list or a map. Where the file does not have all of the path, it is the place
+// of the last part that it has.
 func (n *Node) Where(path ...any) string {
 	line, column := n.Line, n.Column
 	for _, step := range path {
