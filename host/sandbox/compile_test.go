@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
@@ -213,6 +214,31 @@ func TestAskingWhileCompiling(t *testing.T) {
 			equal(t, "number of modules", len(s.Modules()), 4)
 			return
 		default:
+		}
+	}
+}
+
+// A guest that overflows its stack while an instance is being made is the reason why there is
+// none, as is one that traps then.
+func TestInitializationOverflows(t *testing.T) {
+	start := func() (*sandbox.Sandbox, error) {
+		s := newSandbox(t, sandbox.Config{Modules: files(t, "initdeep"), Defaults: sandbox.Options{Isolation: sandbox.IsolationFresh}})
+		return s, s.Compile(t.Context())
+	}
+	s, err := start()
+	for err != nil { // Compile makes the first instance
+		if !strings.Contains(err.Error(), "_initialize: stack overflow") {
+			t.Fatal(err)
+		}
+		s, err = start()
+	}
+	for {
+		if _, err := s.Run(t.Context(), sandbox.Task{Activity: "Ok"}); err != nil {
+			f := failure(t, err, abi.TypeStackOverflow)
+			if !strings.HasPrefix(f.Message, "no instance could be made: ") {
+				t.Errorf("message %q", f.Message)
+			}
+			return
 		}
 	}
 }
