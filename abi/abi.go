@@ -37,8 +37,9 @@ func (e Errno) String() string {
 // wrapped or not, to choose the number that its guest sees.
 func (e Errno) Error() string { return e.String() }
 
-// ErrnoOf returns what a guest gets of an error: the number, which is EIO unless the error is or wraps a positive Errno, and the text
-// that last_error gives. That is UTF-8, and does not begin with the number's name.
+// ErrnoOf returns what a guest gets of an error: the number, which is EIO unless the
+// error is or wraps a positive Errno, and the text that last_error gives. That is UTF-8,
+// and does not begin with the number's name.
 func ErrnoOf(err error) (errno Errno, message string) {
 	errno = EIO
 	if e, ok := errors.AsType[Errno](err); ok && e > 0 {
@@ -69,7 +70,8 @@ func ParseFailure(data []byte) (*Failure, error) {
 	if len(data) > MaxFailureSize {
 		return nil, fmt.Errorf("%w: a failure of %d bytes is longer than %d", EMSGSIZE, len(data), MaxFailureSize)
 	}
-	if n := values(data); n > MaxValues { // 100,000 take 15 ms to decode: longer than an interruption may
+	// 100,000 take 15 ms to decode: longer than an interruption may
+	if n := values(data); n > MaxValues {
 		return nil, fmt.Errorf("%w: a failure of %d JSON values has more than %d", EMSGSIZE, n, MaxValues)
 	}
 	var f *Failure
@@ -94,7 +96,8 @@ func ParseFailure(data []byte) (*Failure, error) {
 	return f, nil
 }
 
-// values returns how many values the arrays and objects of a JSON text have, without the first of each.
+// values returns how many values the arrays and objects of a JSON text have, without the
+// first of each.
 func values(text []byte) int {
 	n, quoted := 0, false
 	for i := 0; i < len(text); i++ {
@@ -110,8 +113,8 @@ func values(text []byte) int {
 	return n
 }
 
-// Milliseconds is a duration that travels as a whole number of milliseconds.
-// A positive duration below one millisecond travels as 1, so that it does not turn into "none".
+// Milliseconds is a duration that travels as a whole number of milliseconds. A positive
+// duration below one millisecond travels as 1, so that it does not turn into "none".
 type Milliseconds time.Duration
 
 // MarshalJSON implements [json.Marshaler].

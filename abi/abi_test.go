@@ -291,7 +291,8 @@ func checkRoundTrip(t *testing.T, metadata map[string][]byte) {
 	}
 }
 
-// A failure may have as many values as the limit says, wherever they are. Text does not count.
+// A failure may have as many values as the limit says, wherever they are. Text does not
+// count.
 func TestValuesAreCounted(t *testing.T) {
 	parse := func(detail string, n int) error {
 		_, err := abi.ParseFailure([]byte(`{"message": "` + strings.Repeat(",", 20_000) + `", "details": [` + strings.TrimSuffix(strings.Repeat(detail+",", n), ",") + `]}`))

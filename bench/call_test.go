@@ -12,8 +12,8 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// BenchmarkCall measures a whole call, with what the policy does about its instance: two activities
-// of the Go guest, and one in C that dirties one page.
+// BenchmarkCall measures a whole call, with what the policy does about its instance: two
+// activities of the Go guest, and one in C that dirties one page.
 func BenchmarkCall(b *testing.B) {
 	input, err := json.Marshal(order.Sample())
 	if err != nil {
@@ -62,9 +62,10 @@ func requirePolicy(b *testing.B, s *sandbox.Sandbox, policy sandbox.Isolation) {
 	}
 }
 
-// BenchmarkEcho measures what it takes to get bytes into a guest and out again: here, from a
-// pristine instance each time; with Extism, from one plugin that is called again and again, in
-// its default configuration, in which it could not be interrupted. The guests are written by hand, or in Go.
+// BenchmarkEcho measures what it takes to get bytes into a guest and out again: here,
+// from a pristine instance each time; with Extism, from one plugin that is called again
+// and again, in its default configuration, in which it could not be interrupted. The
+// guests are written by hand, or in Go.
 func BenchmarkEcho(b *testing.B) {
 	for _, g := range []struct{ name, ours, extism string }{
 		{"wat", "../testdata/wat/echo.wasm", "testdata/extism-echo.wasm"},

@@ -44,8 +44,11 @@ func (b behavior) String() string {
 // pluginCall is one call of a plugin's export.
 type pluginCall struct {
 	name, export, input string
-	before              string // input of a call of the same export before it, in the same plugin; "" for none
-	large               bool   // only for kits that hand over 8 bytes at a time; with one it takes ten seconds under the SDK
+	// input of a call of the same export before it, in the same plugin; "" for none
+	before string
+	// only for kits that hand over 8 bytes at a time; with one it takes ten seconds under
+	// the SDK
+	large bool
 }
 
 const pluginTimeout = 500 * time.Millisecond
@@ -105,7 +108,8 @@ func pluginCalls(url string) []pluginCall {
 // difference is a field of [behavior] in which our host is meant to differ from Extism's.
 type difference struct{ field, why string }
 
-// differences are by the name of a call, or by PLUGIN: and the name. All else is the same.
+// differences are by the name of a call, or by PLUGIN: and the name. All else is the
+// same.
 var differences = map[string]difference{
 	"state, second call":  {"Output", "an activity begins with an instance in its pristine state"},
 	"vars, second call":   {"Output", "variables end with the activity"},
@@ -117,8 +121,8 @@ var differences = map[string]difference{
 	"echo, JSON in space": {"Output", "a JSON result is a payload without the space around it"},
 }
 
-// Plugins behave under our host as under Extism's own SDK: outputs, errors, logs, and what
-// they find in variables and configuration.
+// Plugins behave under our host as under Extism's own SDK: outputs, errors, logs, and
+// what they find in variables and configuration.
 func TestExtismIsTheSame(t *testing.T) {
 	web := httptest.NewServer(http.HandlerFunc(answer))
 	defer web.Close()
@@ -162,7 +166,8 @@ func (d difference) applies(want, got behavior) bool {
 	return d.except(want, got).String() != want.String()
 }
 
-// except returns the wanted behavior with what we have in the field. An empty field is all of them.
+// except returns the wanted behavior with what we have in the field. An empty field is
+// all of them.
 func (d difference) except(want, got behavior) behavior {
 	switch d.field {
 	case "Output":
@@ -210,7 +215,8 @@ func newTheirs(t *testing.T, file string) func(*testing.T, pluginCall) behavior 
 	}
 	t.Cleanup(func() { compiled.Close(context.Background()) }) //nolint:errcheck // it has been used by then
 	return func(t *testing.T, call pluginCall) (b behavior) {
-		extism.SetLogLevel(extism.LogLevelOff) // which is the process's; what it has to say now goes to standard error
+		// which is the process's; what it has to say now goes to standard error
+		extism.SetLogLevel(extism.LogLevelOff)
 		plugin, err := compiled.Instance(t.Context(), extism.PluginInstanceConfig{})
 		if err != nil {
 			t.Fatal(err)
@@ -261,7 +267,8 @@ func ofTheSDK(text string) bool {
 	return false
 }
 
-// newOurs returns how calls go in the sandbox, with the passthrough modules that serve use.
+// newOurs returns how calls go in the sandbox, with the passthrough modules that serve
+// use.
 func newOurs(t *testing.T, file, origin string) func(*testing.T, pluginCall) behavior {
 	t.Helper()
 	module, err := modules.Read(file)

@@ -32,10 +32,10 @@ const (
 // idleFor is longer than a pool waits until it takes memory back from idle instances.
 const idleFor = 12 * time.Second
 
-// BenchmarkIdle measures what idle instances of the Go guest hold that have served one call each:
-// an operation is an instance, so use -benchtime 500x. Each policy is measured in a process
-// of its own. Instances of the isolation reuse are made as fresh ones are, each by an
-// initialization of its own, but are still there after the call.
+// BenchmarkIdle measures what idle instances of the Go guest hold that have served one
+// call each: an operation is an instance, so use -benchtime 500x. Each policy is measured
+// in a process of its own. Instances of the isolation reuse are made as fresh ones are,
+// each by an initialization of its own, but are still there after the call.
 func BenchmarkIdle(b *testing.B) {
 	if runtime.GOOS != "linux" {
 		b.Skip("reads /proc/self/smaps_rollup")
@@ -149,8 +149,9 @@ func useAll(ctx context.Context, s *sandbox.Sandbox, n int) error {
 	return errors.Join(errs...)
 }
 
-// memory returns the proportional set size of this process in KiB, and what its memory files
-// take: pages of an image count even if nobody has mapped them, and the others twice.
+// memory returns the proportional set size of this process in KiB, and what its memory
+// files take: pages of an image count even if nobody has mapped them, and the others
+// twice.
 func memory() (float64, error) {
 	debug.FreeOSMemory()
 	text, err := os.ReadFile("/proc/self/smaps_rollup")

@@ -15,8 +15,8 @@ import (
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
-// scratchVariable names a directory for what the benchmarks build and compile. Several runs can
-// share it, as those of one report do. Without it, each run has its own.
+// scratchVariable names a directory for what the benchmarks build and compile. Several
+// runs can share it, as those of one report do. Without it, each run has its own.
 const scratchVariable = "BENCH_SCRATCH"
 
 var scratch = os.Getenv(scratchVariable)

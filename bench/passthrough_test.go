@@ -9,8 +9,9 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// BenchmarkPassthrough measures what the way from a guest to a passthrough function and back costs: a guest makes a thousand
-// calls, each with 64 bytes there and back, and the same function is called directly, as often. The unit is a thousand calls.
+// BenchmarkPassthrough measures what the way from a guest to a passthrough function and
+// back costs: a guest makes a thousand calls, each with 64 bytes there and back, and the
+// same function is called directly, as often. The unit is a thousand calls.
 func BenchmarkPassthrough(b *testing.B) {
 	type policy struct{ Suffix string }
 	work := func(ctx context.Context, call *passthrough.Call, req []byte) ([]byte, error) {

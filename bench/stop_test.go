@@ -21,9 +21,9 @@ const (
 	enough = 10 * time.Second
 )
 
-// BenchmarkInterrupt measures the time from the deadline of a hostile guest until its call has
-// returned, while guests that never stop keep all processors busy. The modules are those of
-// testdata/hostile that can only be interrupted.
+// BenchmarkInterrupt measures the time from the deadline of a hostile guest until its
+// call has returned, while guests that never stop keep all processors busy. The modules
+// are those of testdata/hostile that can only be interrupted.
 func BenchmarkInterrupt(b *testing.B) {
 	s, names := hostile(b)
 	spin(b, s)
@@ -34,7 +34,8 @@ func BenchmarkInterrupt(b *testing.B) {
 				if time.Since(begin) > enough {
 					continue // the number of iterations is given
 				}
-				// Under this load an instance may come too late to run at all. That is no sample.
+				// Under this load an instance may come too late to run at all. That is no
+				// sample.
 				for ran := false; !ran; {
 					var usage sandbox.Usage
 					ctx, cancel := context.WithTimeout(b.Context(), patience)
@@ -56,7 +57,8 @@ func BenchmarkInterrupt(b *testing.B) {
 	}
 }
 
-// BenchmarkGC measures a collection of garbage, with guests that spin on all processors and without.
+// BenchmarkGC measures a collection of garbage, with guests that spin on all processors
+// and without.
 func BenchmarkGC(b *testing.B) {
 	s, _ := hostile(b)
 	collect := func(b *testing.B) {
@@ -75,8 +77,8 @@ func BenchmarkGC(b *testing.B) {
 	})
 }
 
-// hostile serves the modules of testdata/hostile that are to be interrupted, each with its name
-// before that of its activity, A.
+// hostile serves the modules of testdata/hostile that are to be interrupted, each with
+// its name before that of its activity, A.
 func hostile(b *testing.B) (s *sandbox.Sandbox, names []string) {
 	b.Helper()
 	sources, err := filepath.Glob("../testdata/hostile/*.wat")

@@ -31,8 +31,9 @@ const (
 	workflows = "starter" // their task queue
 )
 
-// BenchmarkWorker runs activities through a Temporal server: server and worker are processes of
-// their own, and the workflows run in this one. It measures the processor time of the worker.
+// BenchmarkWorker runs activities through a Temporal server: server and worker are
+// processes of their own, and the workflows run in this one. It measures the processor
+// time of the worker.
 func BenchmarkWorker(b *testing.B) {
 	if runtime.GOOS != "linux" {
 		b.Skip("reads /proc/PID/stat")
@@ -147,14 +148,16 @@ func wasmWorker(b *testing.B, server *testbed.Server, queue string, args ...stri
 	return cmd
 }
 
-// cpuTime returns the processor time that a process has used. It is counted in ticks of 10 ms.
+// cpuTime returns the processor time that a process has used. It is counted in ticks of
+// 10 ms.
 func cpuTime(b *testing.B, pid int) time.Duration {
 	b.Helper()
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		b.Fatal(err)
 	}
-	_, fields, _ := strings.Cut(string(stat), ") ") // before that, the program's name may be anything
+	// before that, the program's name may be anything
+	_, fields, _ := strings.Cut(string(stat), ") ")
 	list := strings.Fields(fields)
 	var user, system int64
 	if _, err := fmt.Sscan(list[11]+" "+list[12], &user, &system); err != nil {
@@ -166,9 +169,9 @@ func cpuTime(b *testing.B, pid int) time.Duration {
 // served is how many BenchmarkStart serves.
 const served = 10
 
-// BenchmarkStart measures the time from the start of a worker's process until an activity has
-// been executed that has waited for it: so it contains the first poll. All that is compiled is in
-// the cache, as when a worker is restarted.
+// BenchmarkStart measures the time from the start of a worker's process until an activity
+// has been executed that has waited for it: so it contains the first poll. All that is
+// compiled is in the cache, as when a worker is restarted.
 func BenchmarkStart(b *testing.B) {
 	server := testbed.Shared(b)
 	c := server.Client(b)
@@ -211,8 +214,8 @@ func benchmarkStart(b *testing.B, c client.Client, activity string, command func
 	report(b, took)
 }
 
-// manyModules makes modules of the Go guest that differ by a custom section, and so by their
-// digest, and returns a configuration file that serves them.
+// manyModules makes modules of the Go guest that differ by a custom section, and so by
+// their digest, and returns a configuration file that serves them.
 func manyModules(b *testing.B) string {
 	b.Helper()
 	binary, err := os.ReadFile(guest(b, "go"))
@@ -230,7 +233,8 @@ func manyModules(b *testing.B) string {
 	for i := range served {
 		name := fmt.Sprintf("m%d", i)
 		file := filepath.Join(dir, name+".wasm")
-		custom := "\x00\x05\x03own" + string(rune('0'+i)) // wazero wants one that is not empty at the end
+		// wazero wants one that is not empty at the end
+		custom := "\x00\x05\x03own" + string(rune('0'+i))
 		if err := os.WriteFile(file, append(bytes.Clone(binary), custom...), 0o600); err != nil {
 			b.Fatal(err)
 		}

@@ -1,5 +1,6 @@
-// Package guestsdk holds the SDKs for guests, of which `wasmworker new` writes copies into projects. They are in no
-// registry: so nothing of ours may name them to one, where the names can belong to others.
+// Package guestsdk holds the SDKs for guests, of which `wasmworker new` writes copies
+// into projects. They are in no registry: so nothing of ours may name them to one, where
+// the names can belong to others.
 package guestsdk
 
 import (
@@ -10,7 +11,8 @@ import (
 	"io/fs"
 )
 
-// Files that building leaves behind in these folders are not to be embedded: so each pattern names what is.
+// Each pattern names what is to be embedded, since building leaves other files in these
+// directories.
 //
 //go:embed rust/Cargo.toml rust/README.md rust/wasm-build rust/src rust/macros/Cargo.toml rust/macros/src
 //go:embed typescript/package.json typescript/README.md typescript/bin typescript/lib typescript/src
@@ -21,14 +23,16 @@ import (
 //go:embed c/include/*.h c/include/*.hpp
 var files embed.FS
 
-// goSDK is an archive of the folder go, from which nothing can be embedded here: it is a module of its own.
+// goSDK is an archive of the directory go, from which nothing can be embedded here: it is a
+// module of its own.
 // `make go-sdk` writes it.
 //
 //go:embed go.zip
 var goSDK []byte
 
-// Copy returns the files of the SDK for a language that a project needs a copy of, and the license of them. The
-// languages are named as their folders here. It panics if there is no such language.
+// Copy returns the files of the SDK for a language that a project needs a copy of, and
+// the license of them. The languages are named as their folders here. It panics if there
+// is no such language.
 func Copy(language string) map[string][]byte {
 	folder := map[string]string{"c": "c/include", "cpp": "c/include"}[language]
 	if folder == "" {

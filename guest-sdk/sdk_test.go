@@ -21,7 +21,8 @@ var write = flag.Bool("go-sdk", false, "write go.zip")
 // What a project has no use for.
 var left = regexp.MustCompile(`(^|/)(tests?|\.gitignore|rustfmt\.toml|CMakeLists\.txt)(/|$)|_test\.go$`)
 
-// sources are the files of an SDK's folder that the repository has, or is to have, and that a project needs.
+// sources are the files of an SDK's folder that the repository has, or is to have, and
+// that a project needs.
 func sources(t *testing.T, folder string) map[string]string {
 	t.Helper()
 	list := exec.Command("git", "ls-files", "--cached", "--others", "--exclude-standard", ".")
@@ -44,7 +45,8 @@ func sources(t *testing.T, folder string) map[string]string {
 	return files
 }
 
-// archive packs files. They are not compressed, so that the same files are the same bytes by every version of Go.
+// archive packs files. They are not compressed, so that the same files are the same bytes
+// by every version of Go.
 func archive(t *testing.T, files map[string]string) []byte {
 	t.Helper()
 	var packed bytes.Buffer
@@ -64,7 +66,8 @@ func archive(t *testing.T, files map[string]string) []byte {
 	return packed.Bytes()
 }
 
-// A copy is what the SDK's folder has now, without its tests and without what building it leaves behind.
+// A copy is what the SDK's folder has now, without its tests and without what building it
+// leaves behind.
 func TestCopy(t *testing.T) {
 	if *write {
 		if err := os.WriteFile("go.zip", archive(t, sources(t, "go")), 0o666); err != nil {

@@ -27,21 +27,24 @@ const idleHeartbeat = 5 * time.Second
 // computation that guests have used, by activity type; see [sandbox.Usage].
 const MetricFuel = "wasmworker_activity_fuel"
 
-// MetricInstances is a counter of the Temporal client's metrics handler: activities that got
-// an instance, with the tag "instance" saying which, see [sandbox.Origin]. Activities of
-// modules that cannot be reset, which cost more, count as "fallback".
+// MetricInstances is a counter of the Temporal client's metrics handler: activities that
+// got an instance, with the tag "instance" saying which, see [sandbox.Origin]. Activities
+// of modules that cannot be reset, which cost more, count as "fallback".
 const MetricInstances = "wasmworker_activity_instances"
 
-// MetricInstanceWait is a timer of the Temporal client's metrics handler: how long activities waited for their
-// instance, by activity type; see [sandbox.Usage]. It is what max_instances and total_memory_limit cost.
+// MetricInstanceWait is a timer of the Temporal client's metrics handler: how long
+// activities waited for their instance, by activity type; see [sandbox.Usage]. It is what
+// max_instances and total_memory_limit cost.
 const MetricInstanceWait = "wasmworker_activity_instance_wait"
 
-// MetricPassthroughLatency is a timer of the Temporal client's metrics handler: how long the calls of guests to passthrough
-// modules took, by activity type, with the tags "capability", "function" and "outcome" (ok, denied or error).
+// MetricPassthroughLatency is a timer of the Temporal client's metrics handler: how long
+// the calls of guests to passthrough modules took, by activity type, with the tags
+// "capability", "function" and "outcome" (ok, denied or error).
 const MetricPassthroughLatency = "wasmworker_passthrough_latency"
 
-// MetricDenied is a counter of the Temporal client's metrics handler: what policies denied, by activity type,
-// with the tags "module" and "capability". The targets are in the log: there is no end to how many guests can name.
+// MetricDenied is a counter of the Temporal client's metrics handler: what policies
+// denied, by activity type, with the tags "module" and "capability". The targets are in
+// the log: there is no end to how many guests can name.
 const MetricDenied = "wasmworker_passthrough_denied"
 
 // measured measures the calls of a passthrough function.
@@ -66,7 +69,8 @@ func measured(m passthrough.Module, function string, f passthrough.Func) passthr
 // Payloads go through the client's data converter as raw values: a codec (encryption,
 // compression) is undone and applied, and nothing else is converted.
 //
-// With an error there is no result at all: the SDK would encode an empty one too, and a codec may refuse that.
+// With an error there is no result at all: the SDK would encode an empty one too, and a
+// codec may refuse that.
 func (p *Plugin) execute(ctx context.Context, args converter.EncodedValues) (any, error) {
 	info := activity.GetInfo(ctx)
 	payloads, err := rawPayloads(args.HasValues(), args.Get)
@@ -103,8 +107,8 @@ func (p *Plugin) execute(ctx context.Context, args converter.EncodedValues) (any
 	}
 }
 
-// undecodable is the error for payloads that the client's data converter or its codec cannot decode. It is retried: a codec can be
-// away for a while, or lack a key.
+// undecodable is the error for payloads that the client's data converter or its codec
+// cannot decode. It is retried: a codec can be away for a while, or lack a key.
 func undecodable(what string, err error) error {
 	message := err.Error()
 	if application, ok := errors.AsType[*temporal.ApplicationError](err); ok {
@@ -144,8 +148,9 @@ func (a *attempt) run(ctx context.Context, info activity.Info, args []sandbox.Pa
 		grace = 0 // it cannot be told
 	}
 
-	// Both watchers are goroutines only once there is something to do: most activities are
-	// over before that, and to wake up and wait for two goroutines costs more than many guests.
+	// Both watchers are goroutines only once there is something to do: most activities
+	// are over before that, and to wake up and wait for two goroutines costs more than
+	// many guests.
 	done := make(chan struct{})
 	var watchers sync.WaitGroup
 	defer watchers.Wait()
@@ -252,9 +257,9 @@ func (a *attempt) watch(ctx context.Context, grace time.Duration, interrupt cont
 	}
 }
 
-// beat heartbeats for a guest, now and at intervals, until it does so itself: that is how Temporal
-// says that the activity was canceled, paused or reset. It repeats the details of the last
-// attempt, which would otherwise be lost if this one is cut off early.
+// beat heartbeats for a guest, now and at intervals, until it does so itself: that is how
+// Temporal says that the activity was canceled, paused or reset. It repeats the details
+// of the last attempt, which would otherwise be lost if this one is cut off early.
 func (a *attempt) beat(ctx context.Context, interval time.Duration, done <-chan struct{}) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
@@ -320,7 +325,8 @@ func (a *attempt) temporalError(ctx context.Context, info activity.Info, err err
 			return a.plugin.interruptedError(info, a.lastDetails()...)
 		}
 		if errors.Is(interrupted.Cause, context.DeadlineExceeded) {
-			return interrupted.Cause // the server has timed the attempt out, and the SDK reports nothing
+			// the server has timed the attempt out, and the SDK reports nothing
+			return interrupted.Cause
 		}
 		return a.canceled(ctx, activityType, nil)
 	case errors.As(err, &unknown):

@@ -19,9 +19,11 @@
 //  2. Activities run on, up to the graceful timeout. When the last one has reported: 5.
 //  3. After the timeout, or when the context given to [Host.Stop] ends, live instances
 //     are interrupted. Each attempt fails with a retryable error of type WorkerShutdown
-//     that holds the last heartbeat's details if there is room for them: Temporal hands it on at once.
+//     that holds the last heartbeat's details if there is room for them: Temporal hands
+//     it on at once.
 //  4. Every call has returned and every result has been sent.
-//  5. Pool, modules, runtimes and caches are closed, then the Temporal client, if the Host made it.
+//  5. Pool, modules, runtimes and caches are closed, then the Temporal client, if the
+//     Host made it.
 package host
 
 import (
@@ -49,10 +51,10 @@ const DefaultTaskQueue = "wasmworker"
 type Options struct {
 	PluginOptions
 
-	// Client is the Temporal client to use. The Host does not close it. Results are given up
-	// after 10 seconds without Temporal, and Ready does not know of failing polls, since the
-	// connection was made without [Plugin.DialOption]. Default: Start makes a client from
-	// ClientOptions, and Stop closes it.
+	// Client is the Temporal client to use. The Host does not close it. Results are given
+	// up after 10 seconds without Temporal, and Ready does not know of failing polls,
+	// since the connection was made without [Plugin.DialOption]. Default: Start makes a
+	// client from ClientOptions, and Stop closes it.
 	Client client.Client
 	// ClientOptions say where Temporal is and how to get in, when Client is nil. Its
 	// Identity and Logger get defaults of ours.
@@ -137,7 +139,8 @@ func TaskQueueFor(deployment string) string {
 }
 
 // RegisterActivity registers a Go activity, or a struct of them, beside those of the
-// modules. Call it before Start; it panics later, as Temporal's own does for a bad function.
+// modules. Call it before Start; it panics later, as Temporal's own does for a bad
+// function.
 func (h *Host) RegisterActivity(a any) {
 	h.RegisterActivityWithOptions(a, activity.RegisterOptions{})
 }
@@ -172,11 +175,13 @@ func (h *Host) registration(list *[]string, names []string, register func(worker
 }
 
 // ErrInterrupted is wrapped by the error of Stop and Run when activities were
-// interrupted: they were handed back to Temporal, which retries them if their retry policies allow it.
+// interrupted: they were handed back to Temporal, which retries them if their retry
+// policies allow it.
 var ErrInterrupted = errors.New("activities were interrupted")
 
-// ErrUndelivered is wrapped by the error of Stop and Run when Temporal could not be told how
-// activities ended, at any time since Start: see [Plugin.Undelivered]. Each has been logged as an error.
+// ErrUndelivered is wrapped by the error of Stop and Run when Temporal could not be told
+// how activities ended, at any time since Start: see [Plugin.Undelivered]. Each has been
+// logged as an error.
 var ErrUndelivered = errors.New("results could not be delivered to Temporal")
 
 // LoadError is returned by Start when modules turn out to be unusable as they are
@@ -189,7 +194,8 @@ func (e *LoadError) Error() string { return e.Err.Error() }
 // Unwrap returns the errors of the single modules, joined.
 func (e *LoadError) Unwrap() error { return e.Err }
 
-// UnreachableError is returned by Start when there is no connection to the Temporal server.
+// UnreachableError is returned by Start when there is no connection to the Temporal
+// server.
 type UnreachableError struct {
 	Address string // host and port
 	Err     error
@@ -351,7 +357,8 @@ func (h *Host) closeClient() {
 }
 
 // Run starts the worker and blocks until ctx ends or the worker fails for good, then
-// stops it, gracefully: foreground mode. The error is that of Start, the failure, or that of Stop.
+// stops it, gracefully: foreground mode. The error is that of Start, the failure, or that
+// of Stop.
 func (h *Host) Run(ctx context.Context) error {
 	if err := h.Start(ctx); err != nil {
 		return err
@@ -365,7 +372,8 @@ func (h *Host) Run(ctx context.Context) error {
 }
 
 // Failed returns a channel that is closed when the worker failed for good: Temporal
-// refused it, or its namespace is gone. Err then tells why. The Host must still be stopped.
+// refused it, or its namespace is gone. Err then tells why. The Host must still be
+// stopped.
 func (h *Host) Failed() <-chan struct{} { return h.failed }
 
 // Err returns why the worker failed for good, nil if it did not.
@@ -395,7 +403,8 @@ func (h *Host) TaskQueue() string { return h.taskQueue }
 // Plugin returns the plugin at the core of the Host, which knows the modules.
 func (h *Host) Plugin() *Plugin { return h.plugin }
 
-// Activities returns the types of all activities: those of the modules and those in Go, sorted.
+// Activities returns the types of all activities: those of the modules and those in Go,
+// sorted.
 func (h *Host) Activities() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -425,7 +434,8 @@ func (h *Host) Limit() int { return h.plugin.limit }
 // Executor returns what hands out the instances.
 func (h *Host) Executor() Executor { return h.plugin.Executor() }
 
-// activityNames returns the types under which the SDK registers an activity or a struct of them.
+// activityNames returns the types under which the SDK registers an activity or a struct
+// of them.
 func activityNames(a any, options activity.RegisterOptions) []string {
 	t := reflect.TypeOf(a)
 	if t == nil {

@@ -66,7 +66,8 @@ func options(t *testing.T, modules ...string) host.Options {
 	return o
 }
 
-// run starts a host that ends with the test, and checks that it leaves no goroutine behind.
+// run starts a host that ends with the test, and checks that it leaves no goroutine
+// behind.
 func run(t *testing.T, o host.Options, setup ...func(*host.Host)) *host.Host {
 	t.Helper()
 	leaks := goleak.IgnoreCurrent()
@@ -449,13 +450,15 @@ type clash struct{}
 
 func (*clash) Info() error { return nil }
 
-// The module of the example and of docs/passthrough.md, and what operators learn of its use.
+// The module of the example and of docs/passthrough.md, and what operators learn of its
+// use.
 func TestPassthroughModuleOfAnEmbedder(t *testing.T) {
 	var closed []string
 	closing := func(name string) func(context.Context) error {
 		return func(context.Context) error { closed = append(closed, name); return nil }
 	}
-	trimmed := func(ctx context.Context, call *passthrough.Call, req []byte) ([]byte, error) { // the guest sends JSON
+	// the guest sends JSON
+	trimmed := func(ctx context.Context, call *passthrough.Call, req []byte) ([]byte, error) {
 		response, err := greet(ctx, call, bytes.Trim(req, `"`))
 		return fmt.Appendf(nil, "%q", response), err
 	}
@@ -481,7 +484,8 @@ func TestPassthroughModuleOfAnEmbedder(t *testing.T) {
 		if err := get(t, execute(t, h, "Ask", "Ada"), &s); err != nil || s != "hello, Ada" {
 			t.Errorf("Ask: %q, %v", s, err)
 		}
-		if err := get(t, execute(t, h, "Ask", "Eve"), &s); err == nil { // the guest returns the sentence, which is no JSON
+		// the guest returns the sentence, which is no JSON
+		if err := get(t, execute(t, h, "Ask", "Eve"), &s); err == nil {
 			t.Errorf("what is denied: %q", s)
 		}
 	})
@@ -499,7 +503,8 @@ func TestPassthroughModuleOfAnEmbedder(t *testing.T) {
 	}
 }
 
-// metrics counts what a metrics handler is told, by name and tags without those of the SDK.
+// metrics counts what a metrics handler is told, by name and tags without those of the
+// SDK.
 type metrics struct {
 	client.MetricsHandler // nil: whatever else is asked of it would crash
 	tags                  map[string]string

@@ -20,9 +20,11 @@ import (
 )
 
 const (
-	// defaultPayloadLimit is the server's limit.blobSize.error where nobody has changed it.
+	// defaultPayloadLimit is the server's limit.blobSize.error where nobody has changed
+	// it.
 	defaultPayloadLimit = 2 << 20
-	// markerAllowance is what a local activity leaves of the limit for the rest of the marker with its result.
+	// markerAllowance is what a local activity leaves of the limit for the rest of the
+	// marker with its result.
 	markerAllowance = 4 << 10
 	// maxCutMessage is what stays of a message of a failure that is too large without it.
 	maxCutMessage = 16 << 10
@@ -31,7 +33,8 @@ const (
 	describeAgain   = 30 * time.Second // after it failed
 )
 
-// serverLimits knows how large a list of payloads, or a failure, the server takes at most.
+// serverLimits knows how large a list of payloads, or a failure, the server takes at
+// most.
 type serverLimits struct {
 	server bool         // there is one to ask
 	bytes  atomic.Int64 // 0: not known yet
@@ -48,8 +51,8 @@ func (l *serverLimits) known() int {
 	return defaultPayloadLimit
 }
 
-// payload returns the limit of the activity's namespace. The first activity asks the server for it, as the SDK does when a
-// worker starts, and the others wait for that.
+// payload returns the limit of the activity's namespace. The first activity asks the
+// server for it, as the SDK does when a worker starts, and the others wait for that.
 func (l *serverLimits) payload(ctx context.Context, namespace string) int {
 	if l.server && l.bytes.Load() == 0 {
 		l.asking.Lock()
@@ -77,15 +80,20 @@ func describeLimit(ctx context.Context, namespace string) int64 {
 	return defaultPayloadLimit // a server that is too old to say
 }
 
-// FailureConverter makes the failure converter for the client of the plugin's worker, for client.Options.FailureConverter, which
-// a [Host] with a client of its own sets by itself. The parent does the conversion; nil is that of the SDK with the data converter,
-// which is client.Options.DataConverter, or nil if there is none. The converter adds to it:
+// FailureConverter makes the failure converter for the client of the plugin's worker, for
+// client.Options.FailureConverter, which a [Host] with a client of its own sets by
+// itself. The parent does the conversion; nil is that of the SDK with the data converter,
+// which is client.Options.DataConverter, or nil if there is none. The converter adds to
+// it:
 //
-//   - A result, heartbeat or detail of a cancellation that only the data converter's codec makes too large for the server ends the activity with
+//   - A result, heartbeat or detail of a cancellation that only the data converter's
+//     codec makes too large for the server ends the activity with
 //     [abi.TypeOutputTooLarge], not retryable. The SDK's own error for that is retried.
-//   - A failure that is too large for the server, which would not retry the activity then, is sent without its details, and
-//     if need be without its causes and with a shorter message.
-//   - An activity's failure that cannot be encoded, because the codec fails, is reported as [abi.TypeCodecFailed], and retried.
+//   - A failure that is too large for the server, which would not retry the activity
+//     then, is sent without its details, and if need be without its causes and with a
+//     shorter message.
+//   - An activity's failure that cannot be encoded, because the codec fails, is reported
+//     as [abi.TypeCodecFailed], and retried.
 func (p *Plugin) FailureConverter(parent converter.FailureConverter, data converter.DataConverter) converter.FailureConverter {
 	if parent == nil {
 		parent = temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{DataConverter: data})
@@ -101,13 +109,15 @@ type failureConverter struct {
 
 var _ converter.FailureConverterWithSerializationContext = (*failureConverter)(nil)
 
-// WithSerializationContext implements [converter.FailureConverterWithSerializationContext].
+// WithSerializationContext implements
+// [converter.FailureConverterWithSerializationContext].
 func (c *failureConverter) WithSerializationContext(ctx converter.SerializationContext) converter.FailureConverter {
 	_, isActivity := ctx.(converter.ActivitySerializationContext)
 	return &failureConverter{parent: converter.WithFailureConverterSerializationContext(c.parent, ctx), limits: c.limits, activity: isActivity}
 }
 
-// sdkSizeError is in the text of the SDK's error for payloads above the limit, which has no exported type.
+// sdkSizeError is in the text of the SDK's error for payloads above the limit, which has
+// no exported type.
 const sdkSizeError = "[TMPRL1103]"
 
 // ErrorToFailure implements [converter.FailureConverter].
@@ -121,7 +131,8 @@ func (c *failureConverter) ErrorToFailure(err error) (failure *failurepb.Failure
 			c.limits.known()), abi.TypeOutputTooLarge, nil)
 	}
 	if c.activity {
-		// A workflow's failure that cannot be encoded has to remain a panic: that is how the SDK tries its task again.
+		// A workflow's failure that cannot be encoded has to remain a panic: that is how
+		// the SDK tries its task again.
 		defer func() {
 			if cause := recover(); cause != nil {
 				failure = unencodable(err, cause)
@@ -137,7 +148,8 @@ func (c *failureConverter) FailureToError(failure *failurepb.Failure) error {
 	return c.parent.FailureToError(failure)
 }
 
-// unencodable is reported in place of a failure that cannot be encoded. Nothing of that is in it, since it may have to be secret.
+// unencodable is reported in place of a failure that cannot be encoded. Nothing of that
+// is in it, since it may have to be secret.
 func unencodable(err error, cause any) *failurepb.Failure {
 	var options temporal.ApplicationErrorOptions
 	if original, ok := errors.AsType[*temporal.ApplicationError](err); ok {
@@ -152,8 +164,8 @@ func unencodable(err error, cause any) *failurepb.Failure {
 		temporal.NewApplicationErrorWithOptions(cutText(message, maxCutMessage), abi.TypeCodecFailed, options))
 }
 
-// fitting returns the failure that an error is converted to, within the limit, and the error for it: the given one, or as much of that
-// as there is room for.
+// fitting returns the failure that an error is converted to, within the limit, and the
+// error for it: the given one, or as much of that as there is room for.
 func fitting(c converter.FailureConverter, limit int, err error) (*failurepb.Failure, error) {
 	all := c.ErrorToFailure(err)
 	if all.Size() <= limit {
@@ -168,8 +180,8 @@ func fitting(c converter.FailureConverter, limit int, err error) (*failurepb.Fai
 	return c.ErrorToFailure(alone), alone
 }
 
-// shortened is an error as its failure says, without details and stack traces, and without its causes and most of a long message if
-// those are not to stay.
+// shortened is an error as its failure says, without details and stack traces, and
+// without its causes and most of a long message if those are not to stay.
 func shortened(err error, failure *failurepb.Failure, causes bool, maxMessage int, note string) error {
 	info := failure.GetApplicationFailureInfo()
 	options := temporal.ApplicationErrorOptions{
@@ -199,7 +211,8 @@ func cutText(text string, most int) string {
 	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
-// outputTooLarge is the failure of a result that an interceptor has made too large, nil if it is not.
+// outputTooLarge is the failure of a result that an interceptor has made too large, nil
+// if it is not.
 func (a *attempt) outputTooLarge(activityType string, result sandbox.Payload) error {
 	if size := sandbox.Size(result); size > a.payloadLimit {
 		return applicationError(sandbox.OutputTooLarge(activityType, size, a.payloadLimit, sandbox.ServerLimit))

@@ -96,7 +96,8 @@ func TestArguments(t *testing.T) {
 		if e := string(raw.Payload().GetMetadata()["encoding"]); e != "binary/null" {
 			t.Errorf("the result is %q, want binary/null", e)
 		}
-		if err := get(t, execute(t, h, "ForgedHandle"), nil); err != nil { // hand-written, no output
+		// hand-written, no output
+		if err := get(t, execute(t, h, "ForgedHandle"), nil); err != nil {
 			t.Error(err)
 		}
 	})

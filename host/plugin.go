@@ -43,16 +43,18 @@ type Executor = sandbox.Executor
 // ModuleOptions are the settings of a module; see [sandbox.Options].
 type ModuleOptions = sandbox.Options
 
-// PassthroughModule is a host module that guests may import when it is granted; see [passthrough.Module].
+// PassthroughModule is a host module that guests may import when it is granted; see
+// [passthrough.Module].
 type PassthroughModule = passthrough.Module
 
-// PluginOptions say which modules are served, and how. Begin with [DefaultPluginOptions]: zero
-// means zero here.
+// PluginOptions say which modules are served, and how. Begin with [DefaultPluginOptions]:
+// zero means zero here.
 type PluginOptions struct {
-	// Modules are .wasm files and directories with such files. Required, unless there are Files.
+	// Modules are .wasm files and directories with such files. Required, unless there are
+	// Files.
 	Modules []string
-	// Files are further modules, which were read already: with [modules.Parse], say, from what
-	// is embedded into the program. Default: none.
+	// Files are further modules, which were read already: with [modules.Parse], say, from
+	// what is embedded into the program. Default: none.
 	Files []*modules.File
 	// Defaults are the options of every module: grants, limits, isolation. Zero values in
 	// them mean those of [sandbox.DefaultOptions].
@@ -69,11 +71,12 @@ type PluginOptions struct {
 	// the instances that exist: memory is at most this times the memory limit.
 	// 0: as many as Temporal sends. Default 100.
 	MaxConcurrentActivities int
-	// TotalMemoryLimit is the most memory in bytes that the instances of all modules may have
-	// together, for a machine or container that could not give each its own limit at once.
-	// Beyond it, idle instances are closed; if that does not suffice, activities wait within their
-	// time, in the order in which they came, each in one of the worker's slots. One that would find no
-	// memory if nothing else ran fails with NoInstance. Default 0: no limit.
+	// TotalMemoryLimit is the most memory in bytes that the instances of all modules may
+	// have together, for a machine or container that could not give each its own limit at
+	// once. Beyond it, idle instances are closed; if that does not suffice, activities
+	// wait within their time, in the order in which they came, each in one of the
+	// worker's slots. One that would find no memory if nothing else ran fails with
+	// NoInstance. Default 0: no limit.
 	TotalMemoryLimit uint64
 	// GracefulShutdownTimeout is how long activities may go on once the worker was
 	// told to stop. Then they are interrupted and handed to another worker. Choose
@@ -84,13 +87,14 @@ type PluginOptions struct {
 	// was canceled, paused, reset or is gone, before it is interrupted. A command,
 	// which cannot be told, is interrupted at once. 0 gives none. Default 10 s.
 	CancelGrace time.Duration
-	// CacheDir is where compiled code is kept between starts: a start with it takes
-	// a twentieth of the time. Only trusted users may be able to write to it, since
-	// what lies there is run. One that cannot be made or written to is told to the
-	// Logger and read alone, as far as it can be. Empty: nothing is kept. Default: that of
+	// CacheDir is where compiled code is kept between starts: a start with it takes a
+	// twentieth of the time. Only trusted users may be able to write to it, since what
+	// lies there is run. One that cannot be made or written to is told to the Logger and
+	// read alone, as far as it can be. Empty: nothing is kept. Default: that of
 	// [sandbox.DefaultCacheDir].
 	CacheDir string
-	// Interceptor stands around activities and calls of passthrough modules, to record or trace them. Default: none.
+	// Interceptor stands around activities and calls of passthrough modules, to record or
+	// trace them. Default: none.
 	Interceptor Interceptor
 	// Executor replaces the pool of instances. MaxConcurrentActivities then limits
 	// the activities, and the executor alone the instances.
@@ -116,17 +120,18 @@ func DefaultPluginOptions() PluginOptions {
 // and put into worker.Options.Plugins, of one worker.
 //
 // It sets these fields of the worker's options unless they are set already:
-// MaxConcurrentActivityExecutionSize to the limit (not with a Tuner), or where a module has
-// MaxInstances a Tuner of its own, which takes on more activities while some wait for that,
-// DefaultHeartbeatThrottleInterval to 5 s, and WorkerStopTimeout, which is always the
-// graceful timeout and 15 s more for interrupted activities to report. It registers
+// MaxConcurrentActivityExecutionSize to the limit (not with a Tuner), or where a module
+// has MaxInstances a Tuner of its own, which takes on more activities while some wait for
+// that, DefaultHeartbeatThrottleInterval to 5 s, and WorkerStopTimeout, which is always
+// the graceful timeout and 15 s more for interrupted activities to report. It registers
 // the worker's dynamic activity, so a worker cannot have another one.
 //
 // Worker.Start compiles the modules, which can take seconds; call [Plugin.Load]
 // before it to do that under a context. Worker.Stop returns when every activity has
 // returned and everything is closed.
 //
-// Give the client [Plugin.DialOption] too, so that no result is lost while Temporal is away.
+// Give the client [Plugin.DialOption] too, so that no result is lost while Temporal is
+// away.
 type Plugin struct {
 	worker.PluginBase
 	options PluginOptions
@@ -272,14 +277,16 @@ func (p *Plugin) Executor() Executor { return p.sandbox.Executor() }
 // gave up by themselves when they saw that the worker stops are not among them.
 func (p *Plugin) Interrupted() int { return int(p.interrupted.Load()) }
 
-// Undelivered returns how many activities have ended so far without Temporal being told how,
-// because it was away for too long or refused to hear it. It is 0 without [Plugin.DialOption].
+// Undelivered returns how many activities have ended so far without Temporal being told
+// how, because it was away for too long or refused to hear it. It is 0 without
+// [Plugin.DialOption].
 func (p *Plugin) Undelivered() int { return int(p.reports.undelivered.Load()) }
 
-// DialOption lets the connection of a client insist on telling Temporal how activities ended,
-// until the activity's own deadline, or until the graceful timeout while the worker stops.
-// Without it the SDK gives up after 10 seconds. Put it into the
-// ConnectionOptions.DialOptions of the worker's client; a [Host] does so with the client that it makes.
+// DialOption lets the connection of a client insist on telling Temporal how activities
+// ended, until the activity's own deadline, or until the graceful timeout while the
+// worker stops. Without it the SDK gives up after 10 seconds. Put it into the
+// ConnectionOptions.DialOptions of the worker's client; a [Host] does so with the client
+// that it makes.
 func (p *Plugin) DialOption() grpc.DialOption {
 	p.reports.installed.Store(true)
 	return grpc.WithChainUnaryInterceptor(p.reports.intercept)
@@ -339,12 +346,14 @@ func (p *Plugin) ConfigureWorker(_ context.Context, options worker.PluginConfigu
 }
 
 // StartWorker implements [worker.Plugin]: it compiles the modules unless [Plugin.Load]
-// did, registers their activities and lets the worker start. On an error everything is closed.
+// did, registers their activities and lets the worker start. On an error everything is
+// closed.
 func (p *Plugin) StartWorker(ctx context.Context, options worker.PluginStartWorkerOptions, next func(context.Context, worker.PluginStartWorkerOptions) error) error {
 	if err := p.Load(ctx); err != nil {
 		return err
 	}
-	_, p.limits.server = options.WorkerRegistry.(worker.Worker) // the SDK's test environment has none, and no server
+	// the SDK's test environment has none, and no server
+	_, p.limits.server = options.WorkerRegistry.(worker.Worker)
 	err := p.checkNames()
 	if err == nil {
 		options.WorkerRegistry.RegisterDynamicActivity(p.execute, activity.DynamicRegisterOptions{})
@@ -373,7 +382,8 @@ func (p *Plugin) checkNames() error {
 }
 
 // StopWorker implements [worker.Plugin]. The worker has stopped polling when it is
-// called; it blocks until every activity has returned and reported, and everything is closed.
+// called; it blocks until every activity has returned and reported, and everything is
+// closed.
 func (p *Plugin) StopWorker(ctx context.Context, options worker.PluginStopWorkerOptions, next func(context.Context, worker.PluginStopWorkerOptions)) {
 	p.mu.Lock()
 	p.stopping.Store(true)
@@ -392,8 +402,8 @@ func (p *Plugin) StopWorker(ctx context.Context, options worker.PluginStopWorker
 	close(p.stopped)
 }
 
-// close closes the sandbox, which waits for the calls, and then the passthrough modules, the last one first. It
-// does so once, also if ctx has ended.
+// close closes the sandbox, which waits for the calls, and then the passthrough modules,
+// the last one first. It does so once, also if ctx has ended.
 func (p *Plugin) close(ctx context.Context) error {
 	p.closeOnce.Do(func() {
 		ctx := context.WithoutCancel(ctx)
@@ -412,8 +422,9 @@ func (p *Plugin) close(ctx context.Context) error {
 }
 
 // Interrupt ends a graceful shutdown early: activities of this worker that still run, and
-// any that begin later, are interrupted as soon as it has stopped polling: earlier, Temporal
-// would hand them to this worker again. Call it when the worker is being stopped. It does not block.
+// any that begin later, are interrupted as soon as it has stopped polling: earlier,
+// Temporal would hand them to this worker again. Call it when the worker is being
+// stopped. It does not block.
 func (p *Plugin) Interrupt() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -426,7 +437,8 @@ func (p *Plugin) Interrupt() {
 	time.AfterFunc(pollsEnd, p.interruptAll)
 }
 
-// pollsEnd is how long it may take to tell the server that the worker does not poll any more.
+// pollsEnd is how long it may take to tell the server that the worker does not poll any
+// more.
 const pollsEnd = 2 * time.Second
 
 // shutdownInterceptor gives every activity of the worker, those in Go too, a context
@@ -462,7 +474,8 @@ func (a *shutdownInbound) ExecuteActivity(ctx context.Context, in *interceptor.E
 	return result, err
 }
 
-// interruptedError counts an attempt that a shutdown has interrupted, and returns its failure.
+// interruptedError counts an attempt that a shutdown has interrupted, and returns its
+// failure.
 func (p *Plugin) interruptedError(info activity.Info, details ...any) error {
 	p.interrupted.Add(1)
 	if r := info.RetryPolicy; r != nil && (r.MaximumAttempts > 0 && info.Attempt >= r.MaximumAttempts || slices.Contains(r.NonRetryableErrorTypes, abi.TypeWorkerShutdown)) {

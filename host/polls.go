@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// polls tracks whether the worker's polls of one kind succeed. A poll of an idle task queue is answered
-// after a minute, so one that has been open for pollSettles counts as a success.
+// polls tracks whether the worker's polls of one kind succeed. A poll of an idle task
+// queue is answered after a minute, so one that has been open for pollSettles counts as a
+// success.
 type polls struct {
 	mu      sync.Mutex
 	started time.Time // the last one that began

@@ -19,13 +19,13 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// MetricUndelivered is a counter of the Temporal client's metrics handler: reports of ended
-// activities that could not be delivered, by activity type.
+// MetricUndelivered is a counter of the Temporal client's metrics handler: reports of
+// ended activities that could not be delivered, by activity type.
 const MetricUndelivered = "wasmworker_activity_undelivered"
 
 const (
-	// reportAttempt bounds one attempt to report, like the SDK's own RPC timeout. After the
-	// graceful timeout it bounds all attempts together.
+	// reportAttempt bounds one attempt to report, like the SDK's own RPC timeout. After
+	// the graceful timeout it bounds all attempts together.
 	reportAttempt = 10 * time.Second
 	// reportPause is the longest pause between two attempts.
 	reportPause = 2 * time.Second
@@ -33,10 +33,10 @@ const (
 
 // reports delivers the results, failures and cancellations of activities to Temporal.
 //
-// The SDK gives a report up after 10 seconds and does not log whose it was. Reports here are
-// retried until the activity's deadline, after which the server has timed the attempt out.
-// While the worker stops, they are retried until the graceful timeout, and for another
-// [reportAttempt] so that interrupted attempts are reported too.
+// The SDK gives a report up after 10 seconds and does not log whose it was. Reports here
+// are retried until the activity's deadline, after which the server has timed the attempt
+// out. While the worker stops, they are retried until the graceful timeout, and for
+// another [reportAttempt] so that interrupted attempts are reported too.
 //
 // The retries are a gRPC interceptor, because the SDK offers no hook around a report. The
 // interceptor finds an activity by its task token, which the activity registers.
@@ -47,7 +47,8 @@ type reports struct {
 	installed                    atomic.Bool // the client's connection calls intercept
 	undelivered                  atomic.Int64
 	activityPolls, workflowPolls polls
-	redialed                     atomic.Int64 // when the connection was last told to try again, in Unix milliseconds
+	// when the connection was last told to try again, in Unix milliseconds
+	redialed atomic.Int64
 
 	mu       sync.Mutex
 	pending  map[string]*report // by task token
@@ -94,7 +95,8 @@ func (r *reports) take(token []byte) {
 	r.ended.Broadcast()
 }
 
-// send unregisters a task and returns its report, or nil. The report is in flight until done.
+// send unregisters a task and returns its report, or nil. The report is in flight until
+// done.
 func (r *reports) send(token []byte) *report {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -114,9 +116,9 @@ func (r *reports) done() {
 	r.ended.Broadcast()
 }
 
-// settle waits until every report has ended, or until ctx ends. What is left then is lost with
-// the process, so it counts as undelivered. A task whose deadline has passed is not waited for:
-// the SDK may drop its report, and the server has timed the attempt out.
+// settle waits until every report has ended, or until ctx ends. What is left then is lost
+// with the process, so it counts as undelivered. A task whose deadline has passed is not
+// waited for: the SDK may drop its report, and the server has timed the attempt out.
 func (r *reports) settle(ctx context.Context) {
 	wake := func() {
 		r.mu.Lock()
@@ -143,8 +145,8 @@ func (r *reports) settle(ctx context.Context) {
 	}
 }
 
-// expire unregisters the tasks whose deadline has passed, and returns the next deadline, or a
-// time far ahead. The caller holds the lock.
+// expire unregisters the tasks whose deadline has passed, and returns the next deadline,
+// or a time far ahead. The caller holds the lock.
 func (r *reports) expire() time.Time {
 	now := time.Now()
 	next := now.Add(time.Hour)
@@ -195,7 +197,8 @@ func (r *reports) insist(ctx context.Context, rep *report, begin time.Time, err 
 	if end.Before(earliest) || r.forced.Err() != nil {
 		end = earliest
 	}
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), end) // the SDK's own ends after 10 s
+	// the SDK's own ends after 10 s
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), end)
 	defer cancel()
 	defer context.AfterFunc(r.forced, func() { // which may be now, where end is earlier in any case
 		select {
@@ -248,8 +251,8 @@ func (r *reports) end(rep *report, err error) error {
 	return err
 }
 
-// redial ends the backoff of a broken connection, at most once a second. The backoff grows
-// to 10 seconds otherwise.
+// redial ends the backoff of a broken connection, at most once a second. The backoff
+// grows to 10 seconds otherwise.
 func (r *reports) redial(cc *grpc.ClientConn) {
 	now := time.Now().UnixMilli()
 	if last := r.redialed.Load(); now-last >= 1000 && r.redialed.CompareAndSwap(last, now) {
@@ -267,9 +270,10 @@ func (r *report) attributes() []any {
 }
 
 // final tells whether a retry cannot change the outcome. Permission errors are not final,
-// because they pass when credentials are rotated. FailedPrecondition is not final, because a
-// namespace answers with it while it fails over to another cluster. Unimplemented is not final,
-// because gRPC makes it of a proxy's 404. A missing namespace is as temporary as for polls.
+// because they pass when credentials are rotated. FailedPrecondition is not final,
+// because a namespace answers with it while it fails over to another cluster.
+// Unimplemented is not final, because gRPC makes it of a proxy's 404. A missing namespace
+// is as temporary as for polls.
 func final(err error) bool {
 	s := status.Convert(err)
 	switch s.Code() {

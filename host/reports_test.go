@@ -150,8 +150,8 @@ func TestReportsSettle(t *testing.T) {
 	})
 }
 
-// The SDK goes on trying for the rest of its 10 s after the interceptor has given up. That must not be
-// taken for another report.
+// The SDK goes on trying for the rest of its 10 s after the interceptor has given up.
+// That must not be taken for another report.
 func TestUnexpectedReportsPass(t *testing.T) {
 	r := newReports(slog.New(slog.DiscardHandler), t.Context())
 	want := errors.New("as it is")

@@ -11,8 +11,9 @@ import (
 //
 // The worker takes a slot before it polls, and cannot know whose activity will arrive. An
 // activity waits for an instance when its module is at MaxInstances. Its slot is lent to
-// another activity meanwhile, so that other modules are not delayed. At most limit slots are
-// lent. Running activities never exceed limit, because each of them needs an instance.
+// another activity meanwhile, so that other modules are not delayed. At most limit slots
+// are lent. Running activities never exceed limit, because each of them needs an
+// instance.
 type slots struct {
 	limit int
 
@@ -26,7 +27,8 @@ var _ worker.SlotSupplier = (*slots)(nil)
 
 func newSlots(limit int) *slots { return &slots{limit: limit, more: make(chan struct{})} }
 
-// ReserveSlot implements [worker.SlotSupplier]. It blocks until there is a slot or ctx ends.
+// ReserveSlot implements [worker.SlotSupplier]. It blocks until there is a slot or ctx
+// ends.
 func (s *slots) ReserveSlot(ctx context.Context, info worker.SlotReservationInfo) (*worker.SlotPermit, error) {
 	for {
 		s.mu.Lock()
@@ -67,7 +69,8 @@ func (s *slots) ReleaseSlot(worker.SlotReleaseInfo) { s.change(-1, 0) }
 // MaxSlots implements [worker.SlotSupplier].
 func (s *slots) MaxSlots() int { return 2 * s.limit }
 
-// wait changes the number of activities that wait for an instance of a module at MaxInstances.
+// wait changes the number of activities that wait for an instance of a module at
+// MaxInstances.
 func (s *slots) wait(more int) { s.change(0, more) }
 
 func (s *slots) change(issued, waiting int) {
@@ -79,7 +82,8 @@ func (s *slots) change(issued, waiting int) {
 	s.more = make(chan struct{})
 }
 
-// tuner makes a tuner of the slots, with what the worker's options say of everything else.
+// tuner makes a tuner of the slots, with what the worker's options say of everything
+// else.
 func (s *slots) tuner(o *worker.Options) (worker.WorkerTuner, error) {
 	sizes := worker.FixedSizeTunerOptions{
 		NumWorkflowSlots:      o.MaxConcurrentWorkflowTaskExecutionSize,

@@ -16,8 +16,10 @@ import (
 	"github.com/wasmworker/wasmworker/templates"
 )
 
-// Every project builds, runs and is tested by the commands of its README, with the language's own
-// tools: those that make toolchains installs, and `wasmworker` on the PATH. No tool asks a registry for the SDK. Its tests notice what is not as its case file says.
+// Every project builds, runs and is tested by the commands of its README, with the
+// language's own tools: those that make toolchains installs, and `wasmworker` on the
+// PATH. No tool asks a registry for the SDK. Its tests notice what is not as its case
+// file says.
 func TestReadmeCommands(t *testing.T) {
 	root := testbed.Root(t)
 	asked := regexp.MustCompile(`(?i)(download|fetch)[^\n]*wasmworker`)

@@ -20,8 +20,8 @@ import (
 	"github.com/wasmworker/wasmworker/templates"
 )
 
-// No manifest makes a tool ask a registry for a package of ours: nothing of ours is published, so what a registry has
-// under one of the names is somebody else's.
+// No manifest makes a tool ask a registry for a package of ours: nothing of ours is
+// published, so what a registry has under one of the names is somebody else's.
 func TestManifests(t *testing.T) {
 	root := testbed.Root(t)
 	seen := map[string]int{}
@@ -78,7 +78,8 @@ func TestManifestsOfNew(t *testing.T) {
 	}
 }
 
-// byName are commands that fetch a package of ours by its name. npx fetches what is not installed, unless it has --no.
+// byName are commands that fetch a package of ours by its name. npx fetches what is not
+// installed, unless it has --no.
 var byName = regexp.MustCompile(`(cargo (add|install)|npm (install|i|add|exec)|npx|yarn add|pnpm add|pip3? install)( -[-\w]+)* (@?wasmworker|asc\b)|zig fetch [^\n]*wasmworker|go (get|install) github\.com/wasmworker|crates-io\.wasmworker`)
 
 // fetches is the command in a line that fetches by a name of ours, or "".
@@ -173,7 +174,8 @@ func (m manifest) problems(t *testing.T, kind string) []string {
 	return problems
 }
 
-// directory says what is wrong with a directory that has to have a package with a manifest.
+// directory says what is wrong with a directory that has to have a package with a
+// manifest.
 func (m manifest) directory(path, file string) []string {
 	if !m.pathsExist {
 		return nil
@@ -323,7 +325,8 @@ func (e element) all(name string) (found []element) {
 	return found
 }
 
-// maven reads a POM. Maven asks Central for no snapshot; and a dependency has to be built with what depends on it.
+// maven reads a POM. Maven asks Central for no snapshot; and a dependency has to be built
+// with what depends on it.
 func (m manifest) maven() (problems []string, err error) {
 	var project element
 	if err := xml.Unmarshal(m.text, &project); err != nil {
@@ -362,7 +365,8 @@ func (m manifest) maven() (problems []string, err error) {
 	return problems, nil
 }
 
-// builtWithSDK says whether the directory above has a POM with two modules: this one, and the SDK.
+// builtWithSDK says whether the directory above has a POM with two modules: this one, and
+// the SDK.
 func (m manifest) builtWithSDK() bool {
 	above := filepath.Dir(m.dir)
 	this, sdk := false, false

@@ -1,4 +1,5 @@
-// Package templates holds the projects that `wasmworker new` writes, one in each language.
+// Package templates holds the projects that `wasmworker new` writes, one in each
+// language.
 package templates
 
 import (
@@ -15,7 +16,8 @@ import (
 	guestsdk "github.com/wasmworker/wasmworker/guest-sdk"
 )
 
-// Files that building leaves behind in these directories are not to be embedded: so each pattern names what is.
+// Each pattern names what is to be embedded, since building leaves other files in these
+// directories.
 //
 //go:embed go/*.tmpl go/README.md go/.gitignore
 //go:embed rust/Cargo.toml rust/README.md rust/.gitignore rust/.cargo/config.toml rust/src
@@ -41,8 +43,8 @@ type Language struct {
 	cases []string // what the case file says, and what it says in this language, in turns
 	// sdk is the directory in the project that gets a copy of the SDK.
 	sdk string
-	// references are what files of the project say of that directory. Another directory can take its place, except where
-	// there are none.
+	// references are what files of the project say of that directory. Another directory
+	// can take its place, except where there are none.
 	references map[string]string
 	relative   bool // the language's tools want the path of another directory to be relative
 }
@@ -74,9 +76,10 @@ const placeholder = "my-activity"
 
 var validName = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 
-// Write writes the project of a language into a directory that does not exist yet or is empty. The
-// directory's name becomes the project's. sdk is the directory of the SDK of that language in a
-// checkout, or "" for a copy of it in the project; C and C++ always get a copy. It returns the commands of the project's README.
+// Write writes the project of a language into a directory that does not exist yet or is
+// empty. The directory's name becomes the project's. sdk is the directory of the SDK of
+// that language in a checkout, or "" for a copy of it in the project; C and C++ always
+// get a copy. It returns the commands of the project's README.
 func (l Language) Write(dir, sdk string) (commands []string, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, err

@@ -85,7 +85,8 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// With a checkout, the project refers to it, and has no copy of the SDK. Everything else is the same.
+// With a checkout, the project refers to it, and has no copy of the SDK. Everything else
+// is the same.
 func TestWriteLocal(t *testing.T) {
 	for _, l := range templates.Languages {
 		directory := sdk(t, l)

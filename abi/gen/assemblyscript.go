@@ -55,11 +55,12 @@ func asConstants(c *contract) ([]byte, error) {
 	return g.text()
 }
 
-// asWASI are the functions of WASI that the SDK for AssemblyScript calls: the language has no
-// library that does.
+// asWASI are the functions of WASI that the SDK for AssemblyScript calls: the language
+// has no library that does.
 var asWASI = []string{"clock_time_get", "fd_write", "poll_oneoff", "random_get"}
 
-// asImports is assembly/imports.ts. A module imports what it calls of these, and nothing else.
+// asImports is assembly/imports.ts. A module imports what it calls of these, and nothing
+// else.
 func asImports(c *contract) ([]byte, error) {
 	var g code
 	g.line("// %s", note)

@@ -2,8 +2,8 @@ package main
 
 import "strings"
 
-// cConstants is include/wasmworker_abi.h of the SDK for C and C++. wasmworker.h includes it where
-// its macros are defined.
+// cConstants is include/wasmworker_abi.h of the SDK for C and C++. wasmworker.h includes
+// it where its macros are defined.
 func cConstants(c *contract) ([]byte, error) {
 	var g code
 	g.line("// %s", note)

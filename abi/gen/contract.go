@@ -33,8 +33,8 @@ type contract struct {
 type module struct {
 	Name   string `json:"name"`
 	Import string `json:"import"`
-	// Grant says whether the operator has to grant it: never, module, or function for those
-	// functions that a passthrough module answers.
+	// Grant says whether the operator has to grant it: never, module, or function for
+	// those functions that a passthrough module answers.
 	Grant string `json:"grant"`
 	// ProvidedBy is a library that has the functions, if they are not the host's own.
 	ProvidedBy string     `json:"provided_by,omitempty"`
@@ -44,8 +44,8 @@ type module struct {
 // passthrough tells whether all functions of the module have the one type of those.
 func (m module) passthrough() bool { return m.Grant == "module" }
 
-// function is one of a host module. One of a passthrough module has a request and a response
-// in place of parameters.
+// function is one of a host module. One of a passthrough module has a request and a
+// response in place of parameters.
 type function struct {
 	Name       string  `json:"name"`
 	Group      string  `json:"group,omitempty"` // the table of SPEC.md that it is in
@@ -60,7 +60,8 @@ type function struct {
 type param struct {
 	Name string `json:"name"`
 	Kind string `json:"kind"`
-	Size int    `json:"size,omitempty"` // of what is written to an out, or of an element of an array
+	// of what is written to an out, or of an element of an array
+	Size int `json:"size,omitempty"`
 }
 
 type result struct {
@@ -130,7 +131,8 @@ type record struct {
 	Fields []field `json:"fields"`
 }
 
-// field is one of a record. Those that are not required may be absent for their zero value.
+// field is one of a record. Those that are not required may be absent for their zero
+// value.
 type field struct {
 	Name     string `json:"name"`
 	Type     string `json:"type"`

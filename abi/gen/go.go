@@ -50,8 +50,8 @@ func goModule(m module) string {
 	return pascal(m.Name)
 }
 
-// goShared writes what package abi and the SDK for Go both have. The type of statuses is their
-// own.
+// goShared writes what package abi and the SDK for Go both have. The type of statuses is
+// their own.
 func goShared(g *code, c *contract, statusType string) {
 	g.line("")
 	g.line("// The statuses of version %d. Any other is a protocol error.", c.Version)
@@ -158,8 +158,8 @@ func goFailureTypes(g *code, c *contract, sdk bool) {
 	g.line(")")
 }
 
-// goRecords are the records that package abi and the SDK for Go have types of. The heads of the
-// passthrough modules are decoded into types of their packages.
+// goRecords are the records that package abi and the SDK for Go have types of. The heads
+// of the passthrough modules are decoded into types of their packages.
 var goRecords = []string{"Info", "RetryPolicy", "Priority", "Failure"}
 
 func goRecord(g *code, r *record) {

@@ -8,8 +8,8 @@ import (
 
 const goSDK = "guest-sdk/go/"
 
-// goPackages are the packages of the SDK for Go that call passthrough modules, where they are not
-// named as those.
+// goPackages are the packages of the SDK for Go that call passthrough modules, where they
+// are not named as those.
 var goPackages = map[string]string{"sql": "database"}
 
 // goSDKConstants is package internal/abi of the SDK for Go.
@@ -82,8 +82,8 @@ func goImport(g *code, m module, f function, name string, params []param, r *res
 	g.line("func %s(%s) %s", name, strings.Join(list, ", "), out)
 }
 
-// goPassthroughFiles are the imports of each package that calls a passthrough module, and what
-// stands for them in other builds.
+// goPassthroughFiles are the imports of each package that calls a passthrough module, and
+// what stands for them in other builds.
 func goPassthroughFiles(c *contract) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for _, m := range c.Modules {

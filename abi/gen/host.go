@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// hostSignatures is what package passthrough knows of the functions that guests may import, and of
-// those that passthrough modules answer.
+// hostSignatures is what package passthrough knows of the functions that guests may
+// import, and of those that passthrough modules answer.
 func hostSignatures(c *contract) ([]byte, error) {
 	var g code
 	g.line("// %s", note)
@@ -97,7 +97,8 @@ func hostPointers(c *contract) ([]byte, error) {
 	return format.Source([]byte(g.String()))
 }
 
-// sizeOf returns the index of the parameter that says how long what a pointer points to is, or -1.
+// sizeOf returns the index of the parameter that says how long what a pointer points to
+// is, or -1.
 func sizeOf(f function, pointer int) int {
 	for i := pointer + 1; i < len(f.Params); i++ {
 		switch kind := f.Params[i].Kind; {

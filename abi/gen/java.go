@@ -80,7 +80,8 @@ func javaConstants(c *contract) ([]byte, error) {
 	return g.text()
 }
 
-// javaImports is the class Imports. A module imports what it calls of it, and nothing else.
+// javaImports is the class Imports. A module imports what it calls of it, and nothing
+// else.
 func javaImports(c *contract) ([]byte, error) {
 	var g code
 	g.line("// %s", note)

@@ -1,6 +1,6 @@
-// Command gen writes what is made of abi.json, the one source of the guest contract: the Go
-// constants of package abi, the tables of SPEC.md, and the constants and import declarations
-// of every SDK.
+// Command gen writes what is made of abi.json, the one source of the guest contract: the
+// Go constants of package abi, the tables of SPEC.md, and the constants and import
+// declarations of every SDK.
 //
 //	go run ./abi/gen
 //
@@ -122,8 +122,8 @@ func (c *code) line(format string, args ...any) {
 	c.WriteByte('\n')
 }
 
-// comment writes text as lines of a comment, at most 90 columns wide. The sign of the comment has its
-// indentation before it.
+// comment writes text as lines of a comment, at most 90 columns wide. The sign of the
+// comment has its indentation before it.
 func (c *code) comment(sign, text string) {
 	line := sign
 	for _, word := range strings.Fields(text) {

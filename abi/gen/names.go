@@ -64,8 +64,8 @@ func goName(f field) string {
 	return b.String()
 }
 
-// sentence makes a comment of a description: the name of what it is about, and its text without
-// the marks of Markdown.
+// sentence makes a comment of a description: the name of what it is about, and its text
+// without the marks of Markdown.
 func plain(doc string) string { return strings.NewReplacer("`", "", "*", "").Replace(doc) }
 
 // shift renders a number of bytes so that a reader sees how many it is: 256 << 10.

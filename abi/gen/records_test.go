@@ -30,9 +30,9 @@ func (g group) has(r record) bool {
 	return strings.HasPrefix(strings.ToLower(r.Name), string(g))
 }
 
-// codecs are the files, written by hand, that encode and decode records, and how they name the
-// members of objects. Where a language makes objects of its own structures, there is no such
-// pattern, and only what is missing is found.
+// codecs are the files, written by hand, that encode and decode records, and how they
+// name the members of objects. Where a language makes objects of its own structures,
+// there is no such pattern, and only what is missing is found.
 var codecs = []struct {
 	language string
 	names    string // a pattern for the name of a member that is written or read
@@ -61,7 +61,8 @@ var codecs = []struct {
 	}},
 }
 
-// An SDK has all members of the records, and where it writes their names as text, no others.
+// An SDK has all members of the records, and where it writes their names as text, no
+// others.
 func TestCodecsOfSDKs(t *testing.T) {
 	c := contractOf(t)
 	for _, codec := range codecs {
@@ -89,8 +90,8 @@ func TestCodecsOfSDKs(t *testing.T) {
 	}
 }
 
-// What the host and the SDK for Go decode and encode by hand has the members of the records, no more
-// and no fewer.
+// What the host and the SDK for Go decode and encode by hand has the members of the
+// records, no more and no fewer.
 func TestCodecsInGo(t *testing.T) {
 	c := contractOf(t)
 	for dir, g := range map[string]group{
@@ -112,8 +113,8 @@ func TestCodecsInGo(t *testing.T) {
 	}
 }
 
-// The SDKs for TypeScript and Zig import functions of passthrough modules where they call them. What
-// they name exists, and they have all of it.
+// The SDKs for TypeScript and Zig import functions of passthrough modules where they call
+// them. What they name exists, and they have all of it.
 func TestCallsOfSDKs(t *testing.T) {
 	imports := regexp.MustCompile(`import \{([^}]*)\} from "(wasmworker:[a-z]+/v\d+)"`)
 	for _, m := range contractOf(t).Modules {
@@ -181,8 +182,8 @@ var comments = regexp.MustCompile(`(?s:/\*.*?\*/)|(?m)(?:^|\s)//.*$`)
 
 func withoutComments(text string) string { return comments.ReplaceAllString(text, "") }
 
-// jsonTags returns the names in json tags of the structures of a package that have no yaml tags: those
-// are settings. It also returns all text that the package has.
+// jsonTags returns the names in json tags of the structures of a package that have no
+// yaml tags: those are settings. It also returns all text that the package has.
 func jsonTags(t *testing.T, dir string) (tags, texts map[string]bool) {
 	t.Helper()
 	tags, texts = map[string]bool{}, map[string]bool{}

@@ -79,8 +79,8 @@ func rustConstants(c *contract) ([]byte, error) {
 	return g.text()
 }
 
-// rustImports declares the functions of a module that needs no grant. Those without pointers are
-// safe to call.
+// rustImports declares the functions of a module that needs no grant. Those without
+// pointers are safe to call.
 func rustImports(g *code, m module) {
 	g.line("")
 	g.line("#[cfg(target_family = \"wasm\")]")

@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// A table stands between two comments, the first of which names it: "<!-- abi.json: errnos -->" and
-// "<!-- end -->". What is between them is written anew, indented as the comments are.
+// A table stands between two comments, the first of which names it: "<!-- abi.json:
+// errnos -->" and "<!-- end -->". What is between them is written anew, indented as the
+// comments are.
 var marks = regexp.MustCompile(`(?ms)^( *)<!-- abi\.json: ([A-Za-z_ ]+) -->\n(.*?)^ *<!-- end -->\n`)
 
 // fillTables returns a Markdown file with its tables as abi.json has them.
@@ -131,8 +132,8 @@ func inline(r *record) string {
 	return "{" + strings.Join(members, ", ") + "}"
 }
 
-// exampleBlock shows all fields of a record as a block of code, at most 100 columns wide where
-// that can be.
+// exampleBlock shows all fields of a record as a block of code, at most 100 columns wide
+// where that can be.
 func exampleBlock(c *contract, r *record) string {
 	var b strings.Builder
 	line := "     "

@@ -1,5 +1,6 @@
-// Nativeworker is what wasmworker is compared with: a Temporal worker with the same activities in
-// Go itself, and the settings that wasmworker gives its own worker. It serves until a signal comes.
+// Nativeworker is what wasmworker is compared with: a Temporal worker with the same
+// activities in Go itself, and the settings that wasmworker gives its own worker. It
+// serves until a signal comes.
 package main
 
 import (

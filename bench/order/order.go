@@ -1,5 +1,6 @@
-// Package order has the activities that the benchmarks run: JSON in, a little work, JSON out. The
-// guest and the native worker that it is compared with are built from this same code.
+// Package order has the activities that the benchmarks run: JSON in, a little work, JSON
+// out. The guest and the native worker that it is compared with are built from this same
+// code.
 package order
 
 import (

@@ -1,6 +1,6 @@
-// Report runs the benchmarks in interleaved rounds, so that both sides of a ratio see the same
-// noise, prints the ratios beside what they are to reach, and writes docs/benchmarks.md. Run it in
-// the directory above:
+// Report runs the benchmarks in interleaved rounds, so that both sides of a ratio see the
+// same noise, prints the ratios beside what they are to reach, and writes
+// docs/benchmarks.md. Run it in the directory above:
 //
 //	go run ./report                     # everything, and docs/benchmarks.md is written
 //	go run ./report -quick              # a minute, for a look whether it all still works
@@ -149,7 +149,8 @@ func (g group) run(ctx context.Context, scratch string, all results, raw io.Writ
 			cmd := exec.CommandContext(ctx, binary, "-test.run", "^$", "-test.bench", bench, "-test.benchtime", g.time, "-test.timeout", "10m")
 			cmd.Dir = g.pkg
 			cmd.Env = append(os.Environ(), "BENCH_SCRATCH="+scratch)
-			// Servers and workers are children of the benchmarks. They all end with this run.
+			// Servers and workers are children of the benchmarks. They all end with this
+			// run.
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 			endGroup := func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 			cmd.Cancel, cmd.WaitDelay = endGroup, 20*time.Second

@@ -132,7 +132,8 @@ func (r report) markdown() []byte {
 	return b.Bytes()
 }
 
-// table writes a row, and below the first one of a table, which begins after an empty line, the rule.
+// table writes a row, and below the first one of a table, which begins after an empty
+// line, the rule.
 func table(b *bytes.Buffer, cells ...string) {
 	first := bytes.HasSuffix(b.Bytes(), []byte("\n\n"))
 	fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | "))
@@ -146,7 +147,8 @@ const (
 	end   = "<!-- made by make bench: end -->\n"
 )
 
-// replaceBetween replaces what is between the marks. What people have written around it stays.
+// replaceBetween replaces what is between the marks. What people have written around it
+// stays.
 func replaceBetween(document, text []byte) ([]byte, error) {
 	before, rest, ok := bytes.Cut(document, []byte(begin))
 	_, after, ok2 := bytes.Cut(rest, []byte(end))

@@ -10,7 +10,8 @@ import (
 // results are the figures of benchmarks, by name and unit, one for each round.
 type results map[string]map[string][]float64
 
-// A line of Go's benchmark format, without the number of processors at the end of the name.
+// A line of Go's benchmark format, without the number of processors at the end of the
+// name.
 var line = regexp.MustCompile(`^Benchmark(\S+?)(?:-\d+)?\s+\d+\s+(.*)`)
 
 // parse adds the figures of a run. What is no figure is passed over.
@@ -40,7 +41,8 @@ func (r results) has(name, unit string) bool { return len(r[name][unit]) > 0 }
 // median is that of all rounds.
 func (r results) median(name, unit string) float64 { return median(r[name][unit]) }
 
-// ratio is the median of the rounds' ratios of a to b: what slowed a round down slowed both.
+// ratio is the median of the rounds' ratios of a to b: what slowed a round down slowed
+// both.
 func (r results) ratio(a, b, unit string) float64 {
 	return r.compare(a, b, unit, func(x, y float64) float64 { return x / y })
 }
@@ -59,8 +61,8 @@ func (r results) compare(a, b, unit string, f func(x, y float64) float64) float6
 	return median(all)
 }
 
-// below returns the names of benchmarks below a name, without it and without their own last
-// part if that is the given one: below("Kernels", "plain") is c/sieve, and so on.
+// below returns the names of benchmarks below a name, without it and without their own
+// last part if that is the given one: below("Kernels", "plain") is c/sieve, and so on.
 func (r results) below(name, last string) (names []string) {
 	for n := range r {
 		if rest, ok := strings.CutPrefix(n, name+"/"); !ok {

@@ -87,7 +87,8 @@ func rows(r results) (table []row) {
 			fmt.Sprintf("%.1f / %.1f / %.1f times; Go guests: %.1f / %.1f / %.1f times", wat[0], wat[1], wat[2], goGuest[0], goGuest[1], goGuest[2]), reached(wat[1] >= 50)}
 	})
 	add(r.has("Passthrough/guest", "ns/op"), func() row {
-		d := r.difference("Passthrough/guest", "Passthrough/direct", "ns/op") / 1000 / 1e3 // of a thousand calls
+		// of a thousand calls
+		d := r.difference("Passthrough/guest", "Passthrough/direct", "ns/op") / 1000 / 1e3
 		return row{"call of a passthrough function by a guest, 64 bytes there and back, fetched and closed", "the same function called in Go", "at most 2 us more",
 			short(d) + " us more", reached(d <= 2)}
 	})
@@ -113,7 +114,8 @@ func rows(r results) (table []row) {
 
 var sizes = [3]string{"256B", "64KiB", "1MiB"}
 
-// overhead returns the geometric mean of what the metering makes of the kernels' times, and the worst.
+// overhead returns the geometric mean of what the metering makes of the kernels' times,
+// and the worst.
 func overhead(r results, kernels []string) (mean, worst float64, name string) {
 	var ratios []float64
 	for _, k := range kernels {

@@ -101,7 +101,8 @@ func invoke(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	maps.DeleteFunc(perModule, func(name string, _ sandbox.Options) bool { // those that are not looked at now
+	// those that are not looked at now
+	maps.DeleteFunc(perModule, func(name string, _ sandbox.Options) bool {
 		return !slices.ContainsFunc(files, func(m *modules.File) bool { return m.Name == name })
 	})
 	plugins, perModule, refused := found.grant(defaults, perModule, set)

@@ -14,8 +14,9 @@ import (
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
-// asOwner runs a program as a user who owns the test's files and has no power over the permissions of others. Root has that, but
-// for one of a user namespace in which it is somebody else.
+// asOwner runs a program as a user who owns the test's files and has no power over the
+// permissions of others. Root has that, but for one of a user namespace in which it is
+// somebody else.
 func asOwner(cmd *exec.Cmd) {
 	if os.Getuid() != 0 {
 		return
@@ -28,7 +29,8 @@ func asOwner(cmd *exec.Cmd) {
 	}
 }
 
-// echoed runs the activity Echo with a cache setting, and returns the warnings and whether the code came from the cache.
+// echoed runs the activity Echo with a cache setting, and returns the warnings and
+// whether the code came from the cache.
 func echoed(t *testing.T, cmd *exec.Cmd, env ...string) (warnings []string, cached bool) {
 	t.Helper()
 	cmd.Env = append(testbed.CleanEnv(), env...)
@@ -58,7 +60,8 @@ func limited(cmd *exec.Cmd) *exec.Cmd {
 	return exec.Command("sh", append([]string{"-c", `ulimit -f 2; exec "$0" "$@"`}, cmd.Args...)...)
 }
 
-// A cache that cannot be written costs time and nothing else, be it the default one or one that was named.
+// A cache that cannot be written costs time and nothing else, be it the default one or
+// one that was named.
 func TestCacheCannotBeWritten(t *testing.T) {
 	notDirectory := file(t, "file", "")
 	locked := t.TempDir()
@@ -106,7 +109,8 @@ func TestCacheCannotBeWritten(t *testing.T) {
 			}
 		})
 	}
-	// What the full disk left is not taken for more than it is: once there is room, it is completed and then used.
+	// What the full disk left is not taken for more than it is: once there is room, it is
+	// completed and then used.
 	for i := range 2 {
 		if warnings, cached := echoed(t, echoCommand(t, "--cache-dir", full)); len(warnings) != 0 || cached != (i == 1) {
 			t.Errorf("start %d with room again: warnings %v, from the cache: %t", i+1, warnings, cached)
@@ -114,7 +118,8 @@ func TestCacheCannotBeWritten(t *testing.T) {
 	}
 }
 
-// A cache that was filled before it became one to be read alone is used, with nothing to say.
+// A cache that was filled before it became one to be read alone is used, with nothing to
+// say.
 func TestCacheIsReadOnly(t *testing.T) {
 	dir := t.TempDir()
 	echoed(t, echoCommand(t, "--cache-dir", dir))

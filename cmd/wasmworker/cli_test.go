@@ -53,7 +53,8 @@ func wat(t *testing.T, name string) string {
 	return filepath.Join(testbed.Root(t), "testdata", "wat", name+".wasm")
 }
 
-// Every mistake gets a message that says what to do, its exit code, and nothing is started.
+// Every mistake gets a message that says what to do, its exit code, and nothing is
+// started.
 func TestBadInput(t *testing.T) {
 	unreachable := fmt.Sprintf("127.0.0.1:%d", testbed.FreePort(t))
 	echo := wat(t, "echo")
@@ -89,13 +90,14 @@ func TestBadInput(t *testing.T) {
 		code int
 		want []string
 	}{
-		"no modules":           {args: serve(), code: 2, want: []string{"--modules DIRECTORY"}},
-		"an empty directory":   {args: serve("-m", t.TempDir()), code: 2, want: []string{"no .wasm file in this directory"}},
-		"a missing directory":  {args: serve("-m", "./no-such-directory"), code: 2, want: []string{"no-such-directory: no such file or directory"}},
-		"text":                 {args: serve("-m", file(t, "text.wasm", "hello, I am text")), code: 2, want: []string{"text.wasm: this is not a WebAssembly binary"}},
-		"truncated":            {args: serve("-m", truncated()), code: 2, want: []string{"cut.wasm", "truncated"}},
-		"a component":          {args: serve("-m", file(t, "component.wasm", "\x00asm\x0d\x00\x01\x00")), code: 2, want: []string{"component.wasm", "wasm32-wasip1"}},
-		"invalid code":         {args: serve("-m", file(t, "invalid.wasm", invalidModule)), code: 1, want: []string{unreachable}}, // known only once it is compiled
+		"no modules":          {args: serve(), code: 2, want: []string{"--modules DIRECTORY"}},
+		"an empty directory":  {args: serve("-m", t.TempDir()), code: 2, want: []string{"no .wasm file in this directory"}},
+		"a missing directory": {args: serve("-m", "./no-such-directory"), code: 2, want: []string{"no-such-directory: no such file or directory"}},
+		"text":                {args: serve("-m", file(t, "text.wasm", "hello, I am text")), code: 2, want: []string{"text.wasm: this is not a WebAssembly binary"}},
+		"truncated":           {args: serve("-m", truncated()), code: 2, want: []string{"cut.wasm", "truncated"}},
+		"a component":         {args: serve("-m", file(t, "component.wasm", "\x00asm\x0d\x00\x01\x00")), code: 2, want: []string{"component.wasm", "wasm32-wasip1"}},
+		// known only once it is compiled
+		"invalid code":         {args: serve("-m", file(t, "invalid.wasm", invalidModule)), code: 1, want: []string{unreachable}},
 		"same activity twice":  {args: serve("-m", twice), code: 2, want: []string{`two modules have the activity "Echo"`, "again.wasm", "echo.wasm", "prefix"}},
 		"300 MB":               {args: serve("-m", huge), code: 2, want: []string{"huge.wasm: 300 MB are more than the 128 MB"}},
 		"a named pipe":         {args: serve("-m", fifo), code: 2, want: []string{"fifo.wasm: not a regular file"}},
@@ -164,7 +166,8 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// invalidModule is well-formed, and its only function's body is not valid: it returns nothing.
+// invalidModule is well-formed, and its only function's body is not valid: it returns
+// nothing.
 const invalidModule = "\x00asm\x01\x00\x00\x00" +
 	"\x01\x05\x01\x60\x00\x01\x7f" + // type () -> i32
 	"\x02\x21\x01\x16wasmworker:activity/v1\x06status\x00\x00" + // import

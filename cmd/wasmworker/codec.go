@@ -26,8 +26,8 @@ const (
 	maxCodecConnections = 100 // that are kept, with nothing to do
 )
 
-// useCodec makes the options' payloads go through the codec server, if there is one. Its credential is in the profile or
-// TEMPORAL_CODEC_AUTH.
+// useCodec makes the options' payloads go through the codec server, if there is one. Its
+// credential is in the profile or TEMPORAL_CODEC_AUTH.
 func useCodec(options *client.Options, c *cli.Context, profile envconfig.ClientConfigProfile) error {
 	var codec envconfig.ClientConfigCodec
 	if profile.Codec != nil {

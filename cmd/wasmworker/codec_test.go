@@ -113,7 +113,8 @@ func startCodec(t *testing.T) *codecServer {
 	return s
 }
 
-// misbehave makes the server answer so to requests whose path ends as given, nil for none.
+// misbehave makes the server answer so to requests whose path ends as given, nil for
+// none.
 func (s *codecServer) misbehave(path string, f http.HandlerFunc) {
 	if f == nil {
 		s.fault.Store(nil)
@@ -152,7 +153,8 @@ func (s *codecServer) client(t *testing.T, server *testbed.Server) client.Client
 	return c
 }
 
-// profile writes a temporal.toml that the programs of the test find. Credentials come from nowhere else.
+// profile writes a temporal.toml that the programs of the test find. Credentials come
+// from nowhere else.
 func profile(t *testing.T, lines string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -165,7 +167,8 @@ func profile(t *testing.T, lines string) {
 	t.Setenv("XDG_CONFIG_HOME", dir)
 }
 
-// wantEncrypted checks that the message has something encrypted in it, and not the plain text.
+// wantEncrypted checks that the message has something encrypted in it, and not the plain
+// text.
 func wantEncrypted(t *testing.T, what string, plain string, message proto.Message) {
 	t.Helper()
 	wire, err := proto.Marshal(message)
@@ -314,7 +317,8 @@ func flood(w http.ResponseWriter) {
 	}
 }
 
-// Without a codec a command is not given ciphertext, and with one, later, the activity goes on.
+// Without a codec a command is not given ciphertext, and with one, later, the activity
+// goes on.
 func TestCommandWithoutACodec(t *testing.T) {
 	server := testbed.Shared(t)
 	codec := startCodec(t)

@@ -8,7 +8,8 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
 
-// No text makes the reader of the configuration panic, and each mistake in its form has a place.
+// No text makes the reader of the configuration panic, and each mistake in its form has a
+// place.
 func FuzzConfig(f *testing.F) {
 	modules, err := passthroughModules(&configFile{})
 	if err != nil {

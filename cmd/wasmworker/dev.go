@@ -146,7 +146,8 @@ func (d *devServer) start(ctx context.Context) error {
 	}
 	d.cmd = exec.Command(program, args...)
 	d.cmd.Stderr = d
-	separateGroup(d.cmd) // a Ctrl-C on the terminal must reach the server after the worker has drained
+	// a Ctrl-C on the terminal must reach the server after the worker has drained
+	separateGroup(d.cmd)
 	stdin, err := d.cmd.StdinPipe()
 	if err != nil {
 		return err
@@ -192,8 +193,9 @@ func (d *devServer) waitReady(ctx context.Context, program string) error {
 	}
 }
 
-// Write passes on what the server has to say. Once it is told to end, its parts complain about each other. It never
-// fails: an error would close the pipe, and the server would end with its next word.
+// Write passes on what the server has to say. Once it is told to end, its parts complain
+// about each other. It never fails: an error would close the pipe, and the server would
+// end with its next word.
 func (d *devServer) Write(text []byte) (int, error) {
 	if !d.ending.Load() {
 		d.output.Write(text) //nolint:errcheck // nobody reads it any more
@@ -220,7 +222,8 @@ func (d *devServer) stop() {
 	}
 }
 
-// findServer looks for a server program: ours beside this program or on the PATH, or the temporal CLI.
+// findServer looks for a server program: ours beside this program or on the PATH, or the
+// temporal CLI.
 func findServer() (program string, own bool) {
 	name := "wasmworker-devserver"
 	if runtime.GOOS == "windows" {

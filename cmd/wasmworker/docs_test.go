@@ -158,7 +158,8 @@ func TestSettingsAreComplete(t *testing.T) {
 			t.Errorf("the option %s has no setting", field.Name)
 		}
 	}
-	for _, option := range []string{"MaxConcurrentActivities", "GracefulShutdownTimeout", "CancelGrace"} { // which package host may refuse
+	// which package host may refuse
+	for _, option := range []string{"MaxConcurrentActivities", "GracefulShutdownTimeout", "CancelGrace"} {
 		if optionSetting(option) == nil {
 			t.Errorf("the option %s has no setting", option)
 		}

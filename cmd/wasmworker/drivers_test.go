@@ -10,7 +10,8 @@ import (
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
-// A program without drivers says by which tag they were left out, and has nothing of them.
+// A program without drivers says by which tag they were left out, and has nothing of
+// them.
 func TestOmittedDrivers(t *testing.T) {
 	tags := []string{"omit_azure", "omit_gcs", "omit_s3"}
 	program := testbed.ProgramWith(t, tags...)

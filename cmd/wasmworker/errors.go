@@ -10,8 +10,9 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// explained returns the text of an error in the words of the command line. The packages below
-// name fields of Go structs and say nothing of remedies, since an embedder has other ones.
+// explained returns the text of an error in the words of the command line. The packages
+// below name fields of Go structs and say nothing of remedies, since an embedder has
+// other ones.
 func explained(err error) string {
 	switch e := err.(type) {
 	case *sandbox.OptionError:

@@ -31,7 +31,8 @@ func waitExecuting(t *testing.T, p *testbed.Process) {
 	})
 }
 
-// A server that restarts takes nobody's activity with it, and so does not end who waits for it.
+// A server that restarts takes nobody's activity with it, and so does not end who waits
+// for it.
 func TestExecuteWaitsForARestart(t *testing.T) {
 	server := testbed.NewServer(t)
 	q := queue(t)
@@ -80,7 +81,8 @@ func TestExecuteWaitsForALongTime(t *testing.T) {
 	}
 }
 
-// Ctrl-C still ends it while the server is away: the first asks for a cancellation, which may not get through, and the second gives up.
+// Ctrl-C still ends it while the server is away: the first asks for a cancellation, which
+// may not get through, and the second gives up.
 func TestExecuteIsStoppedWithoutAServer(t *testing.T) {
 	server := testbed.NewServer(t)
 	p := startExecute(t, server, "--task-queue", queue(t), "--id", "never", "Work", "1")

@@ -84,7 +84,8 @@ func explain(c *cli.Context, file *configFile, module, capability string, words 
 		return &explanation{Allowed: true, Reason: "it is among the config values of the manifest " + path}, nil
 	}
 	ownGrant := slices.Contains(own.Passthrough, capability)
-	needsGrant := capability != wasi.NameClock && capability != wasi.NameRandom // those are there through WASI
+	// those are there through WASI
+	needsGrant := capability != wasi.NameClock && capability != wasi.NameRandom
 	if needsGrant && !ownGrant && !slices.Contains(defaults.Passthrough, capability) {
 		return &explanation{Reason: fmt.Sprintf("%s is not granted to %s: it may not even import it. Add it to passthrough, or to per_module: {%s: {passthrough: …}}", capability, module, module)}, nil
 	}

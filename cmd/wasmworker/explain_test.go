@@ -44,17 +44,18 @@ func TestExplain(t *testing.T) {
 		"orders http GET https://api.example.com/x?token=hidden": {"0", "allowed: ", ".yaml:18:13: per_module.orders.passthrough.http.allow[0])"},
 		"orders http POST https://eu.example.com/v1/x":           {"0", "allowed: ", ".yaml:19:13: per_module.orders.passthrough.http.allow[1])"},
 		"orders http GET https://eu.example.com/v1/x":            {"1", "denied: the rules for https://eu.example.com allow POST; the http policy would allow it with methods: [GET]", ".yaml:16:7)"},
-		"orders http GET https://status.example.com/":            {"1", "denied: the rules for https://status.example.com allow POST"}, // its own policy replaces the one for all
-		"other http GET https://status.example.com/":             {"0", "allowed: ", ".yaml:5:9: passthrough.http.allow[0])"},
-		"other config region":                                    {"1", "denied: config is not granted to other"},
-		"orders config region":                                   {"0", "allowed: ", "per_module.orders.passthrough.config.values.region"},
-		"orders config zone":                                     {"1", "denied: the config policy has no value of that name"},
-		"other secret key":                                       {"0", "allowed: ", ".yaml:6:21: passthrough.secret.reveal[0])"},
-		"other secret token":                                     {"1", "denied: "},
-		"other htpp x":                                           {"2", `"htpp" does not exist`, `did you mean "http"?`},
-		"other http GET":                                         {"2", "name a method and a URL"},
-		"other http GET ftp://x":                                 {"2", "does not begin with http"},
-		"other":                                                  {"2", "name a module, a capability"},
+		// its own policy replaces the one for all
+		"orders http GET https://status.example.com/": {"1", "denied: the rules for https://status.example.com allow POST"},
+		"other http GET https://status.example.com/":  {"0", "allowed: ", ".yaml:5:9: passthrough.http.allow[0])"},
+		"other config region":                         {"1", "denied: config is not granted to other"},
+		"orders config region":                        {"0", "allowed: ", "per_module.orders.passthrough.config.values.region"},
+		"orders config zone":                          {"1", "denied: the config policy has no value of that name"},
+		"other secret key":                            {"0", "allowed: ", ".yaml:6:21: passthrough.secret.reveal[0])"},
+		"other secret token":                          {"1", "denied: "},
+		"other htpp x":                                {"2", `"htpp" does not exist`, `did you mean "http"?`},
+		"other http GET":                              {"2", "name a method and a URL"},
+		"other http GET ftp://x":                      {"2", "does not begin with http"},
+		"other":                                       {"2", "name a module, a capability"},
 	} {
 		got := command{args: append([]string{"explain", "--config", path}, strings.Fields(words)...), env: []string{"TEST_KEY=hidden"}}.run(t)
 		code := int(want[0][0] - '0')
@@ -72,7 +73,8 @@ func TestExplain(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.stdout), &e); err != nil || e["allowed"] != true || !strings.HasSuffix(e["where"].(string), "wasmworker.yaml:24:33") {
 		t.Errorf("%+v, %v", got, err)
 	}
-	// Directories that only the file grants are not there when the flag names something else.
+	// Directories that only the file grants are not there when the flag names something
+	// else.
 	directories := file(t, "wasmworker.yaml", "passthrough: {fs: {mounts: {/data: {directory: "+t.TempDir()+"}}}}\n")
 	if got := (command{args: []string{"explain", "--config", directories, "x", "fs", "read", "/data/a"}}).run(t); got.code != 0 {
 		t.Errorf("%+v", got)

@@ -41,17 +41,18 @@ type moduleReport struct {
 
 // effectiveOptions are what a configuration file makes of a module.
 type effectiveOptions struct {
-	Refused     string         `json:"refused,omitempty"` // why the module would not be served
-	Activities  []string       `json:"activities"`        // their types, with prefix and renamed
-	Passthrough map[string]any `json:"passthrough"`       // policies by the names of what was granted; null: it has none
+	Refused    string   `json:"refused,omitempty"` // why the module would not be served
+	Activities []string `json:"activities"`        // their types, with prefix and renamed
+	// policies by the names of what was granted; null: it has none
+	Passthrough map[string]any `json:"passthrough"`
 	Env         []string       `json:"env"`
 	Timeout     int64          `json:"timeout_ms,omitempty"` // of an Extism manifest; 0: no limit
 
 	options host.ModuleOptions
 }
 
-// MarshalJSON adds what the options are for each setting that is a limit: memory_limit_bytes,
-// max_output_bytes, max_fuel.
+// MarshalJSON adds what the options are for each setting that is a limit:
+// memory_limit_bytes, max_output_bytes, max_fuel.
 func (e *effectiveOptions) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
@@ -153,7 +154,8 @@ func inspect(c *cli.Context) error {
 	return errors.Join(err, unreadable)
 }
 
-// effectiveGrants are what the configuration makes of each module, by the rules of the sandbox itself.
+// effectiveGrants are what the configuration makes of each module, by the rules of the
+// sandbox itself.
 func effectiveGrants(c *cli.Context, file *configFile, set passthrough.Set, found moduleFiles, files []*modules.File) (map[string]*effectiveOptions, error) {
 	if len(files) == 0 {
 		return nil, nil

@@ -31,7 +31,8 @@ func (e usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// version is set by -ldflags "-X main.version=…"; a build by `go install …@v1.2.3` knows its own.
+// version is set by -ldflags "-X main.version=…"; a build by `go install …@v1.2.3` knows
+// its own.
 var version = ""
 
 func main() {

@@ -20,7 +20,8 @@ import (
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
-// plugins makes a directory with an Extism plugin and a manifest for it, called orders.json.
+// plugins makes a directory with an Extism plugin and a manifest for it, called
+// orders.json.
 func plugins(t *testing.T, manifest string) string {
 	t.Helper()
 	dir := testbed.Directory(t, testbed.Guest(t, "testdata/conformance/extism-go"))
@@ -38,8 +39,8 @@ func put(t *testing.T, dir, name, content string) {
 	}
 }
 
-// A plugin is served by its manifest: with the values that this carries, within the limits that
-// it sets, and with what the operator granted of what it asks for.
+// A plugin is served by its manifest: with the values that this carries, within the
+// limits that it sets, and with what the operator granted of what it asks for.
 func TestManifest(t *testing.T) {
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/large" {
@@ -90,7 +91,8 @@ per_module:
 	}
 }
 
-// What a manifest asks for and does not get refuses it, with a line that grants all of it.
+// What a manifest asks for and does not get refuses it, with a line that grants all of
+// it.
 func TestManifestIsRefused(t *testing.T) {
 	dir := plugins(t, `{
 		"wasm": [{"path": "plugin.wasm"}],
@@ -159,8 +161,8 @@ func TestManifestLimitsMemory(t *testing.T) {
 	}
 }
 
-// A manifest that cannot be used leaves nothing but itself out: not even its plugin is served
-// by itself, without the limits and the hash.
+// A manifest that cannot be used leaves nothing but itself out: not even its plugin is
+// served by itself, without the limits and the hash.
 func TestManifestIsLeftOut(t *testing.T) {
 	dir := plugins(t, `{"wasm": [{"path": "plugin.wasm", "hash": "`+strings.Repeat("0", 64)+`"}]}`)
 	put(t, dir, "asking.json", `{"wasm": [{"path": "plugin.wasm"}], "allowed_hosts": ["api.example.com"]}`)
@@ -191,7 +193,8 @@ func TestManifestIsLeftOut(t *testing.T) {
 	}
 }
 
-// Mistakes end every command with the file and the field; in a directory, other files are no mistakes.
+// Mistakes end every command with the file and the field; in a directory, other files are
+// no mistakes.
 func TestManifestMistakes(t *testing.T) {
 	dir := plugins(t, `{"wasm": [{"path": "plugin.wasm"}], "timeout": 5}`)
 	large := file(t, "large.json", "{"+strings.Repeat(" ", 1<<20)+"}")
@@ -276,7 +279,8 @@ func TestInspectManifest(t *testing.T) {
 	}
 }
 
-// A record of a call is replayed without the manifest, and without the values that it brought along.
+// A record of a call is replayed without the manifest, and without the values that it
+// brought along.
 func TestManifestIsRecorded(t *testing.T) {
 	dir := plugins(t, `{}`)
 	name := "a-name-that-takes-more-memory.json" // than the file's: the guest must not see it

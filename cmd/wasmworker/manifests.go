@@ -33,9 +33,9 @@ type moduleFiles struct {
 }
 
 // findModules tells manifests from modules and reads them. A file is a manifest if it is
-// called .json, or if it reads like one. In a directory, .json files that do not read like one
-// are none of our business, and a module that a manifest there names is not served a second
-// time by itself. The error joins all that is wrong with manifests.
+// called .json, or if it reads like one. In a directory, .json files that do not read
+// like one are none of our business, and a module that a manifest there names is not
+// served a second time by itself. The error joins all that is wrong with manifests.
 func findModules(paths []string) (moduleFiles, error) {
 	var found moduleFiles
 	var errs []error
@@ -102,7 +102,8 @@ func (f *moduleFiles) addDirectory(path string) error {
 				continue
 			}
 			manifests = true
-			// Also if something is wrong with it: the plugin must not run without its limits.
+			// Also if something is wrong with it: the plugin must not run without its
+			// limits.
 			for _, module := range manifest.Sources(file, data) {
 				taken[module] = true
 			}
@@ -207,8 +208,9 @@ func withConfig(values map[string]string, policy *configmod.Policy) *configmod.P
 	return merged
 }
 
-// broughtBy returns the manifest of a module that brings along the configuration value which
-// is asked for, unless the operator's policy has one of that name. Empty: none does.
+// broughtBy returns the manifest of a module that brings along the configuration value
+// which is asked for, unless the operator's policy has one of that name. Empty: none
+// does.
 func broughtBy(paths []string, module, capability string, words []string, policy *configmod.Policy) string {
 	if capability != "config" || len(words) != 1 {
 		return ""
@@ -240,8 +242,9 @@ type ask struct {
 	mount  *manifest.Mount
 }
 
-// asksOf are what a manifest asks for that has to be granted, compared with policies, which
-// may be nil. A policy may be narrower in what a manifest cannot say: ports, paths, methods.
+// asksOf are what a manifest asks for that has to be granted, compared with policies,
+// which may be nil. A policy may be narrower in what a manifest cannot say: ports, paths,
+// methods.
 func asksOf(m *manifest.Manifest, granted []string, http *httpmod.Policy, fs *fsmod.Policy) (asks []ask) {
 	for _, h := range m.Hosts {
 		a := ask{Field: h.Field, What: fmt.Sprintf("requests to %q", h.Pattern), host: &h}
@@ -354,8 +357,8 @@ func joinRefusals(refused []*manifestRefusal) error {
 	return errors.Join(errs...)
 }
 
-// newHost makes the host, unless manifests cannot be used or were refused and nothing may be
-// left out. It reports everything that is wrong at once.
+// newHost makes the host, unless manifests cannot be used or were refused and nothing may
+// be left out. It reports everything that is wrong at once.
 func (s *server) newHost(ctx context.Context) (*host.Host, error) {
 	left := len(s.options.Modules)+len(s.options.Files) > 0
 	switch {

@@ -14,7 +14,8 @@ import (
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
-// There is memory for two instances, and there are six activities: they wait for each other, and none fails.
+// There is memory for two instances, and there are six activities: they wait for each
+// other, and none fails.
 func TestActivitiesWaitForMemory(t *testing.T) {
 	server := testbed.Shared(t)
 	c := server.Client(t)
@@ -23,7 +24,8 @@ func TestActivitiesWaitForMemory(t *testing.T) {
 	for policy, images := range map[sandbox.Isolation]uint64{sandbox.IsolationPristine: 1, sandbox.IsolationFresh: 0} {
 		t.Run(string(policy), func(t *testing.T) {
 			q := queue(t)
-			// A fresh instance takes memory while it is initialized, too: more than it declares.
+			// A fresh instance takes memory while it is initialized, too: more than it
+			// declares.
 			total := images*memory + 2*memory + memory/2
 			server.Serve(t, "--modules", guest, "--task-queue", q, "--isolation", string(policy), "--total-memory-limit", fmt.Sprint(total))
 			var handles []client.ActivityHandle

@@ -35,8 +35,8 @@ func logged(w *testbed.Worker, text string) (records []map[string]any) {
 	return records
 }
 
-// However activities end while Temporal is away, for longer than the SDK would try it: Temporal is
-// told when it is back, whether the worker goes on or is being stopped.
+// However activities end while Temporal is away, for longer than the SDK would try it:
+// Temporal is told when it is back, whether the worker goes on or is being stopped.
 func TestReportsOutliveAnOutage(t *testing.T) {
 	t.Parallel() // it waits
 	for _, stopping := range []bool{false, true} {
@@ -209,10 +209,12 @@ func TestDevWithClosedOutput(t *testing.T) {
 	}
 }
 
-// A closed terminal sends SIGHUP, and often twice. It drains, and it is never the second signal that interrupts.
+// A closed terminal sends SIGHUP, and often twice. It drains, and it is never the second
+// signal that interrupts.
 func TestHangupDrains(t *testing.T) {
 	c := make(chan os.Signal, 1)
-	signal.Notify(c, syscall.SIGHUP) // children would inherit that it is ignored, if the test runs under nohup
+	// children would inherit that it is ignored, if the test runs under nohup
+	signal.Notify(c, syscall.SIGHUP)
 	defer signal.Stop(c)
 	server := testbed.Shared(t)
 	q := queue(t)
@@ -277,7 +279,8 @@ func TestReadinessSeesFailingPolls(t *testing.T) {
 	})
 }
 
-// Activities of a module at its own limit wait, and those of another module do not wait for them.
+// Activities of a module at its own limit wait, and those of another module do not wait
+// for them.
 func TestModuleAtItsLimitDelaysNobodyElse(t *testing.T) {
 	server := testbed.Shared(t)
 	c, q := server.Client(t), queue(t)
@@ -316,13 +319,15 @@ func TestModuleAtItsLimitDelaysNobodyElse(t *testing.T) {
 	w.Wait(t)
 }
 
-// A server that hangs, and does not refuse connections, keeps nobody from telling what is lost.
+// A server that hangs, and does not refuse connections, keeps nobody from telling what is
+// lost.
 func TestUndeliveredToAHungServerIsTold(t *testing.T) {
 	t.Parallel() // it waits
 	server := testbed.NewServer(t)
 	c, q := server.Client(t), queue(t)
 	w := server.Serve(t, "--modules", testbed.Guest(t, acts), "--task-queue", q, "--graceful-shutdown-timeout", "3")
-	handle := execute(t, c, client.StartActivityOptions{TaskQueue: q}, "Work", 11000) // until after the SDK has stopped to poll
+	// until after the SDK has stopped to poll
+	handle := execute(t, c, client.StartActivityOptions{TaskQueue: q}, "Work", 11000)
 	waitHeartbeat(t, handle)
 	server.Freeze()
 	defer server.Thaw()

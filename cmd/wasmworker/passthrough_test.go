@@ -57,7 +57,8 @@ func TestPolicyMistakes(t *testing.T) {
 	}
 }
 
-// A policy in the file is what the module gets, and the module's own replaces the one for all.
+// A policy in the file is what the module gets, and the module's own replaces the one for
+// all.
 func TestPoliciesOfTheFile(t *testing.T) {
 	plugin := testbed.Guest(t, "testdata/conformance/extism-go")
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

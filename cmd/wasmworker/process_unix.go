@@ -21,8 +21,9 @@ func hangup() []os.Signal {
 // isHangup tells whether a signal is that of [hangup].
 func isHangup(s os.Signal) bool { return s == syscall.SIGHUP }
 
-// surviveClosedOutput makes writing to a standard stream that nobody reads an error, instead of the
-// end of the process. It is not done by ignoring the signal, which children would inherit.
+// surviveClosedOutput makes writing to a standard stream that nobody reads an error,
+// instead of the end of the process. It is not done by ignoring the signal, which
+// children would inherit.
 func surviveClosedOutput() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 func separateGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }

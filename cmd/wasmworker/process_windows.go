@@ -14,7 +14,8 @@ func separateGroup(cmd *exec.Cmd) {
 // that does not look there is killed when the wait is over.
 func terminate(*os.Process) {}
 
-// Closing the console arrives as SIGTERM there, and nothing ends a process that writes to a closed pipe.
+// Closing the console arrives as SIGTERM there, and nothing ends a process that writes to
+// a closed pipe.
 func hangup() []os.Signal { return nil }
 
 func isHangup(os.Signal) bool { return false }

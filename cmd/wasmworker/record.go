@@ -25,8 +25,8 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// record runs an activity as invoke does, but with a clock and random numbers that can be had again, and appends it to a file of
-// cases with all that it was answered.
+// record runs an activity as invoke does, but with a clock and random numbers that can be
+// had again, and appends it to a file of cases with all that it was answered.
 func record(c *cli.Context, path string, file *configFile, options replay.Options) error {
 	if !strings.HasSuffix(path, cases.Suffix) {
 		return usagef("--record %s: the name of a file with cases ends in %s", path, cases.Suffix)
@@ -102,8 +102,9 @@ func known(store *secretmod.Store) (values cases.Secrets, err error) {
 	return values, nil
 }
 
-// keep appends an attempt to the file at f.Path, which has a clock and a seed, and gets from the module what else belongs to it. With exact false,
-// the case wants no fuel: the attempt had another clock.
+// keep appends an attempt to the file at f.Path, which has a clock and a seed, and gets
+// from the module what else belongs to it. With exact false, the case wants no fuel: the
+// attempt had another clock.
 func keep(f *cases.File, name string, exact bool, secrets cases.Secrets, activity sandbox.Activity, a replay.Activity, run *replay.Run) error {
 	module := activity.Module
 	f.Module, f.Digest = module.File().Path, module.File().Digest
@@ -123,7 +124,8 @@ func keep(f *cases.File, name string, exact bool, secrets cases.Secrets, activit
 	for name, value := range f.Env {
 		f.Env[name] = secrets.Redact(value)
 	}
-	a.Type = activity.Export // a case has neither prefixes nor other names; the info has the activity type
+	// a case has neither prefixes nor other names; the info has the activity type
+	a.Type = activity.Export
 	c := cases.Record(name, a, run, secrets)
 	if !exact {
 		c.Want.Fuel = 0
@@ -131,7 +133,8 @@ func keep(f *cases.File, name string, exact bool, secrets cases.Secrets, activit
 	return f.Append(c)
 }
 
-// recorder keeps a sample of a worker's attempts: the first of each way in which each activity ends.
+// recorder keeps a sample of a worker's attempts: the first of each way in which each
+// activity ends.
 type recorder struct {
 	secrets    *secretmod.Store
 	directory  string
@@ -147,11 +150,13 @@ type recorder struct {
 const (
 	// maxRecord is the most bytes that an attempt in a record may have taken and given.
 	maxRecord = 1 << 20
-	// maxKinds is the most ways of ending that an activity has records of: a guest can make up as many as it wants.
+	// maxKinds is the most ways of ending that an activity has records of: a guest can
+	// make up as many as it wants.
 	maxKinds = 20
 )
 
-// newRecorder makes the directory, if there is none, and sees that files can be made in it.
+// newRecorder makes the directory, if there is none, and sees that files can be made in
+// it.
 func newRecorder(directory string, limit int, config *configFile, logger *slog.Logger) (*recorder, error) {
 	if limit < 1 {
 		return nil, usagef("--record-limit %d: it has to be 1 or more", limit)
@@ -199,7 +204,8 @@ func (r *recorder) ended(a replay.Activity, run *replay.Run) {
 	})
 }
 
-// next is the number of an attempt among those of the activity that ended in this way, from 1; 0 if there are enough.
+// next is the number of an attempt among those of the activity that ended in this way,
+// from 1; 0 if there are enough.
 func (r *recorder) next(activity, kind string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -217,13 +223,15 @@ func (r *recorder) next(activity, kind string) int {
 
 var unsafeInNames = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
 
-// write makes the file of an attempt, and returns its path: "" if there is one, which is from an earlier run of the worker.
+// write makes the file of an attempt, and returns its path: "" if there is one, which is
+// from an earlier run of the worker.
 func (r *recorder) write(activity sandbox.Activity, kind string, number int, a replay.Activity, run *replay.Run) (string, error) {
 	secrets, err := known(r.secrets)
 	if err != nil {
 		return "", err
 	}
-	safe := func(text string) string { return fmt.Sprintf("%.80s", unsafeInNames.ReplaceAllString(text, "_")) } // both are a guest's
+	// both are a guest's
+	safe := func(text string) string { return fmt.Sprintf("%.80s", unsafeInNames.ReplaceAllString(text, "_")) }
 	name := fmt.Sprintf("%s.%s.%.8s.%d", safe(a.Type), safe(secrets.Redact(kind)), activity.Module.File().Digest, number)
 	f := &cases.File{Path: filepath.Join(r.directory, name+cases.Suffix), Start: a.Info.StartedTime}
 	if _, err := os.Lstat(f.Path); err == nil {

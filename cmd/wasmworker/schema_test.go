@@ -20,7 +20,8 @@ var writeSchema = flag.Bool("schema", false, "write docs/wasmworker.schema.json"
 
 const schemaPath = "docs/wasmworker.schema.json"
 
-// The committed schema is that of the types, so that what editors propose is what the program reads.
+// The committed schema is that of the types, so that what editors propose is what the
+// program reads.
 func TestSchema(t *testing.T) {
 	want := schema(t)
 	if *writeSchema {
@@ -33,7 +34,8 @@ func TestSchema(t *testing.T) {
 		t.Errorf("docs/wasmworker.schema.json is not what the types say (%v): run `make schema`", err)
 	}
 	for _, text := range []string{
-		`"description": "Timeout is the most time that a request may take`, `"description": "Allow lists the requests`, // from comments
+		// from comments
+		`"description": "Timeout is the most time that a request may take`, `"description": "Allow lists the requests`,
 		`"per_module"`, `"max_concurrent_activities"`, `"from_env"`, `"reveal"`, `"path_prefixes"`,
 	} {
 		if !bytes.Contains(want, []byte(text)) {
@@ -132,7 +134,8 @@ func schema(t *testing.T) []byte {
 	return append(data, '\n')
 }
 
-// Each example of the documentation names the schema in its first line, so that editors find it, and is read.
+// Each example of the documentation names the schema in its first line, so that editors
+// find it, and is read.
 func TestExamplesNameTheSchema(t *testing.T) {
 	for _, path := range []string{"../../docs/passthrough.md"} {
 		data, err := os.ReadFile(path)

@@ -55,10 +55,11 @@ reads any more ends nothing.`,
 
 // server is what serve and dev have in common.
 type server struct {
-	options  host.Options
-	logger   *slog.Logger
-	health   string
-	unserved error                                         // manifests that cannot be used, or were refused
+	options host.Options
+	logger  *slog.Logger
+	health  string
+	// manifests that cannot be used, or were refused
+	unserved error
 	recorder *recorder                                     // nil: nothing is recorded
 	before   func(ctx context.Context, h *host.Host) error // runs between the checks and the start
 	started  func(h *host.Host)
@@ -120,7 +121,8 @@ func newServer(c *cli.Context) (*server, error) {
 	return s, nil
 }
 
-// clientOptions reads the connection's settings as the Temporal SDK does, with ours on top.
+// clientOptions reads the connection's settings as the Temporal SDK does, with ours on
+// top.
 func clientOptions(c *cli.Context, logger *slog.Logger) (client.Options, error) {
 	profile, err := envconfig.LoadClientConfigProfile(envconfig.LoadClientConfigProfileOptions{ConfigFileProfile: c.String("profile")})
 	if err != nil {
@@ -207,9 +209,9 @@ func limitText(limit int) string {
 	return l.String()
 }
 
-// signals returns contexts that end with the first and the second signal. The third
-// ends the process. A hangup counts only as the first. Signals are taken until the process ends:
-// stop ends the contexts alone, so that none cuts off what comes last.
+// signals returns contexts that end with the first and the second signal. The third ends
+// the process. A hangup counts only as the first. Signals are taken until the process
+// ends: stop ends the contexts alone, so that none cuts off what comes last.
 func signals(parent context.Context, logger *slog.Logger) (first, second context.Context, stop func()) {
 	first, cancelFirst := context.WithCancel(parent)
 	second, cancelSecond := context.WithCancel(parent)
@@ -221,7 +223,9 @@ func signals(parent context.Context, logger *slog.Logger) (first, second context
 		n := 0
 		for sig := range received {
 			if n > 0 && isHangup(sig) {
-				continue // shell and kernel send one each when a terminal is closed: nobody is in a hurry
+				// shell and kernel send one each when a terminal is closed: nobody is in
+				// a hurry
+				continue
 			}
 			n++
 			switch n {

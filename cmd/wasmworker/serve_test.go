@@ -97,7 +97,8 @@ func waitStarted(t *testing.T, handles ...client.ActivityHandle) {
 	}
 }
 
-// waitHeartbeat waits until the server knows of a heartbeat's details: the guest is running.
+// waitHeartbeat waits until the server knows of a heartbeat's details: the guest is
+// running.
 func waitHeartbeat(t *testing.T, handle client.ActivityHandle) {
 	t.Helper()
 	testbed.Eventually(t, "the activity has heartbeat details", func() error {
@@ -156,7 +157,8 @@ func TestShutdownInterruptsAndHandsOver(t *testing.T) {
 	c, q := server.Client(t), queue(t)
 	guest := testbed.Guest(t, acts)
 	w := server.Serve(t, "--modules", guest, "--task-queue", q, "--graceful-shutdown-timeout", "1")
-	// The timeouts are far beyond the test's patience: only a hand-over can end it in time.
+	// The timeouts are far beyond the test's patience: only a hand-over can end it in
+	// time.
 	handle := execute(t, c, client.StartActivityOptions{TaskQueue: q, HeartbeatTimeout: 9 * time.Minute}, "Stubborn")
 	waitHeartbeat(t, handle)
 	w.Signal(syscall.SIGTERM)

@@ -23,8 +23,8 @@ import (
 // serverLimit is what the development server takes of a payload.
 const serverLimit = 2 << 20
 
-// dataOf returns how many bytes a payload has beside its encoding and a label of that length, for its list to be of a size that
-// Temporal counts.
+// dataOf returns how many bytes a payload has beside its encoding and a label of that
+// length, for its list to be of a size that Temporal counts.
 func dataOf(size, label int) int {
 	p := &commonpb.Payload{Metadata: map[string][]byte{"encoding": []byte("binary/plain")}}
 	if label > 0 {
@@ -40,7 +40,8 @@ func dataOf(size, label int) int {
 	}
 }
 
-// wantFailure checks that the activity failed in its first attempt, for good, and returns the message.
+// wantFailure checks that the activity failed in its first attempt, for good, and returns
+// the message.
 func wantFailure(t *testing.T, handle client.ActivityHandle, kind string) string {
 	t.Helper()
 	var application *temporal.ApplicationError
@@ -80,7 +81,8 @@ func TestResultsAtTheLimit(t *testing.T) {
 	}
 }
 
-// A namespace has a limit of its own, which counts as well for failures: they are shortened, and retried as they say.
+// A namespace has a limit of its own, which counts as well for failures: they are
+// shortened, and retried as they say.
 func TestLimitsOfANamespace(t *testing.T) {
 	const limit = 100_000
 	server := testbed.NewServer(t, "--dynamic-config-value", fmt.Sprintf("limit.blobSize.error=%d", limit), "--dynamic-config-value", fmt.Sprintf("limit.blobSize.warn=%d", limit))
@@ -140,7 +142,8 @@ func TestCancellationDetailsAtTheLimit(t *testing.T) {
 	}
 }
 
-// The failure of a shutdown has no room for a heartbeat as large as one can be. The server keeps that itself.
+// The failure of a shutdown has no room for a heartbeat as large as one can be. The
+// server keeps that itself.
 func TestShutdownWithALargeHeartbeat(t *testing.T) {
 	server := testbed.Shared(t)
 	c, q := server.Client(t), queue(t)

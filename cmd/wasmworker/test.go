@@ -128,7 +128,8 @@ func newTesting(c *cli.Context) (*tester, error) {
 	return t, nil
 }
 
-// caseFiles are the case files of the paths, each once. Directories are searched, but for hidden ones and for what npm installs.
+// caseFiles are the case files of the paths, each once. Directories are searched, but for
+// hidden ones and for what npm installs.
 func (t *tester) caseFiles() ([]string, error) {
 	var files []string
 	for _, path := range t.paths {
@@ -209,8 +210,8 @@ type tested struct {
 	done   chan struct{}
 }
 
-// start runs the cases of files, several at a time. What it returns is in the order of the files. The caller waits for all of them, and
-// closes the runner.
+// start runs the cases of files, several at a time. What it returns is in the order of
+// the files. The caller waits for all of them, and closes the runner.
 func (t *tester) start(ctx context.Context, runner *cases.Runner, files []*cases.File) []*tested {
 	var all []*tested
 	queue := make(chan *tested)
@@ -323,7 +324,8 @@ func (t *tester) watch(c *cli.Context) error {
 	var before map[string]string
 	for {
 		now := t.versions()
-		if !maps.Equal(now, tested) && (maps.Equal(now, before) || before == nil) { // a compiler may still be writing
+		// a compiler may still be writing
+		if !maps.Equal(now, tested) && (maps.Equal(now, before) || before == nil) {
 			tested = now
 			err := t.test(ctx)
 			if ctx.Err() != nil {
@@ -343,7 +345,8 @@ func (t *tester) watch(c *cli.Context) error {
 	}
 }
 
-// versions tell the states of case files and modules apart: by time and size, as the file system has them.
+// versions tell the states of case files and modules apart: by time and size, as the file
+// system has them.
 func (t *tester) versions() map[string]string {
 	versions := map[string]string{}
 	add := func(path string) {
@@ -357,7 +360,8 @@ func (t *tester) versions() map[string]string {
 	paths, _ := t.caseFiles() // that there are none is said by the run
 	for _, path := range paths {
 		add(path)
-		beside, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*.wasm")) // where a file cannot be read for lack of its module
+		// where a file cannot be read for lack of its module
+		beside, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*.wasm"))
 		for _, module := range beside {
 			add(module)
 		}

@@ -118,7 +118,8 @@ ok    sub/other.test.yaml  1 case  0.00s
 	if len(lines) != 5 || lines[0]["passed"] != true || lines[0]["fuel"] != 99.0 || lines[1]["passed"] != false || lines[1]["name"] != "is wrong" || len(lines[1]["differences"].([]any)) != 2 {
 		t.Errorf("%s", total.ReplaceAllString(got.stdout, ""))
 	}
-	// After an update everything passes, as often as one likes, and what nobody expects can be explored.
+	// After an update everything passes, as often as one likes, and what nobody expects
+	// can be explored.
 	if got := test("--update", "--runs", "20", dir); got.code != 0 || got.stdout != `updated  echo.test.yaml  1 case
 updated  sub/other.test.yaml  1 case
 ok    echo.test.yaml  2 cases  0.00s
@@ -132,7 +133,8 @@ ok    sub/other.test.yaml  2 cases  0.00s
 	}
 }
 
-// A case that cannot be run is told, also behind one of its file that can: it has directories, which the other one has not.
+// A case that cannot be run is told, also behind one of its file that can: it has
+// directories, which the other one has not.
 func TestTestUnusable(t *testing.T) {
 	dir := t.TempDir()
 	copyFile(t, filepath.Join(testbed.Root(t), "host/replay/cases/testdata/files.wasm"), dir+"/files.wasm")
@@ -155,7 +157,8 @@ func TestTestUnusable(t *testing.T) {
 	}
 }
 
-// Directories that a compiler makes for itself and removes while case files are looked for are no reason to fail.
+// Directories that a compiler makes for itself and removes while case files are looked
+// for are no reason to fail.
 func TestTestBesideACompiler(t *testing.T) {
 	dir := caseDirectory(t, map[string]string{"echo.test.yaml": "cases: [{name: a, activity: Echo}]"})
 	stop, stopped := make(chan struct{}), make(chan struct{})

@@ -15,8 +15,8 @@ import (
 	"github.com/wasmworker/wasmworker/internal/rotate"
 )
 
-// rotateTLS makes each new connection to Temporal use the certificates that are in the files of the settings at that time, where the
-// SDK reads them once.
+// rotateTLS makes each new connection to Temporal use the certificates that are in the
+// files of the settings at that time, where the SDK reads them once.
 func rotateTLS(options *client.Options, files *envconfig.ClientConfigTLS, logger *slog.Logger) (err error) {
 	base := options.ConnectionOptions.TLS
 	if base == nil || files == nil {
@@ -44,8 +44,9 @@ func rotateTLS(options *client.Options, files *envconfig.ClientConfigTLS, logger
 	return nil
 }
 
-// rotatingTLS are credentials that make a configuration for each handshake. Verification is that of crypto/tls, names and addresses
-// included, which a hook in a configuration that lives on could only imitate.
+// rotatingTLS are credentials that make a configuration for each handshake. Verification
+// is that of crypto/tls, names and addresses included, which a hook in a configuration
+// that lives on could only imitate.
 type rotatingTLS struct {
 	base  *tls.Config
 	pair  *rotate.Value[tls.Certificate] // nil: as base has it

@@ -20,7 +20,8 @@ import (
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
-// front is a server in front of Temporal that speaks TLS and wants clients to have certificates.
+// front is a server in front of Temporal that speaks TLS and wants clients to have
+// certificates.
 type front struct {
 	address string
 
@@ -30,7 +31,8 @@ type front struct {
 	refused int // handshakes that failed
 }
 
-// newFront starts one, whose certificate is of an authority, as those of its clients have to be.
+// newFront starts one, whose certificate is of an authority, as those of its clients have
+// to be.
 func newFront(t *testing.T, backend string, authority *testbed.Authority) *front {
 	t.Helper()
 	f := &front{conns: map[net.Conn]bool{}}
@@ -123,7 +125,8 @@ func (f *front) handshakesRefused() int {
 	return f.refused
 }
 
-// Certificates that are replaced on the disk are those of the next connection to Temporal.
+// Certificates that are replaced on the disk are those of the next connection to
+// Temporal.
 func TestTemporalCertificatesRotate(t *testing.T) {
 	server := testbed.Shared(t)
 	c, q := server.Client(t), queue(t)

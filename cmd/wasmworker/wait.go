@@ -17,14 +17,16 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// waiter waits for an activity's result as long as that takes, also while the server is away.
+// waiter waits for an activity's result as long as that takes, also while the server is
+// away.
 type waiter struct {
 	output   io.Writer
 	activity string // its id
 	lost     atomic.Bool
 }
 
-// watch is how the waiter learns of a loss at once: the SDK tries again for a minute before it returns an error.
+// watch is how the waiter learns of a loss at once: the SDK tries again for a minute
+// before it returns an error.
 func (w *waiter) watch(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
 	err := invoke(ctx, method, request, reply, conn, options...)
 	switch {
@@ -48,7 +50,8 @@ func (w *waiter) wait(ctx context.Context, handle client.ActivityHandle, result 
 	return w.retry(ctx, func() error { return handle.Get(ctx, result) })
 }
 
-// cancel blocks until the activity's cancellation has been requested or refused, or ctx ends.
+// cancel blocks until the activity's cancellation has been requested or refused, or ctx
+// ends.
 func (w *waiter) cancel(ctx context.Context, handle client.ActivityHandle) error {
 	return w.retry(ctx, func() error {
 		attempt, stop := context.WithTimeout(ctx, 10*time.Second)
@@ -73,8 +76,9 @@ func (w *waiter) retry(ctx context.Context, call func() error) error {
 	}
 }
 
-// isConnectionError tells errors of the way to the server, or of a server that is about to stop or start, from the outcome of an activity
-// and from what the server will say again.
+// isConnectionError tells errors of the way to the server, or of a server that is about
+// to stop or start, from the outcome of an activity and from what the server will say
+// again.
 func isConnectionError(err error) bool {
 	if service, ok := errors.AsType[serviceerror.ServiceError](err); ok {
 		switch service.Status().Code() {

@@ -15,8 +15,8 @@ import (
 
 const refusedArgs = "WASMWORKER_TEST_REFUSED_ARGS"
 
-// TestRefuseExecutableMemory is no test but a process of one: it becomes a program for which the kernel refuses what
-// systemd's MemoryDenyWriteExecute and SELinux refuse.
+// TestRefuseExecutableMemory is no test but a process of one: it becomes a program for
+// which the kernel refuses what systemd's MemoryDenyWriteExecute and SELinux refuse.
 func TestRefuseExecutableMemory(t *testing.T) {
 	args := os.Getenv(refusedArgs)
 	if args == "" {
@@ -39,7 +39,8 @@ func refused(cmd *exec.Cmd) *exec.Cmd {
 
 const refusedText = "this system refuses executable memory, so the interpreter is used"
 
-// Where memory cannot be made executable, modules are interpreted, and the program says why it is slow.
+// Where memory cannot be made executable, modules are interpreted, and the program says
+// why it is slow.
 func TestWithoutExecutableMemory(t *testing.T) {
 	cache := t.TempDir()
 	p := testbed.Start(t, refused(exec.Command(testbed.Program(t), "invoke", "--cache-dir", cache, wat(t, "echo"), "Echo", `"x"`)))

@@ -1,10 +1,12 @@
-// Package azure lets buckets be at azblob:// URLs, containers of Azure Blob Storage: import it for its effect.
+// Package azure lets buckets be at azblob:// URLs, containers of Azure Blob Storage:
+// import it for its effect.
 //
 //	azblob://container?storage_account=name
 //
-// Parameters are storage_account, domain, protocol, cdn and localemu, as gocloud.dev/blob/azureblob has them. Credentials are
-// those of the worker's environment: AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_STORAGE_CONNECTION_STRING, or else the
-// machine's identity.
+// Parameters are storage_account, domain, protocol, cdn and localemu, as
+// gocloud.dev/blob/azureblob has them. Credentials are those of the worker's environment:
+// AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_STORAGE_CONNECTION_STRING, or else
+// the machine's identity.
 package azure
 
 import (

@@ -14,7 +14,8 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough/blobmod"
 )
 
-// No server of that kind runs here: this is that a bucket is opened and asked, and that its errors say nothing of it.
+// No server of that kind runs here: this is that a bucket is opened and asked, and that
+// its errors say nothing of it.
 func TestOpen(t *testing.T) {
 	for status, want := range map[int]abi.Errno{404: abi.ENOENT, 403: abi.EIO} {
 		asked := ""

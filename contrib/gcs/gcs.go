@@ -1,10 +1,12 @@
-// Package gcs lets buckets be at gs:// URLs, those of Google Cloud Storage: import it for its effect.
+// Package gcs lets buckets be at gs:// URLs, those of Google Cloud Storage: import it for
+// its effect.
 //
 //	gs://name
 //
-// Parameters are anonymous, grpc and zonal, as gocloud.dev/blob/gcsblob has them. Credentials are those that
-// Google's libraries find in the worker's environment: GOOGLE_APPLICATION_CREDENTIALS, or the machine's identity. What they do not
-// let the worker see does not exist for guests (ENOENT).
+// Parameters are anonymous, grpc and zonal, as gocloud.dev/blob/gcsblob has them.
+// Credentials are those that Google's libraries find in the worker's environment:
+// GOOGLE_APPLICATION_CREDENTIALS, or the machine's identity. What they do not let the
+// worker see does not exist for guests (ENOENT).
 package gcs
 
 import (
@@ -33,8 +35,10 @@ func init() {
 }
 
 func open(ctx context.Context, u *url.URL, _ func(string) (string, error)) (*blobmod.Opened, error) {
-	transport := http.DefaultTransport.(*http.Transport).Clone() // of our own, to close its connections
-	opener := &gcsblob.URLOpener{}                               // which has a client for anonymous itself
+	// of our own, to close its connections
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	// which has a client for anonymous itself
+	opener := &gcsblob.URLOpener{}
 	if u.Query().Get("anonymous") != "true" {
 		credentials, err := gcp.DefaultCredentials(ctx)
 		if err != nil {

@@ -1,22 +1,29 @@
-// Package postgres is the driver of package sql for PostgreSQL, with URLs of the schemes postgres and postgresql:
+// Package postgres is the driver of package sql for PostgreSQL, with URLs of the schemes
+// postgres and postgresql:
 //
 //	postgres://app@db.example.com/orders
 //	postgres://app@db.example.com:5433/orders?sslrootcert=/etc/ssl/db.pem&application_name=reports
 //	postgres:///orders?host=/run/postgresql&user=app
 //
-// User, host and database are required. The query may have what libpq knows (several hosts, sslrootcert, sslcert, sslkey,
-// target_session_attrs, channel_binding, connect_timeout), and the server's parameters (search_path, statement_timeout). sslmode is verify-full
-// without one, for which the server needs a certificate of its name: sslmode=disable is for a server on the same machine. Nothing comes from the
-// worker's environment or home directory: no PGPASSWORD, no .pgpass. Files with certificates are read for each new session, so that
-// they can be replaced; while they cannot be used, sessions go on with what they had, and [slog.Default] has a warning.
+// User, host and database are required. The query may have what libpq knows (several
+// hosts, sslrootcert, sslcert, sslkey, target_session_attrs, channel_binding,
+// connect_timeout), and the server's parameters (search_path, statement_timeout). sslmode
+// is verify-full without one, for which the server needs a certificate of its name:
+// sslmode=disable is for a server on the same machine. Nothing comes from the worker's
+// environment or home directory: no PGPASSWORD, no .pgpass. Files with certificates are
+// read for each new session, so that they can be replaced; while they cannot be used,
+// sessions go on with what they had, and [slog.Default] has a warning.
 //
-// A role that can leave the database is refused: a superuser, or one that may become another role that is one, or that may
-// use the server's files and programs. What else a role may do is for GRANT to say. To know of functions that have effects outside
-// of their transaction, which a module without write can call too: pg_terminate_backend stops other sessions of the same
-// role, pg_logical_emit_message writes to the log for logical replication. REVOKE them from PUBLIC where that matters.
+// A role that can leave the database is refused: a superuser, or one that may become
+// another role that is one, or that may use the server's files and programs. What else a
+// role may do is for GRANT to say. To know of functions that have effects outside of
+// their transaction, which a module without write can call too: pg_terminate_backend
+// stops other sessions of the same role, pg_logical_emit_message writes to the log for
+// logical replication. REVOKE them from PUBLIC where that matters.
 //
-// Before version 16, a session can leave a read-only transaction. What it changes then is rolled back, but for sequences and foreign
-// tables. So a role that may change some of those is no role for modules without write, and their statements are refused.
+// Before version 16, a session can leave a read-only transaction. What it changes then is
+// rolled back, but for sequences and foreign tables. So a role that may change some of
+// those is no role for modules without write, and their statements are refused.
 package postgres
 
 import (
@@ -42,7 +49,8 @@ import (
 
 func init() { sqlmod.Register(open, "postgres", "postgresql") }
 
-// explicit is what a URL has if it does not say otherwise. pgconn would ask the environment and the home directory.
+// explicit is what a URL has if it does not say otherwise. pgconn would ask the
+// environment and the home directory.
 var explicit = map[string]string{
 	"sslmode": "verify-full", "sslrootcert": "", "sslcert": "", "sslkey": "", "sslpassword": "", "sslcertmode": "allow", "sslsni": "1", "sslnegotiation": "postgres",
 	"passfile": "", "target_session_attrs": "any", "channel_binding": "prefer", "require_auth": "", "min_protocol_version": "", "max_protocol_version": "",
@@ -51,7 +59,8 @@ var explicit = map[string]string{
 // refused are parameters of a URL that would bring in others.
 var refused = []string{"service", "servicefile", "passfile"}
 
-const minBody = 256 << 10 // that any message of the server may have: those that describe a result can be that long
+// that any message of the server may have: those that describe a result can be that long
+const minBody = 256 << 10
 
 func open(u *url.URL, password func() (string, error)) (*sqlmod.Database, error) {
 	query := u.Query()
@@ -92,8 +101,8 @@ func open(u *url.URL, password func() (string, error)) (*sqlmod.Database, error)
 	return &sqlmod.Database{Connect: func(ctx context.Context) (sqlmod.Conn, error) { return connect(ctx, connections.Get(), password) }}, nil
 }
 
-// parse makes a configuration of a URL with its parameters. Certificates are read for it, so that there is a new one whenever they may
-// be others.
+// parse makes a configuration of a URL with its parameters. Certificates are read for it,
+// so that there is a new one whenever they may be others.
 func parse(full string, query url.Values, own map[string]bool) (*pgconn.Config, error) {
 	for _, parameter := range []string{"sslrootcert", "sslcert", "sslkey"} {
 		file := query.Get(parameter)
@@ -126,8 +135,9 @@ func parse(full string, query url.Values, own map[string]bool) (*pgconn.Config, 
 	return config, nil
 }
 
-// fixCertificate makes a configuration use the client certificate that the files have now. pgconn
-// would read them again in each handshake, where a pair that is half replaced fails the connection.
+// fixCertificate makes a configuration use the client certificate that the files have
+// now. pgconn would read them again in each handshake, where a pair that is half replaced
+// fails the connection.
 func fixCertificate(config *pgconn.Config, query url.Values) error {
 	if query.Get("sslcert") == "" || query.Get("sslkey") == "" {
 		return nil
@@ -153,7 +163,8 @@ func fixCertificate(config *pgconn.Config, query url.Values) error {
 func parseReason(err error) string {
 	for _, known := range []string{"invalid port", "failed to configure TLS", "invalid sslcertmode", "unknown target_session_attrs", "invalid connect_timeout", "unknown channel_binding", "failed to read service"} {
 		if strings.Contains(err.Error(), known) {
-			if cause := errors.Unwrap(err); cause != nil && known == "failed to configure TLS" { // it is about files
+			// it is about files
+			if cause := errors.Unwrap(err); cause != nil && known == "failed to configure TLS" {
 				return known + ": " + cause.Error()
 			}
 			return known
@@ -162,11 +173,13 @@ func parseReason(err error) string {
 	return "it is malformed"
 }
 
-// privileged finds out whether the session's user has, or can get, rights beyond the database.
+// privileged finds out whether the session's user has, or can get, rights beyond the
+// database.
 const privileged = `SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE pg_catalog.pg_has_role(session_user, oid, 'MEMBER') AND
 	(rolsuper OR rolname IN ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')))`
 
-// lasting finds out whether the session's user, or a role that it can become, may change what a rollback does not take back.
+// lasting finds out whether the session's user, or a role that it can become, may change
+// what a rollback does not take back.
 const lasting = `SELECT EXISTS (SELECT FROM pg_catalog.pg_class c, pg_catalog.pg_roles r WHERE pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER') AND
 	CASE c.relkind WHEN 'S' THEN pg_catalog.has_sequence_privilege(r.oid, c.oid, 'USAGE, UPDATE')
 		WHEN 'f' THEN pg_catalog.has_table_privilege(r.oid, c.oid, 'INSERT, UPDATE, DELETE') ELSE false END)`
@@ -181,7 +194,8 @@ func connect(ctx context.Context, config *pgconn.Config, password func() (string
 	}
 	pg, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
-		if said, ok := errors.AsType[*pgconn.PgError](err); ok { // its message names the user or the database
+		// its message names the user or the database
+		if said, ok := errors.AsType[*pgconn.PgError](err); ok {
 			return nil, &sqlmod.Error{Code: said.Code, Message: "the database refuses the connection"}
 		}
 		if strings.Contains(err.Error(), "server refused TLS connection") {
@@ -204,8 +218,9 @@ func connect(ctx context.Context, config *pgconn.Config, password func() (string
 	return c, nil
 }
 
-// conn speaks the extended protocol, in which a text is one statement, over what pgconn has connected. It does so itself because pgconn
-// has no portals, with which the server waits for the guest between batches instead of sending all rows.
+// conn speaks the extended protocol, in which a text is one statement, over what pgconn
+// has connected. It does so itself because pgconn has no portals, with which the server
+// waits for the guest between batches instead of sending all rows.
 type conn struct {
 	pg     *pgconn.PgConn
 	status byte  // of the transaction, as the server says: I, T or E
@@ -213,9 +228,11 @@ type conn struct {
 	err    error // after which nothing is known any more
 	// readOnly is for the statements of the transaction.
 	readOnly bool
-	// escapable is for versions in which a session may RESET transaction_read_only at any time, with set_config(…, NULL, …) too.
+	// escapable is for versions in which a session may RESET transaction_read_only at any
+	// time, with set_config(…, NULL, …) too.
 	escapable bool
-	// names are those of types that pgx does not know, as they were when the connection met them first.
+	// names are those of types that pgx does not know, as they were when the connection
+	// met them first.
 	names map[oid]string
 }
 
@@ -231,7 +248,8 @@ func (c *conn) watch(ctx context.Context) (done func()) {
 	}
 }
 
-// send sends messages, of which the last is one that the server answers with ReadyForQuery.
+// send sends messages, of which the last is one that the server answers with
+// ReadyForQuery.
 func (c *conn) send(messages ...pgproto3.FrontendMessage) error {
 	switch {
 	case c.err != nil:
@@ -249,7 +267,8 @@ func (c *conn) send(messages ...pgproto3.FrontendMessage) error {
 	return c.err
 }
 
-// receive returns the next message that is about the statement. It is valid until the next call.
+// receive returns the next message that is about the statement. It is valid until the
+// next call.
 func (c *conn) receive() (pgproto3.BackendMessage, error) {
 	for c.err == nil {
 		message, err := c.pg.ReceiveMessage(context.Background()) // watch has the context
@@ -292,7 +311,8 @@ func (c *conn) finish() error {
 	return said
 }
 
-// fail is what a guest is told of the server's error. Detail, hint and context are left out: they can hold rows and definitions.
+// fail is what a guest is told of the server's error. Detail, hint and context are left
+// out: they can hold rows and definitions.
 func fail(e *pgconn.PgError) error {
 	if e.Code == "25006" { // read_only_sql_transaction
 		return &sqlmod.RejectedError{What: "a change", Why: "the database says, " + e.Message + "; the sql policy would allow it with write: true"}
@@ -318,9 +338,11 @@ func (c *conn) Begin(ctx context.Context, options sqlmod.TxOptions) error {
 	if options.ReadOnly {
 		text += " READ ONLY"
 		if options.Isolation == "serializable" {
-			text += ", DEFERRABLE" // so that what it reads is true although it will not be committed
+			// so that what it reads is true although it will not be committed
+			text += ", DEFERRABLE"
 		}
-		// With the first snapshot, the server stops taking READ WRITE for the transaction.
+		// With the first snapshot, the server stops taking READ WRITE for the
+		// transaction.
 		text += "; SELECT"
 	}
 	c.readOnly = options.ReadOnly
@@ -419,8 +441,9 @@ func words(list string) map[string]bool {
 	return set
 }
 
-// firstWord returns the word that a statement begins with, in upper case. It is empty if that is not clear: after a
-// semicolon for one, or with a character that some versions take for a space.
+// firstWord returns the word that a statement begins with, in upper case. It is empty if
+// that is not clear: after a semicolon for one, or with a character that some versions
+// take for a space.
 func firstWord(text string) string {
 	for {
 		text = strings.TrimLeft(text, " \t\r\n(")
@@ -458,7 +481,8 @@ func firstWord(text string) string {
 	}
 }
 
-// check refuses what no session of a guest's is for. The server has the last word about read-only.
+// check refuses what no session of a guest's is for. The server has the last word about
+// read-only.
 func (c *conn) check(text string) error {
 	switch word := firstWord(text); {
 	case word == "":
@@ -610,7 +634,8 @@ func (r *rows) Next(ctx context.Context) ([]any, error) {
 	}
 }
 
-// end looks, at the end of the rows, whether the transaction is as it should be. What is refused before makes this superfluous, as far as we know.
+// end looks, at the end of the rows, whether the transaction is as it should be. What is
+// refused before makes this superfluous, as far as we know.
 func (r *rows) end() error {
 	r.done = true
 	if began := r.portion > 0; began != (r.c.status != 'I') {
@@ -620,7 +645,8 @@ func (r *rows) end() error {
 	return io.EOF
 }
 
-// Close implements [sqlmod.Rows]. Of a transaction, what is left are the rows of a portion; otherwise all.
+// Close implements [sqlmod.Rows]. Of a transaction, what is left are the rows of a
+// portion; otherwise all.
 func (r *rows) Close(ctx context.Context) error {
 	if r.done {
 		return nil

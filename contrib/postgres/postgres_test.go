@@ -24,7 +24,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// Read-only is the server's promise, and not only that of the words that statements begin with: these go around them.
+// Read-only is the server's promise, and not only that of the words that statements begin
+// with: these go around them.
 func TestServerKeepsReadOnly(t *testing.T) {
 	server := pgtest.Shared(t)
 	ctx, cancel := context.WithTimeout(context.Background(), testbed.Patience)
@@ -55,7 +56,8 @@ func TestServerKeepsReadOnly(t *testing.T) {
 			if err := c.Begin(ctx, sqlmod.TxOptions{ReadOnly: true, MayWrite: isolation == "", Isolation: isolation}); err != nil {
 				t.Fatal(err)
 			}
-			escapes := c.escapable && (strings.Contains(text, "NULL") || strings.HasPrefix(text, "RESET transaction")) // which is rolled back
+			// which is rolled back
+			escapes := c.escapable && (strings.Contains(text, "NULL") || strings.HasPrefix(text, "RESET transaction"))
 			if err := c.simple(ctx, text); (err == nil) != escapes {
 				t.Errorf("%s: %s: %v", isolation, text, err)
 			}
@@ -64,7 +66,8 @@ func TestServerKeepsReadOnly(t *testing.T) {
 			}
 		}
 	}
-	// A statement that got past the words and ended the transaction would end the session too.
+	// A statement that got past the words and ended the transaction would end the session
+	// too.
 	if err := c.Begin(ctx, sqlmod.TxOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +134,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// A URL is taken as it is written: what it has is not overridden, and what it has not is not looked for elsewhere.
+// A URL is taken as it is written: what it has is not overridden, and what it has not is
+// not looked for elsewhere.
 func TestOpenAsksNobodyElse(t *testing.T) {
 	for name, value := range map[string]string{"PGSSLMODE": "disable", "PGSSLROOTCERT": "/nonexistent", "PGPORT": "1", "PGTARGETSESSIONATTRS": "nonsense", "PGPASSFILE": "/nonexistent", "PGCHANNELBINDING": "nonsense"} {
 		t.Setenv(name, value)

@@ -32,7 +32,8 @@ func (r *rows) unknown() (unknown []oid) {
 	return unknown
 }
 
-// name gives the columns the names of their types. One that the server does not know either is its number.
+// name gives the columns the names of their types. One that the server does not know
+// either is its number.
 func (r *rows) name() {
 	for i, t := range r.types {
 		name := r.c.names[t]
@@ -45,7 +46,8 @@ func (r *rows) name() {
 	}
 }
 
-// learn asks the server for the names of types, all at once, in the transaction that there is.
+// learn asks the server for the names of types, all at once, in the transaction that
+// there is.
 func (c *conn) learn(types []oid) error {
 	if len(c.names)+len(types) > maxNames || c.names == nil {
 		c.names = map[oid]string{}
@@ -90,7 +92,8 @@ func (c *conn) learn(types []oid) error {
 // oid is a type by its number in the server.
 type oid uint32
 
-// format is 1, for binary, where the text would depend on parameters of the session or be twice as long.
+// format is 1, for binary, where the text would depend on parameters of the session or be
+// twice as long.
 func (t oid) format() int16 {
 	switch t {
 	case pgtype.ByteaOID, pgtype.TimestamptzOID, pgtype.TimestampOID, pgtype.DateOID:
@@ -171,8 +174,9 @@ func infinity(n, lowest, highest int64) string {
 	return ""
 }
 
-// inEra writes a date, with what a layout says behind it, as the server reads it: years before the first one it counts from 1 too.
-// A year beyond 9999 has as many digits as it needs.
+// inEra writes a date, with what a layout says behind it, as the server reads it: years
+// before the first one it counts from 1 too. A year beyond 9999 has as many digits as it
+// needs.
 func inEra(t time.Time, layout string) string {
 	year, era := t.Year(), ""
 	if year < 1 {

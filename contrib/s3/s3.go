@@ -1,15 +1,17 @@
-// Package s3 lets buckets be at s3:// URLs: import it for its effect. It is for S3 itself and for stores that speak its protocol:
+// Package s3 lets buckets be at s3:// URLs: import it for its effect. It is for S3 itself
+// and for stores that speak its protocol:
 //
 //	s3://name?region=eu-central-1
 //	s3://name?region=us-east-1&endpoint=https://storage.example.com&use_path_style=true
 //
-// Parameters are region, endpoint, use_path_style (for most stores that are not Amazon's), accelerate, anonymous,
-// disable_https, dualstack, fips, hostname_immutable, kmskeyid, profile, rate_limiter_capacity,
-// request_checksum_calculation and response_checksum_validation (when_required for stores that do not know
-// checksums), role and ssetype, as gocloud.dev/blob/s3blob and gocloud.dev/aws have them.
+// Parameters are region, endpoint, use_path_style (for most stores that are not
+// Amazon's), accelerate, anonymous, disable_https, dualstack, fips, hostname_immutable,
+// kmskeyid, profile, rate_limiter_capacity, request_checksum_calculation and
+// response_checksum_validation (when_required for stores that do not know checksums),
+// role and ssetype, as gocloud.dev/blob/s3blob and gocloud.dev/aws have them.
 //
-// Credentials are access_key_id and secret_access_key; without them the AWS SDK looks for its own, in environment
-// variables, its files, and the machine's or container's role.
+// Credentials are access_key_id and secret_access_key; without them the AWS SDK looks for
+// its own, in environment variables, its files, and the machine's or container's role.
 package s3
 
 import (
@@ -67,7 +69,8 @@ func parse(ctx context.Context, u *url.URL) (*s3.Client, *s3blob.Options, error)
 	opener := &s3blob.URLOpener{}
 	b, err := opener.OpenBucketURL(ctx, u)
 	if err != nil {
-		if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), "open bucket ") { // which has the URL
+		// which has the URL
+		if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), "open bucket ") {
 			err = inner
 		}
 		return nil, nil, err
@@ -100,7 +103,8 @@ func open(ctx context.Context, u *url.URL, credential func(string) (string, erro
 			})
 			o.HTTPSignerV4 = signer{}
 		}
-		o.Logger = logging.Nop{} // what it warns of has no consequences, and it would write to standard error
+		// what it warns of has no consequences, and it would write to standard error
+		o.Logger = logging.Nop{}
 	})
 	b, err := s3blob.OpenBucket(ctx, client, u.Host, options)
 	if err != nil {
@@ -116,7 +120,8 @@ func open(ctx context.Context, u *url.URL, credential func(string) (string, erro
 					o.PartSizeBytes = partSize
 					o.MultipartUploadThreshold = partSize // it holds that much before it begins
 					o.Concurrency = 1
-					// An upload is given up by the end of its context, and without another one the store would keep its parts for good.
+					// An upload is given up by the end of its context, and without
+					// another one the store would keep its parts for good.
 					o.FailTimeout = abortTimeout
 				})
 			}
@@ -126,11 +131,12 @@ func open(ctx context.Context, u *url.URL, credential func(string) (string, erro
 	}, nil
 }
 
-// signer signs with the secret that it is given. The SDK's own goes on with what it derived from the secret that it saw first with
-// an access key, for a day.
+// signer signs with the secret that it is given. The SDK's own goes on with what it
+// derived from the secret that it saw first with an access key, for a day.
 type signer struct{}
 
 func (signer) SignHTTP(ctx context.Context, credentials aws.Credentials, r *http.Request, payloadHash, service, region string, signingTime time.Time, options ...func(*v4.SignerOptions)) error {
-	fresh := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }) // as S3 has it
+	// as S3 has it
+	fresh := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
 	return fresh.SignHTTP(ctx, credentials, r, payloadHash, service, region, signingTime, options...)
 }

@@ -4,14 +4,17 @@
 //	sqlite:app.db                 relative to the worker's working directory
 //	sqlite::memory:               a database in memory, empty at first, for tests; it has one session
 //
-// A URL has no more than that, and there is no password. The worker needs to write to the file's directory too, where SQLite keeps its journal.
+// A URL has no more than that, and there is no password. The worker needs to write to the
+// file's directory too, where SQLite keeps its journal.
 //
-// SQLite runs inside of the worker: its memory and its temporary files are the worker's, and so is the processor. A statement is interrupted
-// between its steps, but a single call of a function on long texts is not, which takes seconds at worst. Where modules are not
-// trusted to be reasonable, a database server is the better choice.
+// SQLite runs inside of the worker: its memory and its temporary files are the worker's,
+// and so is the processor. A statement is interrupted between its steps, but a single
+// call of a function on long texts is not, which takes seconds at worst. Where modules
+// are not trusted to be reasonable, a database server is the better choice.
 //
-// Tables and results have 256 columns at most. Foreign keys are enforced. Temporary tables, ATTACH, VACUUM and extensions are not
-// available, nor is PRAGMA but to describe tables and indexes.
+// Tables and results have 256 columns at most. Foreign keys are enforced. Temporary
+// tables, ATTACH, VACUUM and extensions are not available, nor is PRAGMA but to describe
+// tables and indexes.
 package sqlite
 
 import (
@@ -39,8 +42,9 @@ import (
 
 func init() { sqlmod.Register(open, "sqlite") }
 
-// hardened are settings of each connection. Defensive keeps SQL from writing to the file's internals, and untrusted
-// schemas keep a view or trigger from calling functions that have effects.
+// hardened are settings of each connection. Defensive keeps SQL from writing to the
+// file's internals, and untrusted schemas keep a view or trigger from calling functions
+// that have effects.
 const hardened = "_defensive=1&_pragma=trusted_schema(0)&_pragma=foreign_keys(1)&_pragma=cell_size_check(1)&_pragma=busy_timeout(0)"
 
 func open(u *url.URL, password func() (string, error)) (*sqlmod.Database, error) {
@@ -70,8 +74,9 @@ func open(u *url.URL, password func() (string, error)) (*sqlmod.Database, error)
 	return &sqlmod.Database{Single: single, Connect: func(ctx context.Context) (sqlmod.Conn, error) { return connect(ctx, connector) }}, nil
 }
 
-// conn is a connection of modernc.org/sqlite, used by SQLite's own functions: that driver runs all statements of
-// a text, cannot be interrupted between rows, and makes times of texts.
+// conn is a connection of modernc.org/sqlite, used by SQLite's own functions: that driver
+// runs all statements of a text, cannot be interrupted between rows, and makes times of
+// texts.
 type conn struct {
 	driver.Conn // for its Close
 	db          uintptr
@@ -91,7 +96,8 @@ func connect(ctx context.Context, connector driver.Connector) (sqlmod.Conn, erro
 		return nil, &sqlmod.Error{Message: "the database cannot be opened"}
 	}
 	c := &conn{Conn: opened, own: true}
-	// The connection's handle is not public. A version of the package that has it elsewhere ends here, and in the tests.
+	// The connection's handle is not public. A version of the package that has it
+	// elsewhere ends here, and in the tests.
 	handle := reflect.Indirect(reflect.ValueOf(opened)).FieldByName("db")
 	registerer, ok := opened.(sqlite.AuthorizerRegisterer)
 	if !ok || handle.Kind() != reflect.Uintptr || handle.Uint() == 0 {
@@ -114,8 +120,8 @@ func connect(ctx context.Context, connector driver.Connector) (sqlmod.Conn, erro
 	return c, nil
 }
 
-// describing are the pragmas that say what the tables are like, and one that full-text search uses itself. Others change the
-// connection or the file, or tell its path.
+// describing are the pragmas that say what the tables are like, and one that full-text
+// search uses itself. Others change the connection or the file, or tell its path.
 var describing = []string{"table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list", "data_version"}
 
 // authorize is asked by SQLite when it compiles a guest's statement.
@@ -147,7 +153,9 @@ func (c *conn) authorize(action sqlite.AuthorizerActionCode, first, second, data
 			denied = "a temporary table" // which would be there for the next activity
 		}
 		if action == sqlite.AuthUpdate && first == "sqlite_temp_master" && !c.readOnly {
-			denied = "" // ALTER TABLE looks there too, for triggers; a guest's own UPDATE of it SQLite refuses
+			// ALTER TABLE looks there too, for triggers; a guest's own UPDATE of it
+			// SQLite refuses
+			denied = ""
 		}
 	case sqlite.AuthAttach, sqlite.AuthDetach:
 		denied = "ATTACH, DETACH or VACUUM"
@@ -229,7 +237,8 @@ func pause(ctx context.Context, attempt int) error {
 }
 
 func busy(code int32) bool {
-	return code&0xff == sqlite3.SQLITE_BUSY && code != sqlite3.SQLITE_BUSY_SNAPSHOT // which waiting does not help
+	// which waiting does not help
+	return code&0xff == sqlite3.SQLITE_BUSY && code != sqlite3.SQLITE_BUSY_SNAPSHOT
 }
 
 // prepare compiles the one statement of a text.
@@ -268,7 +277,8 @@ func (c *conn) prepare(ctx context.Context, text string) (stmt uintptr, err erro
 		case next != 0:
 			stmt = next
 		}
-		if int(tail-cText) >= len(text) || tail == begin { // the rest, if there was any, is comments
+		// the rest, if there was any, is comments
+		if int(tail-cText) >= len(text) || tail == begin {
 			break
 		}
 		begin = tail
@@ -308,7 +318,8 @@ func (c *conn) run(ctx context.Context, text string) error {
 	return err
 }
 
-// step goes on to the next row, if there is one. A statement that is at its beginning waits for locks.
+// step goes on to the next row, if there is one. A statement that is at its beginning
+// waits for locks.
 func (c *conn) step(ctx context.Context, stmt uintptr, beginning bool) (row bool, err error) {
 	if ctx.Err() != nil {
 		return false, ctx.Err()
@@ -331,7 +342,8 @@ func (c *conn) step(ctx context.Context, stmt uintptr, beginning bool) (row bool
 	}
 }
 
-// Begin implements [sqlmod.Conn]. SQLite's transactions are serializable, whatever was asked for.
+// Begin implements [sqlmod.Conn]. SQLite's transactions are serializable, whatever was
+// asked for.
 func (c *conn) Begin(ctx context.Context, options sqlmod.TxOptions) error {
 	text := "BEGIN IMMEDIATE" // since two that read first could both not go on to write
 	if options.ReadOnly || options.Single {
@@ -341,7 +353,8 @@ func (c *conn) Begin(ctx context.Context, options sqlmod.TxOptions) error {
 		return err
 	}
 	c.inTx = true
-	if options.ReadOnly { // besides the authorizer, which reads SQL, something that looks at what is done
+	// besides the authorizer, which reads SQL, something that looks at what is done
+	if options.ReadOnly {
 		if err := c.run(ctx, "PRAGMA query_only = 1"); err != nil {
 			return err
 		}
@@ -371,15 +384,17 @@ func (c *conn) End(ctx context.Context, commit bool) error {
 	case !commit:
 		return c.run(ctx, "ROLLBACK")
 	}
-	if err := c.run(ctx, "COMMIT"); err != nil { // a constraint that is deferred leaves the transaction open
+	// a constraint that is deferred leaves the transaction open
+	if err := c.run(ctx, "COMMIT"); err != nil {
 		c.inTx = true
 		return err
 	}
 	return nil
 }
 
-// gone tells whether SQLite has ended the transaction by itself, as it does with a change that was interrupted or did not fit on
-// the disk. Further statements would each be committed.
+// gone tells whether SQLite has ended the transaction by itself, as it does with a change
+// that was interrupted or did not fit on the disk. Further statements would each be
+// committed.
 func (c *conn) gone() bool { return c.inTx && sqlite3.Xsqlite3_get_autocommit(c.tls, c.db) != 0 }
 
 var errGone = &sqlmod.Error{Message: "the transaction had an error and was rolled back"}
@@ -407,7 +422,8 @@ func (c *conn) Query(ctx context.Context, s *sqlmod.Statement) (sqlmod.Rows, err
 	sqlite3.Xsqlite3_limit(c.tls, c.db, sqlite3.SQLITE_LIMIT_LENGTH, int32(max(s.MaxRow+(4<<10), 256<<10)))
 	stmt, err := c.prepare(ctx, s.SQL)
 	if _, said := errors.AsType[*sqlmod.Error](err); said {
-		// Another connection may have changed the schema since this one read it, which SQLite finds out only when a statement runs.
+		// Another connection may have changed the schema since this one read it, which
+		// SQLite finds out only when a statement runs.
 		if c.run(ctx, "SELECT 1 FROM sqlite_schema LIMIT 1") == nil {
 			stmt, err = c.prepare(ctx, s.SQL)
 		}
@@ -450,7 +466,8 @@ func (r *rows) begin(ctx context.Context, args []any) (err error) {
 	if r.first, err = c.step(ctx, r.stmt, true); err != nil {
 		return err
 	}
-	// Only now: the first step compiles the statement again if another connection has changed the schema since this one read it.
+	// Only now: the first step compiles the statement again if another connection has
+	// changed the schema since this one read it.
 	for i := range sqlite3.Xsqlite3_column_count(c.tls, r.stmt) {
 		r.columns = append(r.columns, sqlmod.Column{
 			Name: strings.ToValidUTF8(libc.GoString(sqlite3.Xsqlite3_column_name(c.tls, r.stmt, i)), "\ufffd"),
@@ -560,7 +577,8 @@ func (r *rows) finalize() {
 
 // end ends a statement that has no more rows.
 func (r *rows) end() {
-	if sqlite3.Xsqlite3_total_changes(r.c.tls, r.c.db) != r.before { // without triggers' and foreign keys' changes
+	// without triggers' and foreign keys' changes
+	if sqlite3.Xsqlite3_total_changes(r.c.tls, r.c.db) != r.before {
 		r.affected = int64(sqlite3.Xsqlite3_changes(r.c.tls, r.c.db))
 	}
 	r.finalize()

@@ -20,7 +20,8 @@ import (
 	"github.com/wasmworker/wasmworker/guest-sdk/go/testsuite"
 )
 
-// goAPI returns the list of Go 1, of which the Go toolchain that runs the test has a copy.
+// goAPI returns the list of Go 1, of which the Go toolchain that runs the test has a
+// copy.
 func goAPI(t *testing.T) []byte {
 	t.Helper()
 	root, err := exec.Command("go", "env", "GOROOT").Output()

@@ -17,12 +17,13 @@ import (
 // maxRead bounds what a guest can make the host hold in memory for one call.
 const maxRead = 8 << 20
 
-// filesModule lets guests read the files of a directory, and nothing else, as wasmworker:files/v1. A team would
-// put its object store behind the same function.
+// filesModule lets guests read the files of a directory, and nothing else, as
+// wasmworker:files/v1. A team would put its object store behind the same function.
 //
 //	read({"file": "flights.json", "offset": 0, "length": 65536})
 //
-// returns the bytes, fewer at the file's end. Without a length it is the rest of the file.
+// returns the bytes, fewer at the file's end. Without a length it is the rest of the
+// file.
 func filesModule(directory *os.Root) host.PassthroughModule {
 	return host.PassthroughModule{
 		Name: "files",
@@ -50,7 +51,8 @@ func readFile(directory *os.Root, req []byte) ([]byte, error) {
 	if request.Offset < 0 || length < 0 || length > maxRead {
 		return nil, fmt.Errorf("%w: offset and length are from 0, and length is at most %d", abi.EINVAL, maxRead)
 	}
-	file, err := directory.Open(request.File) // never outside of the directory, whatever the name is
+	// never outside of the directory, whatever the name is
+	file, err := directory.Open(request.File)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: there is no file %q", abi.ENOENT, request.File)
 	}

@@ -34,7 +34,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testbed.Main(m.Run)) }
 
-// modules makes the directory that is served: the guests in Go are built, the others are the committed ones.
+// modules makes the directory that is served: the guests in Go are built, the others are
+// the committed ones.
 func modules(t *testing.T) string {
 	t.Helper()
 	files, err := filepath.Glob("activities/*/*.wasm")
@@ -127,7 +128,8 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// An attempt that fails in the middle of a file is not lost: the next one reads on from its last heartbeat.
+// An attempt that fails in the middle of a file is not lost: the next one reads on from
+// its last heartbeat.
 func TestResumes(t *testing.T) {
 	directory := data(t)
 	files := openFiles(t, directory)
@@ -168,7 +170,8 @@ func TestResumes(t *testing.T) {
 	}
 }
 
-// What is wrong with the data ends the workflow with a failure of a type of its own, and is not retried.
+// What is wrong with the data ends the workflow with a failure of a type of its own, and
+// is not retried.
 func TestBadData(t *testing.T) {
 	flight := func(delay int) string {
 		return fmt.Sprintf(`{"delay": %d, "distance": 100, "time": 23.5, "unknown": [{"}": "\"]"}]}`, delay)
@@ -250,8 +253,9 @@ func digest(data []byte) Digest {
 	return Digest{len(data), hex.EncodeToString(sum[:])}
 }
 
-// expect computes the result, except for the report, with all flights in memory: sorted, not counted; in exact
-// fractions, not in floating point; and with nothing that the guests or the workflow use.
+// expect computes the result, except for the report, with all flights in memory: sorted,
+// not counted; in exact fractions, not in floating point; and with nothing that the
+// guests or the workflow use.
 func expect(t *testing.T, directory string) Result {
 	t.Helper()
 	want := Result{Bad: []BadRecord{}}
@@ -361,7 +365,8 @@ func expect(t *testing.T, directory string) Result {
 	return want
 }
 
-// wholeMinutes returns the minutes of a number of hours that was made from them: the nearest whole number.
+// wholeMinutes returns the minutes of a number of hours that was made from them: the
+// nearest whole number.
 func wholeMinutes(t *testing.T, hours json.Number) int {
 	r, ok := new(big.Rat).SetString(hours.String())
 	if !ok {

@@ -1,6 +1,6 @@
-// Command flightdelays makes a report of flight delays with activities in seven languages: see README.md. It is a
-// whole Temporal worker in one program, the workflow in Go and the activities in WebAssembly, and runs the
-// workflow once.
+// Command flightdelays makes a report of flight delays with activities in seven
+// languages: see README.md. It is a whole Temporal worker in one program, the workflow in
+// Go and the activities in WebAssembly, and runs the workflow once.
 package main
 
 import (
@@ -44,8 +44,8 @@ npm package vega-datasets. TEMPORAL_ADDRESS and its like say where Temporal is.
 
 `
 
-// request is what is asked for the files of vega-datasets. The amounts are those of Regulation (EC) 261/2004,
-// as if it held in America and for delays at departure.
+// request is what is asked for the files of vega-datasets. The amounts are those of
+// Regulation (EC) 261/2004, as if it held in America and for delays at departure.
 var request = Request{
 	Flights:   []string{"flights-200k.json", "flights-20k.json"},
 	Airports:  "airports.csv",
@@ -106,8 +106,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return table(stdout, result)
 }
 
-// newHost returns a worker with the workflow and the modules of a directory. Only what has to do with files may
-// read them: those who measure, price and render cannot, whatever their code tries.
+// newHost returns a worker with the workflow and the modules of a directory. Only what
+// has to do with files may read them: those who measure, price and render cannot,
+// whatever their code tries.
 func newHost(files host.PassthroughModule, modules string, options client.Options, logger *slog.Logger) (*host.Host, error) {
 	mayRead := host.ModuleOptions{Passthrough: []string{files.Name}}
 	o := host.DefaultOptions()
@@ -116,7 +117,8 @@ func newHost(files host.PassthroughModule, modules string, options client.Option
 	o.PerModule = map[string]host.ModuleOptions{"split": mayRead, "check": mayRead, "digest": mayRead}
 	o.Logger = logger
 	o.ClientOptions = options
-	o.TaskQueue = "flightdelays" // its workers need the same files behind "files", or a store that all of them reach
+	// its workers need the same files behind "files", or a store that all of them reach
+	o.TaskQueue = "flightdelays"
 	h, err := host.New(o)
 	if err != nil {
 		return nil, err
@@ -143,7 +145,8 @@ func execute(ctx context.Context, h *host.Host, request Request, progress io.Wri
 		select {
 		case err := <-done:
 			if ctx.Err() != nil {
-				// The worker goes away too, so there would be nobody to see that the workflow is to be canceled.
+				// The worker goes away too, so there would be nobody to see that the
+				// workflow is to be canceled.
 				err = errors.Join(context.Cause(ctx), h.Client().TerminateWorkflow(context.WithoutCancel(ctx), run.GetID(), run.GetRunID(), "interrupted"))
 			}
 			return &result, err

@@ -10,12 +10,14 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// Request is the workflow's input. Files are named as they are in the directory that the workers have.
+// Request is the workflow's input. Files are named as they are in the directory that the
+// workers have.
 type Request struct {
 	Flights   []string `json:"flights"`    // JSON arrays of flights
 	Airports  string   `json:"airports"`   // a CSV file
 	ChunkSize int      `json:"chunk_size"` // bytes of records that are processed together
-	// MostBad is how many records in a thousand may be bad. They are left out and reported.
+	// MostBad is how many records in a thousand may be bad. They are left out and
+	// reported.
 	MostBad int    `json:"most_bad"`
 	Tariff  Tariff `json:"tariff"`
 }
@@ -66,8 +68,9 @@ type Chunk struct {
 
 // BadRecord is one that CheckFlights refuses.
 type BadRecord struct {
-	File   string `json:"file,omitempty"`
-	Record int    `json:"record"` // from 0: in the details of a failure in the chunk, in the result in the file
+	File string `json:"file,omitempty"`
+	// from 0: in the details of a failure in the chunk, in the result in the file
+	Record int    `json:"record"`
 	Reason string `json:"reason"`
 }
 
@@ -118,11 +121,13 @@ type Progress struct {
 	Bad     int `json:"bad"`
 }
 
-// TypeTooManyBadRecords is the type of the workflow's failure when there are more of them than the request allows.
+// TypeTooManyBadRecords is the type of the workflow's failure when there are more of them
+// than the request allows.
 const TypeTooManyBadRecords = "TooManyBadRecords"
 
-// DelayReport makes a report of flight delays, and of what they would cost. It knows activities by their names
-// alone: in which language each is written is the business of whoever writes it.
+// DelayReport makes a report of flight delays, and of what they would cost. It knows
+// activities by their names alone: in which language each is written is the business of
+// whoever writes it.
 //
 //	DigestFile, SplitFile                    for each file       C, Go
 //	CheckFlights                             for each chunk      Rust
@@ -130,15 +135,17 @@ const TypeTooManyBadRecords = "TooManyBadRecords"
 //	SummariseDelays, TotalClaims             once                Zig, Java
 //	DrawChart, RenderReport, DigestText      once                AssemblyScript, Go, C
 //
-// Files stay in the directory. What travels through Temporal is ranges, columns of numbers and sums. Nothing of
-// that comes near the 2 MiB that a payload may have, and the history stays below its 10 MiB.
+// Files stay in the directory. What travels through Temporal is ranges, columns of
+// numbers and sums. Nothing of that comes near the 2 MiB that a payload may have, and the
+// history stays below its 10 MiB.
 func DelayReport(ctx workflow.Context, request Request) (*Result, error) {
 	var progress Progress
 	if err := workflow.SetQueryHandler(ctx, "progress", func() (Progress, error) { return progress, nil }); err != nil {
 		return nil, err
 	}
-	// What is wrong with the data is not retryable, and the activities say so. What they do not foresee is
-	// retried: a file that cannot be read now, a guest that crashes, a worker that goes away.
+	// What is wrong with the data is not retryable, and the activities say so. What they
+	// do not foresee is retried: a file that cannot be read now, a guest that crashes, a
+	// worker that goes away.
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: time.Minute,
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumAttempts: 5},
@@ -214,8 +221,9 @@ func DelayReport(ctx workflow.Context, request Request) (*Result, error) {
 
 // open takes the digests of all files, and splits those with flights.
 func open(ctx workflow.Context, request Request) (sources []Source, chunks []Chunk, err error) {
-	// How long these take depends on the size of the files. So it is heartbeats that tell whether they are
-	// alive, and a retry of SplitFile goes on where the attempt before has stopped.
+	// How long these take depends on the size of the files. So it is heartbeats that tell
+	// whether they are alive, and a retry of SplitFile goes on where the attempt before
+	// has stopped.
 	options := workflow.GetActivityOptions(ctx)
 	options.StartToCloseTimeout = time.Hour
 	options.HeartbeatTimeout = 10 * time.Second
@@ -260,8 +268,9 @@ func process(ctx workflow.Context, request Request, chunk Chunk) (measure, claim
 	return measure, claims, bad, pricing.Get(ctx, &claims)
 }
 
-// check reads the flights of a chunk. CheckFlights refuses a chunk with bad records, by a failure of a type of
-// its own which lists them. That some of them are no reason to do without the others is decided here.
+// check reads the flights of a chunk. CheckFlights refuses a chunk with bad records, by a
+// failure of a type of its own which lists them. That some of them are no reason to do
+// without the others is decided here.
 func check(ctx workflow.Context, request Request, chunk Chunk) (flights json.RawMessage, bad []BadRecord, err error) {
 	skip := []int{}
 	err = workflow.ExecuteActivity(ctx, "CheckFlights", chunk, request.Airports, skip).Get(ctx, &flights)

@@ -1,5 +1,6 @@
-// Command metadata makes a catalog of a database's tables: see README.md. It is the workflow's worker alone, and runs the
-// workflow once; the activities are WebAssembly modules that `wasmworker serve` runs.
+// Command metadata makes a catalog of a database's tables: see README.md. It is the
+// workflow's worker alone, and runs the workflow once; the activities are WebAssembly
+// modules that `wasmworker serve` runs.
 package main
 
 import (
@@ -74,14 +75,16 @@ func run(ctx context.Context, args []string, stderr io.Writer) (*Result, error) 
 		return nil, err
 	}
 	defer c.Close()
-	w := worker.New(c, taskQueue, worker.Options{LocalActivityWorkerOnly: true}) // or it would take activities that it does not have
+	// or it would take activities that it does not have
+	w := worker.New(c, taskQueue, worker.Options{LocalActivityWorkerOnly: true})
 	w.RegisterWorkflow(CatalogSource)
 	if err := w.Start(); err != nil {
 		return nil, err
 	}
 	defer w.Stop()
 
-	// One at a time for each source. Who comes second waits for the first one's result, as does who comes back.
+	// One at a time for each source. Who comes second waits for the first one's result,
+	// as does who comes back.
 	run, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                       "metadata-" + request.Source,
 		TaskQueue:                taskQueue,

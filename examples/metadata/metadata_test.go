@@ -38,14 +38,16 @@ const perPart = 250 // the program's default
 // password is known to the database and to the worker, and to nobody else.
 const password = "not-to-be-seen"
 
-// modules makes the directory that is served: the guest in Go is built, the one in Rust is the committed one.
+// modules makes the directory that is served: the guest in Go is built, the one in Rust
+// is the committed one.
 func modules(t *testing.T) string {
 	t.Helper()
 	return testbed.Directory(t, testbed.Guest(t, "examples/metadata/activities/go/extract"), filepath.Join("activities", "rust", "enrich.wasm"))
 }
 
-// newExample makes a directory with wasmworker.yaml, which differs in its places alone, with the modules and with empty buckets, and a database
-// for it. The worker's environment has the password.
+// newExample makes a directory with wasmworker.yaml, which differs in its places alone,
+// with the modules and with empty buckets, and a database for it. The worker's
+// environment has the password.
 func newExample(t *testing.T) (directory string, admin *pgx.Conn) {
 	t.Helper()
 	directory = t.TempDir()
@@ -123,7 +125,8 @@ func less(a, b line) int {
 
 func name(schema, table string) string { return pgx.Identifier{schema, table}.Sanitize() }
 
-// batches executes statements some hundred at a time: each table takes several of the server's locks until the end of its transaction.
+// batches executes statements some hundred at a time: each table takes several of the
+// server's locks until the end of its transaction.
 func batches(t *testing.T, admin *pgx.Conn, statements []string) {
 	t.Helper()
 	for batch := range slices.Chunk(statements, 200) {
@@ -180,7 +183,8 @@ func generate(t *testing.T, admin *pgx.Conn) {
 	}
 }
 
-// expect asks the database what the objects should have, in another way than the guest does: mostly by its information schema.
+// expect asks the database what the objects should have, in another way than the guest
+// does: mostly by its information schema.
 func expect(t *testing.T, admin *pgx.Conn) []line {
 	t.Helper()
 	const user = "table_schema NOT IN ('information_schema', 'pg_catalog', 'staging')"
@@ -319,7 +323,8 @@ type position struct {
 	Table  string `json:"table"`
 }
 
-// The worker is killed while it extracts, and this program too. Nothing is lost, nothing is there twice.
+// The worker is killed while it extracts, and this program too. Nothing is lost, nothing
+// is there twice.
 func TestKill(t *testing.T) {
 
 	server := testbed.Shared(t)
@@ -336,7 +341,8 @@ func TestKill(t *testing.T) {
 	limit, cancel := context.WithTimeout(t.Context(), testbed.Patience)
 	defer cancel()
 
-	// Part 10 has to wait: the size of a table cannot be known while somebody changes all of it.
+	// Part 10 has to wait: the size of a table cannot be known while somebody changes all
+	// of it.
 	const written = 9
 	i := written*perPart + slices.IndexFunc(before[written*perPart:], func(l line) bool { return l.Kind == "table" })
 	gate, err := pgtest.Shared(t).Admin(t, admin.Config().Database).Begin(t.Context())
@@ -391,7 +397,8 @@ func TestKill(t *testing.T) {
 		t.Errorf("part %d ends with %+v, and the heartbeat says %+v", at.Part, last, at)
 	}
 
-	// Tables are dropped before the next attempt, so that it has less to write than the one before had written.
+	// Tables are dropped before the next attempt, so that it has less to write than the
+	// one before had written.
 	if at.Part*perPart+600 <= written*perPart {
 		var drop []string
 		for _, l := range before[written*perPart-600 : written*perPart] {
@@ -521,7 +528,8 @@ func stats(t *testing.T, bucket string, keys []string) map[string]time.Time {
 	return times
 }
 
-// What the policies do not allow is refused at once, by the guest's own account too, and the commands of the README say so before.
+// What the policies do not allow is refused at once, by the guest's own account too, and
+// the commands of the README say so before.
 func TestDenied(t *testing.T) {
 	directory, _ := newExample(t)
 	server := testbed.Shared(t)

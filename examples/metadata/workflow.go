@@ -10,7 +10,8 @@ import (
 // Request is the workflow's input.
 type Request struct {
 	Source string `json:"source"` // the operator's name for a connection
-	// TablesPerPart is how many tables an object has: what one activity enriches, and what is lost at most if a worker is.
+	// TablesPerPart is how many tables an object has: what one activity enriches, and
+	// what is lost at most if a worker is.
 	TablesPerPart int `json:"tables_per_part"`
 }
 
@@ -23,30 +24,35 @@ type Result struct {
 
 // Counts is what SummariseTables returns.
 type Counts struct {
-	Tables            int            `json:"tables"`
-	Columns           int            `json:"columns"`
-	DocumentedTables  int            `json:"documented_tables"`
-	DocumentedColumns int            `json:"documented_columns"`
-	Personal          map[string]int `json:"personal"` // columns by the kind of data that they may hold
-	Naming            map[string]int `json:"naming"`   // tables by the convention that their names follow
+	Tables            int `json:"tables"`
+	Columns           int `json:"columns"`
+	DocumentedTables  int `json:"documented_tables"`
+	DocumentedColumns int `json:"documented_columns"`
+	// columns by the kind of data that they may hold
+	Personal map[string]int `json:"personal"`
+	// tables by the convention that their names follow
+	Naming map[string]int `json:"naming"`
 }
 
-// taskQueue is that of wasmworker.yaml. This program serves its workflow tasks, wasmworker its activities.
+// taskQueue is that of wasmworker.yaml. This program serves its workflow tasks,
+// wasmworker its activities.
 const taskQueue = "metadata"
 
-// CatalogSource writes what a database knows of its tables into the bucket raw, and that with what can be guessed of it into
-// the bucket catalog, below a prefix of its own run.
+// CatalogSource writes what a database knows of its tables into the bucket raw, and that
+// with what can be guessed of it into the bucket catalog, below a prefix of its own run.
 //
 //	ExtractTables      once              Go
 //	EnrichTables       for each part     Rust
 //	SummariseTables    once              Rust
 //
-// Tables never travel through Temporal, keys and counts do. Its history has room for some thousand parts.
+// Tables never travel through Temporal, keys and counts do. Its history has room for some
+// thousand parts.
 func CatalogSource(ctx workflow.Context, request Request) (*Result, error) {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: 10 * time.Hour,
-		// How long an activity takes depends on the database, so it is heartbeats that tell whether its worker is alive. No call of
-		// a guest may take as long as this: see the timeouts in wasmworker.yaml.
+		// How long an activity takes depends on the database, so it is heartbeats that
+		// tell whether its worker is alive. No call of a guest may take as long as this:
+		// see the timeouts in wasmworker.yaml.
 		HeartbeatTimeout: 15 * time.Second,
 		RetryPolicy:      &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: time.Minute, MaximumAttempts: 20},
 	})

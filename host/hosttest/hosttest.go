@@ -1,14 +1,14 @@
-// Package hosttest begins tests of activities of WebAssembly modules, without Temporal, and the
-// same way every time.
+// Package hosttest begins tests of activities of WebAssembly modules, without Temporal,
+// and the same way every time.
 //
 //	env := hosttest.New(t, hosttest.Options{Modules: []string{"acts/greet.wasm"}})
 //	run := env.Run(hosttest.Activity{Type: "Greet", Args: []any{map[string]string{"name": "Ada"}}})
 //
-// What an activity meets and what is seen of it are types of package replay: faults, calls, the
-// run and its digest.
+// What an activity meets and what is seen of it are types of package replay: faults,
+// calls, the run and its digest.
 //
-// [NewPlugin] puts the activities into the workflow test environment of Temporal's SDK, so that a
-// workflow in Go can be tested with its real activities.
+// [NewPlugin] puts the activities into the workflow test environment of Temporal's SDK,
+// so that a workflow in Go can be tested with its real activities.
 package hosttest
 
 import (
@@ -22,8 +22,8 @@ import (
 	"github.com/wasmworker/wasmworker/host/replay"
 )
 
-// Options and Activity are those of package replay. They are here as well because every test
-// names them.
+// Options and Activity are those of package replay. They are here as well because every
+// test names them.
 type (
 	Options  = replay.Options
 	Activity = replay.Activity
@@ -37,8 +37,8 @@ type TB interface {
 	Cleanup(func())
 }
 
-// New makes an environment for a test, which closes it. It compiles the modules, which can take
-// seconds. What is wrong ends the test.
+// New makes an environment for a test, which closes it. It compiles the modules, which
+// can take seconds. What is wrong ends the test.
 func New(t TB, options Options) *replay.Env {
 	t.Helper()
 	env, err := replay.Open(context.Background(), options)
@@ -53,18 +53,18 @@ func New(t TB, options Options) *replay.Env {
 	return env
 }
 
-// NewPlugin makes a plugin for the test environments of Temporal's SDK, in which a workflow in Go runs with its real
-// activities, time skipping, and no server:
+// NewPlugin makes a plugin for the test environments of Temporal's SDK, in which a
+// workflow in Go runs with its real activities, time skipping, and no server:
 //
 //	options := host.DefaultPluginOptions()
 //	options.Modules = []string{"acts"}
 //	env.SetWorkerOptions(worker.Options{Plugins: []worker.Plugin{hosttest.NewPlugin(t, options)}})
 //	env.ExecuteWorkflow(Order, input)
 //
-// Guests have the clock, the random numbers and the NaNs of [New], unless the options have
-// policies of clock and random, and the options must not have these two modules. Everything else
-// is as in a worker: passthrough modules, fakes or not, have to be granted. A plugin is for one
-// environment.
+// Guests have the clock, the random numbers and the NaNs of [New], unless the options
+// have policies of clock and random, and the options must not have these two modules.
+// Everything else is as in a worker: passthrough modules, fakes or not, have to be
+// granted. A plugin is for one environment.
 func NewPlugin(t TB, options host.PluginOptions) worker.Plugin {
 	t.Helper()
 	options.Passthrough = append([]host.PassthroughModule{wasi.NewClock(), wasi.NewRandom()}, options.Passthrough...)
@@ -79,8 +79,9 @@ func NewPlugin(t TB, options host.PluginOptions) worker.Plugin {
 // testPlugin is a plugin in a test environment.
 type testPlugin struct{ *host.Plugin }
 
-// ConfigureWorker implements [worker.Plugin]. The environment completes its options for each activity anew, and takes a limit of
-// activities for a contradiction to what it has set itself the time before (SDK 1.50).
+// ConfigureWorker implements [worker.Plugin]. The environment completes its options for
+// each activity anew, and takes a limit of activities for a contradiction to what it has
+// set itself the time before (SDK 1.50).
 func (p testPlugin) ConfigureWorker(ctx context.Context, options worker.PluginConfigureWorkerOptions) error {
 	err := p.Plugin.ConfigureWorker(ctx, options)
 	options.WorkerOptions.MaxConcurrentActivityExecutionSize = 0

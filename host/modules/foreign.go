@@ -11,10 +11,12 @@ import (
 
 const magic = "\x00asm"
 
-// headSize is how much of a file is looked at to find out what it is, if it is not WebAssembly: a tar archive says so in the first 512 bytes.
+// headSize is how much of a file is looked at to find out what it is, if it is not
+// WebAssembly: a tar archive says so in the first 512 bytes.
 const headSize = 1 << 10
 
-// Other files that are found under the name of a module, by what they begin with: what they are, and what to do.
+// Other files that are found under the name of a module, by what they begin with: what
+// they are, and what to do.
 var foreign = []struct{ prefix, what string }{
 	{"version https://git-lfs.github.com/spec/", "a Git LFS pointer and not the file that it stands for: run `git lfs pull` where it was checked out"},
 	{"version https://hawser.github.com/spec/", "a Git LFS pointer and not the file that it stands for: run `git lfs pull` where it was checked out"},

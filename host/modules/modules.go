@@ -27,7 +27,8 @@ import (
 // larger file in the directory is most likely something else.
 const MaxModuleSize = 128 << 20
 
-// maxNameLength bounds the names of activities: Temporal's default limit for identifiers is 1,000 bytes.
+// maxNameLength bounds the names of activities: Temporal's default limit for identifiers
+// is 1,000 bytes.
 const maxNameLength = 1000
 
 // Kind tells which contract a module follows.
@@ -50,17 +51,20 @@ type File struct {
 	Digest string
 	// Kind is the contract that the module follows.
 	Kind Kind
-	// Exports are the names of the activities: exported functions, or Name for a command. Sorted.
+	// Exports are the names of the activities: exported functions, or Name for a command.
+	// Sorted.
 	Exports []string
 	// Imports are all imports, in the order of the file.
 	Imports []Import
-	// MemoryMin and MemoryMax are the declared size of the memory in bytes; MemoryMax is 0 if the module declares none.
+	// MemoryMin and MemoryMax are the declared size of the memory in bytes; MemoryMax is
+	// 0 if the module declares none.
 	MemoryMin, MemoryMax uint64
-	// TableMin is the number of elements that the module's tables have at the start, together.
+	// TableMin is the number of elements that the module's tables have at the start,
+	// together.
 	TableMin uint64
-	// Initialize are the exported functions that are called, in this order and with zeros for
-	// parameters, when an instance is made: _initialize of a WASI reactor, or what Extism's hosts
-	// call in plugins that have no such function.
+	// Initialize are the exported functions that are called, in this order and with zeros
+	// for parameters, when an instance is made: _initialize of a WASI reactor, or what
+	// Extism's hosts call in plugins that have no such function.
 	Initialize []string
 	// Binary is the file.
 	Binary []byte
@@ -249,7 +253,8 @@ func Parse(name string, binary []byte) (*File, error) {
 		if !ok {
 			return nil, fmt.Errorf("export %.80q names function %d, which does not exist", e.Name, e.Index)
 		}
-		// An imported function under the name of one that is called: wazero panics when it is looked up.
+		// An imported function under the name of one that is called: wazero panics when
+		// it is looked up.
 		called := e.Name == abi.ExportStart || e.Name == abi.ExportInitialize || e.Name == exportConstructors || e.Name == exportHaskell ||
 			t.Equal(activityType) && !toolchainExport(e.Name)
 		if called && e.Index < importedFuncs {

@@ -37,7 +37,8 @@ func TestRead(t *testing.T) {
 	equal(t, "path", m.Path, path)
 	equal(t, "digest", m.Digest, hex.EncodeToString(digest[:]))
 	equal(t, "kind", m.Kind, modules.KindNative)
-	equal(t, "activities", m.Exports, []string{"Args", "Echo", "Info"}) // sorted, without _hidden and add
+	// sorted, without _hidden and add
+	equal(t, "activities", m.Exports, []string{"Args", "Echo", "Info"})
 	equal(t, "first import", m.Imports[0], modules.Import{Module: abi.ModuleActivity, Name: "arg_count", Kind: "func", Type: "() -> i32"})
 	equal(t, "number of imports", len(m.Imports), 6)
 	equal(t, "memory", [2]uint64{m.MemoryMin, m.MemoryMax}, [2]uint64{64 * 65536, 0})
@@ -144,7 +145,8 @@ func TestParseMemory(t *testing.T) {
 		{[]byte{0, 2}, 2 << 16, 0},
 		{[]byte{1, 2, 3}, 2 << 16, 3 << 16},
 		{append([]byte{0}, leb(65536)...), 4 << 30, 0},
-		{append([]byte{0}, leb(1<<32-1)...), (1<<32 - 1) << 16, 0}, // beyond what there can be, and not wrapped around
+		// beyond what there can be, and not wrapped around
+		{append([]byte{0}, leb(1<<32-1)...), (1<<32 - 1) << 16, 0},
 	} {
 		m, err := modules.Parse("m", build(options{imports: []string{abi.ModuleActivity}, memory: tt.memory, table: append([]byte{0}, leb(70_000)...)}, fn("A")))
 		if err != nil {
@@ -278,7 +280,8 @@ func TestOpenReportsEverything(t *testing.T) {
 	}
 }
 
-// What is found under the name of a module, and is none, is told by what it is, with what to do, whatever its size.
+// What is found under the name of a module, and is none, is told by what it is, with what
+// to do, whatever its size.
 func TestForeignFiles(t *testing.T) {
 	packed := func(w func(io.Writer) io.WriteCloser) []byte {
 		var b bytes.Buffer
@@ -334,7 +337,8 @@ func TestForeignFiles(t *testing.T) {
 			}
 			_, readErr := modules.Read(path)
 			errs := []error{parseErr, readErr}
-			if n := len(test.content); n > 4 && !strings.HasPrefix(test.content, "\x00asm") { // the rest is not looked at
+			// the rest is not looked at
+			if n := len(test.content); n > 4 && !strings.HasPrefix(test.content, "\x00asm") {
 				if err := os.Truncate(path, modules.MaxModuleSize*4); err != nil {
 					t.Fatal(err)
 				}

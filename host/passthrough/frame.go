@@ -11,8 +11,9 @@ import (
 // MaxHead is the most bytes of JSON that the head of a request's frame may have.
 const MaxHead = abi.MaxHeadSize
 
-// EncodeFrame makes what the built-in modules exchange with guests: the length of the head in 4 bytes,
-// little-endian, the head as JSON, and the body as it is. Bytes in bulk do not become JSON this way.
+// EncodeFrame makes what the built-in modules exchange with guests: the length of the
+// head in 4 bytes, little-endian, the head as JSON, and the body as it is. Bytes in bulk
+// do not become JSON this way.
 func EncodeFrame(head any, body []byte) ([]byte, error) {
 	text, err := json.Marshal(head)
 	if err != nil {
@@ -22,8 +23,8 @@ func EncodeFrame(head any, body []byte) ([]byte, error) {
 	return append(append(frame, text...), body...), nil
 }
 
-// SplitFrame returns a frame's head and body, which are parts of it. EINVAL: it is no frame. The messages hold nothing
-// of what is in the frame.
+// SplitFrame returns a frame's head and body, which are parts of it. EINVAL: it is no
+// frame. The messages hold nothing of what is in the frame.
 func SplitFrame(frame []byte) (head, body []byte, err error) {
 	if len(frame) < 4 {
 		return nil, nil, fmt.Errorf("%w: the request has no length of its head", abi.EINVAL)
@@ -35,8 +36,9 @@ func SplitFrame(frame []byte) (head, body []byte, err error) {
 	return rest[:size], rest[size:], nil
 }
 
-// DecodeFrame decodes the head of a guest's request and returns the body. Errors are those of [SplitFrame]; EMSGSIZE if the
-// head has more than [MaxHead] bytes, and EINVAL if it is not JSON of that type.
+// DecodeFrame decodes the head of a guest's request and returns the body. Errors are
+// those of [SplitFrame]; EMSGSIZE if the head has more than [MaxHead] bytes, and EINVAL
+// if it is not JSON of that type.
 func DecodeFrame(frame []byte, head any) (body []byte, err error) {
 	text, body, err := SplitFrame(frame)
 	if err != nil {

@@ -21,9 +21,9 @@ import (
 	"github.com/wasmworker/wasmworker/host/modules"
 )
 
-// Func is one function of a passthrough module. It gets the call that it serves, which is not
-// nil and must not be kept, and the request that the guest sent, its own copy. It returns the
-// response.
+// Func is one function of a passthrough module. It gets the call that it serves, which is
+// not nil and must not be kept, and the request that the guest sent, its own copy. It
+// returns the response.
 //
 // An error becomes a negative errno for the guest, with the error's text as its
 // message: EIO unless the error is or wraps an [abi.Errno]. So the text must not
@@ -40,22 +40,26 @@ type Module struct {
 	// Version is part of the import name: a breaking change is a new Module with
 	// the next version, registered beside the old one. Default 1.
 	Version int
-	// Functions are the module's functions by name. The signature in wasm is the
-	// same for all: (req_ptr i32, req_len i32) -> i64, see abi/SPEC.md. A module without functions is one whose
-	// policy alone matters: it governs a part of WASI.
+	// Functions are the module's functions by name. The signature in wasm is the same for
+	// all: (req_ptr i32, req_len i32) -> i64, see abi/SPEC.md. A module without functions
+	// is one whose policy alone matters: it governs a part of WASI.
 	Functions map[string]Func
-	// Policy is a pointer to the zero value of a type, or nil if there is nothing to decide. What
-	// the operator configures for one activity module, in YAML, is decoded into a
-	// value of this type, and the functions get that from [PolicyOf]. The zero value is what
-	// a module has that was granted by name alone: it must be valid, and should deny what could do harm.
+	// Policy is a pointer to the zero value of a type, or nil if there is nothing to
+	// decide. What the operator configures for one activity module, in YAML, is decoded
+	// into a value of this type, and the functions get that from [PolicyOf]. The zero
+	// value is what a module has that was granted by name alone: it must be valid, and
+	// should deny what could do harm.
 	//
-	// The pointer may be a [Validator], which is called before the policy is used, and an [Explainer].
+	// The pointer may be a [Validator], which is called before the policy is used, and an
+	// [Explainer].
 	Policy any
-	// Check, if there is one, compares a policy that is valid in itself with what the module has: whether the
-	// connections exist that it names. The error joins all that is wrong, each with its place by [At].
+	// Check, if there is one, compares a policy that is valid in itself with what the
+	// module has: whether the connections exist that it names. The error joins all that
+	// is wrong, each with its place by [At].
 	Check func(policy any) error
-	// Close, if there is one, closes what the functions keep between calls, such as connections. The
-	// host calls it when it stops, after the last call has returned, and not more than once.
+	// Close, if there is one, closes what the functions keep between calls, such as
+	// connections. The host calls it when it stops, after the last call has returned, and
+	// not more than once.
 	Close func(ctx context.Context) error
 }
 
@@ -72,8 +76,8 @@ func (m Module) NewPolicy() any {
 	return reflect.New(reflect.TypeOf(m.Policy).Elem()).Interface()
 }
 
-// CheckPolicy validates a policy, which must be of the module's type. The error joins all that is wrong with it, each
-// part a [*FieldError] where it has a place.
+// CheckPolicy validates a policy, which must be of the module's type. The error joins all
+// that is wrong with it, each part a [*FieldError] where it has a place.
 func (m Module) CheckPolicy(policy any) error {
 	if v, ok := policy.(Validator); ok {
 		if err := v.Validate(); err != nil {
@@ -88,8 +92,8 @@ func (m Module) CheckPolicy(policy any) error {
 
 var validName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 
-// Set is the passthrough modules that this host has. The zero value has none. It cannot be
-// changed once it is made.
+// Set is the passthrough modules that this host has. The zero value has none. It cannot
+// be changed once it is made.
 type Set struct {
 	modules map[string]Module // by import name
 }
@@ -151,8 +155,8 @@ func (s Set) WithPolicy(name string) (Module, error) {
 	return Module{}, fmt.Errorf("passthrough module %q has no policy: grant it by its name alone", name)
 }
 
-// Wrap returns the set with each function replaced by what wrap makes of it: to count calls, to record
-// them, to answer in their place.
+// Wrap returns the set with each function replaced by what wrap makes of it: to count
+// calls, to record them, to answer in their place.
 func (s Set) Wrap(wrap func(m Module, function string, f Func) Func) Set {
 	wrapped := make(map[string]Module, len(s.modules))
 	for name, m := range s.modules {
@@ -194,9 +198,9 @@ func (s Set) CheckGrant(names []string) error {
 	return nil
 }
 
-// CheckPolicies validates the policies of an activity module, by the name of the passthrough
-// module that each is for, and completes them: a granted module that has none gets its zero
-// policy. The error joins all that is wrong.
+// CheckPolicies validates the policies of an activity module, by the name of the
+// passthrough module that each is for, and completes them: a granted module that has none
+// gets its zero policy. The error joins all that is wrong.
 func (s Set) CheckPolicies(granted []string, policies map[string]any) (map[string]any, error) {
 	var complete map[string]any
 	var errs []error
@@ -241,8 +245,9 @@ type Need struct {
 	Problem string `json:"problem,omitempty"`
 }
 
-// Resolve returns which passthrough function answers an import: the import name of its module, and its own. They are the import's
-// own names, but for Extism's functions. Both are empty for what needs no grant, and for what is no passthrough module's.
+// Resolve returns which passthrough function answers an import: the import name of its
+// module, and its own. They are the import's own names, but for Extism's functions. Both
+// are empty for what needs no grant, and for what is no passthrough module's.
 func Resolve(imp modules.Import) (importName, function string) {
 	extism, ok := extismFunctions[imp.Name]
 	switch {
@@ -254,13 +259,14 @@ func Resolve(imp modules.Import) (importName, function string) {
 	return "", ""
 }
 
-// Builtin returns the functions, with their types, of a host module that every guest
-// may import, or nil for any other module. Of Extism's, some functions need a grant. WASI is always available too, but its
-// functions are those of preview 1 and not listed here. The map is the caller's.
+// Builtin returns the functions, with their types, of a host module that every guest may
+// import, or nil for any other module. Of Extism's, some functions need a grant. WASI is
+// always available too, but its functions are those of preview 1 and not listed here. The
+// map is the caller's.
 func Builtin(importModule string) map[string]string { return maps.Clone(always[importModule]) }
 
-// Needs lists what a module imports, one entry for each import module and grant, in the order
-// of the file.
+// Needs lists what a module imports, one entry for each import module and grant, in the
+// order of the file.
 func (s Set) Needs(m *modules.File) []Need {
 	var needs []Need
 	index := map[[2]string]int{}
@@ -330,7 +336,8 @@ func (s Set) Granted(n Need) Module {
 	}
 	var found Module
 	for _, m := range s.modules {
-		if m.Name == n.Grant && (found.Name == "" || m.Version < found.Version) { // the version that Extism's functions were mapped to
+		// the version that Extism's functions were mapped to
+		if m.Name == n.Grant && (found.Name == "" || m.Version < found.Version) {
 			found = m
 		}
 	}

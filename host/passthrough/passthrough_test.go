@@ -15,7 +15,8 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
 
-// What is always available is what needs no grant. WASI is as well, and its functions are wazero's.
+// What is always available is what needs no grant. WASI is as well, and its functions are
+// wazero's.
 func TestBuiltinNeedsNoGrant(t *testing.T) {
 	equal(t, "functions of WASI", len(passthrough.Builtin(abi.ModuleWASI)), 0)
 	equal(t, "functions of http", len(passthrough.Builtin(abi.ModuleHTTP)), 0)
@@ -40,7 +41,8 @@ func newSet(t *testing.T) passthrough.Set {
 
 const call = "(i32, i32) -> i64"
 
-// module makes what package modules reads of a file, with the given imports: module, name and type.
+// module makes what package modules reads of a file, with the given imports: module, name
+// and type.
 func module(imports ...[3]string) *modules.File {
 	m := &modules.File{Name: "orders", Path: "acts/orders.wasm", Kind: modules.KindNative, Exports: []string{"Charge"}}
 	for _, imp := range imports {

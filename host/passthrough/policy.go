@@ -12,14 +12,15 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// Validator is a policy that can be wrong in more ways than its type says. Validate may be called more than once, and
-// may prepare unexported fields. Its error joins all that is wrong, each with its place by [At].
+// Validator is a policy that can be wrong in more ways than its type says. Validate may
+// be called more than once, and may prepare unexported fields. Its error joins all that
+// is wrong, each with its place by [At].
 type Validator interface {
 	Validate() error
 }
 
-// Explainer is a policy that can say what it makes of a call, for people: `wasmworker explain MODULE NAME WORD…`.
-// The error says what the words should be.
+// Explainer is a policy that can say what it makes of a call, for people: `wasmworker
+// explain MODULE NAME WORD…`. The error says what the words should be.
 type Explainer interface {
 	Explain(words []string) (Verdict, error)
 }
@@ -29,13 +30,16 @@ type Verdict struct {
 	Allowed bool
 	// Reason is a sentence: what allows it, or what would.
 	Reason string
-	// Path leads to the part of the policy that decided, as in [FieldError]. Empty: there is none.
+	// Path leads to the part of the policy that decided, as in [FieldError]. Empty: there
+	// is none.
 	Path []any
 }
 
-// FieldError is a mistake in a policy, or in another part of the configuration, with its place.
+// FieldError is a mistake in a policy, or in another part of the configuration, with its
+// place.
 type FieldError struct {
-	// Path leads to the place: names of fields and keys of maps (string), and indexes of lists (int).
+	// Path leads to the place: names of fields and keys of maps (string), and indexes of
+	// lists (int).
 	Path []any
 	Err  error
 }
@@ -46,8 +50,8 @@ func (e *FieldError) Error() string { return PathString(e.Path) + ": " + e.Err.E
 // Unwrap returns the mistake.
 func (e *FieldError) Unwrap() error { return e.Err }
 
-// At says where an error is: At(err, "allow", 2, "origin"). Of an error that has a place, or joins several that
-// have, the place is taken as relative to it. At of nil is nil.
+// At says where an error is: At(err, "allow", 2, "origin"). Of an error that has a place,
+// or joins several that have, the place is taken as relative to it. At of nil is nil.
 func At(err error, path ...any) error {
 	if err == nil {
 		return nil
@@ -105,7 +109,8 @@ func (s *Size) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Duration is a time.Duration in a policy; as text 30s or 2m, or a plain number of seconds.
+// Duration is a time.Duration in a policy; as text 30s or 2m, or a plain number of
+// seconds.
 type Duration time.Duration
 
 // MarshalText implements [encoding.TextMarshaler].

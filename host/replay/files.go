@@ -130,7 +130,8 @@ func (f *directories) read() (map[string][]byte, error) {
 	return files, nil
 }
 
-// with calls a function with directories that have the files, and returns what they have afterwards. Without mounts there are none.
+// with calls a function with directories that have the files, and returns what they have
+// afterwards. Without mounts there are none.
 func (m Mounts) with(files map[string][]byte, start time.Time, run func(*wasip1.Mounts)) (after map[string][]byte, err error) {
 	if len(m) == 0 && files == nil {
 		run(nil)

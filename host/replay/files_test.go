@@ -26,7 +26,8 @@ func steps(list ...string) []any {
 	return []any{all}
 }
 
-// temporary builds the guest, and makes an empty directory for temporary files from then on, of which nothing may be left or open when the test ends.
+// temporary builds the guest, and makes an empty directory for temporary files from then
+// on, of which nothing may be left or open when the test ends.
 func temporary(t *testing.T) (module string) {
 	module = guest(t, "guests/files")
 	dir := t.TempDir()
@@ -45,7 +46,8 @@ func temporary(t *testing.T) (module string) {
 	return module
 }
 
-// Nothing of the host's file system is seen: neither times, nor numbers, nor an order, in either engine.
+// Nothing of the host's file system is seen: neither times, nor numbers, nor an order, in
+// either engine.
 func TestFilesSameEveryTime(t *testing.T) {
 	module := temporary(t)
 	files := map[string][]byte{"/data/empty/": nil, "/data/sub/b": []byte("b"), "/in/fixed": []byte("read")}

@@ -8,15 +8,17 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// Recorder sees what activities do in a worker as [Env.Run] sees it in a test, for cases made of real tasks. It is a host.Interceptor.
+// Recorder sees what activities do in a worker as [Env.Run] sees it in a test, for cases
+// made of real tasks. It is a host.Interceptor.
 //
 // It keeps what an attempt was given and answered in memory until the attempt ends.
 type Recorder struct {
-	// MaxSize is the most bytes of arguments, details, requests and responses that are kept of an attempt. One with more is not
-	// recorded.
+	// MaxSize is the most bytes of arguments, details, requests and responses that are
+	// kept of an attempt. One with more is not recorded.
 	MaxSize int
-	// Ended gets each attempt that ended, with Args, Info, Details, Cancel and Flags as they were, from the goroutine that ran it: Temporal
-	// gets the result when it returns. The clock, random numbers, heartbeats and logs are not recorded.
+	// Ended gets each attempt that ended, with Args, Info, Details, Cancel and Flags as
+	// they were, from the goroutine that ran it: Temporal gets the result when it
+	// returns. The clock, random numbers, heartbeats and logs are not recorded.
 	Ended func(a Activity, run *Run)
 }
 
@@ -89,7 +91,8 @@ func size(payloads []sandbox.Payload) (n int) {
 	return n
 }
 
-// keep adds a call to what was seen, if there is room. Once there is not, all that was seen is let go.
+// keep adds a call to what was seen, if there is room. Once there is not, all that was
+// seen is let go.
 func (r *running) keep(call Call) {
 	const bookkeeping = 100
 	if r.room -= bookkeeping + len(call.Request) + len(call.Response); r.room < 0 {

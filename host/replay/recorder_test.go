@@ -16,7 +16,8 @@ import (
 
 var _ host.Interceptor = (*replay.Recorder)(nil)
 
-// What a recorder saw of an attempt can be had again: the calls, and being asked to cancel at the same instruction.
+// What a recorder saw of an attempt can be had again: the calls, and being asked to
+// cancel at the same instruction.
 func TestRecorder(t *testing.T) {
 	var seen []replay.Activity
 	var runs []*replay.Run
@@ -53,7 +54,8 @@ func TestRecorder(t *testing.T) {
 		return abi.FlagPaused
 	}})
 	execute(sandbox.Task{Activity: "Ask", Args: []sandbox.Payload{replay.NewPayload("you")}})
-	execute(sandbox.Task{Activity: "Ask", Args: []sandbox.Payload{replay.NewPayload(strings.Repeat("x", 4_950))}}) // and as much again, twice
+	// and as much again, twice
+	execute(sandbox.Task{Activity: "Ask", Args: []sandbox.Payload{replay.NewPayload(strings.Repeat("x", 4_950))}})
 	execute(sandbox.Task{Activity: "Nobody"})
 	if len(runs) != 2 || seen[0].Type != "WaitForFlags" || seen[1].Type != "Ask" {
 		t.Fatalf("recorded: %+v", seen)

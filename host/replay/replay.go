@@ -1,19 +1,21 @@
-// Package replay runs activities of WebAssembly modules without Temporal, the same way every
-// time, and records what they do in a worker, so that it can be had again.
+// Package replay runs activities of WebAssembly modules without Temporal, the same way
+// every time, and records what they do in a worker, so that it can be had again.
 //
 //	env, err := replay.Open(ctx, replay.Options{Modules: []string{"acts/greet.wasm"}})
 //	run := env.Run(replay.Activity{Type: "Greet", Args: []any{map[string]string{"name": "Ada"}}})
 //
-// A guest sees nothing but its imports, and here all of them are the caller's: the clock begins
-// at a given time, and advances by what the guest computes and sleeps; random numbers come from a
-// seed; files are those that are given; passthrough modules are fakes; NaNs are canonical. So
-// output, failure, logs, heartbeats, calls, files and units of fuel are a function of the module,
-// the activity, its input and files, the seed and the answers, and of nothing else: [Run.Digest]
-// is the same on every machine, in either engine of wazero, however often it is run.
-// docs/testing.md tells what is left to the machine.
+// A guest sees nothing but its imports, and here all of them are the caller's: the clock
+// begins at a given time, and advances by what the guest computes and sleeps; random
+// numbers come from a seed; files are those that are given; passthrough modules are
+// fakes; NaNs are canonical. So output, failure, logs, heartbeats, calls, files and units
+// of fuel are a function of the module, the activity, its input and files, the seed and
+// the answers, and of nothing else: [Run.Digest] is the same on every machine, in either
+// engine of wazero, however often it is run. docs/testing.md tells what is left to the
+// machine.
 //
-// [Recorder] sees the attempts of a worker in the form in which [Env.Run] returns them. Package
-// replay/cases has both in files. Package hosttest is what tests in Go begin with.
+// [Recorder] sees the attempts of a worker in the form in which [Env.Run] returns them.
+// Package replay/cases has both in files. Package hosttest is what tests in Go begin
+// with.
 package replay
 
 import (
@@ -40,7 +42,8 @@ import (
 
 // Defaults of [Options] and [Activity].
 const (
-	// DefaultMaxFuel ends an activity that goes on for good, by the same instruction every time.
+	// DefaultMaxFuel ends an activity that goes on for good, by the same instruction
+	// every time.
 	DefaultMaxFuel = 20_000_000_000
 	// DefaultTimeout ends one that does so without computing, by the machine's clock.
 	DefaultTimeout = time.Minute
@@ -49,30 +52,38 @@ const (
 // DefaultStart is when the clock begins.
 var DefaultStart = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// Options say what is tested, and in which surroundings. The zero value of a field means its default.
+// Options say what is tested, and in which surroundings. The zero value of a field means
+// its default.
 type Options struct {
-	// Modules are .wasm files and directories with such files. Required, unless there are Files.
+	// Modules are .wasm files and directories with such files. Required, unless there are
+	// Files.
 	Modules []string
 	// Files are further modules, which were read already. Default: none.
 	Files []*modules.File
-	// Defaults are the options of every module, and PerModule those of single ones, by the file's name without .wasm. Instances
-	// are never reused. A policy of clock or random takes the place of Start or Seed.
+	// Defaults are the options of every module, and PerModule those of single ones, by
+	// the file's name without .wasm. Instances are never reused. A policy of clock or
+	// random takes the place of Start or Seed.
 	Defaults  sandbox.Options
 	PerModule map[string]sandbox.Options
-	// Passthrough are fakes, or the real modules, by which the guests' calls are answered. They are granted to every module. What a module imports beyond them
-	// is granted too, and its calls are for [Activity.Answer] alone.
+	// Passthrough are fakes, or the real modules, by which the guests' calls are
+	// answered. They are granted to every module. What a module imports beyond them is
+	// granted too, and its calls are for [Activity.Answer] alone.
 	Passthrough []passthrough.Module
-	// Fence grants the modules what Defaults and PerModule say, and no more, as a worker does.
+	// Fence grants the modules what Defaults and PerModule say, and no more, as a worker
+	// does.
 	Fence bool
-	// Mounts are directories that the guests have: by the paths at which they find them, such as / or /data, none of them inside of another one. Each activity
-	// finds its [Activity.Files] there and nothing else. The modules are granted fs for it, the policy of which must not be among Defaults and PerModule
-	// then. Default: none.
+	// Mounts are directories that the guests have: by the paths at which they find them,
+	// such as / or /data, none of them inside of another one. Each activity finds its
+	// [Activity.Files] there and nothing else. The modules are granted fs for it, the
+	// policy of which must not be among Defaults and PerModule then. Default: none.
 	Mounts Mounts
-	// Start is when the clock begins, for each activity and each initialization of an instance. Default [DefaultStart].
+	// Start is when the clock begins, for each activity and each initialization of an
+	// instance. Default [DefaultStart].
 	Start time.Time
 	// Seed is what random numbers are made of. Default 0.
 	Seed int64
-	// Interpreter runs the guests in wazero's interpreter, as on platforms for which it has no compiler. Default: the compiler where there is one.
+	// Interpreter runs the guests in wazero's interpreter, as on platforms for which it
+	// has no compiler. Default: the compiler where there is one.
 	Interpreter bool
 	// CacheDir is where compiled modules are kept. Default: [sandbox.DefaultCacheDir].
 	CacheDir string
@@ -95,7 +106,8 @@ type Env struct {
 	empty  *directories // what is mounted while instances are made; nil: nothing is
 }
 
-// Open makes an environment, which must be closed. It compiles the modules, which can take seconds. The errors are those of [sandbox.New].
+// Open makes an environment, which must be closed. It compiles the modules, which can
+// take seconds. The errors are those of [sandbox.New].
 func Open(ctx context.Context, options Options) (*Env, error) {
 	env := &Env{start: options.Start, mounts: maps.Clone(options.Mounts)}
 	if env.start.IsZero() {
@@ -208,7 +220,8 @@ func (e *Env) Modules() []*sandbox.Module { return e.box.Modules() }
 // Activities are what can be run, sorted by type.
 func (e *Env) Activities() []sandbox.Activity { return e.box.Activities() }
 
-// DefaultInfo is what a guest is told if a test does not say anything else: the first attempt of an activity of a workflow.
+// DefaultInfo is what a guest is told if a test does not say anything else: the first
+// attempt of an activity of a workflow.
 func (e *Env) DefaultInfo(activityType string) abi.Info {
 	return abi.Info{
 		ActivityID: "1", ActivityType: activityType, Attempt: 1, Namespace: "default", TaskQueue: "test",

@@ -25,8 +25,8 @@ func wat(t *testing.T, name string) string {
 	return testbed.Root(t) + "/testdata/wat/" + name + ".wasm"
 }
 
-// Whatever the policy and the engine, everything that can be seen is the same, in a guest whose runtime draws random numbers when it starts
-// and looks at the clock when it works.
+// Whatever the policy and the engine, everything that can be seen is the same, in a guest
+// whose runtime draws random numbers when it starts and looks at the clock when it works.
 func TestSameEveryTime(t *testing.T) {
 	activities := []replay.Activity{
 		{Type: "greet", Args: []any{map[string]string{"name": "Ada"}}},
@@ -110,7 +110,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// A guest's calls are answered by fakes, by the test, or not at all; and faults befall them.
+// A guest's calls are answered by fakes, by the test, or not at all; and faults befall
+// them.
 func TestCalls(t *testing.T) {
 	module := guest(t, "conformance/go")
 	upper := func(ctx context.Context, call *passthrough.Call, req []byte) ([]byte, error) {
@@ -182,7 +183,8 @@ func TestCallError(t *testing.T) {
 	}
 }
 
-// A call knows how far the activity is, what it takes is seen on the guest's clock, and the guest can be asked to cancel at any unit.
+// A call knows how far the activity is, what it takes is seen on the guest's clock, and
+// the guest can be asked to cancel at any unit.
 func TestMoments(t *testing.T) {
 	var at []int64
 	env := hosttest.New(t, replay.Options{Modules: []string{guest(t, "conformance/go")}})
@@ -208,7 +210,8 @@ func TestMoments(t *testing.T) {
 	}
 }
 
-// The clock is the guest's own: it begins where it should, advances by what the guest does, and sleeping takes no time.
+// The clock is the guest's own: it begins where it should, advances by what the guest
+// does, and sleeping takes no time.
 func TestClock(t *testing.T) {
 	start := time.Date(2031, 5, 17, 12, 0, 0, 0, time.UTC)
 	env := hosttest.New(t, replay.Options{Modules: []string{guest(t, "guests/acts")}, Start: start})

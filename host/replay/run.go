@@ -22,13 +22,15 @@ type LogRecord struct {
 type Run struct {
 	// Output is the result, or the details of a cancellation. nil: none.
 	Output *sandbox.Payload
-	// Err is nil for an activity that completed, otherwise as [sandbox.Sandbox.Run] has it, or about its files, which could not be used.
+	// Err is nil for an activity that completed, otherwise as [sandbox.Sandbox.Run] has
+	// it, or about its files, which could not be used.
 	Err        error
 	Heartbeats [][]sandbox.Payload
 	Logs       []LogRecord
 	Calls      []Call
-	// Files are what was in the directories of [Options.Mounts] in the end, in the form of [Activity.Files], with every directory but the mounts
-	// themselves. nil: there are no mounts.
+	// Files are what was in the directories of [Options.Mounts] in the end, in the form
+	// of [Activity.Files], with every directory but the mounts themselves. nil: there are
+	// no mounts.
 	Files  map[string][]byte `json:",omitempty"`
 	Fuel   int64             // of computation
 	Memory uint64            // bytes, at the end, when it is largest
@@ -65,7 +67,8 @@ func (r *Run) Failure() *abi.Failure {
 	return f
 }
 
-// Result decodes the output of an activity that completed, which must be JSON, or binary for a *[]byte. It returns the activity's error if it did not complete.
+// Result decodes the output of an activity that completed, which must be JSON, or binary
+// for a *[]byte. It returns the activity's error if it did not complete.
 func (r *Run) Result(into any) error {
 	if r.Err != nil {
 		return r.Err
@@ -83,8 +86,8 @@ func (r *Run) Result(into any) error {
 	return json.Unmarshal(r.Output.Data, into)
 }
 
-// Digest is the SHA-256 of everything that was seen, as hexadecimal digits: two runs with the same digest have behaved alike in
-// every way that anyone could observe.
+// Digest is the SHA-256 of everything that was seen, as hexadecimal digits: two runs with
+// the same digest have behaved alike in every way that anyone could observe.
 func (r *Run) Digest() string {
 	seen := struct {
 		*Run

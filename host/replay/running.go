@@ -69,7 +69,8 @@ func attributes(group slog.Value) map[string]any {
 	return all
 }
 
-// record is around every passthrough function: faults, answers of the test, and the transcript.
+// record is around every passthrough function: faults, answers of the test, and the
+// transcript.
 func record(m passthrough.Module, function string, f passthrough.Func) passthrough.Func {
 	return func(ctx context.Context, caller *passthrough.Call, req []byte) ([]byte, error) {
 		r, ok := ctx.Value(runningKey{}).(*running)

@@ -249,7 +249,8 @@ func TestOutput(t *testing.T) {
 // filled fills a payload up to a size as Temporal counts it.
 func filled(p sandbox.Payload, size int) sandbox.Payload {
 	p.Data = make([]byte, size)
-	for excess := sandbox.Size(p) - size; excess != 0; excess = sandbox.Size(p) - size { // the fewer bytes, the shorter is their length
+	// the fewer bytes, the shorter is their length
+	for excess := sandbox.Size(p) - size; excess != 0; excess = sandbox.Size(p) - size {
 		p.Data = p.Data[:len(p.Data)-excess]
 	}
 	copy(p.Data, bytes.Repeat([]byte("0123456789abcdef"), len(p.Data)/16))
@@ -326,7 +327,8 @@ func TestMemoryLimit(t *testing.T) {
 	}
 }
 
-// Only who dies after it was refused memory dies of that, and a call before does not count.
+// Only who dies after it was refused memory dies of that, and a call before does not
+// count.
 func TestOutOfMemoryIsOfOneCall(t *testing.T) {
 	s := startOne(t, "memory", sandbox.Options{MemoryLimit: 1 << 20, Isolation: sandbox.IsolationReuse})
 	run(t, s, "Pages")
@@ -387,7 +389,8 @@ func TestHeartbeat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "results", results(t, p), []int64{1, 2, 3, 5, 5}) // how many details there are, and the flags
+	// how many details there are, and the flags
+	equal(t, "results", results(t, p), []int64{1, 2, 3, 5, 5})
 	want := [][]sandbox.Payload{{jsonPayload("1"), jsonPayload("2"), sandbox.NewPayload("acme/x", []byte{})}, nil}
 	if len(sent) != 2 || len(sent[1]) != 0 || len(sent[0]) != 3 {
 		t.Fatalf("sent %q, want %q", sent, want)

@@ -16,11 +16,13 @@ import (
 	"github.com/wasmworker/wasmworker/host/internal/wazerotext"
 )
 
-// codeCache is the directory of [Config.CacheDir]. Each module has a directory of its own in it, with what it was rewritten to and, in
-// a directory that wazero makes, its machine code. A nil cache keeps nothing. Trouble with the cache costs time and nothing else.
+// codeCache is the directory of [Config.CacheDir]. Each module has a directory of its own
+// in it, with what it was rewritten to and, in a directory that wazero makes, its machine
+// code. A nil cache keeps nothing. Trouble with the cache costs time and nothing else.
 //
-// wazero has a checksum over the machine code alone. A file whose table of functions is damaged would crash the process, so each
-// of wazero's files has a file with a checksum over all of it beside it, against accidents: who can write there can do anything.
+// wazero has a checksum over the machine code alone. A file whose table of functions is
+// damaged would crash the process, so each of wazero's files has a file with a checksum
+// over all of it beside it, against accidents: who can write there can do anything.
 type codeCache struct {
 	dir      string
 	logger   *slog.Logger
@@ -53,7 +55,8 @@ func (c *codeCache) cannotBeWritten(err error) {
 	}
 }
 
-// directory returns a module's directory. Everything that the code depends on is in its name, but for what wazero takes care of.
+// directory returns a module's directory. Everything that the code depends on is in its
+// name, but for what wazero takes care of.
 func (c *codeCache) directory(m *Module) string {
 	kind := ""
 	if m.options.CanonicalNaN {
@@ -62,8 +65,9 @@ func (c *codeCache) directory(m *Module) string {
 	return filepath.Join(c.dir, fmt.Sprintf("%s-%d%s-%s", meter.Version(), maxTable, kind, m.file.Digest))
 }
 
-// open returns the directory with the module's machine code for wazero, and how many whole files it has of that. What is damaged was
-// deleted before. The directory is "" if it is of no use.
+// open returns the directory with the module's machine code for wazero, and how many
+// whole files it has of that. What is damaged was deleted before. The directory is "" if
+// it is of no use.
 func (c *codeCache) open(m *Module) (directory string, whole int) {
 	if c == nil {
 		return "", 0
@@ -75,7 +79,8 @@ func (c *codeCache) open(m *Module) (directory string, whole int) {
 			whole++
 			return nil
 		}
-		if errors.Is(err, fs.ErrNotExist) { // its process was killed before it could write the sum, or is about to
+		// its process was killed before it could write the sum, or is about to
+		if errors.Is(err, fs.ErrNotExist) {
 			m.logger.Debug("a file of the cache has no checksum, so it is made again", "file", file)
 		} else {
 			c.damaged(m, file, err)
@@ -97,7 +102,8 @@ func (c *codeCache) damaged(m *Module, file string, err error) {
 	m.logger.Warn("what the cache directory has of the module is damaged, so it is made again", "file", file, "error", err)
 }
 
-// seal writes the checksums of the files that wazero has added to a module's directory, and returns how many they were.
+// seal writes the checksums of the files that wazero has added to a module's directory,
+// and returns how many they were.
 func (c *codeCache) seal(directory string) (added int) {
 	err := eachCode(directory, func(file string) error {
 		if _, err := os.Stat(file + sumSuffix); err == nil {
@@ -110,13 +116,15 @@ func (c *codeCache) seal(directory string) (added int) {
 		}
 		return replaceFile(file+sumSuffix, []byte(sum))
 	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // another process may have taken it for one without a sum
+	// another process may have taken it for one without a sum
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		c.cannotBeWritten(err)
 	}
 	return added
 }
 
-// eachCode calls f for each file with machine code in a module's directory, which need not exist.
+// eachCode calls f for each file with machine code in a module's directory, which need
+// not exist.
 func eachCode(directory string, f func(file string) error) error {
 	versions, err := os.ReadDir(directory)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -142,7 +150,8 @@ func eachCode(directory string, f func(file string) error) error {
 	return nil
 }
 
-// checkSum returns nil if the file is the one that was sealed, and fs.ErrNotExist if none was.
+// checkSum returns nil if the file is the one that was sealed, and fs.ErrNotExist if none
+// was.
 func checkSum(file string) error {
 	want, err := os.ReadFile(file + sumSuffix)
 	if err != nil {
@@ -168,7 +177,8 @@ func sumOf(file string) (string, error) {
 	return fmt.Sprintf("%08x\n", sum.Sum32()), nil
 }
 
-// replaceFile writes a file so that others who share the directory see all of it or nothing.
+// replaceFile writes a file so that others who share the directory see all of it or
+// nothing.
 func replaceFile(path string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
@@ -187,8 +197,9 @@ func replaceFile(path string, data []byte) error {
 // cacheError is an error about a cache that wazero does not make.
 type cacheError struct{ error }
 
-// aboutCache tells whether compilation failed because of the cache. wazero returns what the system said when a file could not be
-// opened or written, though the module has been compiled.
+// aboutCache tells whether compilation failed because of the cache. wazero returns what
+// the system said when a file could not be opened or written, though the module has been
+// compiled.
 func aboutCache(err error) bool {
 	_, made := errors.AsType[*cacheError](err)
 	_, path := errors.AsType[*fs.PathError](err)

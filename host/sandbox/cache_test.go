@@ -30,7 +30,8 @@ func entries(t *testing.T, dir string) map[string]os.FileInfo {
 	return found
 }
 
-// unchanged asserts that no file below a directory was written again, and that there are no others.
+// unchanged asserts that no file below a directory was written again, and that there are
+// no others.
 func unchanged(t *testing.T, before map[string]os.FileInfo, dir string) {
 	t.Helper()
 	after := entries(t, dir)
@@ -82,9 +83,10 @@ func warnings(r *recorder) (found []record) {
 	return found
 }
 
-// Whatever happened to a file of the cache, the next start says so and makes it again, and the
-// one after it has nothing to say and nothing to do. wazero's own checksum is over machine code alone: a flipped bit in its table
-// of functions would crash the process.
+// Whatever happened to a file of the cache, the next start says so and makes it again,
+// and the one after it has nothing to say and nothing to do. wazero's own checksum is
+// over machine code alone: a flipped bit in its table of functions would crash the
+// process.
 func TestCacheIsRepaired(t *testing.T) {
 	dir := t.TempDir()
 	cfg := sandbox.Config{Modules: files(t, "echo"), CacheDir: dir}
@@ -156,7 +158,8 @@ func repaired(t *testing.T, name string, cfg sandbox.Config) {
 	equal(t, name+": result of cached code", text(run(t, s, "Echo", raw("x"))), "x")
 }
 
-// A process that ends before it has written the checksum leaves a file that nobody can vouch for. The next start makes it again.
+// A process that ends before it has written the checksum leaves a file that nobody can
+// vouch for. The next start makes it again.
 func TestCacheWithoutChecksum(t *testing.T) {
 	cfg := sandbox.Config{Modules: files(t, "echo"), CacheDir: t.TempDir()}
 	start(t, cfg)
@@ -176,7 +179,8 @@ func TestCacheWithoutChecksum(t *testing.T) {
 	}
 }
 
-// A cache that cannot be made is told once, with what to do about it, and the modules work without.
+// A cache that cannot be made is told once, with what to do about it, and the modules
+// work without.
 func TestCacheDirCannotBeMade(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

@@ -45,15 +45,18 @@ type call struct {
 	stderr tail
 }
 
-// newCall makes a call. Of the activity no more than the module is set while an instance is being made.
+// newCall makes a call. Of the activity no more than the module is set while an instance
+// is being made.
 func newCall(ctx context.Context, m *Module, activity Activity, task *Task) *call {
 	c := &call{module: m, activity: activity, task: task, metadataSize: guessedMetadata}
 	c.guest = m.contract.begin(c)
 	return c.in(ctx)
 }
 
-// in gives the call its context, from which host functions get the call back, and those of the task and of passthrough modules what
-// they may ask. Host functions run concurrently for different instances of one runtime, so the call cannot be kept beside the functions.
+// in gives the call its context, from which host functions get the call back, and those
+// of the task and of passthrough modules what they may ask. Host functions run
+// concurrently for different instances of one runtime, so the call cannot be kept beside
+// the functions.
 func (c *call) in(ctx context.Context) *call {
 	c.ctx = context.WithValue(ctx, inject.ActivityKey{}, c)
 	return c

@@ -73,7 +73,8 @@ func TestCommandInvalidInput(t *testing.T) {
 	equal(t, "stats", stats(s), sandbox.Stats{})
 }
 
-// What is encrypted or compressed for want of a codec would be nonsense to the program, and its output a success.
+// What is encrypted or compressed for want of a codec would be nonsense to the program,
+// and its output a success.
 func TestUnknownEncodings(t *testing.T) {
 	s := start(t, sandbox.Config{Modules: []*modules.File{tool(t), fixture(t, "plugin")}})
 	for _, activity := range []string{"tool", "Silent"} {
@@ -81,7 +82,8 @@ func TestUnknownEncodings(t *testing.T) {
 			for at, args := range [][]sandbox.Payload{
 				{sandbox.NewPayload(encoding, []byte("1"))},
 				{jsonPayload("1"), sandbox.NewPayload(encoding, []byte("1"))},
-				{raw("1"), jsonPayload("1"), sandbox.NewPayload(encoding, []byte("1"))}, // told before the bytes
+				// told before the bytes
+				{raw("1"), jsonPayload("1"), sandbox.NewPayload(encoding, []byte("1"))},
 			} {
 				_, err := s.Run(t.Context(), sandbox.Task{Activity: activity, Args: args})
 				f := failure(t, err, abi.TypeUnknownEncoding)

@@ -59,15 +59,16 @@ func (m *Module) compile(ctx context.Context, cache *codeCache) (err error) {
 	return nil
 }
 
-// recovered makes an error of a panic. The compiler is fed with whatever lies in a directory. A
-// bug in it must cost one module.
+// recovered makes an error of a panic. The compiler is fed with whatever lies in a
+// directory. A bug in it must cost one module.
 func (m *Module) recovered(err *error) {
 	if p := recover(); p != nil {
 		*err = fmt.Errorf("%s: the compiler failed on this module: %v", m.file.Path, p)
 	}
 }
 
-// build makes the runtime with the compiled module in it, by way of the cache if that works.
+// build makes the runtime with the compiled module in it, by way of the cache if that
+// works.
 func (m *Module) build(ctx context.Context, binary []byte, cache *codeCache) error {
 	directory, whole := cache.open(m)
 	if directory == "" {
@@ -108,8 +109,9 @@ func (m *Module) buildIn(ctx context.Context, binary []byte, cacheDir string) (e
 	return nil
 }
 
-// newRuntimes is held while a runtime is made: wazero finds out its own version when it is first asked, and writes that to a variable
-// without any lock (internal/version, 1.11).
+// newRuntimes is held while a runtime is made: wazero finds out its own version when it
+// is first asked, and writes that to a variable without any lock (internal/version,
+// 1.11).
 var newRuntimes sync.Mutex
 
 // newRuntime makes the runtime, and the cache if there is to be one.

@@ -169,7 +169,8 @@ func TestCompileConcurrently(t *testing.T) {
 	}
 	wg.Wait()
 	before := entries(t, dir)
-	equal(t, "number of files for one content", len(before), 3) // rewritten, compiled, and a checksum
+	// rewritten, compiled, and a checksum
+	equal(t, "number of files for one content", len(before), 3)
 	unchanged(t, before, dir)
 	start(t, sandbox.Config{Modules: files(t, "misbehave"), CacheDir: dir})
 	unchanged(t, before, dir)
@@ -187,7 +188,8 @@ func TestWithoutCacheDir(t *testing.T) {
 func TestAskingWhileCompiling(t *testing.T) {
 	cfg := copies(t, "echo", sandbox.Options{}, "a", "b", "c")
 	cfg.Modules = append(cfg.Modules, files(t, "inittrap")...)
-	irreversible, err := modules.Read("../../testdata/hostile/table-bomb.wasm") // its isolation is known once it is compiled
+	// its isolation is known once it is compiled
+	irreversible, err := modules.Read("../../testdata/hostile/table-bomb.wasm")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,8 +220,8 @@ func TestAskingWhileCompiling(t *testing.T) {
 	}
 }
 
-// A guest that overflows its stack while an instance is being made is the reason why there is
-// none, as is one that traps then.
+// A guest that overflows its stack while an instance is being made is the reason why
+// there is none, as is one that traps then.
 func TestInitializationOverflows(t *testing.T) {
 	start := func() (*sandbox.Sandbox, error) {
 		s := newSandbox(t, sandbox.Config{Modules: files(t, "initdeep"), Defaults: sandbox.Options{Isolation: sandbox.IsolationFresh}})

@@ -26,5 +26,6 @@ func (p *Pool) Private() (bytes uint64) {
 	return bytes
 }
 
-// ForgetInitialised makes the module know no more of its memory than its file says, as if its initialization took another amount each time.
+// ForgetInitialised makes the module know no more of its memory than its file says, as if
+// its initialization took another amount each time.
 func (m *Module) ForgetInitialised() { m.initialized = 0 }

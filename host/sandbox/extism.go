@@ -20,12 +20,12 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
 
-// Extism plugins see a memory of the host beside their own, and pass everything through it:
-// blocks that they allocate, write to 8 bytes at a time, and hand over by their offset
-// (Extism's proposal EIP-007). Extism's SDKs run that as a second WebAssembly module, the kernel. Here it is
-// a slice that belongs to the call: it cannot be corrupted by a plugin, what is in it and what a
-// plugin kept in variables ends with the call, and instances are pooled, reset, metered
-// and limited like those of any other kind.
+// Extism plugins see a memory of the host beside their own, and pass everything through
+// it: blocks that they allocate, write to 8 bytes at a time, and hand over by their
+// offset (Extism's proposal EIP-007). Extism's SDKs run that as a second WebAssembly
+// module, the kernel. Here it is a slice that belongs to the call: it cannot be corrupted
+// by a plugin, what is in it and what a plugin kept in variables ends with the call, and
+// instances are pooled, reset, metered and limited like those of any other kind.
 type kernel struct {
 	memory []byte            // in steps of extismPage: kits write a little beyond their blocks
 	mapped *image.Memory     // what memory is of, if it is large; otherwise it is Go's
@@ -45,15 +45,17 @@ type kernel struct {
 const (
 	kernelStart = 16       // the first offset: 0 is no block
 	extismPage  = 64 << 10 // as Extism's kernel, which is a module, has it
-	// smallKernel is up to where the memory is Go's. To map one takes 20 us; but a slice of 100 MB is
-	// cleared and copied as it grows, which takes longer than an interruption may.
+	// smallKernel is up to where the memory is Go's. To map one takes 20 us; but a slice
+	// of 100 MB is cleared and copied as it grows, which takes longer than an
+	// interruption may.
 	smallKernel = 1 << 20
 )
 
 // maxVars bounds what a plugin keeps in variables, names included.
 const maxVars = 1 << 20
 
-// extismFunc is a function of extism:host/env. What it returns is its result, if it has one.
+// extismFunc is a function of extism:host/env. What it returns is its result, if it has
+// one.
 type extismFunc func(c *extism, k *kernel, p []uint64) uint64
 
 var extismFuncs = map[string]extismFunc{
@@ -101,12 +103,13 @@ var extismFuncs = map[string]extismFunc{
 		c.kernel = &kernel{vars: k.vars, size: k.size}
 		return 0
 	},
-	"log_trace":     extismLog(slog.LevelDebug - 4),
-	"log_debug":     extismLog(slog.LevelDebug),
-	"log_info":      extismLog(slog.LevelInfo),
-	"log_warn":      extismLog(slog.LevelWarn),
-	"log_error":     extismLog(slog.LevelError),
-	"get_log_level": func(*extism, *kernel, []uint64) uint64 { return 0 }, // everything; the host's logger decides
+	"log_trace": extismLog(slog.LevelDebug - 4),
+	"log_debug": extismLog(slog.LevelDebug),
+	"log_info":  extismLog(slog.LevelInfo),
+	"log_warn":  extismLog(slog.LevelWarn),
+	"log_error": extismLog(slog.LevelError),
+	// everything; the host's logger decides
+	"get_log_level": func(*extism, *kernel, []uint64) uint64 { return 0 },
 	"var_get": func(c *extism, k *kernel, p []uint64) uint64 {
 		defer k.release(p[0])
 		value, ok := k.vars[string(k.block("var_get", p[0]))]
@@ -195,8 +198,9 @@ func (k *kernel) release(offset uint64) {
 	}
 }
 
-// sizeClass returns the power of two of the room that a block of n bytes is given: at least 128
-// bytes, as much as the host itself needs for a block, so that small ones cannot pass the limit.
+// sizeClass returns the power of two of the room that a block of n bytes is given: at
+// least 128 bytes, as much as the host itself needs for a block, so that small ones
+// cannot pass the limit.
 func sizeClass(n uint64) int { return bits.Len64(max(n, 128) - 1) }
 
 // alloc is allocate for the plugin, which is trapped if there is no room.
@@ -208,8 +212,9 @@ func (c *extism) alloc(n uint64) uint64 {
 	return offset
 }
 
-// allocate allocates a block, zeroed, and returns its offset. 0 bytes are the offset 0. The memory
-// counts with the instance's own against the limit of all instances; blocks have the limit of the module.
+// allocate allocates a block, zeroed, and returns its offset. 0 bytes are the offset 0.
+// The memory counts with the instance's own against the limit of all instances; blocks
+// have the limit of the module.
 func (c *extism) allocate(n uint64) (uint64, *guestFault) {
 	k := c.kernel
 	if n == 0 {
@@ -270,8 +275,9 @@ func extismLog(level slog.Level) extismFunc {
 	}
 }
 
-// setError is error_set. Whatever the plugin does next, it has failed; should it trap, as an exception
-// does in languages whose runtimes do not write to standard error, then the error is the reason.
+// setError is error_set. Whatever the plugin does next, it has failed; should it trap, as
+// an exception does in languages whose runtimes do not write to standard error, then the
+// error is the reason.
 func (c *extism) setError(k *kernel, p []uint64) uint64 {
 	k.err = p[0]
 	if n := k.blocks[p[0]]; n > 0 {
@@ -281,8 +287,9 @@ func (c *extism) setError(k *kernel, p []uint64) uint64 {
 	return 0
 }
 
-// The name and the value of a variable belong to the host once they were handed over, as do a request and its body: kits do not
-// give them back, or do so once more. The names of config_get are the plugin's.
+// The name and the value of a variable belong to the host once they were handed over, as
+// do a request and its body: kits do not give them back, or do so once more. The names of
+// config_get are the plugin's.
 func (c *extism) setVar(k *kernel, p []uint64) uint64 {
 	defer func() { k.release(p[0]); k.release(p[1]) }()
 	name := string(k.block("var_set", p[0]))
@@ -305,8 +312,8 @@ func (c *extism) setVar(k *kernel, p []uint64) uint64 {
 	return 0
 }
 
-// ask calls a passthrough module on behalf of the plugin. That it was granted has been checked
-// when the module was loaded.
+// ask calls a passthrough module on behalf of the plugin. That it was granted has been
+// checked when the module was loaded.
 func (c *call) ask(module, function string, request []byte) ([]byte, error) {
 	for _, granted := range c.module.grants {
 		if fn := granted.Functions[function]; granted.Name == module && fn != nil {
@@ -325,7 +332,8 @@ func (c *extism) config(k *kernel, p []uint64) uint64 {
 }
 
 // http is http_request: a JSON object and a body, both blocks. The response's status and
-// headers are there for the functions beside it. As with Extism, a request that fails ends the plugin.
+// headers are there for the functions beside it. As with Extism, a request that fails
+// ends the plugin.
 func (c *extism) http(k *kernel, p []uint64) uint64 {
 	k.status, k.headers = 0, nil
 	fault := func(format string, args ...any) {
@@ -377,7 +385,8 @@ func (c *extism) http(k *kernel, p []uint64) uint64 {
 	if k.headers, err = json.Marshal(headers); err != nil {
 		fault("%v", err)
 	}
-	// Only then are they given back: go-pdk does it again, which must not be the block of the response.
+	// Only then are they given back: go-pdk does it again, which must not be the block of
+	// the response.
 	defer func() { k.release(p[0]); k.release(p[1]) }()
 	return c.store(body)
 }
@@ -451,8 +460,8 @@ func (c *extism) release() {
 	c.kernel = nil
 }
 
-// end says what a plugin's status means: 0 is success, unless the plugin has set an error. So is
-// to exit with 0, as Extism's hosts have it.
+// end says what a plugin's status means: 0 is success, unless the plugin has set an
+// error. So is to exit with 0, as Extism's hosts have it.
 func (c *extism) end(status int32, err error, refused image.GrowFailure) (*Payload, error) {
 	if exit, ok := errors.AsType[*sys.ExitError](err); ok && exit.ExitCode() == 0 {
 		status, err = 0, nil

@@ -14,8 +14,8 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// What a plugin may do with the memory that it shares with the host, and what it may not. That
-// plugins built with Extism's own kits work is tested in internal/conformance.
+// What a plugin may do with the memory that it shares with the host, and what it may not.
+// That plugins built with Extism's own kits work is tested in internal/conformance.
 func TestExtismOffsets(t *testing.T) {
 	s := startOne(t, "plugin", sandbox.Options{Isolation: sandbox.IsolationPristine, MemoryLimit: 4 << 20})
 	const (
@@ -178,14 +178,16 @@ func TestExtismHandsOver(t *testing.T) {
 	equal(t, "an error and status 0", failure(t, err, abi.TypeActivityFailed).Message, "out of\nink")
 	_, err = s.Run(t.Context(), sandbox.Task{Activity: "Trap"})
 	equal(t, "an error and a trap", failure(t, err, abi.TypeWasmTrap).Message, "module handing trapped: unreachable: out of ink")
-	equal(t, "after that", text(run(t, s, "Vars")), "<nil>") // which has no room for what it does not get back
+	// which has no room for what it does not get back
+	equal(t, "after that", text(run(t, s, "Vars")), "<nil>")
 	equal(t, "a response", text(run(t, s, "Get")), "a response of 19 B.")
 }
 
-// Input that the limits leave no room for is a failure of its activity, and costs nothing else: the
-// memory for it is taken before the plugin runs, where nobody recovers a trap.
+// Input that the limits leave no room for is a failure of its activity, and costs nothing
+// else: the memory for it is taken before the plugin runs, where nobody recovers a trap.
 func TestExtismInputBeyondTheLimits(t *testing.T) {
-	input := []sandbox.Payload{raw(strings.Repeat("x", 32_770))} // for which a block takes 64 KiB, and 16 bytes stand before it
+	// for which a block takes 64 KiB, and 16 bytes stand before it
+	input := []sandbox.Payload{raw(strings.Repeat("x", 32_770))}
 	for name, cfg := range map[string]sandbox.Config{
 		"memory_limit": {Defaults: sandbox.Options{MemoryLimit: 65_540}},
 		// Room for the image and one instance of 64 KiB each, and for the small input.

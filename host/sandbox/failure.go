@@ -99,8 +99,8 @@ const (
 	maxTraceLine = 100
 )
 
-// splitTrace takes apart the text of an error from wazero: the message, and the wasm stack as
-// far as it is told. The host's own stack is not for others to see.
+// splitTrace takes apart the text of an error from wazero: the message, and the wasm
+// stack as far as it is told. The host's own stack is not for others to see.
 func splitTrace(text string) (message string, frames []string) {
 	message, trace, found := wazerotext.SplitTrace(text)
 	if !found {

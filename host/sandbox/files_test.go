@@ -55,7 +55,8 @@ func wasiModules(t *testing.T) passthrough.Set {
 	return set
 }
 
-// startWASI makes a sandbox of one module, with policies of those modules. What has mounts is granted.
+// startWASI makes a sandbox of one module, with policies of those modules. What has
+// mounts is granted.
 func startWASI(t *testing.T, m *modules.File, cfg sandbox.Config, policies ...any) *sandbox.Sandbox {
 	t.Helper()
 	cfg.Modules, cfg.Passthrough = []*modules.File{m}, wasiModules(t)
@@ -80,8 +81,8 @@ func startWASI(t *testing.T, m *modules.File, cfg sandbox.Config, policies ...an
 	return start(t, cfg)
 }
 
-// openDescriptors returns how many the process has open in temporary directories, or 0 where that is not known: the tests' own. There are others that
-// the process opens once.
+// openDescriptors returns how many the process has open in temporary directories, or 0
+// where that is not known: the tests' own. There are others that the process opens once.
 func openDescriptors(t *testing.T) int {
 	t.Helper()
 	if runtime.GOOS != "linux" {
@@ -116,7 +117,8 @@ func steps(t *testing.T, s *sandbox.Sandbox, list ...[]string) []string {
 	return results
 }
 
-// A Go program reads and writes its directories as any other, under each policy for instances, and has nothing open afterwards.
+// A Go program reads and writes its directories as any other, under each policy for
+// instances, and has nothing open afterwards.
 func TestFiles(t *testing.T) {
 	for _, policy := range allPolicies {
 		t.Run(string(policy), func(t *testing.T) {
@@ -182,7 +184,8 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// Activities that run at once share the directory and nothing else: each has a quota and descriptors of its own.
+// Activities that run at once share the directory and nothing else: each has a quota and
+// descriptors of its own.
 func TestFilesAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	s := startWASI(t, filesGuest(t), sandbox.Config{Defaults: sandbox.Options{Isolation: sandbox.IsolationPristine}, Limit: 2},
@@ -263,7 +266,8 @@ func mustCall(t *testing.T, s *sandbox.Sandbox, memory string, list ...wasiCall)
 	return errnos, data
 }
 
-// The functions as they are in wasm: numbers, layouts, and what they answer to what is wrong.
+// The functions as they are in wasm: numbers, layouts, and what they answer to what is
+// wrong.
 func TestFileFunctions(t *testing.T) {
 	dir, readOnly := t.TempDir(), t.TempDir()
 	write(t, filepath.Join(dir, "file"), "0123456789")
@@ -401,7 +405,8 @@ func TestFileFunctions(t *testing.T) {
 			t.Errorf("%s %d: %v, want %v", tt.call.function, tt.call.params, errnos[0], tt.want)
 		}
 	}
-	// A buffer that is outside is one after others were read. A subscription to a file is ready at once.
+	// A buffer that is outside is one after others were read. A subscription to a file is
+	// ready at once.
 	subscription := make([]byte, 48)
 	subscription[8], subscription[16] = 1, 5
 	copy(memory[200:], subscription)
@@ -457,7 +462,8 @@ func TestDirectoryGone(t *testing.T) {
 	}
 }
 
-// An activity that is interrupted stops in the middle of a long read, and leaves nothing open.
+// An activity that is interrupted stops in the middle of a long read, and leaves nothing
+// open.
 func TestFilesInterrupted(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "large"), nil, 0o600); err != nil {
@@ -467,7 +473,8 @@ func TestFilesInterrupted(t *testing.T) {
 		t.Skip(err)
 	}
 	s := startWASI(t, fixture(t, "wasicalls"), sandbox.Config{Limit: 1}, &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Directory: dir}}})
-	// 200 lists of 1,600 buffers, each nearly all of the memory: more than a hundred gigabytes
+	// 200 lists of 1,600 buffers, each nearly all of the memory: more than a hundred
+	// gigabytes
 	memory := []byte("large\x00\x00\x00")
 	for range 1600 {
 		memory = binary.LittleEndian.AppendUint32(memory, 200_000)

@@ -11,12 +11,13 @@ import (
 	"github.com/wasmworker/wasmworker/host/modules"
 )
 
-// contract is what a kind of guests expects of the host beyond what all have: WASI, the log,
-// and what they were granted.
+// contract is what a kind of guests expects of the host beyond what all have: WASI, the
+// log, and what they were granted.
 type contract interface {
 	// link links the host module of the kind, for a module that imports it.
 	link(ctx context.Context, m *Module) error
-	// begin gives a call what guests of the kind have, also while an instance is being made.
+	// begin gives a call what guests of the kind have, also while an instance is being
+	// made.
 	begin(c *call) guest
 	// once is why an instance cannot serve a second call, as a predicate; empty: it can.
 	once() string
@@ -28,8 +29,8 @@ type contract interface {
 type guest interface {
 	// enter gives the guest its input, and names the export to call.
 	enter() (export string, err error)
-	// end says what it means that the export returned a status, or did not return because of
-	// err, after it was refused memory.
+	// end says what it means that the export returned a status, or did not return because
+	// of err, after it was refused memory.
 	end(status int32, err error, refused image.GrowFailure) (*Payload, error)
 	// stdout takes what the guest writes to its standard output.
 	stdout(p []byte) error
@@ -57,7 +58,8 @@ func (c *call) logStdout(p []byte) error {
 	return nil
 }
 
-// oneInput makes one input of the arguments, for guests that know no more than one, and not its encoding.
+// oneInput makes one input of the arguments, for guests that know no more than one, and
+// not its encoding.
 func (c *call) oneInput() ([]byte, error) {
 	for i, arg := range c.task.Args {
 		switch arg.Encoding() {
@@ -102,8 +104,9 @@ func (c *call) notJSON(index int, what string) *abi.Failure {
 	}
 }
 
-// unknownEncoding is the failure for an argument that would be nonsense to a guest that cannot see its encoding: what is encrypted
-// or compressed, mostly. It is retried, since it is for the operator to correct.
+// unknownEncoding is the failure for an argument that would be nonsense to a guest that
+// cannot see its encoding: what is encrypted or compressed, mostly. It is retried, since
+// it is for the operator to correct.
 func (c *call) unknownEncoding(index int, encoding string) *abi.Failure {
 	return &abi.Failure{
 		Type: abi.TypeUnknownEncoding,
@@ -121,7 +124,8 @@ func (c *call) guessedOutput() (*Payload, error) {
 	if trimmed := bytes.TrimSpace(c.output); json.Valid(trimmed) {
 		p = NewPayload(abi.EncodingJSON, trimmed)
 	}
-	if c.check(metadataSize(p.Metadata), len(p.Data)) != nil { // binary/plain is longer than what was reckoned with
+	// binary/plain is longer than what was reckoned with
+	if c.check(metadataSize(p.Metadata), len(p.Data)) != nil {
 		return nil, c.outputTooLarge()
 	}
 	return &p, nil

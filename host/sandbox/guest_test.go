@@ -104,7 +104,8 @@ func TestStandardStreams(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			equal(t, "results", results(t, p), []int64{0, 0, 0, 0}) // no errors, and no bytes on standard input
+			// no errors, and no bytes on standard input
+			equal(t, "results", results(t, p), []int64{0, 0, 0, 0})
 			var stdout []record
 			errors := 0
 			for _, r := range logged.all() {
@@ -163,7 +164,8 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// An activity may log so many records, and is told off once for more. The next one logs again.
+// An activity may log so many records, and is told off once for more. The next one logs
+// again.
 func TestLogLimit(t *testing.T) {
 	s := startOne(t, "probe", sandbox.Options{Isolation: sandbox.IsolationReuse})
 	for _, tt := range []struct{ lines, want int }{

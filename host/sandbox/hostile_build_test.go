@@ -11,8 +11,8 @@ import (
 	"github.com/wasmworker/wasmworker/host/modules"
 )
 
-// Some hostile modules are built here: from what the host has at the moment, or of names and
-// numbers that the text format cannot express.
+// Some hostile modules are built here: from what the host has at the moment, or of names
+// and numbers that the text format cannot express.
 
 // The sections of a binary.
 const (
@@ -102,18 +102,18 @@ type hostFunction struct {
 func (f hostFunction) String() string { return f.module + " " + f.name }
 
 const (
-	// recordSize is that of one call in the argument of Script: the index of the function, and
-	// nine parameters, of 8 bytes each. The result takes the index's place.
+	// recordSize is that of one call in the argument of Script: the index of the
+	// function, and nine parameters, of 8 bytes each. The result takes the index's place.
 	recordSize = 80
 	// scriptMemory is the size of the memory. Scripts lie at its begin.
 	scriptMemory = 64 << 10
 	scriptRoom   = 32 << 10
 )
 
-// scriptModule builds a module that imports functions and can call each with any parameters. Script
-// reads calls from its argument, makes one after the other, and writes them back with their
-// results; an Extism plugin writes nothing. Fill fills the memory with a pattern, and Check
-// traps if it is not there.
+// scriptModule builds a module that imports functions and can call each with any
+// parameters. Script reads calls from its argument, makes one after the other, and writes
+// them back with their results; an Extism plugin writes nothing. Fill fills the memory
+// with a pattern, and Check traps if it is not there.
 func scriptModule(kind modules.Kind, functions []hostFunction) []byte {
 	const opEnd, opDrop, opLocalGet, opLocalSet, opI32Const, opI32Add = 0x0b, 0x1a, 0x20, 0x21, 0x41, 0x6a
 	types, imports := slices.Clone(builtTypes), [][]byte{
@@ -153,15 +153,18 @@ func scriptModule(kind modules.Kind, functions []hostFunction) []byte {
 		case f.results[0] == api.ValueTypeI32:
 			body = append(body, 0xad) // i64.extend_i32_u
 		}
-		wrappers = append(wrappers, leb(add(typeOne, noLocals, append(body, 0x37, 0, 0)...))) // i64.store
+		// i64.store
+		wrappers = append(wrappers, leb(add(typeOne, noLocals, append(body, 0x37, 0, 0)...)))
 	}
 	// Local 0 is the size of the script, local 1 where the next call is.
 	begin := slices.Concat([]byte{opI32Const, 0, opI32Const, 0, opI32Const}, sleb(scriptRoom), []byte{0x10, 0, 0xa7, opLocalSet, 0})
 	end := []byte{opI32Const, 0, opLocalGet, 0, 0x10, 1, opDrop, opI32Const, 0}
-	whileLess := []byte{0x22, 1, opLocalGet, 0, 0x49, 0x0d, 0, opEnd} // local.tee, i32.lt_u, br_if, end
+	// local.tee, i32.lt_u, br_if, end
+	whileLess := []byte{0x22, 1, opLocalGet, 0, 0x49, 0x0d, 0, opEnd}
 	if kind == modules.KindExtism {
 		begin = slices.Concat([]byte{0x10, 0, 0xa7, opLocalSet, 0, 0x03, 0x40}, // loop
-			[]byte{opLocalGet, 1, opLocalGet, 1, 0xad, 0x10, 1, 0x37, 0, 0}, // i64.store of input_load_u64
+			// i64.store of input_load_u64
+			[]byte{opLocalGet, 1, opLocalGet, 1, 0xad, 0x10, 1, 0x37, 0, 0},
 			[]byte{opLocalGet, 1, opI32Const, 8, opI32Add}, whileLess, []byte{opI32Const, 0, opLocalSet, 1})
 		end = []byte{opI32Const, 0}
 	}
@@ -171,7 +174,8 @@ func scriptModule(kind modules.Kind, functions []hostFunction) []byte {
 	twoLocals := []byte{1, 2, api.ValueTypeI32}
 	fill := slices.Concat([]byte{opI32Const, 0, opI32Const}, sleb(0x5a), []byte{opI32Const}, sleb(scriptMemory), []byte{0xfc, 11, 0, opI32Const, 0})
 	check := slices.Concat(
-		[]byte{0x03, 0x40, opLocalGet, 0, 0x2d, 0, 0, opI32Const}, sleb(0x5a), []byte{0x47, 0x04, 0x40, 0x00, opEnd}, // unreachable if it is another
+		// unreachable if it is another
+		[]byte{0x03, 0x40, opLocalGet, 0, 0x2d, 0, 0, opI32Const}, sleb(0x5a), []byte{0x47, 0x04, 0x40, 0x00, opEnd},
 		[]byte{opLocalGet, 0, opI32Const, 1, opI32Add, 0x22, 0, opI32Const}, sleb(scriptMemory), []byte{0x49, 0x0d, 0, opEnd, opI32Const, 0})
 	exports := vec(
 		export("memory", 2, 0),

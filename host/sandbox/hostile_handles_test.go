@@ -18,8 +18,8 @@ const (
 	noHandle = -int64(abi.EBADF)
 )
 
-// A handle is good from the call that made it until it is closed or its activity ends, and no
-// other number is.
+// A handle is good from the call that made it until it is closed or its activity ends,
+// and no other number is.
 func TestHostileHandles(t *testing.T) {
 	for _, policy := range []sandbox.Isolation{sandbox.IsolationFresh, sandbox.IsolationPristine, sandbox.IsolationReuse} {
 		t.Run(string(policy), func(t *testing.T) {
@@ -63,7 +63,8 @@ func TestHostileHandles(t *testing.T) {
 			add(read(2, 0, room, 16), 16)
 			equal(t, "results", s.mustDo(t, calls...), want)
 
-			// Handle 2 was left open. The next activity has none, be it in the same instance.
+			// Handle 2 was left open. The next activity has none, be it in the same
+			// instance.
 			calls, want = nil, nil
 			for _, h := range forged {
 				add(read(h, 0, room, 16), noHandle)

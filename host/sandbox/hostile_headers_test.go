@@ -37,8 +37,8 @@ func header(id byte, content ...[]byte) []byte {
 // body is the section of code with one function.
 func body(content ...[]byte) []byte { return vec(sized(slices.Concat(content...), []byte{0x0b})) }
 
-// What a few bytes of a binary ask for is refused before it is taken: sizes and numbers that are far
-// beyond what the file has, or what a machine has.
+// What a few bytes of a binary ask for is refused before it is taken: sizes and numbers
+// that are far beyond what the file has, or what a machine has.
 func TestHostileHeaders(t *testing.T) {
 	const most = 1<<32 - 1
 	noLocals, zero := []byte{0}, []byte{0x41, 0}
@@ -49,36 +49,37 @@ func TestHostileHeaders(t *testing.T) {
 		binary []byte
 		refuse string // part of the message; empty: it is served, and A completes
 	}{
-		"nothing wrong":                   {header(sectionMemory, []byte{1, 0, 1}), ""},
-		"4 GiB of memory":                 {header(sectionMemory, []byte{1, 0}, leb(65536)), "of memory at the start"},
-		"more memory than 32 bits have":   {header(sectionMemory, []byte{1, 0}, leb(most)), "of memory at the start"},
-		"4 GiB of memory some day":        {header(sectionMemory, []byte{1, 1, 1}, leb(65536)), ""},
-		"memory with more than 4 GiB":     {header(sectionMemory, []byte{1, 1, 1}, leb(most)), "65536"},
-		"a maximum below the minimum":     {header(sectionMemory, []byte{1, 1, 2, 1}), "min 2 pages"},
-		"memories":                        {header(sectionMemory, leb(most)), "memor"},
-		"two memories":                    {header(sectionMemory, vec([]byte{0, 1}, []byte{0, 1})), "memor"},
-		"a table":                         {header(sectionTable, []byte{1, 0x70, 0}, leb(most)), "elements at the start"},
-		"a table of externref":            {header(sectionTable, []byte{1, 0x6f, 1}, leb(most), leb(most)), "elements at the start"},
-		"tables that are small":           {header(sectionTable, vec(slices.Repeat([][]byte{slices.Concat([]byte{0x6f, 0}, leb(1<<20))}, 100)...)), "elements at the start"},
-		"tables that overflow 64 bits":    {header(sectionTable, vec(slices.Repeat([][]byte{slices.Concat([]byte{0x6f, 0}, leb(most))}, 1000)...)), "elements at the start"},
-		"number of tables":                {header(sectionTable, leb(most)), "4294967295 tables"},
-		"number of types":                 {header(sectionType, leb(most)), "4294967295 types"},
-		"number of types, a million":      {header(sectionType, leb(1<<20)), "unexpected end"},
-		"number of parameters":            {header(sectionType, []byte{1, 0x60}, leb(most)), "4294967295 value types"},
-		"number of results":               {header(sectionType, []byte{1, 0x60, 0}, leb(most)), "4294967295 value types"},
-		"number of imports":               {header(sectionImport, leb(most)), "4294967295 imports"},
-		"number of functions":             {header(sectionFunction, leb(most)), "4294967295 functions"},
-		"functions without bodies":        {header(sectionFunction, vec(slices.Repeat([][]byte{{0}}, 100_000)...)), "1 bodies"},
-		"number of globals":               {header(sectionGlobal, leb(most)), "4294967295 globals"},
-		"number of exports":               {header(sectionExport, leb(most)), "4294967295 exports"},
-		"number of element segments":      {header(sectionElement, leb(most)), "4294967295 element segments"},
-		"number of elements":              {header(sectionElement, []byte{1, 0, 0x41, 0, 0x0b}, leb(most)), ""},
-		"number of bodies":                {header(sectionCode, leb(most)), "4294967295 function bodie"},
-		"size of a body":                  {header(sectionCode, []byte{1}, leb(most)), "4294967295 bytes, 0 are left"},
-		"number of data segments":         {header(sectionData, leb(most)), "4294967295 data segments"},
-		"size of a data segment":          {header(sectionData, []byte{1, 0, 0x41, 0, 0x0b}, leb(most)), "unexpected end"},
-		"offset of a data segment":        {header(sectionData, []byte{1, 0, 0x41, 0x7f, 0x0b, 1, 0}), "out of bounds"},
-		"offset of elements":              {header(sectionElement, []byte{1, 0, 0x41, 0x7f, 0x0b, 1, 0}), ""}, // wazero leaves them out
+		"nothing wrong":                 {header(sectionMemory, []byte{1, 0, 1}), ""},
+		"4 GiB of memory":               {header(sectionMemory, []byte{1, 0}, leb(65536)), "of memory at the start"},
+		"more memory than 32 bits have": {header(sectionMemory, []byte{1, 0}, leb(most)), "of memory at the start"},
+		"4 GiB of memory some day":      {header(sectionMemory, []byte{1, 1, 1}, leb(65536)), ""},
+		"memory with more than 4 GiB":   {header(sectionMemory, []byte{1, 1, 1}, leb(most)), "65536"},
+		"a maximum below the minimum":   {header(sectionMemory, []byte{1, 1, 2, 1}), "min 2 pages"},
+		"memories":                      {header(sectionMemory, leb(most)), "memor"},
+		"two memories":                  {header(sectionMemory, vec([]byte{0, 1}, []byte{0, 1})), "memor"},
+		"a table":                       {header(sectionTable, []byte{1, 0x70, 0}, leb(most)), "elements at the start"},
+		"a table of externref":          {header(sectionTable, []byte{1, 0x6f, 1}, leb(most), leb(most)), "elements at the start"},
+		"tables that are small":         {header(sectionTable, vec(slices.Repeat([][]byte{slices.Concat([]byte{0x6f, 0}, leb(1<<20))}, 100)...)), "elements at the start"},
+		"tables that overflow 64 bits":  {header(sectionTable, vec(slices.Repeat([][]byte{slices.Concat([]byte{0x6f, 0}, leb(most))}, 1000)...)), "elements at the start"},
+		"number of tables":              {header(sectionTable, leb(most)), "4294967295 tables"},
+		"number of types":               {header(sectionType, leb(most)), "4294967295 types"},
+		"number of types, a million":    {header(sectionType, leb(1<<20)), "unexpected end"},
+		"number of parameters":          {header(sectionType, []byte{1, 0x60}, leb(most)), "4294967295 value types"},
+		"number of results":             {header(sectionType, []byte{1, 0x60, 0}, leb(most)), "4294967295 value types"},
+		"number of imports":             {header(sectionImport, leb(most)), "4294967295 imports"},
+		"number of functions":           {header(sectionFunction, leb(most)), "4294967295 functions"},
+		"functions without bodies":      {header(sectionFunction, vec(slices.Repeat([][]byte{{0}}, 100_000)...)), "1 bodies"},
+		"number of globals":             {header(sectionGlobal, leb(most)), "4294967295 globals"},
+		"number of exports":             {header(sectionExport, leb(most)), "4294967295 exports"},
+		"number of element segments":    {header(sectionElement, leb(most)), "4294967295 element segments"},
+		"number of elements":            {header(sectionElement, []byte{1, 0, 0x41, 0, 0x0b}, leb(most)), ""},
+		"number of bodies":              {header(sectionCode, leb(most)), "4294967295 function bodie"},
+		"size of a body":                {header(sectionCode, []byte{1}, leb(most)), "4294967295 bytes, 0 are left"},
+		"number of data segments":       {header(sectionData, leb(most)), "4294967295 data segments"},
+		"size of a data segment":        {header(sectionData, []byte{1, 0, 0x41, 0, 0x0b}, leb(most)), "unexpected end"},
+		"offset of a data segment":      {header(sectionData, []byte{1, 0, 0x41, 0x7f, 0x0b, 1, 0}), "out of bounds"},
+		// wazero leaves them out
+		"offset of elements":              {header(sectionElement, []byte{1, 0, 0x41, 0x7f, 0x0b, 1, 0}), ""},
 		"size of a name":                  {header(sectionExport, []byte{1}, leb(most)), "unexpected end"},
 		"size of a section":               {append(header(sectionMemory, []byte{1, 0, 1}), append([]byte{0}, leb(most)...)...), "truncated"},
 		"size of a number":                {header(sectionMemory, []byte{1, 0}, bytes.Repeat([]byte{0x80}, 1<<20)), "does not fit"},
@@ -126,18 +127,20 @@ func TestHostileHeaders(t *testing.T) {
 	equal(t, "what is left", image.Usage(), usage)
 }
 
-// Calls with the largest frames there may be: the stack that they take is bounded by its size, not
-// by their number.
+// Calls with the largest frames there may be: the stack that they take is bounded by its
+// size, not by their number.
 func TestHostileFrames(t *testing.T) {
 	call := []byte{0x41, 0, 0x10, 2, 0x41, 0} // f(0), then 0
 	var deep [][]byte                         // calls itself with all its locals in use
 	deep = append(deep, []byte{1}, leb(49_000), []byte{api.ValueTypeI64})
 	for i := 1; i < 49_000; i += 100 {
-		deep = append(deep, []byte{0x20, 0, 0xad, 0x21}, leb(uint64(i))) // local.set i (i64.extend_i32_u (local.get 0))
+		// local.set i (i64.extend_i32_u (local.get 0))
+		deep = append(deep, []byte{0x20, 0, 0xad, 0x21}, leb(uint64(i)))
 	}
 	deep = append(deep, []byte{0x20, 0, 0x10, 2}) // f(its argument)
 	for i := 1; i < 49_000; i += 100 {
-		deep = append(deep, []byte{0x20}, leb(uint64(i)), []byte{0xa7, 0x1a}) // they are needed after it
+		// they are needed after it
+		deep = append(deep, []byte{0x20}, leb(uint64(i)), []byte{0xa7, 0x1a})
 	}
 	binary := module(
 		section(sectionType, vec(builtTypes...)),

@@ -25,8 +25,8 @@ func (everything) link(ctx context.Context, m *Module) error {
 	return errors.Join(errs...)
 }
 
-// LinkedFunctions returns every function that the linker gives to a module that imports all there
-// is and was granted everything of a set, by host module and name.
+// LinkedFunctions returns every function that the linker gives to a module that imports
+// all there is and was granted everything of a set, by host module and name.
 func LinkedFunctions(t *testing.T, set passthrough.Set) map[string]map[string]api.FunctionDefinition {
 	ctx := context.Background()
 	m := &Module{file: &modules.File{}, contract: everything{}, logger: slog.New(slog.DiscardHandler), runtime: wazero.NewRuntime(ctx)}

@@ -52,8 +52,8 @@ func codeOf(binary []byte) int {
 	return 8
 }
 
-// mutate changes a binary in some places, most often a byte of the code: elsewhere there are
-// mostly names and sizes, and whatever happens to those refuses the module.
+// mutate changes a binary in some places, most often a byte of the code: elsewhere there
+// are mostly names and sizes, and whatever happens to those refuses the module.
 func mutate(r *rand.Rand, binary, other []byte) []byte {
 	out, from := slices.Clone(binary), 8
 	if r.IntN(4) > 0 {
@@ -91,8 +91,8 @@ func mutate(r *rand.Rand, binary, other []byte) []byte {
 	return out
 }
 
-// Thousands of mutants of the modules of testdata, the same ones in every run: each is refused, or its
-// activities end like those of any module, and nothing of it is left.
+// Thousands of mutants of the modules of testdata, the same ones in every run: each is
+// refused, or its activities end like those of any module, and nothing of it is left.
 func TestHostileMutants(t *testing.T) {
 	count, workers := 10_000, runtime.GOMAXPROCS(0)
 	if testing.Short() {

@@ -15,8 +15,8 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// load takes a binary through all that a file goes through at the start of a worker. Where it is
-// refused, that must be with a text that a person can read.
+// load takes a binary through all that a file goes through at the start of a worker.
+// Where it is refused, that must be with a text that a person can read.
 func load(t *testing.T, name string, binary []byte, cfg sandbox.Config) (*sandbox.Sandbox, error) {
 	t.Helper()
 	box, err := loadQuietly(name, binary, cfg)
@@ -42,7 +42,8 @@ func loadQuietly(name string, binary []byte, cfg sandbox.Config) (*sandbox.Sandb
 	return box, nil
 }
 
-// simple builds a module of one function of type () -> i32, which returns 0 or what the body says.
+// simple builds a module of one function of type () -> i32, which returns 0 or what the
+// body says.
 func simple(imports [][]byte, exports [][]byte, more ...[]byte) []byte {
 	return module(
 		section(sectionType, vec(builtTypes...)),
@@ -122,7 +123,8 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
-// What a module calls itself and its functions in its section of names stands in stack traces.
+// What a module calls itself and its functions in its section of names stands in stack
+// traces.
 func TestHostileNameSection(t *testing.T) {
 	for what, name := range hostileNames() {
 		names := func(id byte, content ...[]byte) []byte { return section(id, content...) }
@@ -135,7 +137,8 @@ func TestHostileNameSection(t *testing.T) {
 			section(sectionImport, vec(hostImport(abi.ModuleActivity, "status", typeActivity))),
 			section(sectionFunction, []byte{1, typeActivity}),
 			section(sectionExport, vec(export("A", 0, 1), export("_initialize", 0, 1))),
-			section(sectionCode, vec(sized([]byte{1, 1, api.ValueTypeI32, 0x41, 0, 0x04, 0x40, 0x0b, 0x10, 0, 0x1a, 0, 0x0b}))), // unreachable, at the end
+			// unreachable, at the end
+			section(sectionCode, vec(sized([]byte{1, 1, api.ValueTypeI32, 0x41, 0, 0x04, 0x40, 0x0b, 0x10, 0, 0x1a, 0, 0x0b}))),
 			custom,
 		)
 		t.Run(what+"/initialize", func(t *testing.T) {
@@ -156,8 +159,8 @@ func TestHostileNameSection(t *testing.T) {
 	}
 }
 
-// What a module is called by its file reaches messages as it is, so package modules looks at that too; and
-// a message about very many things names some of them.
+// What a module is called by its file reaches messages as it is, so package modules looks
+// at that too; and a message about very many things names some of them.
 func TestHostileQuantities(t *testing.T) {
 	status := hostImport(abi.ModuleActivity, "status", typeActivity)
 	var exports, imports [][]byte

@@ -28,8 +28,8 @@ var (
 	scriptMistake  = "there is no handle 99"    // what last_error says after closing that
 )
 
-// pointer is a parameter that is a pointer, and how many bytes the function uses from there on, by the
-// parameters of the call; 0 means that it does not look at the pointer.
+// pointer is a parameter that is a pointer, and how many bytes the function uses from
+// there on, by the parameters of the call; 0 means that it does not look at the pointer.
 type pointer struct {
 	ptr   int // its index
 	len   int // the index of the length, or -1
@@ -79,8 +79,8 @@ func (c contractPointer) pointer(size int) pointer {
 	case usesFixed:
 		p.bytes = func(uint64) uint64 { return uint64(size) }
 	case usesArray:
-		// wazero multiplies 32 bits, so a number that overflows them is a small one, which does
-		// no harm.
+		// wazero multiplies 32 bits, so a number that overflows them is a small one,
+		// which does no harm.
 		p.bytes, p.size = func(n uint64) uint64 { return uint64(uint32(n) * uint32(size)) }, 0
 	}
 	return p
@@ -103,8 +103,9 @@ type hostFunctionCall struct {
 // room is where there is memory that a call may use: zeroes, and behind the script.
 const room = scriptRoom + 4096
 
-// hostFunctionCases has every function that guests may import. Reading and writing functions
-// behave as the section "Rules that all host functions share" of abi/SPEC.md says.
+// hostFunctionCases has every function that guests may import. Reading and writing
+// functions behave as the section "Rules that all host functions share" of abi/SPEC.md
+// says.
 func hostFunctionCases() map[string]hostFunctionCase {
 	info, err := json.Marshal(scriptInfo)
 	if err != nil {
@@ -246,7 +247,8 @@ func linkedTo(t *testing.T, set passthrough.Set, modules ...string) []hostFuncti
 	return functions
 }
 
-// startScripted makes a sandbox of victim, with the policy, and before and after, of isolation reuse.
+// startScripted makes a sandbox of victim, with the policy, and before and after, of
+// isolation reuse.
 func startScripted(t *testing.T, policy sandbox.Isolation, set passthrough.Set) *scripted {
 	t.Helper()
 	s := &scripted{functions: allHostFunctions(t, set), index: map[string]int{}}
@@ -321,8 +323,8 @@ func (f hostFunction) signature() string {
 	return "(" + names(f.params) + ") -> " + out
 }
 
-// Every host function there is has a case: one that is added to the linker, be it ours or of a newer
-// wazero, fails here until it has one.
+// Every host function there is has a case: one that is added to the linker, be it ours or
+// of a newer wazero, fails here until it has one.
 func TestHostilePointersCoverEveryFunction(t *testing.T) {
 	cases := hostFunctionCases()
 	for _, f := range allHostFunctions(t, scriptedGreeter(t)) {
@@ -349,8 +351,8 @@ func TestHostilePointersCoverEveryFunction(t *testing.T) {
 	}
 }
 
-// Bad pointers and lengths, at both ends of the memory and beyond 32 bits, into every host function:
-// ours trap the guest, WASI's answer an error, nothing else is harmed.
+// Bad pointers and lengths, at both ends of the memory and beyond 32 bits, into every
+// host function: ours trap the guest, WASI's answer an error, nothing else is harmed.
 func TestHostilePointers(t *testing.T) {
 	for _, policy := range []sandbox.Isolation{sandbox.IsolationFresh, sandbox.IsolationPristine, sandbox.IsolationReuse} {
 		t.Run(string(policy), func(t *testing.T) {
@@ -437,7 +439,8 @@ func (s *scripted) badPointers(t *testing.T, f hostFunction, c hostFunctionCase)
 	}
 }
 
-// checkFailure checks that a failure tells a person what is wrong, and nothing of the host.
+// checkFailure checks that a failure tells a person what is wrong, and nothing of the
+// host.
 func checkFailure(t *testing.T, what string, f *abi.Failure) {
 	t.Helper()
 	details := bytes.Join(rawMessages(f.Details), nil)
@@ -463,11 +466,12 @@ func checkText(t *testing.T, what, text string) {
 	}
 }
 
-// unprintable tells whether a character is none that a message should have. Lists have line breaks.
+// unprintable tells whether a character is none that a message should have. Lists have
+// line breaks.
 func unprintable(r rune) bool { return unicode.IsControl(r) && r != '\n' }
 
-// Extism's functions are about a memory of the host's, which ends with the call. Whatever a
-// plugin says of that, the outcome is one of a plugin.
+// Extism's functions are about a memory of the host's, which ends with the call. Whatever
+// a plugin says of that, the outcome is one of a plugin.
 func TestHostilePointersOfExtism(t *testing.T) {
 	answer := func(_ context.Context, _ *passthrough.Call, request []byte) ([]byte, error) { return request, nil }
 	set, err := passthrough.NewSet(

@@ -25,8 +25,9 @@ var hostileRounds = flag.Int("hostile.rounds", 3, "rounds of TestHostileRounds")
 const (
 	roundGoroutines = 4 // as many instances may exist
 	roundDeadline   = 6 * time.Millisecond
-	// What may come on top of the level after the warm-up: Go's heap and what the allocators
-	// keep vary by some MB, and a leak of a page in each call would be far more.
+	// What may come on top of the level after the warm-up: Go's heap and what the
+	// allocators keep vary by some MB, and a leak of a page in each call would be far
+	// more.
 	roundHeapMargin     = 16 << 20
 	roundResidentMargin = 64 << 20
 )
@@ -40,7 +41,8 @@ type footprint struct {
 	resident   uint64 // 0 where nobody knows
 }
 
-// Hostile modules on one worker, again and again, four at a time beside an honest one: nothing grows.
+// Hostile modules on one worker, again and again, four at a time beside an honest one:
+// nothing grows.
 func TestHostileRounds(t *testing.T) {
 	for _, policy := range []sandbox.Isolation{sandbox.IsolationFresh, sandbox.IsolationPristine} {
 		t.Run(string(policy), func(t *testing.T) { hostileRound(t, policy) })
@@ -88,8 +90,8 @@ func hostileRound(t *testing.T, policy sandbox.Isolation) {
 	}
 }
 
-// hostileWorker makes a sandbox of every hostile module that loads, and echo. It returns what is to
-// come of the activity of each.
+// hostileWorker makes a sandbox of every hostile module that loads, and echo. It returns
+// what is to come of the activity of each.
 func hostileWorker(t *testing.T, policy sandbox.Isolation) (*sandbox.Sandbox, map[string]string) {
 	t.Helper()
 	files, err := modules.Open(filepath.Join("..", "..", "testdata", "hostile"), filepath.Join("..", "..", "testdata", "wat", "echo.wasm"))
@@ -161,8 +163,8 @@ func runBriefly(box *sandbox.Sandbox, activity string) string {
 	return ending(runRecovered(ctx, box, sandbox.Task{Activity: activity}))
 }
 
-// measure measures what there is while nothing runs. What is idle differs from round to round, so
-// echo takes all the room first.
+// measure measures what there is while nothing runs. What is idle differs from round to
+// round, so echo takes all the room first.
 func measure(t *testing.T, box *sandbox.Sandbox) footprint {
 	t.Helper()
 	echo, ok := box.Lookup("Echo")
@@ -188,8 +190,9 @@ func measure(t *testing.T, box *sandbox.Sandbox) footprint {
 	return now
 }
 
-// goroutines returns how many there are, once there are as few as wanted or it is clear that there
-// will not be: one that has ended, or trims idle instances, may still be seen for a moment.
+// goroutines returns how many there are, once there are as few as wanted or it is clear
+// that there will not be: one that has ended, or trims idle instances, may still be seen
+// for a moment.
 func goroutines(wanted int) int {
 	least := runtime.NumGoroutine()
 	for end := time.Now().Add(3 * time.Second); wanted > 0 && least > wanted && time.Now().Before(end); {

@@ -36,7 +36,8 @@ func expectation(t *testing.T, wat string) string {
 	return want
 }
 
-// errHostPanic is for a panic that came out of the sandbox: in a worker, it would be its end.
+// errHostPanic is for a panic that came out of the sandbox: in a worker, it would be its
+// end.
 var errHostPanic = errors.New("the host panicked")
 
 // runRecovered runs an activity and makes an error of a panic.
@@ -109,7 +110,8 @@ func TestHostileModules(t *testing.T) {
 	}
 }
 
-// hostileSandbox makes a sandbox of a module and a harmless one. Those named files-… are granted a directory.
+// hostileSandbox makes a sandbox of a module and a harmless one. Those named files-… are
+// granted a directory.
 func hostileSandbox(t *testing.T, path string, policy sandbox.Isolation) (*sandbox.Sandbox, error) {
 	modules, err := modules.Open(path, filepath.Join("..", "..", "testdata", "wat", "echo.wasm"))
 	if err != nil {
@@ -137,7 +139,8 @@ func hostileSandbox(t *testing.T, path string, policy sandbox.Isolation) (*sandb
 // deadline is when what does not end by itself is interrupted.
 const deadline = 100 * time.Millisecond
 
-// promptly is how long an interruption may take on a machine that is busy with other tests.
+// promptly is how long an interruption may take on a machine that is busy with other
+// tests.
 const promptly = 10 * time.Second
 
 // runHostile runs the activity A and says how it ended, in the words of an expectation.

@@ -62,9 +62,10 @@ func build(ctx context.Context, r wazero.Runtime, name string, functions map[str
 	return err
 }
 
-// stopIfInterrupted ends the guest when its call has ended. The meter counts what the guest does and
-// not what the host does for it: a loop of expensive host calls would go on for seconds, and
-// what comes after a sleep that was cut short would take that for the end of it.
+// stopIfInterrupted ends the guest when its call has ended. The meter counts what the
+// guest does and not what the host does for it: a loop of expensive host calls would go
+// on for seconds, and what comes after a sleep that was cut short would take that for the
+// end of it.
 func (c *call) stopIfInterrupted() {
 	if c.interrupted(0) {
 		panic(&guestFault{message: "it was interrupted"})
@@ -74,9 +75,9 @@ func (c *call) stopIfInterrupted() {
 // workSlice is how many bytes the host works on for a guest before it lets others run.
 const workSlice = 256 << 10
 
-// interrupted tells whether the call has ended, after the host has worked on n more bytes for it. Now and
-// then it lets the scheduler look at its timers, which on busy processors would otherwise do so
-// after 10 ms: a deadline is one of them.
+// interrupted tells whether the call has ended, after the host has worked on n more bytes
+// for it. Now and then it lets the scheduler look at its timers, which on busy processors
+// would otherwise do so after 10 ms: a deadline is one of them.
 func (c *call) interrupted(n int) bool {
 	if c.work += n; c.work >= workSlice {
 		c.work = 0
@@ -92,7 +93,8 @@ func (c *call) fail(err error) int64 {
 	return -int64(errno)
 }
 
-// view returns the guest's own bytes, valid until the guest runs on. Out of bounds, it traps the guest.
+// view returns the guest's own bytes, valid until the guest runs on. Out of bounds, it
+// traps the guest.
 func (c *call) view(mod api.Module, what string, ptr, length uint64) []byte {
 	ptr, length = uint64(uint32(ptr)), uint64(uint32(length))
 	if length == 0 {

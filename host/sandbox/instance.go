@@ -31,13 +31,13 @@ type Instance struct {
 	broken    bool // it cannot serve another call
 }
 
-// ErrMemoryLimit is returned by [Module.NewInstance] when Config.MemoryLimit does not allow
-// for one more instance, or not for what its initialization asks for. Closing idle ones helps. A [Pool] returns it only if no
-// other instance is in use.
+// ErrMemoryLimit is returned by [Module.NewInstance] when Config.MemoryLimit does not
+// allow for one more instance, or not for what its initialization asks for. Closing idle
+// ones helps. A [Pool] returns it only if no other instance is in use.
 var ErrMemoryLimit = errors.New("the memory limit of all instances together is reached")
 
-// NewInstance makes an instance, and calls its _initialize, or what its kind has instead, if
-// there is one. It blocks until that has returned; when ctx ends, that is interrupted.
+// NewInstance makes an instance, and calls its _initialize, or what its kind has instead,
+// if there is one. It blocks until that has returned; when ctx ends, that is interrupted.
 func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 	memory, err := m.newMemory()
 	if err != nil {
@@ -46,7 +46,8 @@ func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
 	return m.instantiate(ctx, memory)
 }
 
-// newMemory makes the memory of a further instance, and takes from the budget what that has once it is initialized.
+// newMemory makes the memory of a further instance, and takes from the budget what that
+// has once it is initialized.
 func (m *Module) newMemory() (memory *image.Memory, err error) {
 	if m.compiled == nil {
 		return nil, fmt.Errorf("module %s is not compiled", m.file.Name)
@@ -131,7 +132,8 @@ func (m *Module) instantiate(ctx context.Context, memory *image.Memory) (_ *Inst
 	return i, nil
 }
 
-// begin gives a call what its guest finds: the streams, a clock, random numbers and files, all as new.
+// begin gives a call what its guest finds: the streams, a clock, random numbers and
+// files, all as new.
 func (i *Instance) begin(c *call, phase wasip1.Phase, units func() int64) {
 	c.streams, c.used = i.stdio, units
 	i.module.wasi.Begin(&c.wasi, wasiHost{c}, phase, units, c.hooks.Mounts)
@@ -174,8 +176,8 @@ func (i *Instance) origin() Origin {
 	}
 }
 
-// trim gives memory back that the idle instance does not share with others of its module, unless
-// its contents may not be lost.
+// trim gives memory back that the idle instance does not share with others of its module,
+// unless its contents may not be lost.
 func (i *Instance) trim() {
 	if i.module.Isolation() == IsolationPristine {
 		i.memory.Trim()

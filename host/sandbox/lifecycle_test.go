@@ -15,7 +15,8 @@ import (
 var errStop = errors.New("the test has seen enough")
 
 // A guest that computes, one that asks for its flags all the time and one that sleeps are
-// interrupted alike. The clock of these tests is a fake one, which a guest that sleeps lets run.
+// interrupted alike. The clock of these tests is a fake one, which a guest that sleeps
+// lets run.
 func TestInterrupt(t *testing.T) {
 	tests := []struct {
 		name, module, activity string
@@ -151,7 +152,8 @@ func TestClose(t *testing.T) {
 		}
 
 		release <- struct{}{}
-		equal(t, "result of one call", text(<-returned), "still here") // its runtime was not closed under it
+		// its runtime was not closed under it
+		equal(t, "result of one call", text(<-returned), "still here")
 		synctest.Wait()
 		if live(s) != 3 || len(second) > 0 {
 			t.Errorf("Close did not wait for the other call: %d instances are left", live(s))
@@ -190,7 +192,8 @@ func TestCloseWithoutCompile(t *testing.T) {
 	}
 }
 
-// What the embedder hands in may panic. The instance and its slot must not be lost with it.
+// What the embedder hands in may panic. The instance and its slot must not be lost with
+// it.
 func TestPanicOfTask(t *testing.T) {
 	s := start(t, sandbox.Config{Modules: files(t, "probe"), Defaults: sandbox.Options{Isolation: sandbox.IsolationReuse}, Limit: 1})
 	for _, task := range []sandbox.Task{
@@ -199,7 +202,8 @@ func TestPanicOfTask(t *testing.T) {
 		{Activity: "Stdio", Args: []sandbox.Payload{raw("a line without an end"), raw("")}, Log: (&recorder{onLog: func(string) { panic("log") }}).log},
 	} {
 		func() {
-			defer func() { _ = recover() }() // whether it gets here, or ends as a trap, is not promised
+			// whether it gets here, or ends as a trap, is not promised
+			defer func() { _ = recover() }()
 			if _, err := s.Run(t.Context(), task); err == nil {
 				t.Errorf("%s succeeded", task.Activity)
 			}

@@ -14,8 +14,9 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// The data segments, which the host writes itself, are there as the specification says: in every
-// instance of every policy, before the module's code runs, and again after a call changed them.
+// The data segments, which the host writes itself, are there as the specification says:
+// in every instance of every policy, before the module's code runs, and again after a
+// call changed them.
 func TestDataSegments(t *testing.T) {
 	want := make([]byte, 320)
 	copy(want[100:], "aaaaaaaaaa")
@@ -32,7 +33,8 @@ func TestDataSegments(t *testing.T) {
 	}
 }
 
-// An instance that has grown to the maximum that its module declares is reset like any other.
+// An instance that has grown to the maximum that its module declares is reset like any
+// other.
 func TestPristineAtTheMaximum(t *testing.T) {
 	s := startOne(t, "dirty", sandbox.Options{Isolation: sandbox.IsolationPristine})
 	for range 3 {
@@ -71,10 +73,11 @@ func TestIdleInstancesGiveMemoryBack(t *testing.T) {
 	})
 }
 
-// The limit of all instances together closes idle ones first, then refuses to make more, and
-// what is refused may be tried again later.
+// The limit of all instances together closes idle ones first, then refuses to make more,
+// and what is refused may be tried again later.
 func TestTotalMemoryLimit(t *testing.T) {
-	// Two modules of 2 MiB: an image of each, and instances of which one more fits at a time.
+	// Two modules of 2 MiB: an image of each, and instances of which one more fits at a
+	// time.
 	cfg := copies(t, "dirty", sandbox.Options{Isolation: sandbox.IsolationPristine}, "a", "b")
 	cfg.MemoryLimit = 4<<20 + 2<<20 + 1<<20
 	s := start(t, cfg)
@@ -83,9 +86,11 @@ func TestTotalMemoryLimit(t *testing.T) {
 		run(t, s, "b.Read")
 		equal(t, "live instances", live(s), 1)
 	}
-	// A guest that asks for more is told that it is not its own limit which it has reached.
+	// A guest that asks for more is told that it is not its own limit which it has
+	// reached.
 	_, err := s.Run(t.Context(), sandbox.Task{Activity: "a.TooMuch"})
-	if f := failure(t, err, abi.TypeOutOfMemory); !strings.Contains(f.Message, "declares") { // its own comes first
+	// its own comes first
+	if f := failure(t, err, abi.TypeOutOfMemory); !strings.Contains(f.Message, "declares") {
 		t.Error(f.Message)
 	}
 	run(t, s, "a.Grow") // it is refused one MiB, and traps
@@ -105,7 +110,8 @@ func TestTotalMemoryLimitTooSmall(t *testing.T) {
 	}
 }
 
-// tight makes modules of 2 MiB and one instance's images, and lets so many instances of them exist at a time.
+// tight makes modules of 2 MiB and one instance's images, and lets so many instances of
+// them exist at a time.
 func tight(t *testing.T, instances int, options sandbox.Options, names ...string) *sandbox.Sandbox {
 	t.Helper()
 	options.Isolation = sandbox.IsolationPristine
@@ -114,8 +120,9 @@ func tight(t *testing.T, instances int, options sandbox.Options, names ...string
 	return start(t, cfg)
 }
 
-// While the memory is in use, an activity of another module waits for it, and is served before whoever comes later, also before
-// those who could have the instance that was released.
+// While the memory is in use, an activity of another module waits for it, and is served
+// before whoever comes later, also before those who could have the instance that was
+// released.
 func TestTotalMemoryLimitInUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := tight(t, 1, sandbox.Options{}, "a", "b")
@@ -144,7 +151,8 @@ func TestTotalMemoryLimitInUse(t *testing.T) {
 	})
 }
 
-// Two instances are released in the same moment: both of those whose turn it is are served, with and without a limit of the pool's own.
+// Two instances are released in the same moment: both of those whose turn it is are
+// served, with and without a limit of the pool's own.
 func TestTotalMemoryLimitWakesAll(t *testing.T) {
 	for _, limit := range []int{0, 2} {
 		synctest.Test(t, func(t *testing.T) {
@@ -171,7 +179,8 @@ func TestTotalMemoryLimitWakesAll(t *testing.T) {
 	}
 }
 
-// Who gives up leaves the others their places, be he the first or not, and also in the moment of his turn.
+// Who gives up leaves the others their places, be he the first or not, and also in the
+// moment of his turn.
 func TestTotalMemoryLimitWaitIsCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := tight(t, 1, sandbox.Options{}, "a", "b")
@@ -213,7 +222,8 @@ func TestTotalMemoryLimitWaitIsCanceled(t *testing.T) {
 	})
 }
 
-// By way of Run: the time that an activity has ends the wait as it ends everything else, and Usage tells how long it was.
+// By way of Run: the time that an activity has ends the wait as it ends everything else,
+// and Usage tells how long it was.
 func TestRunWaitsForMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := tight(t, 1, sandbox.Options{}, "a", "b")
@@ -235,7 +245,8 @@ func TestRunWaitsForMemory(t *testing.T) {
 	})
 }
 
-// What can never fit is not waited for: the memory is nobody's who will release it to the pool.
+// What can never fit is not waited for: the memory is nobody's who will release it to the
+// pool.
 func TestTotalMemoryLimitNeverFits(t *testing.T) {
 	s := tight(t, 1, sandbox.Options{}, "a", "b")
 	instance, err := s.Modules()[0].NewInstance(t.Context())
@@ -254,8 +265,9 @@ func TestTotalMemoryLimitNeverFits(t *testing.T) {
 	run(t, s, "b.Read")
 }
 
-// All of it at once: modules of each policy, with memory, slots and instances of their own limited, guests that break, and
-// activities that are canceled. Nobody is lost, and nobody fails for want of memory.
+// All of it at once: modules of each policy, with memory, slots and instances of their
+// own limited, guests that break, and activities that are canceled. Nobody is lost, and
+// nobody fails for want of memory.
 func TestTotalMemoryLimitRaces(t *testing.T) {
 	const goroutines, rounds = 12, 60
 	cfg := copies(t, "dirty", sandbox.Options{}, "a", "b", "c", "d")
@@ -300,8 +312,9 @@ func TestTotalMemoryLimitRaces(t *testing.T) {
 	run(t, s, "a.Read")
 }
 
-// Memory that is taken during the initialization is waited for, too: what an instance had after it is known from the first one,
-// and where that is not enough, one at a time is tried again.
+// Memory that is taken during the initialization is waited for, too: what an instance had
+// after it is known from the first one, and where that is not enough, one at a time is
+// tried again.
 func TestTotalMemoryLimitDuringInitialisation(t *testing.T) {
 	for _, known := range []bool{true, false} {
 		s := start(t, sandbox.Config{Modules: files(t, "growinit"), MemoryLimit: 2*17<<16 + 1<<18})

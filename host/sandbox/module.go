@@ -18,8 +18,8 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
 
-// Module is a module that was admitted. Its methods may be called concurrently, also while
-// [Sandbox.Compile] runs.
+// Module is a module that was admitted. Its methods may be called concurrently, also
+// while [Sandbox.Compile] runs.
 type Module struct {
 	file     *modules.File
 	contract contract
@@ -58,14 +58,14 @@ type savedGlobal struct {
 // File returns what the module's file says. It must not be changed.
 func (m *Module) File() *modules.File { return m.file }
 
-// Options returns the module's effective options: every default is filled in. The maps and
-// slices in it are shared and must not be changed. See [Module.Isolation] for what became of
-// the isolation.
+// Options returns the module's effective options: every default is filled in. The maps
+// and slices in it are shared and must not be changed. See [Module.Isolation] for what
+// became of the isolation.
 func (m *Module) Options() Options { return m.options }
 
 // Isolation returns what becomes of the module's instances after a call. It is
-// [IsolationFresh] where [IsolationPristine] was asked for and cannot be had, which is known
-// once the module is compiled: see [Module.Fallback].
+// [IsolationFresh] where [IsolationPristine] was asked for and cannot be had, which is
+// known once the module is compiled: see [Module.Fallback].
 func (m *Module) Isolation() Isolation {
 	if m.fallback.Load() != nil {
 		return IsolationFresh
@@ -73,8 +73,8 @@ func (m *Module) Isolation() Isolation {
 	return m.options.Isolation
 }
 
-// Fallback returns why the module has [IsolationFresh] where [IsolationPristine] was asked
-// for, or "". It is known once the module is compiled.
+// Fallback returns why the module has [IsolationFresh] where [IsolationPristine] was
+// asked for, or "". It is known once the module is compiled.
 func (m *Module) Fallback() string {
 	if reason := m.fallback.Load(); reason != nil {
 		return *reason
@@ -82,8 +82,8 @@ func (m *Module) Fallback() string {
 	return ""
 }
 
-// NotResettable returns why instances of a module cannot be reset after a call, as far as its
-// file tells, or "". With IsolationPristine, such a module gets IsolationFresh.
+// NotResettable returns why instances of a module cannot be reset after a call, as far as
+// its file tells, or "". With IsolationPristine, such a module gets IsolationFresh.
 func NotResettable(file *modules.File) (string, error) {
 	contract, err := contractOf(file)
 	if err != nil {
@@ -99,8 +99,8 @@ func NotResettable(file *modules.File) (string, error) {
 	return exposed.Irreversible, nil
 }
 
-// HeedsFlags tells whether a guest of the module can learn of a [Task]'s flags, and with that
-// of a cancellation before it is interrupted.
+// HeedsFlags tells whether a guest of the module can learn of a [Task]'s flags, and with
+// that of a cancellation before it is interrupted.
 func (m *Module) HeedsFlags() bool { return m.contract.heedsFlags() }
 
 // Env returns the environment variables that the module's instances have.

@@ -39,12 +39,12 @@ type Options struct {
 	// Passthrough names the host modules that the module may import beyond the
 	// harmless ones. Deny by default.
 	Passthrough []string
-	// Policies say what the module may do with the host modules that it was granted, by their
-	// names: pointers of the type of [passthrough.Module.Policy]. A module without one has the
-	// zero policy, which by convention denies what could do harm.
+	// Policies say what the module may do with the host modules that it was granted, by
+	// their names: pointers of the type of [passthrough.Module.Policy]. A module without
+	// one has the zero policy, which by convention denies what could do harm.
 	Policies map[string]any
-	// Env names the environment variables of this process that the module may
-	// read. Their values are fixed when the module is loaded. NAME=VALUE sets one for the module
+	// Env names the environment variables of this process that the module may read. Their
+	// values are fixed when the module is loaded. NAME=VALUE sets one for the module
 	// alone. Deny by default.
 	Env []string
 	// Prefix is put before the name of each export to make its activity type, so
@@ -58,25 +58,27 @@ type Options struct {
 	// MaxCalls is how many calls an instance serves under IsolationReuse before it is
 	// replaced, which bounds what leaks in a guest can add up to. Default 1000.
 	MaxCalls int
-	// MaxInstances caps the instances of this module below the limit of the
-	// sandbox, so that one module cannot take every slot. Activities beyond it wait
-	// for an instance while their own time runs, and do not hold up other modules. Default: no cap.
+	// MaxInstances caps the instances of this module below the limit of the sandbox, so
+	// that one module cannot take every slot. Activities beyond it wait for an instance
+	// while their own time runs, and do not hold up other modules. Default: no cap.
 	MaxInstances int
 	// MemoryLimit is the most memory in bytes that an instance may have. Default 256 MiB.
 	MemoryLimit uint64
-	// MaxFuel is the most units of fuel that an activity may use, see
-	// [Usage]: for modules whose work has a known size, so that a bug or an attack
-	// costs little. An activity that needs more fails with the type OutOfFuel. 0: no limit.
+	// MaxFuel is the most units of fuel that an activity may use, see [Usage]: for
+	// modules whose work has a known size, so that a bug or an attack costs little. An
+	// activity that needs more fails with the type OutOfFuel. 0: no limit.
 	MaxFuel int64
-	// Timeout is how long an activity may compute and wait for the host, from when it has its
-	// instance. One that takes longer fails with the type TimedOut, retryable. 0: no limit but
-	// the activity's own.
+	// Timeout is how long an activity may compute and wait for the host, from when it has
+	// its instance. One that takes longer fails with the type TimedOut, retryable. 0: no
+	// limit but the activity's own.
 	Timeout time.Duration
-	// CanonicalNaN makes each NaN that a guest computes the same one, on every processor, for results that can be compared bit by bit. Code with
-	// much floating-point arithmetic takes several times as long with it. For tests.
+	// CanonicalNaN makes each NaN that a guest computes the same one, on every processor,
+	// for results that can be compared bit by bit. Code with much floating-point
+	// arithmetic takes several times as long with it. For tests.
 	CanonicalNaN bool
 	// MaxOutput is the most bytes that an activity may return, and put into one
-	// heartbeat, as [Size] counts them. The Temporal server's limit for payloads holds where it is lower. Default 2 MiB.
+	// heartbeat, as [Size] counts them. The Temporal server's limit for payloads holds
+	// where it is lower. Default 2 MiB.
 	MaxOutput int
 }
 
@@ -137,8 +139,8 @@ func DefaultOptions() Options {
 	}
 }
 
-// OptionError is a mistake in an option. The Option is the name of a field of [Options], or of
-// what embeds them.
+// OptionError is a mistake in an option. The Option is the name of a field of [Options],
+// or of what embeds them.
 type OptionError struct {
 	Module string // whose option it is; empty: that of all modules
 	Option string

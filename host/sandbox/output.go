@@ -11,7 +11,8 @@ func (c *call) outputTooLarge() *abi.Failure {
 	return OutputTooLarge(c.activity.Type, c.tooLarge, most, limit)
 }
 
-// limit returns the most bytes of a result or a heartbeat's details, and what limits them.
+// limit returns the most bytes of a result or a heartbeat's details, and what limits
+// them.
 func (c *call) limit() (most int, limit Limit) {
 	if most = c.module.options.MaxOutput; c.task.PayloadLimit > 0 && c.task.PayloadLimit < most {
 		return c.task.PayloadLimit, ServerLimit
@@ -28,8 +29,8 @@ const (
 	ServerLimit    Limit = "the Temporal server's limit" // Task.PayloadLimit
 )
 
-// OutputTooLarge is the failure of an activity whose output has more bytes than it may have. The size is what [Size] counts, or as
-// much as was counted until it was refused.
+// OutputTooLarge is the failure of an activity whose output has more bytes than it may
+// have. The size is what [Size] counts, or as much as was counted until it was refused.
 func OutputTooLarge(activity string, size, most int, limit Limit) *abi.Failure {
 	advice := "raise it, as far as the Temporal server's own limit allows"
 	if limit == ServerLimit {

@@ -56,8 +56,8 @@ func (m *Module) linkPassthrough(ctx context.Context, granted passthrough.Module
 	return build(ctx, m.runtime, granted.ImportName(), functions, func(string) string { return abi.PassthroughType })
 }
 
-// passthrough calls a host's or an embedder's function, keeps its panic from the guest, and tells the operator
-// what was denied.
+// passthrough calls a host's or an embedder's function, keeps its panic from the guest,
+// and tells the operator what was denied.
 func (c *call) passthrough(granted passthrough.Module, function string, request []byte) (response []byte, err error) {
 	what := granted.ImportName() + " " + function
 	defer func() {

@@ -28,7 +28,8 @@ func TestPassthrough(t *testing.T) {
 	}
 }
 
-// What the guest sees of what a function returns: the number, and the sentence of last_error.
+// What the guest sees of what a function returns: the number, and the sentence of
+// last_error.
 func TestPassthroughResults(t *testing.T) {
 	type result = struct {
 		response []byte
@@ -75,7 +76,8 @@ func TestPassthroughResults(t *testing.T) {
 			if tt.errno != 0 {
 				equal(t, "last error", text(run(t, s, "Ask", raw("x"))), tt.sentence)
 			}
-			equal(t, "idle instances", stats(s).Idle, live(s)) // none of this is the end of an instance
+			// none of this is the end of an instance
+			equal(t, "idle instances", stats(s).Idle, live(s))
 		})
 	}
 	// The host, unlike the guest, learns what the panic was about.

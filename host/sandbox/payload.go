@@ -12,8 +12,8 @@ type Payload struct {
 	Data     []byte
 }
 
-// Size returns how many bytes Temporal counts a list of payloads as, against its limits: those of the
-// protobuf message, which has the metadata in it too.
+// Size returns how many bytes Temporal counts a list of payloads as, against its limits:
+// those of the protobuf message, which has the metadata in it too.
 func Size(payloads ...Payload) (size int) {
 	for _, p := range payloads {
 		size += payloadSize(metadataSize(p.Metadata), len(p.Data))
@@ -21,7 +21,8 @@ func Size(payloads ...Payload) (size int) {
 	return size
 }
 
-// fieldSize is the size of a field of bytes in a protobuf message, whose number is below 16.
+// fieldSize is the size of a field of bytes in a protobuf message, whose number is below
+// 16.
 func fieldSize(length int) int { return 1 + protowire.SizeBytes(length) }
 
 func metadataSize(metadata map[string][]byte) (size int) {

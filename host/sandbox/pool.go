@@ -13,47 +13,49 @@ import (
 // Executor hands out instances to activities. The default is a [Pool]; an embedder
 // replaces it to schedule otherwise: by tenant, by priority, by memory.
 //
-// Experimental: the interface, and [Module.NewInstance] and the methods of [Instance] that are
-// there for it, may change in any release.
+// Experimental: the interface, and [Module.NewInstance] and the methods of [Instance]
+// that are there for it, may change in any release.
 //
 // Implementations make instances with [Module.NewInstance], and close the ones that
 // they do not keep with [Instance.Close]. Methods are called concurrently.
 type Executor interface {
-	// Acquire returns an instance of the module that is in nobody else's hands. It
-	// blocks until it may, and returns ctx's cause when ctx ends first. Errors of
-	// NewInstance are returned as they are, but for [ErrMemoryLimit], which an executor may wait out:
+	// Acquire returns an instance of the module that is in nobody else's hands. It blocks
+	// until it may, and returns ctx's cause when ctx ends first. Errors of NewInstance
+	// are returned as they are, but for [ErrMemoryLimit], which an executor may wait out:
 	// closing instances helps, and whatever is released.
 	Acquire(ctx context.Context, m *Module) (*Instance, error)
 	// Release takes an acquired instance back, exactly once. It keeps it only if
 	// [Instance.Reusable] says so, and closes it otherwise. It does not block for long.
 	Release(*Instance)
-	// Close closes the instances that are kept. It is called once, after the last Release.
+	// Close closes the instances that are kept. It is called once, after the last
+	// Release.
 	Close(ctx context.Context) error
 }
 
 // Pool is the default [Executor].
 //
-// At most its limit of instances exist at any time: those in use, those being made,
-// and idle ones kept for reuse. When the limit is reached and an instance of another
-// module is needed, the one that has been idle for longest makes room. Whoever has
-// to wait is served in the order of arrival, except that a module at its own
-// MaxInstances does not hold up the others. Idle instances also make room when the memory
-// limit of all instances is reached. If that does not suffice, whoever needs an instance waits until
-// there is memory for it, in the order of arrival too: nobody takes an instance before one who waits for
-// memory. It fails with [ErrMemoryLimit] only if no other instance is in use, which
-// means that there will never be enough. An instance that stays idle gives the memory that it
-// does not share back to the operating system.
+// At most its limit of instances exist at any time: those in use, those being made, and
+// idle ones kept for reuse. When the limit is reached and an instance of another module
+// is needed, the one that has been idle for longest makes room. Whoever has to wait is
+// served in the order of arrival, except that a module at its own MaxInstances does not
+// hold up the others. Idle instances also make room when the memory limit of all
+// instances is reached. If that does not suffice, whoever needs an instance waits until
+// there is memory for it, in the order of arrival too: nobody takes an instance before
+// one who waits for memory. It fails with [ErrMemoryLimit] only if no other instance is
+// in use, which means that there will never be enough. An instance that stays idle gives
+// the memory that it does not share back to the operating system.
 type Pool struct {
 	limit  int       // 0: none
 	capped func(int) // see Config.Capped; nil: nobody wants to know
 
-	mu       sync.Mutex
-	inUse    int // slots: handed out, being made for somebody, or starved
-	perMod   map[*Module]int
-	idle     []idle     // longest idle first
-	waiters  []*waiter  // for a slot, in order of arrival
-	starved  []*starved // have a slot and wait for memory, in order of arrival
-	busy     int        // starved ones that have memory at the moment: of an instance that they close, or try
+	mu      sync.Mutex
+	inUse   int // slots: handed out, being made for somebody, or starved
+	perMod  map[*Module]int
+	idle    []idle     // longest idle first
+	waiters []*waiter  // for a slot, in order of arrival
+	starved []*starved // have a slot and wait for memory, in order of arrival
+	// starved ones that have memory at the moment: of an instance that they close, or try
+	busy     int
 	arrivals uint64
 	trimmed  int // how many of idle, from its begin, have been trimmed
 	trimmer  *time.Timer
@@ -64,9 +66,9 @@ type idle struct {
 	since time.Time
 }
 
-// trimAfter is how long an instance is idle before it gives memory back. What it gives back it
-// has to take again, a page fault of 2 us for each page: in a busy pool that would be
-// paid again and again. A variable for the tests.
+// trimAfter is how long an instance is idle before it gives memory back. What it gives
+// back it has to take again, a page fault of 2 us for each page: in a busy pool that
+// would be paid again and again. A variable for the tests.
 var trimAfter = 10 * time.Second
 
 type waiter struct {
@@ -80,7 +82,8 @@ type starved struct {
 	m       *Module
 	arrival uint64
 	again   chan struct{} // something has changed since its last attempt, and it is the first
-	alone   bool          // its initialization ran out of memory: nobody else may take any meanwhile
+	// its initialization ran out of memory: nobody else may take any meanwhile
+	alone bool
 }
 
 // NewPool makes a pool of at most limit instances; 0 means no limit.
@@ -161,8 +164,9 @@ func (p *Pool) Acquire(ctx context.Context, m *Module) (*Instance, error) {
 	return instance, err
 }
 
-// fill finds what fills a slot of m's: an idle instance of its own, or else the one that has
-// been idle for longest and has to be closed so that no more than the limit exist, or neither.
+// fill finds what fills a slot of m's: an idle instance of its own, or else the one that
+// has been idle for longest and has to be closed so that no more than the limit exist, or
+// neither.
 func (p *Pool) fill(m *Module) (instance, evicted *Instance) {
 	for i := len(p.idle) - 1; i >= 0; i-- {
 		if p.idle[i].module == m {
@@ -175,7 +179,8 @@ func (p *Pool) fill(m *Module) (instance, evicted *Instance) {
 	return nil, nil
 }
 
-// await waits for memory until there is an instance for w, which has a slot. It is called with the lock, and returns with it.
+// await waits for memory until there is an instance for w, which has a slot. It is called
+// with the lock, and returns with it.
 func (p *Pool) await(ctx context.Context, w *starved) (*Instance, error) {
 	p.starve(w)
 	for {
@@ -194,9 +199,11 @@ func (p *Pool) await(ctx context.Context, w *starved) (*Instance, error) {
 			return instance, nil
 		}
 		if evicted == nil {
-			// All of this is under the lock, so that who sees nobody else with memory is right.
+			// All of this is under the lock, so that who sees nobody else with memory is
+			// right.
 			last := p.inUse == len(p.starved) && p.busy == 0 && len(p.idle) == 0
-			w.alone = w.alone || last // what fails now must not have failed because of another one's attempt
+			// what fails now must not have failed because of another one's attempt
+			w.alone = w.alone || last
 			memory, err := w.m.newMemory()
 			if err == nil {
 				instance, err = p.initialize(ctx, w, memory)
@@ -219,8 +226,9 @@ func (p *Pool) await(ctx context.Context, w *starved) (*Instance, error) {
 	}
 }
 
-// initialize makes an instance of w's memory, without the lock. Others may get theirs meanwhile, unless the initialization took more
-// than there was: then it is tried again, and nobody but who has an instance already can take anything from it.
+// initialize makes an instance of w's memory, without the lock. Others may get theirs
+// meanwhile, unless the initialization took more than there was: then it is tried again,
+// and nobody but who has an instance already can take anything from it.
 func (p *Pool) initialize(ctx context.Context, w *starved, memory *image.Memory) (*Instance, error) {
 	if w.alone {
 		p.busy++
@@ -258,8 +266,8 @@ func (p *Pool) unstarve(w *starved) {
 	}
 }
 
-// wake lets the first of those who wait for memory try again. It is called after everything that
-// may have given memory back, or that makes it the first or the last.
+// wake lets the first of those who wait for memory try again. It is called after
+// everything that may have given memory back, or that makes it the first or the last.
 func (p *Pool) wake() {
 	if len(p.starved) == 0 {
 		return
@@ -314,7 +322,8 @@ func (p *Pool) takeIdle(i int) *Instance {
 	return instance
 }
 
-// evict closes the instance that has been idle for longest. It returns false if none is idle.
+// evict closes the instance that has been idle for longest. It returns false if none is
+// idle.
 func (p *Pool) evict() bool {
 	p.mu.Lock()
 	if len(p.idle) == 0 {
@@ -327,8 +336,8 @@ func (p *Pool) evict() bool {
 	return true
 }
 
-// trim makes the instances give memory back that have been idle for long enough, and comes back
-// for the others. It runs in a goroutine of its own.
+// trim makes the instances give memory back that have been idle for long enough, and
+// comes back for the others. It runs in a goroutine of its own.
 func (p *Pool) trim() {
 	for {
 		p.mu.Lock()

@@ -166,7 +166,8 @@ func newQueue(t *testing.T, limit int) *queue {
 	return &queue{t: t, pool: sandbox.NewPool(limit), have: map[string]*sandbox.Instance{}}
 }
 
-// acquire asks for an instance, and returns when it was got or the pool lets the caller wait.
+// acquire asks for an instance, and returns when it was got or the pool lets the caller
+// wait.
 func (q *queue) acquire(ctx context.Context, who string, m *sandbox.Module) {
 	go func() {
 		instance, err := q.pool.Acquire(ctx, m)
@@ -267,7 +268,8 @@ func TestPoolMaxInstances(t *testing.T) {
 	})
 }
 
-// At the limit an idle instance of another module makes room, the one that has been idle for longest.
+// At the limit an idle instance of another module makes room, the one that has been idle
+// for longest.
 func TestPoolEviction(t *testing.T) { synctest.Test(t, testPoolEviction) }
 
 func testPoolEviction(t *testing.T) {
@@ -356,7 +358,8 @@ func TestPoolWaitIsCanceledAndServed(t *testing.T) {
 				cancel(errStop)
 				q.release("first")
 			} else {
-				q.release("first", func() { cancel(errStop) }) // the slot is there, and mostly no instance is made any more
+				// the slot is there, and mostly no instance is made any more
+				q.release("first", func() { cancel(errStop) })
 				if q.have["second"] != nil {
 					q.release("second")
 				}

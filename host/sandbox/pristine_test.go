@@ -61,7 +61,8 @@ func TestPristineFallsBack(t *testing.T) {
 	equal(t, "live instances", m.Live(), 0)
 }
 
-// The same work takes the same number of units, whatever the policy, and a limit of units is exact.
+// The same work takes the same number of units, whatever the policy, and a limit of units
+// is exact.
 func TestUnits(t *testing.T) {
 	units := func(policy sandbox.Isolation, limit int64) (int64, error) {
 		s := startOne(t, "misbehave", sandbox.Options{Isolation: policy, MaxFuel: limit})

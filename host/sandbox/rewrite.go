@@ -12,9 +12,9 @@ import (
 	"github.com/wasmworker/wasmworker/host/internal/meter"
 )
 
-// rewrite returns the module as it is compiled: metered, its state exposed. What it has made once it
-// keeps in the cache beside the compiled code, with which it takes 5 ms instead of
-// 60 for a Go guest of 4 MB.
+// rewrite returns the module as it is compiled: metered, its state exposed. What it has
+// made once it keeps in the cache beside the compiled code, with which it takes 5 ms
+// instead of 60 for a Go guest of 4 MB.
 func (m *Module) rewrite(cache *codeCache) (*meter.Exposed, error) {
 	path := ""
 	if cache != nil {
@@ -47,9 +47,10 @@ func (m *Module) rewrite(cache *codeCache) (*meter.Exposed, error) {
 	return exposed, nil
 }
 
-// A file is the CRC-32C of the rest, against accidents (who can write there can do anything); the length of a head, as 4 bytes;
-// the head, in JSON; offset and length of each part of the data, as 4 bytes each; the binary; the data, one
-// after the other. What is large is not decoded.
+// A file is the CRC-32C of the rest, against accidents (who can write there can do
+// anything); the length of a head, as 4 bytes; the head, in JSON; offset and length of
+// each part of the data, as 4 bytes each; the binary; the data, one after the other. What
+// is large is not decoded.
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 

@@ -57,23 +57,26 @@ type Config struct {
 	SkipRefused bool
 	// Limit is the most instances that may exist at once. 0 means no limit.
 	Limit int
-	// MemoryLimit is the most memory in bytes that the instances and images of all modules may
-	// have together: for machines that could not give every instance its own limit at once. An
-	// instance counts with its whole memory, also with what it shares. Beyond it, idle
-	// instances are closed, who needs a further one waits for it, and guests that ask for more are refused. 0 means no limit.
+	// MemoryLimit is the most memory in bytes that the instances and images of all
+	// modules may have together: for machines that could not give every instance its own
+	// limit at once. An instance counts with its whole memory, also with what it shares.
+	// Beyond it, idle instances are closed, who needs a further one waits for it, and
+	// guests that ask for more are refused. 0 means no limit.
 	MemoryLimit uint64
-	// Interpreter runs the guests in wazero's interpreter, which is some ten times slower: to see that they behave as on
-	// platforms without a compiler. Default: the compiler, where wazero has one and the system allows for executable memory.
+	// Interpreter runs the guests in wazero's interpreter, which is some ten times
+	// slower: to see that they behave as on platforms without a compiler. Default: the
+	// compiler, where wazero has one and the system allows for executable memory.
 	Interpreter bool
 	// Executor hands out instances. Default: a [Pool] with the limit.
 	Executor Executor
-	// Capped is told by the default executor when an activity begins (1) and ends (-1) to wait for an
-	// instance because its module has MaxInstances of them in use. It must not block, nor call the executor. Default: nobody is told.
+	// Capped is told by the default executor when an activity begins (1) and ends (-1) to
+	// wait for an instance because its module has MaxInstances of them in use. It must
+	// not block, nor call the executor. Default: nobody is told.
 	Capped func(more int)
 	// CacheDir is where compiled code is kept between starts: a directory that only
-	// trusted users may write to, since what lies there is run. It is made if need be. One that
-	// cannot be made or written to is told to the Logger and read alone, as far as it can
-	// be; what is damaged in it is made again. Empty: nothing is kept.
+	// trusted users may write to, since what lies there is run. It is made if need be.
+	// One that cannot be made or written to is told to the Logger and read alone, as far
+	// as it can be; what is damaged in it is made again. Empty: nothing is kept.
 	CacheDir string
 	// Logger gets what modules log outside of activities, and what the sandbox
 	// itself has to say. Default: nothing is logged.
@@ -87,7 +90,8 @@ type Activity struct {
 	Module *Module // whose it is
 }
 
-// Sandbox runs the activities of a set of modules. Its methods may be called concurrently.
+// Sandbox runs the activities of a set of modules. Its methods may be called
+// concurrently.
 type Sandbox struct {
 	executor Executor
 	cacheDir string
@@ -232,7 +236,8 @@ func (s *Sandbox) Modules() []*Module {
 	return slices.Clone(s.modules)
 }
 
-// Refused returns why modules were left out; it is empty unless Config.SkipRefused is set.
+// Refused returns why modules were left out; it is empty unless Config.SkipRefused is
+// set.
 func (s *Sandbox) Refused() []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -329,7 +334,8 @@ func (s *Sandbox) fallBack(modules []*Module) {
 // ErrClosed is returned by [Sandbox.Run] once [Sandbox.Close] was called.
 var ErrClosed = errors.New("the sandbox is closed")
 
-// UnknownActivityError is returned by [Sandbox.Run] for an activity type that no module has.
+// UnknownActivityError is returned by [Sandbox.Run] for an activity type that no module
+// has.
 type UnknownActivityError struct {
 	Type  string   // what was asked for
 	Known []string // what there is, sorted
@@ -421,8 +427,8 @@ func (s *Sandbox) Close(ctx context.Context) error {
 	return s.freeErr
 }
 
-// DefaultCacheDir returns the directory wasmworker below the user's cache directory, or "" where
-// there is none.
+// DefaultCacheDir returns the directory wasmworker below the user's cache directory, or
+// "" where there is none.
 func DefaultCacheDir() string {
 	dir, err := os.UserCacheDir()
 	if err != nil {

@@ -58,8 +58,8 @@ func (l *lines) flush(c *call) {
 	}
 }
 
-// tail keeps the first line of what is written that is not empty, where a runtime names its fatal error,
-// and the end.
+// tail keeps the first line of what is written that is not empty, where a runtime names
+// its fatal error, and the end.
 type tail struct {
 	first []byte
 	ended bool // the first line
@@ -78,7 +78,8 @@ func (t *tail) write(p []byte) {
 		rest = after
 		text := bytes.TrimSpace(t.first)
 		t.ended = len(t.first) == firstSize || ended && len(text) > 0 && text[len(text)-1] != ':'
-		if ended && !t.ended && len(text) > 0 { // Rust names the place in a line, and the reason in the next
+		// Rust names the place in a line, and the reason in the next
+		if ended && !t.ended && len(text) > 0 {
 			t.first = append(text, ' ')
 		}
 	}

@@ -23,18 +23,21 @@ type Task struct {
 	// Heartbeat sends a heartbeat. The slice is the callee's. It may block, but not
 	// for long after the context that Run was given ended. Nil: heartbeats go nowhere.
 	Heartbeat func(ctx context.Context, details []Payload) error
-	// MaxFuel is the most units of fuel that this attempt may use, where it is to be less or more than the module's
-	// [Options.MaxFuel]. 0: the module's.
+	// MaxFuel is the most units of fuel that this attempt may use, where it is to be less
+	// or more than the module's [Options.MaxFuel]. 0: the module's.
 	MaxFuel int64
 	// Flags returns what has been asked of the guest so far. It is called often,
 	// from the guest's goroutine. Nil: nothing ever is.
 	Flags func(context.Context) abi.Flags
-	// PayloadLimit is the most bytes that the Temporal server takes of a result or a heartbeat's details, as [Size] counts them. It
-	// counts where it is less than the module's [Options.MaxOutput]. 0: that alone counts.
+	// PayloadLimit is the most bytes that the Temporal server takes of a result or a
+	// heartbeat's details, as [Size] counts them. It counts where it is less than the
+	// module's [Options.MaxOutput]. 0: that alone counts.
 	PayloadLimit int
-	// Usage is filled in by Run with what the activity has used. Nil: nobody wants to know.
+	// Usage is filled in by Run with what the activity has used. Nil: nobody wants to
+	// know.
 	Usage *Usage
-	// Denied is told what a policy denied the guest, from the guest's goroutine, and after it was logged. Nil: nobody wants to know.
+	// Denied is told what a policy denied the guest, from the guest's goroutine, and
+	// after it was logged. Nil: nobody wants to know.
 	Denied func(capability string, denial *passthrough.Denial)
 	// Log gets what the guest logs. Nil: nothing is logged.
 	Log func(ctx context.Context, level slog.Level, message string, attrs []slog.Attr)
@@ -42,14 +45,15 @@ type Task struct {
 
 // Usage is what an activity has used.
 type Usage struct {
-	// Units of computation, about an instruction each: the same work takes the same number on every
-	// machine. What the host does for the guest is not counted.
+	// Units of computation, about an instruction each: the same work takes the same
+	// number on every machine. What the host does for the guest is not counted.
 	Fuel int64
 	// Memory in bytes that the instance had in the end, which is when it has most.
 	Memory uint64
 	// Instance is where the instance came from. Empty if there was none.
 	Instance Origin
-	// Wait is how long the activity waited for its instance, or for none: for a slot, for memory, and until it was made.
+	// Wait is how long the activity waited for its instance, or for none: for a slot, for
+	// memory, and until it was made.
 	Wait time.Duration
 }
 
@@ -60,7 +64,8 @@ func logTo(logger *slog.Logger) func(context.Context, slog.Level, string, []slog
 	}
 }
 
-// CanceledError is returned by [Sandbox.Run] when a guest stopped because it was asked to.
+// CanceledError is returned by [Sandbox.Run] when a guest stopped because it was asked
+// to.
 type CanceledError struct {
 	// Details is what the guest had written as output, nil for nothing.
 	Details *Payload
@@ -69,7 +74,8 @@ type CanceledError struct {
 // Error implements error.
 func (e *CanceledError) Error() string { return "the activity was canceled" }
 
-// InterruptedError is returned by [Sandbox.Run] when its context ended before the guest did.
+// InterruptedError is returned by [Sandbox.Run] when its context ended before the guest
+// did.
 type InterruptedError struct {
 	// Cause is the context's cause.
 	Cause error

@@ -8,7 +8,8 @@ import (
 	"github.com/wasmworker/wasmworker/host/internal/wazerotext"
 )
 
-// shorten makes one line of a text that a module has had a part in, and of 500 bytes at most.
+// shorten makes one line of a text that a module has had a part in, and of 500 bytes at
+// most.
 func shorten(err error) string {
 	text := wazerotext.WithoutTrace(err.Error())
 	if len(text) > 500 {
@@ -22,7 +23,8 @@ func shorten(err error) string {
 	}, strings.ToValidUTF8(text, "\uFFFD"))
 }
 
-// moduleError is an error about a module, with what a wrapped error says about it shortened.
+// moduleError is an error about a module, with what a wrapped error says about it
+// shortened.
 type moduleError struct {
 	text string
 	err  error

@@ -11,8 +11,8 @@ import (
 // errTimedOut ends the context of a call that takes longer than [Options.Timeout].
 var errTimedOut = errors.New("the module's timeout")
 
-// limitTime bounds the rest of the call by its module's timeout. The function that it returns
-// is to be called when the call has ended.
+// limitTime bounds the rest of the call by its module's timeout. The function that it
+// returns is to be called when the call has ended.
 func (c *call) limitTime() func() {
 	limit := c.module.options.Timeout
 	if limit <= 0 {

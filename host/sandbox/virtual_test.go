@@ -18,7 +18,8 @@ var newYear = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func seed(n int64) *wasi.Random { return &wasi.Random{Seed: &n} }
 
-// With a start and a seed, the same activity does the same with the same input: the output, and the units that it took.
+// With a start and a seed, the same activity does the same with the same input: the
+// output, and the units that it took.
 func TestDeterminism(t *testing.T) {
 	chance := func(s *sandbox.Sandbox) string {
 		var usage sandbox.Usage
@@ -62,8 +63,8 @@ func TestDeterminism(t *testing.T) {
 // reading is what a clock says, or a random number.
 func reading(data []byte, at int) uint64 { return binary.LittleEndian.Uint64(data[at:]) }
 
-// Each activity begins with the same time and the same stream, whatever becomes of the instance, and so does each initialization, with
-// another stream.
+// Each activity begins with the same time and the same stream, whatever becomes of the
+// instance, and so does each initialization, with another stream.
 func TestVirtualInEachPolicy(t *testing.T) {
 	subscription := make([]byte, 48)
 	binary.LittleEndian.PutUint64(subscription[24:], uint64(time.Hour)) // of the realtime clock
@@ -120,7 +121,8 @@ func TestRealClock(t *testing.T) {
 	}
 }
 
-// A guest that does nothing but sleep ends when it is interrupted, and its clock stays at the end of time.
+// A guest that does nothing but sleep ends when it is interrupted, and its clock stays at
+// the end of time.
 func TestVirtualSleepIsInterrupted(t *testing.T) {
 	s := startWASI(t, fixture(t, "wasicalls"), sandbox.Config{}, &wasi.Clock{Start: newYear})
 	subscription := make([]byte, 48)

@@ -17,7 +17,8 @@ import (
 // wasiConfig makes WASI's configuration of the module's options.
 func (m *Module) wasiConfig() wasip1.Config {
 	config := wasip1.Config{
-		Name: strings.TrimSuffix(filepath.Base(m.file.Path), ".wasm"), // not the module's: records are replayed by the file alone
+		// not the module's: records are replayed by the file alone
+		Name: strings.TrimSuffix(filepath.Base(m.file.Path), ".wasm"),
 		Env:  m.env,
 	}
 	if clock, ok := m.options.Policies[wasi.NameClock].(*wasi.Clock); ok {
@@ -32,8 +33,8 @@ func (m *Module) wasiConfig() wasip1.Config {
 	return config
 }
 
-// linkWASI makes what the guests find, and links it if they import it. Directories that they
-// cannot ask for are not opened.
+// linkWASI makes what the guests find, and links it if they import it. Directories that
+// they cannot ask for are not opened.
 func (m *Module) linkWASI(ctx context.Context, imported bool) (err error) {
 	config := m.wasiConfig()
 	config.From = inject.Of(ctx).FilesFrom

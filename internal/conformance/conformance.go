@@ -124,7 +124,8 @@ func (v Value) bytes(data []byte) sandbox.Payload {
 	return p
 }
 
-// repeat decodes JSON. {"$repeat": ["text", n], "before": "", "after": ""} stands for a long string.
+// repeat decodes JSON. {"$repeat": ["text", n], "before": "", "after": ""} stands for a
+// long string.
 func repeat(raw json.RawMessage) any {
 	decoded, err := decode(raw)
 	if err != nil {
@@ -205,8 +206,8 @@ func decode(text []byte) (value any, err error) {
 	return value, nil
 }
 
-// same compares JSON values. Whole numbers are exact, of others the nearest float64 counts, since languages write the same one
-// in several ways.
+// same compares JSON values. Whole numbers are exact, of others the nearest float64
+// counts, since languages write the same one in several ways.
 func same(got, want any) bool {
 	switch want := want.(type) {
 	case json.Number:
@@ -251,7 +252,8 @@ func describe(p *sandbox.Payload) string {
 	return fmt.Sprintf("%s %.200q (%d bytes)", p.Encoding(), p.Data, len(p.Data))
 }
 
-// For tells whether the case holds for a kind of module, and for the language of a directory.
+// For tells whether the case holds for a kind of module, and for the language of a
+// directory.
 func (c Case) For(kind, language string) bool {
 	if c.Languages != nil && !slices.Contains(c.Languages, language) {
 		return false
@@ -267,7 +269,8 @@ func (s Step) info() abi.Info {
 	}
 }
 
-// Patience is how long an activity may take, other than one that is to be interrupted, which takes a twentieth of it.
+// Patience is how long an activity may take, other than one that is to be interrupted,
+// which takes a twentieth of it.
 const Patience = 20 * time.Second
 
 // Run runs the case, and returns what is not as expected.
@@ -461,7 +464,8 @@ func (v Value) in(w *World) sandbox.Payload {
 	return p
 }
 
-// Visit is a context for the activities of the case, by which the world knows whether to deny what they ask for.
+// Visit is a context for the activities of the case, by which the world knows whether to
+// deny what they ask for.
 func (c Case) Visit(ctx context.Context) context.Context {
 	return context.WithValue(ctx, visitKey{}, &visit{denied: c.Denied, calls: map[string]int{}})
 }

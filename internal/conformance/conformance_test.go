@@ -86,7 +86,8 @@ func world(t testing.TB) *conformance.World {
 	return w
 }
 
-// start makes a sandbox of modules, which have all passthrough modules of a set with the given policies.
+// start makes a sandbox of modules, which have all passthrough modules of a set with the
+// given policies.
 func start(t testing.TB, list []*modules.File, policy sandbox.Isolation, set passthrough.Set, policies map[string]any) *sandbox.Sandbox {
 	t.Helper()
 	s, err := sandbox.New(sandbox.Config{
@@ -109,8 +110,9 @@ func start(t testing.TB, list []*modules.File, policy sandbox.Isolation, set pas
 	return s
 }
 
-// eachLanguage runs a test for each language. The race detector looks at the host, which does the same for all of them, and takes
-// minutes for what the tests without it have seen: it gets a small guest, and commands.
+// eachLanguage runs a test for each language. The race detector looks at the host, which
+// does the same for all of them, and takes minutes for what the tests without it have
+// seen: it gets a small guest, and commands.
 func eachLanguage(t *testing.T, test func(t *testing.T, l string)) {
 	entries, err := os.ReadDir(directory)
 	if err != nil {
@@ -123,8 +125,8 @@ func eachLanguage(t *testing.T, test func(t *testing.T, l string)) {
 	}
 }
 
-// TestConformance runs all cases that hold for a module's kind against the modules of every directory.
-// What passed has to be what docs/languages.md says.
+// TestConformance runs all cases that hold for a module's kind against the modules of
+// every directory. What passed has to be what docs/languages.md says.
 func TestConformance(t *testing.T) {
 	all := cases(t)
 	var languages []string
@@ -164,8 +166,9 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// What an activity has left open is gone. In an instance that is used again the guest can still have the numbers, and the next
-// activity gets the same ones: the SDK for Go does not mistake one for the other.
+// What an activity has left open is gone. In an instance that is used again the guest can
+// still have the numbers, and the next activity gets the same ones: the SDK for Go does
+// not mistake one for the other.
 func TestLeftOpenInReusedInstance(t *testing.T) {
 	w := world(t)
 	m, err := modules.Open(testbed.Guest(t, "internal/conformance/testdata/stale"))

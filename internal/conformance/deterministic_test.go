@@ -31,18 +31,21 @@ var (
 
 const fuelPath = directory + "/fuel.json"
 
-// golden is what fuel.json has of a module: who built it, and the units of each activity of each case. They are what an SDK's
-// or a compiler's change costs.
+// golden is what fuel.json has of a module: who built it, and the units of each activity
+// of each case. They are what an SDK's or a compiler's change costs.
 type golden struct {
-	// Built is the module's digest, or for a module that is built for the tests the version of Go.
+	// Built is the module's digest, or for a module that is built for the tests the
+	// version of Go.
 	Built string `json:"built"`
-	// Seen is a digest of all that could be seen in these cases: the same on every processor.
+	// Seen is a digest of all that could be seen in these cases: the same on every
+	// processor.
 	Seen string             `json:"seen"`
 	Fuel map[string][]int64 `json:"fuel"`
 }
 
-// TestDeterministic runs every case as package replay has it: first with the world answering its calls, then again and again with these answers, in
-// both engines. Everything that can be seen is the same each time.
+// TestDeterministic runs every case as package replay has it: first with the world
+// answering its calls, then again and again with these answers, in both engines.
+// Everything that can be seen is the same each time.
 func TestDeterministic(t *testing.T) {
 	measured := map[string]golden{}
 	eachLanguage(t, func(t *testing.T, l string) {
@@ -95,13 +98,15 @@ func TestDeterministic(t *testing.T) {
 	}
 }
 
-// deterministic runs an activity as often as it should, and returns what was seen of the first run.
+// deterministic runs an activity as often as it should, and returns what was seen of the
+// first run.
 func deterministic(t *testing.T, c conformance.Case, a replay.Activity, envs ...*replay.Env) *replay.Run {
 	first := envs[0].RunContext(c.Visit(t.Context()), a)
 	want := first.Digest()
 	answers := first.Calls
 	for k, env := range envs {
-		// A case that works on megabytes takes seconds, and in the interpreter many: it gets fewer runs.
+		// A case that works on megabytes takes seconds, and in the interpreter many: it
+		// gets fewer runs.
 		most := [...]int64{500_000_000, 20_000_000}[k] / max(first.Fuel, 1)
 		switch {
 		case *runs >= 100 && first.Fuel < 20_000_000:

@@ -15,8 +15,8 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// What plugins have and other modules have not: configuration, variables, and HTTP through
-// functions of Extism's own, which passthrough modules answer.
+// What plugins have and other modules have not: configuration, variables, and HTTP
+// through functions of Extism's own, which passthrough modules answer.
 func TestExtism(t *testing.T) {
 	directories, err := filepath.Glob(filepath.Join(directory, "extism-*"))
 	if err != nil || len(directories) == 0 {

@@ -45,8 +45,8 @@ func features(all []conformance.Case) (list []string) {
 	return list
 }
 
-// featureTable renders which features the languages have: a cell is green if all of its cases
-// ran and passed, and a dash if there are none for that kind of module.
+// featureTable renders which features the languages have: a cell is green if all of its
+// cases ran and passed, and a dash if there are none for that kind of module.
 func featureTable(languages []string, all []conformance.Case, failed map[string]map[string]int, ran map[string]map[string]int) string {
 	var b strings.Builder
 	b.WriteString("| |")

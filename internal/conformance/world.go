@@ -24,10 +24,11 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough/sqlmod"
 )
 
-// World is what the cases find outside of their modules: the passthrough modules, and what is behind them. The README
-// beside the cases describes it.
+// World is what the cases find outside of their modules: the passthrough modules, and
+// what is behind them. The README beside the cases describes it.
 type World struct {
-	// Set are the passthrough modules, and Policies what a conformance module may do with them.
+	// Set are the passthrough modules, and Policies what a conformance module may do with
+	// them.
 	Set      passthrough.Set
 	Policies map[string]any
 
@@ -38,7 +39,8 @@ type World struct {
 // The secrets: their values are in files.
 var secrets = map[string]string{"api-token": "t0ken-of-the-server", "signing-key": "Schlüssel ☃"}
 
-// NewWorld makes a world that keeps its files in a directory, which must be there until it is closed.
+// NewWorld makes a world that keeps its files in a directory, which must be there until
+// it is closed.
 func NewWorld(dir string) (*World, error) {
 	sources := map[string]secretmod.Source{}
 	for name, value := range secrets {
@@ -148,7 +150,8 @@ type visit struct {
 
 type visitKey struct{}
 
-// watch counts the calls of an activity, and takes the policies from one that is to be denied.
+// watch counts the calls of an activity, and takes the policies from one that is to be
+// denied.
 func watch(m passthrough.Module, function string, f passthrough.Func) passthrough.Func {
 	return func(ctx context.Context, call *passthrough.Call, req []byte) ([]byte, error) {
 		v, ok := ctx.Value(visitKey{}).(*visit)

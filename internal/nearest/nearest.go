@@ -8,7 +8,8 @@ import (
 	"github.com/xrash/smetrics"
 )
 
-// renamed are words that files and commands of earlier versions may have, and what they are now.
+// renamed are words that files and commands of earlier versions may have, and what they
+// are now.
 var renamed = map[string]string{
 	"policy":    "isolation",
 	"max_units": "max_fuel",
@@ -18,9 +19,9 @@ var renamed = map[string]string{
 	"cancelled": "canceled",
 }
 
-// Hint is the end of a message about an unknown word. It names what a word of earlier versions is
-// called now, or asks for the nearest of the known ones: the first of those that are equally near.
-// It is empty if none is near.
+// Hint is the end of a message about an unknown word. It names what a word of earlier
+// versions is called now, or asks for the nearest of the known ones: the first of those
+// that are equally near. It is empty if none is near.
 func Hint(word string, known []string) string {
 	if now := renamed[word]; now != "" && slices.Contains(known, now) {
 		return fmt.Sprintf("; it is %q now", now)

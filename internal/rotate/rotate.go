@@ -1,4 +1,5 @@
-// Package rotate keeps what is made of files up to date while the files are replaced, as certificates are before they expire.
+// Package rotate keeps what is made of files up to date while the files are replaced, as
+// certificates are before they expire.
 package rotate
 
 import (
@@ -23,8 +24,8 @@ type Value[T any] struct {
 	told string // the error that was warned of, until there is none
 }
 
-// New makes a value of files, by a function that reads them. warn is told when they can not be used later on, once until that
-// changes.
+// New makes a value of files, by a function that reads them. warn is told when they can
+// not be used later on, once until that changes.
 func New[T any](build func() (T, error), warn func(error)) (*Value[T], error) {
 	first, err := build()
 	if err != nil {
@@ -33,8 +34,9 @@ func New[T any](build func() (T, error), warn func(error)) (*Value[T], error) {
 	return &Value[T]{build: build, warn: warn, last: first}, nil
 }
 
-// Get reads the files and returns what they make now, or what they made last if they cannot be used: while they are being
-// replaced, one of them may be missing, half written, or not belong to the other yet.
+// Get reads the files and returns what they make now, or what they made last if they
+// cannot be used: while they are being replaced, one of them may be missing, half
+// written, or not belong to the other yet.
 func (v *Value[T]) Get() T {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -50,7 +52,8 @@ func (v *Value[T]) Get() T {
 
 const maxFile = 4 << 20 // bytes: far more than all roots of a system
 
-// KeyPair reads a certificate, with those that it needs on the way to a root behind it, and its key.
+// KeyPair reads a certificate, with those that it needs on the way to a root behind it,
+// and its key.
 func KeyPair(certFile, keyFile string) (tls.Certificate, error) {
 	cert, err := PEM(certFile)
 	if err != nil {
@@ -80,7 +83,8 @@ func Roots(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// PEM reads a file of PEM blocks, of which the last one may not be cut off: others would be taken for all that there are.
+// PEM reads a file of PEM blocks, of which the last one may not be cut off: others would
+// be taken for all that there are.
 func PEM(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {

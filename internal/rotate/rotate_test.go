@@ -11,7 +11,8 @@ import (
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
-// Whatever half a replacement leaves on the disk, what was there before is used, with one warning for each state.
+// Whatever half a replacement leaves on the disk, what was there before is used, with one
+// warning for each state.
 func TestKeyPair(t *testing.T) {
 	authority := testbed.NewAuthority(t)
 	dir := t.TempDir()

@@ -1,5 +1,5 @@
-// Command surface writes api.txt: the exported declarations of every public package in Go,
-// without comments. A change of the surface is then seen in review.
+// Command surface writes api.txt: the exported declarations of every public package in
+// Go, without comments. A change of the surface is then seen in review.
 package main
 
 import (
@@ -47,8 +47,9 @@ func main() {
 	}
 }
 
-// describe adds the declarations of the package in a directory, if there is a public one. What
-// is for one system alone is described as on Linux, and what is for guests alone as in WebAssembly.
+// describe adds the declarations of the package in a directory, if there is a public one.
+// What is for one system alone is described as on Linux, and what is for guests alone as
+// in WebAssembly.
 func describe(text *bytes.Buffer, dir string) error {
 	target := build.Default
 	target.GOOS, target.GOARCH, target.CgoEnabled = "linux", "amd64", false

@@ -36,7 +36,8 @@ func NewAuthority(t testing.TB) *Authority {
 	return a
 }
 
-// Issue returns a certificate and its key, as PEM, for servers of a name or address, and for clients.
+// Issue returns a certificate and its key, as PEM, for servers of a name or address, and
+// for clients.
 func (a *Authority) Issue(t testing.TB, name string) (certificate, key []byte) {
 	t.Helper()
 	template := &x509.Certificate{

@@ -23,8 +23,8 @@ import (
 
 const module = "github.com/wasmworker/wasmworker"
 
-// list is `go list` in a directory of the repository, without the workspace: what a module
-// depends on is decided by its own go.mod.
+// list is `go list` in a directory of the repository, without the workspace: what a
+// module depends on is decided by its own go.mod.
 func list(t *testing.T, dir string, args ...string) []string {
 	t.Helper()
 	cmd := exec.Command("go", append([]string{"list"}, args...)...)
@@ -42,8 +42,8 @@ func list(t *testing.T, dir string, args ...string) []string {
 // drivers are modules and packages that only those have who import a driver.
 var drivers = []string{"modernc.org", "github.com/jackc", "gocloud.dev", "github.com/aws", "cloud.google.com/go/storage", "github.com/Azure", "github.com/extism"}
 
-// The arrows of the house point down only: cmd -> host -> sandbox, passthrough, modules -> abi.
-// Temporal lives in host and nowhere below, wazero in sandbox and nowhere above.
+// The arrows of the house point down only: cmd -> host -> sandbox, passthrough, modules
+// -> abi. Temporal lives in host and nowhere below, wazero in sandbox and nowhere above.
 func TestArrowsPointDown(t *testing.T) {
 	for pkg, forbidden := range map[string][]string{
 		"./abi":              {module, "go.temporal.io", "github.com"},
@@ -59,8 +59,8 @@ func TestArrowsPointDown(t *testing.T) {
 		"./host/internal/wazerotext": {"github.com", "go.temporal.io"},
 		// It records in the worker, and replays without one.
 		"./host/replay/cases": {"go.temporal.io"},
-		// The embedded server is for development and hosttest for tests, and neither must be in the program that
-		// operators run.
+		// The embedded server is for development and hosttest for tests, and neither must
+		// be in the program that operators run.
 		"./cmd/wasmworker": {"go.temporal.io/server", module + "/host/hosttest"},
 		// A driver is for one passthrough module.
 		"./contrib/azure":    {"go.temporal.io", "github.com/tetratelabs", module + "/host/sandbox"},
@@ -118,7 +118,8 @@ func TestOnlyTestsImportHosttest(t *testing.T) {
 	}
 }
 
-// Who embeds the host has no driver in the build list, nor do the tests of the root module.
+// Who embeds the host has no driver in the build list, nor do the tests of the root
+// module.
 func TestDriversAreForWhoImportsThem(t *testing.T) {
 	for what, names := range map[string][]string{
 		"the build list of the root module":                list(t, ".", "-m", "all"),
@@ -155,8 +156,8 @@ func modFile(t *testing.T, command, file string) (parsed goMod) {
 	return parsed
 }
 
-// Modules are joined by go.work, and build without it as well, since each replaces those of this
-// repository that it requires. Nothing else is replaced.
+// Modules are joined by go.work, and build without it as well, since each replaces those
+// of this repository that it requires. Nothing else is replaced.
 func TestModules(t *testing.T) {
 	t.Chdir(testbed.Root(t))
 	const apart = "cmd/wasmworker-devserver" // go.work says why
@@ -180,7 +181,8 @@ func TestModules(t *testing.T) {
 		if mod.Go != work.Go && dir != apart {
 			t.Errorf("%s is for Go %s, go.work for %s", file, mod.Go, work.Go)
 		}
-		if !slices.Contains(checked, dir) && dir != "testdata/conformance/extism-go" { // which compiles as WebAssembly only
+		// which compiles as WebAssembly only
+		if !slices.Contains(checked, dir) && dir != "testdata/conformance/extism-go" {
 			t.Errorf("%s is in none of HOST, MODULES and GUESTS of the Makefile", file)
 		}
 		if mod.Module.Path != path.Join(module, dir) {

@@ -25,7 +25,8 @@ const manifestHead = `# The SHA-256 digest of each committed .wasm file, below t
 # make manifest writes this, TestManifest compares it, and sha256sum --check testdata/MANIFEST reads it.
 `
 
-// A committed binary that was exchanged is seen in review as a line of text, and does not pass without one.
+// A committed binary that was exchanged is seen in review as a line of text, and does not
+// pass without one.
 func TestManifest(t *testing.T) {
 	t.Chdir(testbed.Root(t))
 	output, err := exec.Command("git", "ls-files", "-z", "*.wasm").Output()
@@ -84,8 +85,9 @@ var (
 	teavmPin      = regexp.MustCompile(`TeaVM (\S+)`)
 )
 
-// toolchain is what made a module: what its section "producers" says, or else a line "toolchain:". For a .wat
-// file that is in the Makefile, for others in the directory's build.sh, or in a .c file where there is none.
+// toolchain is what made a module: what its section "producers" says, or else a line
+// "toolchain:". For a .wat file that is in the Makefile, for others in the directory's
+// build.sh, or in a .c file where there is none.
 func toolchain(file string, module []byte) (string, error) {
 	tools, err := producers(module)
 	if err != nil || tools != "" {
@@ -140,7 +142,8 @@ func exists(path string) bool {
 
 var errTruncated = errors.New("the section producers ends too early")
 
-// producers renders the custom section of that name of the tool conventions, or returns "" if there is none.
+// producers renders the custom section of that name of the tool conventions, or returns
+// "" if there is none.
 func producers(module []byte) (string, error) {
 	rest := module[min(8, len(module)):]
 	for len(rest) > 0 {

@@ -32,7 +32,8 @@ func TestTargetsExist(t *testing.T) {
 	}
 	found := 0
 	for file := range strings.FieldsSeq(string(output)) {
-		if strings.HasPrefix(file, "templates/") || strings.HasPrefix(file, "guest-sdk/c/") { // which have Makefiles of their own
+		// which have Makefiles of their own
+		if strings.HasPrefix(file, "templates/") || strings.HasPrefix(file, "guest-sdk/c/") {
 			continue
 		}
 		for _, match := range mention.FindAllStringSubmatch(read(t, file), -1) {
@@ -49,7 +50,8 @@ func TestTargetsExist(t *testing.T) {
 	}
 }
 
-// What is released, what the workflow runs on and what `make cross` compiles for is the same.
+// What is released, what the workflow runs on and what `make cross` compiles for is the
+// same.
 func TestPlatforms(t *testing.T) {
 	t.Chdir(testbed.Root(t))
 	match := regexp.MustCompile(`(?m)^PLATFORMS \?= (.*)$`).FindStringSubmatch(read(t, "Makefile"))

@@ -100,14 +100,16 @@ func build(t testing.TB, output, dir string, env []string, args ...string) strin
 // guestEnv is for guests, each of which is a Go module of its own.
 var guestEnv = []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOWORK=off"}
 
-// Guest builds the native Go guest in a directory of the repository and returns the .wasm file.
+// Guest builds the native Go guest in a directory of the repository and returns the .wasm
+// file.
 func Guest(t testing.TB, dir string) string {
 	t.Helper()
 	return build(t, filepath.Base(dir)+".wasm", dir, guestEnv,
 		"-buildmode=c-shared", "-trimpath", "-ldflags=-s -w")
 }
 
-// Command builds the WASI program in a directory of the repository and returns the .wasm file.
+// Command builds the WASI program in a directory of the repository and returns the .wasm
+// file.
 func Command(t testing.TB, dir string) string {
 	t.Helper()
 	return build(t, filepath.Base(dir)+".wasm", dir, guestEnv, "-trimpath", "-ldflags=-s -w")
@@ -129,7 +131,8 @@ func Directory(t testing.TB, files ...string) string {
 	return dir
 }
 
-// Program builds wasmworker, with the race detector if the test has it, and returns its path.
+// Program builds wasmworker, with the race detector if the test has it, and returns its
+// path.
 func Program(t testing.TB) string {
 	t.Helper()
 	return ProgramWith(t)
@@ -426,7 +429,8 @@ func (s *Server) StartServe(t testing.TB, args ...string) *Worker {
 	return s.StartServeTo(t, nil, args...)
 }
 
-// StartServeTo is StartServe with a file for all that the worker prints; nil: Stdout and Stderr have it.
+// StartServeTo is StartServe with a file for all that the worker prints; nil: Stdout and
+// Stderr have it.
 func (s *Server) StartServeTo(t testing.TB, output *os.File, args ...string) *Worker {
 	t.Helper()
 	health := fmt.Sprintf("127.0.0.1:%d", FreePort(t))
@@ -438,7 +442,8 @@ func (s *Server) StartServeTo(t testing.TB, output *os.File, args ...string) *Wo
 	return &Worker{Process: Start(t, cmd), health: health}
 }
 
-// CleanEnv returns the environment without variables that configure wasmworker or Temporal.
+// CleanEnv returns the environment without variables that configure wasmworker or
+// Temporal.
 func CleanEnv() (env []string) {
 	for _, v := range os.Environ() {
 		name, _, _ := strings.Cut(v, "=")

@@ -1,5 +1,5 @@
-// Package pgtest starts PostgreSQL for tests. It is a package apart from testbed, and in the module
-// of the driver, so that the root module does without a client for PostgreSQL.
+// Package pgtest starts PostgreSQL for tests. It is a package apart from testbed, and in
+// the module of the driver, so that the root module does without a client for PostgreSQL.
 package pgtest
 
 import (
@@ -27,8 +27,8 @@ import (
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
-// Server is a PostgreSQL server in a process of its own, on loopback and on a socket in its directory. Its superuser
-// is admin. Roles need passwords (scram-sha-256).
+// Server is a PostgreSQL server in a process of its own, on loopback and on a socket in
+// its directory. Its superuser is admin. Roles need passwords (scram-sha-256).
 type Server struct {
 	Port      int
 	Directory string // of the socket, and of the data
@@ -53,8 +53,8 @@ func With(run func() int) func() int {
 	}
 }
 
-// Shared returns the server that all tests of this package use, started by the first. Tests keep out of each other's
-// way by databases of their own.
+// Shared returns the server that all tests of this package use, started by the first.
+// Tests keep out of each other's way by databases of their own.
 func Shared(t testing.TB) *Server {
 	t.Helper()
 	shared.Lock()
@@ -79,7 +79,8 @@ func programPath(t testing.TB, name string) string {
 	if path, err := exec.LookPath(name); err == nil {
 		return path
 	}
-	found, _ := filepath.Glob(filepath.Join("/usr/lib/postgresql/*/bin", name)) // where Debian has them, out of the PATH
+	// where Debian has them, out of the PATH
+	found, _ := filepath.Glob(filepath.Join("/usr/lib/postgresql/*/bin", name))
 	if len(found) == 0 {
 		const missing = "PostgreSQL is not installed (Debian: apt-get install postgresql), so that this test has no server"
 		if os.Getenv("WASMWORKER_TEST_REQUIRE") == "all" {
@@ -99,7 +100,8 @@ func version(path string) int {
 func start(t testing.TB) *Server {
 	t.Helper()
 	initdb, program := programPath(t, "initdb"), programPath(t, "postgres")
-	directory, err := os.MkdirTemp("", "ww-pg-") // short: the path of a socket has about 100 characters at most
+	// short: the path of a socket has about 100 characters at most
+	directory, err := os.MkdirTemp("", "ww-pg-")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +143,8 @@ func start(t testing.TB) *Server {
 	return p
 }
 
-// unprivileged makes root's processes those of somebody else, since PostgreSQL does not run as root, and gives that user the files.
+// unprivileged makes root's processes those of somebody else, since PostgreSQL does not
+// run as root, and gives that user the files.
 func unprivileged(t testing.TB, files ...string) *syscall.SysProcAttr {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -170,7 +173,8 @@ func (p *Server) connect(ctx context.Context, database string) (*pgx.Conn, error
 	if err != nil {
 		return nil, err
 	}
-	config.Password, config.RuntimeParams = p.password, nil // whatever the environment of the test says
+	// whatever the environment of the test says
+	config.Password, config.RuntimeParams = p.password, nil
 	return pgx.ConnectConfig(ctx, config)
 }
 
@@ -196,8 +200,8 @@ func (p *Server) Admin(t testing.TB, database string) *pgx.Conn {
 	return c
 }
 
-// UseTLS makes new connections of all roles but admin's use TLS: the server has a certificate and key, as PEM, and clients have to have
-// one of an authority.
+// UseTLS makes new connections of all roles but admin's use TLS: the server has a
+// certificate and key, as PEM, and clients have to have one of an authority.
 func (p *Server) UseTLS(t testing.TB, certificate, key, authority []byte) {
 	t.Helper()
 	data := filepath.Join(p.Directory, "data")
@@ -242,7 +246,8 @@ func (p *Server) UseTLS(t testing.TB, certificate, key, authority []byte) {
 	})
 }
 
-// Stop stops the server at once, with the sessions that there are, and removes its files. Stopping twice does nothing.
+// Stop stops the server at once, with the sessions that there are, and removes its files.
+// Stopping twice does nothing.
 func (p *Server) Stop() {
 	if p.process != nil {
 		p.process.StopBy(syscall.SIGQUIT)

@@ -161,11 +161,11 @@ func GetInfo(ctx context.Context) Info {
 	return info
 }
 
-// RecordHeartbeat tells Temporal that the activity is alive, and how far it has come:
-// the next attempt gets the details from GetHeartbeatDetails. Without details it
-// only tells that it is alive. The host throttles what it sends, so call it as often as is
-// convenient. From the first call on, Info.HeartbeatTimeout is the activity's
-// to keep; before that, the host heartbeats for it.
+// RecordHeartbeat tells Temporal that the activity is alive, and how far it has come: the
+// next attempt gets the details from GetHeartbeatDetails. Without details it only tells
+// that it is alive. The host throttles what it sends, so call it as often as is
+// convenient. From the first call on, Info.HeartbeatTimeout is the activity's to keep;
+// before that, the host heartbeats for it.
 //
 // If the activity has been asked to stop, ctx has ended when RecordHeartbeat
 // returns. It does not wait for Temporal, but gives other goroutines and timers
@@ -187,9 +187,9 @@ func HasHeartbeatDetails(ctx context.Context) bool {
 // and pointers beyond the details left alone. It returns temporal.ErrNoData if
 // there are none.
 //
-// Details that cannot be decoded, which another version of the activity may have left, are a
-// *temporal.ApplicationError of type InvalidInput, not retryable, that wraps an error of package
-// converter. A *converter.RawValue takes a detail of any encoding.
+// Details that cannot be decoded, which another version of the activity may have left,
+// are a *temporal.ApplicationError of type InvalidInput, not retryable, that wraps an
+// error of package converter. A *converter.RawValue takes a detail of any encoding.
 func GetHeartbeatDetails(ctx context.Context, ptrs ...any) error {
 	payloads, err := taskOf(ctx).Details()
 	if err != nil {

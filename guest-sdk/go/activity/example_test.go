@@ -94,7 +94,8 @@ func ExampleErrWorkerShutdown() {
 			case temporal.IsCanceledError(cause):
 				return "", temporal.NewCanceledError("not done yet")
 			case cause == activity.ErrWorkerShutdown:
-				return "", ctx.Err() // becomes a WorkerShutdown failure, for another worker to retry
+				// becomes a WorkerShutdown failure, for another worker to retry
+				return "", ctx.Err()
 			default:
 				return "", ctx.Err()
 			}

@@ -16,9 +16,10 @@
 //	binary/null                   the zero value of any type
 //	any encoding, any metadata    into a RawValue
 //
-// Other encodings (binary/protobuf, binary/encrypted, your own) are not converted. Neither is
-// json/protobuf into a type that protoc generated, whose fields encoding/json does not know by
-// their names. Take and return RawValue, and decode its data with the library of your choice.
+// Other encodings (binary/protobuf, binary/encrypted, your own) are not converted.
+// Neither is json/protobuf into a type that protoc generated, whose fields encoding/json
+// does not know by their names. Take and return RawValue, and decode its data with the
+// library of your choice.
 package converter
 
 import (
@@ -57,7 +58,8 @@ var (
 	ErrUnableToDecode = codec.ErrUnableToDecode
 	// ErrTypeIsNotByteSlice means that binary/plain met something else than a byte slice.
 	ErrTypeIsNotByteSlice = codec.ErrTypeIsNotByteSlice
-	// ErrValuePtrIsNotPointer means that a value to decode into was not a pointer, or nil.
+	// ErrValuePtrIsNotPointer means that a value to decode into was not a pointer, or
+	// nil.
 	ErrValuePtrIsNotPointer = codec.ErrValuePtrIsNotPointer
 )
 

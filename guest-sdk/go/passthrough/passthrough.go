@@ -1,7 +1,7 @@
-// Package passthrough calls host modules that an operator has granted to a
-// WebAssembly module. Those that come with wasmworker have packages of their own below
-// this one: config, secret, http and nethttp, database, blob. A module that uses one of the packages
-// imports the host module, and that is its request for the grant.
+// Package passthrough calls host modules that an operator has granted to a WebAssembly
+// module. Those that come with wasmworker have packages of their own below this one:
+// config, secret, http and nethttp, database, blob. A module that uses one of the
+// packages imports the host module, and that is its request for the grant.
 //
 // For any other host module, it imports the function itself:
 //
@@ -42,8 +42,8 @@ func (e Errno) Error() string {
 	return "errno " + strconv.Itoa(int(e))
 }
 
-// Is makes errors.Is find fs.ErrNotExist in ENOENT, fs.ErrExist in EEXIST, and fs.ErrPermission in
-// EACCES and EPERM.
+// Is makes errors.Is find fs.ErrNotExist in ENOENT, fs.ErrExist in EEXIST, and
+// fs.ErrPermission in EACCES and EPERM.
 func (e Errno) Is(target error) bool {
 	switch target {
 	case fs.ErrNotExist:
@@ -130,8 +130,9 @@ func CallJSON(fn Func, req, resp any) error {
 	return nil
 }
 
-// EncodeFrame makes a frame, which wasmworker's own host modules take and return: the length of the head in 4
-// bytes, the head as JSON, and the body as it is. The error is one of encoding/json.
+// EncodeFrame makes a frame, which wasmworker's own host modules take and return: the
+// length of the head in 4 bytes, the head as JSON, and the body as it is. The error is
+// one of encoding/json.
 func EncodeFrame(head any, body []byte) ([]byte, error) {
 	text, err := json.Marshal(head)
 	if err != nil {
@@ -142,8 +143,9 @@ func EncodeFrame(head any, body []byte) ([]byte, error) {
 	return append(append(frame, text...), body...), nil
 }
 
-// DecodeFrame decodes the head of a frame into what head points to, and returns the body, which is a part of
-// the frame. The error is one of encoding/json, or says that the bytes are no frame.
+// DecodeFrame decodes the head of a frame into what head points to, and returns the body,
+// which is a part of the frame. The error is one of encoding/json, or says that the bytes
+// are no frame.
 func DecodeFrame(frame []byte, head any) (body []byte, err error) {
 	if len(frame) < 4 {
 		return nil, fmt.Errorf("a frame of %d bytes has no length of its head", len(frame))
@@ -155,9 +157,10 @@ func DecodeFrame(frame []byte, head any) (body []byte, err error) {
 	return rest[n:], json.Unmarshal(rest[:n], head)
 }
 
-// CallFrame is Call with frames on both sides. The head of the response is decoded into what resp points to, unless
-// resp is nil or the response empty. It returns the response's body. The error is an *Error, or one of [EncodeFrame]
-// or [DecodeFrame] that says which side it is about.
+// CallFrame is Call with frames on both sides. The head of the response is decoded into
+// what resp points to, unless resp is nil or the response empty. It returns the
+// response's body. The error is an *Error, or one of [EncodeFrame] or [DecodeFrame] that
+// says which side it is about.
 func CallFrame(fn Func, head any, body []byte, resp any) ([]byte, error) {
 	frame, err := EncodeFrame(head, body)
 	if err != nil {

@@ -7,10 +7,11 @@
 //   - An *ApplicationError keeps its type, details, retry behavior and category.
 //   - Any other error becomes a retryable failure whose type is the name of its Go
 //     type (for *fs.PathError "PathError"); errors of errors.New have no type.
-//   - The chain of errors.Unwrap becomes the chain of causes, at most 16 deep. Of an error
-//     of several, as errors.Join makes them, the first becomes the cause. The message lists
-//     the others, as far as it does not have their texts already: at most 10, each cut at
-//     512 bytes, 4 KiB in a failure and its causes together, and then how many more.
+//   - The chain of errors.Unwrap becomes the chain of causes, at most 16 deep. Of an
+//     error of several, as errors.Join makes them, the first becomes the cause. The
+//     message lists the others, as far as it does not have their texts already: at most
+//     10, each cut at 512 bytes, 4 KiB in a failure and its causes together, and then how
+//     many more.
 //   - A *CanceledError, or an error that is context.Canceled, becomes a
 //     cancellation if the activity was asked to stop. See package activity for what
 //     else may have ended a context.

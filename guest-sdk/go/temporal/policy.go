@@ -12,14 +12,16 @@ type RetryPolicy struct {
 	MaximumInterval time.Duration
 	// MaximumAttempts is the number of attempts; zero means no limit.
 	MaximumAttempts int32
-	// NonRetryableErrorTypes are the failure types after which there is no further attempt.
+	// NonRetryableErrorTypes are the failure types after which there is no further
+	// attempt.
 	NonRetryableErrorTypes []string
 }
 
 // Priority is the order in which Temporal hands out tasks that wait in a queue. In
 // a guest it is information only.
 type Priority struct {
-	// PriorityKey is smaller for tasks that are handed out earlier; zero means the default.
+	// PriorityKey is smaller for tasks that are handed out earlier; zero means the
+	// default.
 	PriorityKey int
 	// FairnessKey names the group, such as a tenant, that the task is counted to.
 	FairnessKey string

@@ -276,12 +276,15 @@ func Passthrough(fn func(req []byte) ([]byte, error)) passthrough.Func {
 	}
 }
 
-// SetPassthrough puts a function in the place of one of wasmworker's own host modules, such as function "send" of
-// "wasmworker:http/v1", for the packages below passthrough that call it. Requests and responses are as abi/SPEC.md has them;
-// passthrough.EncodeFrame and DecodeFrame help with frames, and errors are those of [Passthrough]. It holds for all
-// activities of the test binary, until the returned function is called: t.Cleanup(testsuite.SetPassthrough(…)).
+// SetPassthrough puts a function in the place of one of wasmworker's own host modules,
+// such as function "send" of "wasmworker:http/v1", for the packages below passthrough
+// that call it. Requests and responses are as abi/SPEC.md has them;
+// passthrough.EncodeFrame and DecodeFrame help with frames, and errors are those of
+// [Passthrough]. It holds for all activities of the test binary, until the returned
+// function is called: t.Cleanup(testsuite.SetPassthrough(…)).
 //
-// Code that takes an *http.Client, an *sql.DB or an io.Reader can be tested without, with a server or a database of the test's own.
+// Code that takes an *http.Client, an *sql.DB or an io.Reader can be tested without, with
+// a server or a database of the test's own.
 func SetPassthrough(module, function string, fn func(req []byte) ([]byte, error)) (restore func()) {
 	before := host.SetImport(module, function, Passthrough(fn))
 	return func() { host.SetImport(module, function, before) }

@@ -20,9 +20,9 @@ import (
 //
 //	go test -run '^$' -bench Pages -benchtime 200x
 //
-// The guest dirties the same pages each time, in runs of four. "read" says whether it also
-// reads the whole image each time. us-reset and us-next are medians: the reset itself, and
-// what the guest's next accesses to the same pages cost.
+// The guest dirties the same pages each time, in runs of four. "read" says whether it
+// also reads the whole image each time. us-reset and us-next are medians: the reset
+// itself, and what the guest's next accesses to the same pages cost.
 func BenchmarkPages(b *testing.B) {
 	finder := pagemapFinder(b)
 	for _, size := range []int{2 * mib, 16 * mib} {
@@ -137,8 +137,8 @@ func BenchmarkInstance(b *testing.B) {
 		"data removed": rewrite(wasm, sectionData, func([]byte) []byte { return []byte{0} }),
 	} {
 		b.Run("image, "+name, func(b *testing.B) {
-			// A host that keeps data segments out of the module would write them itself; here
-			// a first instance of the whole module makes the image.
+			// A host that keeps data segments out of the module would write them itself;
+			// here a first instance of the whole module makes the image.
 			h := defaultHost(b, wasm)
 			i := h.first(preferred(), cfg)
 			image, globals := i.snapshot(), i.globals()
@@ -210,9 +210,9 @@ func BenchmarkInstance(b *testing.B) {
 }
 
 // BenchmarkIdle measures what 50 idle instances hold whose memory has 4 MiB, all of it
-// written during initialization, and of which a call has dirtied ten pages. By the kernel's
-// account, in KiB: Pss of the process before and after, and the blocks of the image's file,
-// which Pss contains only as far as they are mapped.
+// written during initialization, and of which a call has dirtied ten pages. By the
+// kernel's account, in KiB: Pss of the process before and after, and the blocks of the
+// image's file, which Pss contains only as far as they are mapped.
 func BenchmarkIdle(b *testing.B) {
 	const instances = 50
 	wasm := withMemory(stateModule(b), 64, 128)

@@ -2,8 +2,8 @@ package image
 
 import "slices"
 
-// copied keeps memories and images in Go slices. It works everywhere; a Reset costs as much
-// as the image is large, and every instance has its own copy.
+// copied keeps memories and images in Go slices. It works everywhere; a Reset costs as
+// much as the image is large, and every instance has its own copy.
 type copied struct{}
 
 func (copied) String() string { return "copies" }
@@ -30,7 +30,8 @@ func (s *slice) bytes() []byte { return s.buf }
 
 func (s *slice) grow(size uint64) ([]byte, error) {
 	if size > uint64(cap(s.buf)) {
-		// Doubling keeps a guest that grows by a page at a time from copying its memory each time.
+		// Doubling keeps a guest that grows by a page at a time from copying its memory
+		// each time.
 		grown := make([]byte, size, max(size, min(2*uint64(cap(s.buf)), s.limit)))
 		copy(grown, s.buf)
 		s.buf = grown

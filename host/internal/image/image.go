@@ -38,15 +38,15 @@
 // and made accessible as the guest grows. The image is a sealed memfd, which every memory
 // maps privately: the kernel shares its pages, and copies one when a guest writes to it.
 // Reset finds these copies through /proc/self/pagemap and copies them back from the image
-// in place, or gives them back to the kernel (see keepBytes). A memory takes at most three
-// mappings of the vm.max_map_count that the process may have (65,530 by default): image,
-// growth, reserve. An image takes one, and a file descriptor.
+// in place, or gives them back to the kernel (see keepBytes). A memory takes at most
+// three mappings of the vm.max_map_count that the process may have (65,530 by default):
+// image, growth, reserve. An image takes one, and a file descriptor.
 //
 // Elsewhere, and where the kernel has no memfd, memories are Go slices and Reset copies
 // the whole image. The semantics are the same.
 //
-// Mapped memory is invisible to Go's garbage collector and to GOMEMLIMIT. What bounds it is
-// the limit of each memory, and a [Budget] for all of them.
+// Mapped memory is invisible to Go's garbage collector and to GOMEMLIMIT. What bounds it
+// is the limit of each memory, and a [Budget] for all of them.
 package image
 
 import (
@@ -62,7 +62,8 @@ import (
 // wasmPage is the unit in which linear memories grow.
 const wasmPage = 64 << 10
 
-// Errors that callers tell apart. After any error of [Memory.Reset] the instance must be discarded.
+// Errors that callers tell apart. After any error of [Memory.Reset] the instance must be
+// discarded.
 var (
 	// ErrNoImage is returned by Reset when there was no Snapshot.
 	ErrNoImage = errors.New("image: the memory has no image to be reset to")
@@ -225,7 +226,8 @@ func (m *Memory) Reallocate(size uint64) []byte {
 	return buf
 }
 
-// RefuseFrom makes the n-th request to grow from now on, and all after it, be refused as if the system had no memory. 0: none is.
+// RefuseFrom makes the n-th request to grow from now on, and all after it, be refused as
+// if the system had no memory. 0: none is.
 func (m *Memory) FailGrowFrom(n int) { m.requests, m.refuse = 0, n }
 
 // Free implements [experimental.LinearMemory]. It does nothing: see [Memory.Close].
@@ -235,8 +237,9 @@ func (m *Memory) Free() {}
 func (m *Memory) Size() uint64 { return m.size }
 
 // Private returns how many bytes of physical memory belong to this memory alone: pages
-// that the guest wrote to, and did not share. The rest of Size is the image's, or was never
-// touched. Where that cannot be told, ok is false, and the bytes are those that it may have.
+// that the guest wrote to, and did not share. The rest of Size is the image's, or was
+// never touched. Where that cannot be told, ok is false, and the bytes are those that it
+// may have.
 func (m *Memory) Private() (bytes uint64, ok bool) {
 	if m.closed {
 		return 0, true
@@ -244,7 +247,8 @@ func (m *Memory) Private() (bytes uint64, ok bool) {
 	return m.region.private()
 }
 
-// TakeRefusal returns why the guest was last refused memory since TakeRefusal was last called.
+// TakeRefusal returns why the guest was last refused memory since TakeRefusal was last
+// called.
 func (m *Memory) TakeGrowFailure() GrowFailure {
 	r := m.refusal
 	m.refusal = NoGrowFailure
@@ -252,8 +256,8 @@ func (m *Memory) TakeGrowFailure() GrowFailure {
 }
 
 // Snapshot makes an image of the present contents and size. From the next Reset on, m has
-// the image for its contents and shares it; until then, and after an error, it remains as it
-// is. A memory has one image: it cannot be snapshotted again.
+// the image for its contents and shares it; until then, and after an error, it remains as
+// it is. A memory has one image: it cannot be snapshotted again.
 //
 // The image is taken from the same budget as the memory.
 func (m *Memory) Snapshot() (*Image, error) {
@@ -280,16 +284,16 @@ func (m *Memory) Snapshot() (*Image, error) {
 	return i, nil
 }
 
-// Reset makes the memory equal to its image. mem is the memory of the instance that m backs
-// (api.Module.Memory). Further instances are reset once before their first call: their
-// memory is that of a fresh instance before.
+// Reset makes the memory equal to its image. mem is the memory of the instance that m
+// backs (api.Module.Memory). Further instances are reset once before their first call:
+// their memory is that of a fresh instance before.
 //
 // On an error the instance must be discarded. ErrAtMaximum is one to expect.
 //
-// Shrinking relies on what wazero does and does not document: MemoryInstance.Grow takes the
-// slice that Reallocate returns without looking at its length, and tells the engine, which
-// caches address and length (MemoryGrown; wazero v1.11.0, internal/wasm/memory.go and
-// internal/engine/wazevo/module_engine.go). That it did work is checked each time.
+// Shrinking relies on what wazero does and does not document: MemoryInstance.Grow takes
+// the slice that Reallocate returns without looking at its length, and tells the engine,
+// which caches address and length (MemoryGrown; wazero v1.11.0, internal/wasm/memory.go
+// and internal/engine/wazevo/module_engine.go). That it did work is checked each time.
 func (m *Memory) Reset(mem api.Memory) error {
 	switch {
 	case m.closed:
@@ -348,8 +352,8 @@ func (m *Memory) Trim() {
 	}
 }
 
-// Close frees the memory. The instance must have been closed before, and nothing may touch
-// its memory any more. Further calls do nothing.
+// Close frees the memory. The instance must have been closed before, and nothing may
+// touch its memory any more. Further calls do nothing.
 func (m *Memory) Close() {
 	if m.closed {
 		return
@@ -383,9 +387,9 @@ func (i *Image) Size() uint64 { return i.size }
 // NewMemory makes the memory of a further instance, with the limit and the budget of the
 // first. The instance is to be instantiated and then reset, before its first call.
 //
-// The image is mapped by that Reset and not before: instantiation copies the module's data
-// segments into the memory and runs its start function, if it has one, and
-// would make private copies of the image's pages.
+// The image is mapped by that Reset and not before: instantiation copies the module's
+// data segments into the memory and runs its start function, if it has one, and would
+// make private copies of the image's pages.
 func (i *Image) NewMemory() (*Memory, error) {
 	for {
 		n := i.owners.Load()

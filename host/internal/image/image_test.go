@@ -39,7 +39,8 @@ type host struct {
 	compiled wazero.CompiledModule
 }
 
-// onEachEngine runs a test with wazero's compiler, where there is one, and its interpreter.
+// onEachEngine runs a test with wazero's compiler, where there is one, and its
+// interpreter.
 func onEachEngine(t *testing.T, wasm []byte, test func(t *testing.T, h *host)) {
 	for name, config := range map[string]wazero.RuntimeConfig{
 		"default":     wazero.NewRuntimeConfig(),
@@ -191,8 +192,8 @@ func (i *instance) mustBe(want []byte) {
 
 const mib = 1 << 20
 
-// TestResetIsExact does at random what a guest and its host can do to a memory, and compares
-// it with the image after each reset.
+// TestResetIsExact does at random what a guest and its host can do to a memory, and
+// compares it with the image after each reset.
 func TestResetIsExact(t *testing.T) {
 	onEachSystem(t, func(t *testing.T, sys system) {
 		const seed = 42
@@ -297,8 +298,8 @@ func TestShrinks(t *testing.T) {
 	})
 }
 
-// TestShrinksToNothing is about a memory that was empty when it was snapshotted. wazero takes
-// a nil slice for a refusal.
+// TestShrinksToNothing is about a memory that was empty when it was snapshotted. wazero
+// takes a nil slice for a refusal.
 func TestShrinksToNothing(t *testing.T) {
 	onEachSystem(t, func(t *testing.T, sys system) {
 		wasm := rewrite(withMemory(stateModule(t), 0, 64), sectionData, func([]byte) []byte { return []byte{0} })
@@ -353,8 +354,8 @@ func TestAtMaximum(t *testing.T) {
 	})
 }
 
-// TestFurtherInstances: a reset is all that a further instance needs. Its data segments and
-// start function leave no trace.
+// TestFurtherInstances: a reset is all that a further instance needs. Its data segments
+// and start function leave no trace.
 func TestFurtherInstances(t *testing.T) {
 	onEachSystem(t, func(t *testing.T, sys system) {
 		for name, wasm := range map[string][]byte{
@@ -699,7 +700,8 @@ func TestFailedInstantiation(t *testing.T) {
 				return []byte("\x01\x00\x41\x80\x80\x04\x0b\x04data")
 			}), 1, 2),
 			"start function traps": withStart(rewrite(stateModule(t), 10, func(body []byte) []byte {
-				return bytes.Replace(body, []byte("\x41\xa0\x8d\x06"), []byte("\x41\xff\xff\x7f"), 1) // store at -1
+				// store at -1
+				return bytes.Replace(body, []byte("\x41\xa0\x8d\x06"), []byte("\x41\xff\xff\x7f"), 1)
 			}), 0),
 		} {
 			t.Run(name, func(t *testing.T) {

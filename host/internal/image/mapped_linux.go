@@ -24,11 +24,11 @@ type mapped struct {
 	keep  uintptr // how much private memory a region keeps from one call to the next
 }
 
-// A page that a guest wrote to is a private copy then. Reset can give it back to the kernel
-// (MADV_DONTNEED), and the next access takes a page fault; or it can copy the image's page
-// over it, and the next access takes nothing. In microseconds, medians, on an AMD EPYC virtual
-// machine with Linux 6.18 (go test -bench Pages -benchtime 200x), for a guest that dirties the
-// same pages in each call, in runs of four:
+// A page that a guest wrote to is a private copy then. Reset can give it back to the
+// kernel (MADV_DONTNEED), and the next access takes a page fault; or it can copy the
+// image's page over it, and the next access takes nothing. In microseconds, medians, on
+// an AMD EPYC virtual machine with Linux 6.18 (go test -bench Pages -benchtime 200x), for
+// a guest that dirties the same pages in each call, in runs of four:
 //
 //	               copied             given back
 //	image  dirty   reset  next call   reset  next call
@@ -51,16 +51,17 @@ type mapped struct {
 //	16 MiB   100   147         32.2   605       1625
 //	16 MiB  2000   533         49.1  1028       6978
 //
-// So copying is faster, and there is no number of pages from which it is not. What speaks for
-// giving back is memory, and pages that are not written to again: each costs every reset
-// 0.03 us to be found and 0.05 to 0.15 us to be compared. Hence two rules.
+// So copying is faster, and there is no number of pages from which it is not. What speaks
+// for giving back is memory, and pages that are not written to again: each costs every
+// reset 0.03 us to be found and 0.05 to 0.15 us to be compared. Hence two rules.
 const (
 	// keepBytes bounds what a region keeps, and with it what the copying costs: half a
 	// millisecond. The pages at the lowest addresses are kept: compilers put static data
 	// and, but for Go, the stack there.
 	keepBytes = 8 << 20
-	// A page that idleResets resets in a row found unchanged is taken for unneeded: by then
-	// the comparing has cost about what the page fault will (2 us) if that turns out wrong.
+	// A page that idleResets resets in a row found unchanged is taken for unneeded: by
+	// then the comparing has cost about what the page fault will (2 us) if that turns out
+	// wrong.
 	idleResets = 16
 	// For a run of such pages one more madvise(2) has to be paid, some 5 us: as much as
 	// looking at idleRun pages, or at one of them idleRun times.
@@ -96,7 +97,8 @@ func (s mapped) reserve(limit uint64) (region, error) {
 
 func roundUp(n uintptr) uintptr { return (n + pageSize - 1) &^ (pageSize - 1) }
 
-// memfd is an image: a file without a name that can neither change nor be made to (memfd_create(2)).
+// memfd is an image: a file without a name that can neither change nor be made to
+// (memfd_create(2)).
 type memfd struct {
 	fd   int
 	size uintptr
@@ -178,12 +180,13 @@ func (f *memfd) release() {
 	_ = unix.Close(f.fd)
 }
 
-// mapping is a region. Of [base, base+length), up to size is the guest's, up to accessible
-// can be read and written, and the rest is PROT_NONE. What lies between size and accessible
-// is zero: only shrink makes it otherwise, and the restore that follows sets it right.
+// mapping is a region. Of [base, base+length), up to size is the guest's, up to
+// accessible can be read and written, and the rest is PROT_NONE. What lies between size
+// and accessible is zero: only shrink makes it otherwise, and the restore that follows
+// sets it right.
 //
-// There are no guard pages, since wazero compares each address with the size. So what became
-// accessible once may stay so.
+// There are no guard pages, since wazero compares each address with the size. So what
+// became accessible once may stay so.
 type mapping struct {
 	mapped
 	base       unsafe.Pointer
@@ -257,8 +260,8 @@ func (r *mapping) attach(f *memfd) error {
 	return nil
 }
 
-// copyBack makes the private pages that differ from the image equal to it again, and gives
-// back those that are not worth keeping.
+// copyBack makes the private pages that differ from the image equal to it again, and
+// gives back those that are not worth keeping.
 func (r *mapping) copyBack() error {
 	if pages := int(r.touched / pageSize); len(r.idle) < pages {
 		r.idle = append(r.idle, make([]uint8, pages-len(r.idle))...)

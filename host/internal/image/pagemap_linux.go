@@ -16,15 +16,15 @@ import (
 // that are in memory, or in swap, and are no file's.
 type privatePages interface {
 	String() string
-	// each calls visit with the ranges of addresses of the private pages in [start, end), in
-	// order, up to most pages. It returns where it stopped: from there on there may be
+	// each calls visit with the ranges of addresses of the private pages in [start, end),
+	// in order, up to most pages. It returns where it stopped: from there on there may be
 	// more. An error, also of visit, ends it.
 	each(start, end, most uintptr, visit func(start, end uintptr) error) (stop uintptr, err error)
 }
 
-// findPrivatePages returns the fastest way that works here. Whether one works is tried out
-// and not told from the kernel's version: a way that misses a page would let data of one
-// call get into the next.
+// findPrivatePages returns the fastest way that works here. Whether one works is tried
+// out and not told from the kernel's version: a way that misses a page would let data of
+// one call get into the next.
 func findPrivatePages() privatePages {
 	fd, err := unix.Open("/proc/self/pagemap", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -45,8 +45,8 @@ func systems(t testing.TB) map[string]system {
 	return all
 }
 
-// withKeep returns a system that keeps less dirty memory, so that a small memory is enough
-// to get beyond it.
+// withKeep returns a system that keeps less dirty memory, so that a small memory is
+// enough to get beyond it.
 func withKeep(sys system, keep uintptr) system {
 	if m, ok := sys.(mapped); ok {
 		m.keep = keep
@@ -92,7 +92,8 @@ func within(t testing.TB, r *mapping) []string {
 	})
 }
 
-// imageFiles returns how often images are mapped, and how many file descriptors they have.
+// imageFiles returns how often images are mapped, and how many file descriptors they
+// have.
 func imageFiles(t testing.TB) (mapped, open int) {
 	t.Helper()
 	mapped = len(mappings(t, func(_, _ uintptr, line string) bool { return strings.Contains(line, "memfd:wasm-image") }))
@@ -245,7 +246,8 @@ func TestPrivatePages(t *testing.T) {
 				mem := r.bytes()
 				for i := range uintptr(pages) {
 					if random.Float64() < density {
-						mem[i*pageSize+uintptr(random.Uint64N(uint64(pageSize)))] = 0 // even if it changes nothing
+						// even if it changes nothing
+						mem[i*pageSize+uintptr(random.Uint64N(uint64(pageSize)))] = 0
 						want = append(want, i)
 					} else if random.IntN(2) == 0 && mem[i*pageSize] != 0 {
 						t.Fatal("not zero")
@@ -288,7 +290,8 @@ func TestPrivatePages(t *testing.T) {
 	}
 }
 
-// TestKeepsWhatIsWorthKeeping is about which pages stay private from one call to the next.
+// TestKeepsWhatIsWorthKeeping is about which pages stay private from one call to the
+// next.
 func TestKeepsWhatIsWorthKeeping(t *testing.T) {
 	for name, finder := range finders(t) {
 		t.Run(name, func(t *testing.T) {
@@ -318,7 +321,8 @@ func TestKeepsWhatIsWorthKeeping(t *testing.T) {
 			private(5)
 			i.reset()
 			private(5) // copied back, and kept
-			// After as many resets a page alone is worth a madvise: 1 and 20, while 0, 2 and 10 are used.
+			// After as many resets a page alone is worth a madvise: 1 and 20, while 0, 2
+			// and 10 are used.
 			const alone = idleResets + idleRun - 1
 			use := func(times int) {
 				for range times {
@@ -335,7 +339,8 @@ func TestKeepsWhatIsWorthKeeping(t *testing.T) {
 			private(3)
 			use(1)
 			private(2)
-			// They were given back, and are as new, even if what is written changes nothing.
+			// They were given back, and are as new, even if what is written changes
+			// nothing.
 			write(10)
 			i.call("store", 20*page, i.call("load", 20*page))
 			use(alone - 1)
@@ -358,7 +363,8 @@ func TestKeepsWhatIsWorthKeeping(t *testing.T) {
 			}
 			private(3)
 
-			// The same holds for what the guest grew, after it has been taken from it again.
+			// The same holds for what the guest grew, after it has been taken from it
+			// again.
 			for range 3 {
 				i.call("grow", 2)
 				size := i.memory.Size() / page
@@ -406,7 +412,8 @@ func TestAttachFails(t *testing.T) {
 		f.fd = fd
 		r := i.memory.region.(*mapping)
 		i.close()
-		// What may be a hole is not unmapped: let this test not leak it. The kernel may have joined it with what lies below it.
+		// What may be a hole is not unmapped: let this test not leak it. The kernel may
+		// have joined it with what lies below it.
 		base := uintptr(r.base)
 		if len(mappings(t, func(start, end uintptr, _ string) bool { return start <= base && base < end })) != 1 {
 			t.Errorf("Close unmapped what it cannot know to be its own; mapped now: %q", within(t, r))

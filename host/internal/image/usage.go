@@ -3,8 +3,9 @@ package image
 import "sync/atomic"
 
 // Budget is a limit on what all memories and images that share it may have together. A
-// memory counts with its whole size, whether or not it shares pages with its image: a guest
-// that writes to a page cannot be refused it, so what it may come to have is what counts.
+// memory counts with its whole size, whether or not it shares pages with its image: a
+// guest that writes to a page cannot be refused it, so what it may come to have is what
+// counts.
 type Budget struct {
 	limit uint64
 	used  atomic.Uint64
@@ -19,8 +20,8 @@ func (b *Budget) Limit() uint64 { return b.limit }
 // Used returns how many bytes are taken.
 func (b *Budget) Used() uint64 { return b.used.Load() }
 
-// Take takes n bytes for something that is not a memory of this package, or none when there are
-// not as many. A nil budget always has them.
+// Take takes n bytes for something that is not a memory of this package, or none when
+// there are not as many. A nil budget always has them.
 func (b *Budget) Take(n uint64) bool {
 	if b == nil {
 		return true

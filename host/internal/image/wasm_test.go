@@ -48,7 +48,8 @@ func rewrite(wasm []byte, id byte, change func(body []byte) []byte) []byte {
 	return out
 }
 
-// withMemory returns a module with other limits of memory, in wasm pages; less than 0: no maximum.
+// withMemory returns a module with other limits of memory, in wasm pages; less than 0: no
+// maximum.
 func withMemory(wasm []byte, least, most int) []byte {
 	return rewrite(wasm, sectionMemory, func([]byte) []byte {
 		if most < 0 {

@@ -9,8 +9,9 @@ import (
 	"github.com/tetratelabs/wazero"
 )
 
-// BenchmarkKernels runs each kernel as it is, metered, and with wazero's own way of interrupting
-// code. bench/report puts them in relation. BENCH_SCRATCH may name a directory for compiled code.
+// BenchmarkKernels runs each kernel as it is, metered, and with wazero's own way of
+// interrupting code. bench/report puts them in relation. BENCH_SCRATCH may name a
+// directory for compiled code.
 func BenchmarkKernels(b *testing.B) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

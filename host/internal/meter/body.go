@@ -9,7 +9,8 @@ const (
 	moveShift    = 4  // 1<<moveShift moves of local variables cost 1, see segment.total
 )
 
-// maxCharge caps what is charged at once: fuel, which is not negative before, must not wrap around.
+// maxCharge caps what is charged at once: fuel, which is not negative before, must not
+// wrap around.
 const maxCharge = 1 << 30
 
 // rewriter rewrites the bodies of functions (5.4.9, 5.5.13), one after the other.
@@ -87,9 +88,10 @@ type segment struct {
 	calls  bool // functions
 }
 
-// total is what a segment costs. Where paths join, the compiler may move all local variables
-// that were assigned on any of them, even on those not taken. That is cheap, but there can
-// be thousands, so assignments count a little, those in inner loops included.
+// total is what a segment costs. Where paths join, the compiler may move all local
+// variables that were assigned on any of them, even on those not taken. That is cheap,
+// but there can be thousands, so assignments count a little, those in inner loops
+// included.
 func (s *segment) total(sets int) int {
 	return min(s.most+(sets-s.sets)>>moveShift, maxCharge)
 }
@@ -208,7 +210,8 @@ func (w *rewriter) target(r *reader, label uint32) *block {
 }
 
 // arrive notes that control comes from here to the end of a block. From an inner loop, it
-// comes at the cost that the outer segment had before the loop: the loop charges for itself.
+// comes at the cost that the outer segment had before the loop: the loop charges for
+// itself.
 func (w *rewriter) arrive(b *block) {
 	if w.live && b.op != opLoop {
 		b.arrived = max(b.arrived, w.segments[b.segment].cost)
@@ -237,11 +240,12 @@ type frame struct {
 //	  end
 //	end
 //
-// and so it does with the body of a function, in a loop that only refill repeats.
-// With the shorter "if (fuel < 0) refill", what follows would be code where two paths join,
+// and so it does with the body of a function, in a loop that only refill repeats. With
+// the shorter "if (fuel < 0) refill", what follows would be code where two paths join,
 // and there wazero's register allocator takes over the state from the path with the call,
 // so that the other one, without, loads all variables from the stack again (the TODO in
-// finalizeStartReg of its regalloc.go): a loop of matrix multiplication takes 1.5 times as long.
+// finalizeStartReg of its regalloc.go): a loop of matrix multiplication takes 1.5 times
+// as long.
 func (w *rewriter) write(r *reader) {
 	w.depth = 1
 	w.frames = append(w.frames[:0], frame{charge: w.charges[0]})
@@ -304,8 +308,8 @@ func (w *rewriter) write(r *reader) {
 	}
 }
 
-// short keeps an instruction for short ranges, whose length is the topmost operand: a call
-// instead of each memory.copy would double the time of a copy of a few bytes.
+// short keeps an instruction for short ranges, whose length is the topmost operand: a
+// call instead of each memory.copy would double the time of a copy of a few bytes.
 func (w *rewriter) short(r *reader) *code {
 	whole := r.data[w.in.pos:r.pos]
 	c := r.replace(w.in.pos).op(opLocalTee).u32(w.locals).get(w.locals)

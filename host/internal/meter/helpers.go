@@ -1,9 +1,9 @@
 package meter
 
-// What is added to a module stands at the end of the sections, so no index changes but those
-// of the functions that the module defines: they stand behind the imported ones, and refill is
-// one of these. The original module could mean what is added only by an index above its own
-// ones, and such an index is refused: see reader.below.
+// What is added to a module stands at the end of the sections, so no index changes but
+// those of the functions that the module defines: they stand behind the imported ones,
+// and refill is one of these. The original module could mean what is added only by an
+// index above its own ones, and such an index is refused: see reader.below.
 
 // The types of the added functions.
 const (
@@ -26,8 +26,8 @@ func (m *module) moved(f uint32) int {
 	return int(f) + 1
 }
 
-// The indices of what is added: of functions, of which copy and fill are there only if there
-// is a memory, and of globals.
+// The indices of what is added: of functions, of which copy and fill are there only if
+// there is a memory, and of globals.
 func (m *module) refill() int        { return m.imported }
 func (m *module) chargeBytes() int   { return len(m.funcs) + 1 }
 func (m *module) chargeEntries() int { return len(m.funcs) + 2 }
@@ -37,9 +37,9 @@ func (m *module) fuel() int          { return m.globals }
 
 // ref returns the index of the global that holds a reference to a function.
 //
-// Whenever ref.func is executed, wazero allocates some 60 bytes that it keeps as long as the
-// instance (moduleEngine.FunctionInstanceReference): a loop takes all memory of the host in a
-// few seconds. So that is done once for each function.
+// Whenever ref.func is executed, wazero allocates some 60 bytes that it keeps as long as
+// the instance (moduleEngine.FunctionInstanceReference): a loop takes all memory of the
+// host in a few seconds. So that is done once for each function.
 func (m *module) ref(f uint32) int {
 	i, ok := m.refs[f]
 	if !ok {
@@ -99,8 +99,8 @@ func (m *module) chargeBody(shift int) []byte {
 	return c.get(n).op(opEnd).bytes
 }
 
-// bulkBody does the same as memory.copy or memory.fill, but in pieces, and charges for each:
-// so even gigabytes do not hold up anybody.
+// bulkBody does the same as memory.copy or memory.fill, but in pieces, and charges for
+// each: so even gigabytes do not hold up anybody.
 func (m *module) bulkBody(op int) []byte {
 	const dst, src, n, piece = 0, 1, 2, 3 // of memory.fill, src is the value
 	isCopy := op == opMemoryCopy
@@ -131,7 +131,8 @@ func (m *module) bulkBody(op int) []byte {
 	c.call(m.chargeBytes()).set(piece)
 	c.get(n).get(piece).op(opI32Sub).set(n)
 	if isCopy {
-		// The ranges may overlap: to lower addresses from the beginning, to higher ones from the end.
+		// The ranges may overlap: to lower addresses from the beginning, to higher ones
+		// from the end.
 		c.get(dst).get(src).op(opI32LeU, opIf, typeNone)
 		c.get(dst).get(src).get(piece)
 		perform()

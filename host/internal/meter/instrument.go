@@ -30,18 +30,20 @@ var sectionOrder = [...]int{
 	sectionStart, sectionElement, sectionDataCount, sectionCode, sectionData,
 }
 
-// Limits are those of browsers (WebAssembly JavaScript Interface, Implementation-defined Limits).
+// Limits are those of browsers (WebAssembly JavaScript Interface, Implementation-defined
+// Limits).
 const (
-	maxLocals   = 50_000
-	maxArity    = 1000 // parameters of a type, and results
-	maxSections = 1000 // not of browsers; a section takes two bytes in the binary and a hundred in memory
+	maxLocals = 50_000
+	maxArity  = 1000 // parameters of a type, and results
+	// not of browsers; a section takes two bytes in the binary and a hundred in memory
+	maxSections = 1000
 )
 
 // Instrument returns the binary with metering added. It does not validate the binary: the
 // compiler does that with the result, which is valid if the binary is. It refuses what it
-// cannot decode, naming it and its offset, and a binary that imports or exports names with
-// [Prefix], such as one that has been instrumented before.
-// It never panics, and takes time and memory in proportion to the size of the binary.
+// cannot decode, naming it and its offset, and a binary that imports or exports names
+// with [Prefix], such as one that has been instrumented before. It never panics, and
+// takes time and memory in proportion to the size of the binary.
 func Instrument(binary []byte, options ...Option) ([]byte, error) {
 	sections, err := split(binary)
 	if err != nil {
@@ -156,8 +158,8 @@ func split(binary []byte) (sections []*section, err error) {
 	return sections, nil
 }
 
-// isObsolete tells which custom sections the metering turns into nonsense because they refer
-// to offsets in the code: debug information, relocations and hints for branches.
+// isObsolete tells which custom sections the metering turns into nonsense because they
+// refer to offsets in the code: debug information, relocations and hints for branches.
 func isObsolete(name string) bool {
 	return strings.HasPrefix(name, ".debug_") || strings.HasPrefix(name, "reloc.") || name == "linking" ||
 		strings.HasPrefix(name, "metadata.code.") || name == "sourceMappingURL" || name == "external_debug_info"
@@ -350,9 +352,9 @@ func (m *module) constant(r *reader) {
 	}
 }
 
-// names rewrites the section with names (7.4.1): some of them go by the index of a function.
-// wazero trusts the numbers in there, and takes no notice of where its parts end: so each part
-// has to be as long as it says.
+// names rewrites the section with names (7.4.1): some of them go by the index of a
+// function. wazero trusts the numbers in there, and takes no notice of where its parts
+// end: so each part has to be as long as it says.
 func (m *module) names(r *reader) {
 	r.name()
 	for !r.done() {
@@ -400,8 +402,8 @@ func (m *module) function(r *reader) {
 func (m *module) global(r *reader)           { r.below(m.globals, "global") }
 func (m *module) typeIndex(r *reader) uint32 { return r.below(len(m.types), "type") }
 
-// below reads an index that is below the number of what there is. The compiler would check
-// that as well, but it cannot tell what has been added.
+// below reads an index that is below the number of what there is. The compiler would
+// check that as well, but it cannot tell what has been added.
 func (r *reader) below(n int, what string) uint32 {
 	at := r.pos
 	i := r.u32()

@@ -16,7 +16,8 @@ import (
 
 const header = "\x00asm\x01\x00\x00\x00"
 
-// bin makes a binary from sections given in hexadecimal, their numbers first. Sizes are added.
+// bin makes a binary from sections given in hexadecimal, their numbers first. Sizes are
+// added.
 func bin(t testing.TB, sections ...string) []byte {
 	t.Helper()
 	c := &code{}
@@ -31,8 +32,8 @@ func bin(t testing.TB, sections ...string) []byte {
 	return c.bytes
 }
 
-// withBody makes a binary with a function with this body, and all that an instruction may refer to:
-// a memory, tables, segments, a variable and a local variable.
+// withBody makes a binary with a function with this body, and all that an instruction may
+// refer to: a memory, tables, segments, a variable and a local variable.
 func withBody(body []byte) []byte {
 	c := &code{}
 	section := func(id byte, content ...byte) { c.op(id).sized(content) }
@@ -88,11 +89,13 @@ var samples = []struct{ first, last, immediates string }{
 	{"fd00", "fd0b", "00 e0 01"},                  // v128.load to v128.store
 	{"fd0c", "fd0c", "e0 e1 e2 e3 e4 e5 e6 e7 e8 e9 ea eb ec ed ee ef"}, // v128.const
 	{"fd0d", "fd0d", "00 01 02 03 04 05 06 07 08 09 0a 1e 1e 1f 1f 1f"}, // i8x16.shuffle
-	{"fd0e", "fd14", ""},                                             // i8x16.swizzle, splats
-	{"fd15", "fd22", "01"},                                           // lanes
-	{"fd23", "fd53", ""},                                             // comparisons, logic
-	{"fd54", "fd5b", "00 e0 01 01"},                                  // v128.load8_lane to v128.store64_lane
-	{"fd5c", "fd5d", "00 e0 01"},                                     // v128.load32_zero, load64_zero
+	{"fd0e", "fd14", ""},   // i8x16.swizzle, splats
+	{"fd15", "fd22", "01"}, // lanes
+	{"fd23", "fd53", ""},   // comparisons, logic
+	// v128.load8_lane to v128.store64_lane
+	{"fd54", "fd5b", "00 e0 01 01"},
+	// v128.load32_zero, load64_zero
+	{"fd5c", "fd5d", "00 e0 01"},
 	{"fd5e", "fd99", ""}, {"fd9b", "fda1", ""}, {"fda3", "fda4", ""}, // numbers, with gaps
 	{"fda7", "fdae", ""}, {"fdb1", "fdb1", ""}, {"fdb5", "fdba", ""}, //
 	{"fdbc", "fdc1", ""}, {"fdc3", "fdc4", ""}, {"fdc7", "fdce", ""}, //
@@ -108,8 +111,9 @@ func opcode(op int) []byte {
 	return (&code{}).op(byte(op >> 8)).u32(op & 0xff).bytes
 }
 
-// TestOpcodes decodes every instruction there is, exactly, and asks wazero whether that is
-// all: for each opcode, both accept it, or both refuse it, and then the error names it and its offset.
+// TestOpcodes decodes every instruction there is, exactly, and asks wazero whether that
+// is all: for each opcode, both accept it, or both refuse it, and then the error names it
+// and its offset.
 func TestOpcodes(t *testing.T) {
 	known := map[int][]byte{}
 	number := func(s string) (n int) {
@@ -182,7 +186,8 @@ func TestOpcodes(t *testing.T) {
 	}
 }
 
-// TestRefusals gives what cannot be instrumented, and looks for what the error says about it.
+// TestRefusals gives what cannot be instrumented, and looks for what the error says about
+// it.
 func TestRefusals(t *testing.T) {
 	body := func(s string) []byte {
 		b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
@@ -295,8 +300,9 @@ func TestGrowth(t *testing.T) {
 	}
 }
 
-// generator writes functions with random control flow: (i32) -> (i32). They come to an end:
-// each function and each iteration takes one from a global variable, and returns at zero.
+// generator writes functions with random control flow: (i32) -> (i32). They come to an
+// end: each function and each iteration takes one from a global variable, and returns at
+// zero.
 type generator struct {
 	*rand.Rand
 	code
@@ -437,7 +443,8 @@ func (g *generator) module() []byte {
 	section(sectionType, 1, 0x60, 1, typeI32, 1, typeI32)
 	section(sectionImport, (&code{}).u32(1).name("env").name("double").op(kindFunc, 0).bytes...)
 	section(sectionFunction, append([]byte{byte(g.calls)}, make([]byte, g.calls)...)...)
-	section(sectionGlobal, 2, typeI32, 1, opI32Const, 0xe8, 0x07, opEnd, typeI32, 1, opI32Const, 0, opEnd) // 1000: the interpreter's stack is limited
+	// 1000: the interpreter's stack is limited
+	section(sectionGlobal, 2, typeI32, 1, opI32Const, 0xe8, 0x07, opEnd, typeI32, 1, opI32Const, 0, opEnd)
 	section(sectionExport, (&code{}).u32(3).name("run").op(kindFunc, 1).
 		name("life").op(kindGlobal, genLife).name("trace").op(kindGlobal, genTrace).bytes...)
 	bodies := (&code{}).u32(g.calls)
@@ -490,8 +497,9 @@ func TestRandom(t *testing.T) {
 }
 
 // FuzzInstrument: no input makes it panic. What the compiler accepts before, it accepts
-// afterwards, unless it is refused; and what it does not accept before, it does not accept
-// afterwards, so that nobody gets anything past the compiler by way of the rewriter.
+// afterwards, unless it is refused; and what it does not accept before, it does not
+// accept afterwards, so that nobody gets anything past the compiler by way of the
+// rewriter.
 func FuzzInstrument(f *testing.F) {
 	for _, b := range fixtures(f) {
 		f.Add(b)
@@ -538,9 +546,10 @@ func compile(rt wazero.Runtime, binary []byte) error {
 // tolerated are the errors of the original that do no harm.
 func tolerated(err error) bool {
 	for _, s := range []string{
-		"undeclared function index",     // of ref.func, which is declared now by a global
-		"too many results",              // at the end of a function, where there is a return now
-		"failed to read custom section", // an empty one, which wazero refuses at the end of a binary only
+		"undeclared function index", // of ref.func, which is declared now by a global
+		"too many results",          // at the end of a function, where there is a return now
+		// an empty one, which wazero refuses at the end of a binary only
+		"failed to read custom section",
 	} {
 		if strings.Contains(err.Error(), s) {
 			return true

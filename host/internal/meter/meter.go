@@ -1,39 +1,41 @@
 // Package meter makes WebAssembly code interruptible, and counts what it does.
 //
-// [Instrument] rewrites a binary when it is loaded, so that its code counts down a budget at
-// the entry of its functions and at the header of its loops. [Meter.Run] runs that code. The
-// contract, which holds whatever the code does:
+// [Instrument] rewrites a binary when it is loaded, so that its code counts down a budget
+// at the entry of its functions and at the header of its loops. [Meter.Run] runs that
+// code. The contract, which holds whatever the code does:
 //
 //   - When the context ends, the code ends, within a fraction of a millisecond of its own
-//     time, with [ErrStopped]. This is all there is to stopping: what ends one context stops
-//     no other run, and a context that has ended before stops the run before its first
-//     instruction.
+//     time, with [ErrStopped]. This is all there is to stopping: what ends one context
+//     stops no other run, and a context that has ended before stops the run before its
+//     first instruction.
 //   - When the budget is spent, the code ends with [ErrOutOfFuel].
-//   - The number of units that a run used is the same whenever the same code does the same
-//     work, in wazero's compiler and in its interpreter, and however often it was rescheduled
-//     meanwhile. A budget of as many units suffices, and one unit less does not.
-//   - No code holds up Go's garbage collector or scheduler: native code cannot be preempted,
-//     but it goes through Go as often as it looks for the end of its context. This needs no
-//     wazero.RuntimeConfig.WithCloseOnContextDone.
-//   - But for that, the code behaves as before. Only a module that executes ref.func no longer
-//     gets memory of the host with each time, see ref.
+//   - The number of units that a run used is the same whenever the same code does the
+//     same work, in wazero's compiler and in its interpreter, and however often it was
+//     rescheduled meanwhile. A budget of as many units suffices, and one unit less does
+//     not.
+//   - No code holds up Go's garbage collector or scheduler: native code cannot be
+//     preempted, but it goes through Go as often as it looks for the end of its context.
+//     This needs no wazero.RuntimeConfig.WithCloseOnContextDone.
+//   - But for that, the code behaves as before. Only a module that executes ref.func no
+//     longer gets memory of the host with each time, see ref.
 //
 // # Units
 //
-// A unit is an instruction. Code is charged for in advance, at the entry of a function for
-// what runs outside of loops, and at the header of a loop for an iteration: each time for the
-// costliest path that leads from there to the next such place, or out. So the number is
-// an upper bound of the number of instructions, usually by a small factor, and a measure of
-// time only among runs of the same module. The costs of instructions stand in body.go.
-// The arithmetic is
+// A unit is an instruction. Code is charged for in advance, at the entry of a function
+// for what runs outside of loops, and at the header of a loop for an iteration: each time
+// for the costliest path that leads from there to the next such place, or out. So the
+// number is an upper bound of the number of instructions, usually by a small factor, and
+// a measure of time only among runs of the same module. The costs of instructions stand
+// in body.go. The arithmetic is
 //
 //	used = budget - left - fuel
 //
-// where fuel is the exported global [GlobalFuel], from which the code takes what it is charged,
-// and left is what the meter keeps. When fuel would become negative, the code calls the host
-// function refill with it, after the charge, and with the charge. Refill takes what is missing
-// from left, or ends the run, and returns as fuel the next slice and the charge, which is then
-// charged again. What was charged when a run was ended has not been executed and is given back.
+// where fuel is the exported global [GlobalFuel], from which the code takes what it is
+// charged, and left is what the meter keeps. When fuel would become negative, the code
+// calls the host function refill with it, after the charge, and with the charge. Refill
+// takes what is missing from left, or ends the run, and returns as fuel the next slice
+// and the charge, which is then charged again. What was charged when a run was ended has
+// not been executed and is given back.
 package meter
 
 import (
@@ -49,40 +51,45 @@ import (
 )
 
 const (
-	// Prefix begins the names that the metering adds. No module may have such names of its own.
+	// Prefix begins the names that the metering adds. No module may have such names of
+	// its own.
 	Prefix = "wasmworker:meter/"
-	// Module is the name of the module that instrumented modules import, see [Instantiate].
+	// Module is the name of the module that instrumented modules import, see
+	// [Instantiate].
 	Module = Prefix + "v1"
-	// GlobalFuel is the name of the exported global, an i32 variable, that belongs to the meter.
-	// Whoever saves and restores the state of an instance may leave it out: Run sets it.
+	// GlobalFuel is the name of the exported global, an i32 variable, that belongs to the
+	// meter. Whoever saves and restores the state of an instance may leave it out: Run
+	// sets it.
 	GlobalFuel = Prefix + "fuel"
 
 	refillName = "refill"
 )
 
 const (
-	// slice is how many units code may use until it has to ask for more. That takes 0.1 µs.
-	// Ordinary code takes 5 to 20 µs for a slice. Code that is made to be slow, by missing the
-	// cache or by dividing, was seen to take a millisecond.
+	// slice is how many units code may use until it has to ask for more. That takes 0.1
+	// µs. Ordinary code takes 5 to 20 µs for a slice. Code that is made to be slow, by
+	// missing the cache or by dividing, was seen to take a millisecond.
 	slice = 200_000
 
-	// yieldEvery is after how many slices code lets others run when it has to. Go itself would
-	// preempt it after 10 ms. With guests that spin on all processors, runtime.GC, which has
-	// to be scheduled several times, then takes over 100 ms, and any other goroutine waits as
-	// long. With this, 1 to 10 ms.
+	// yieldEvery is after how many slices code lets others run when it has to. Go itself
+	// would preempt it after 10 ms. With guests that spin on all processors, runtime.GC,
+	// which has to be scheduled several times, then takes over 100 ms, and any other
+	// goroutine waits as long. With this, 1 to 10 ms.
 	yieldEvery = 2
 
 	// pieceSize is how many bytes are copied or filled at once.
 	pieceSize = 1 << 20
 )
 
-// Unlimited is a budget that nothing exhausts: at a unit per nanosecond it lasts 292 years.
+// Unlimited is a budget that nothing exhausts: at a unit per nanosecond it lasts 292
+// years.
 const Unlimited = math.MaxInt64
 
 var (
 	// ErrOutOfFuel is what the error of a run is that has spent its budget.
 	ErrOutOfFuel = errors.New("out of units")
-	// ErrStopped is what the error of a run is whose context has ended. It is that context's cause, too.
+	// ErrStopped is what the error of a run is whose context has ended. It is that
+	// context's cause, too.
 	ErrStopped = errors.New("stopped")
 )
 
@@ -95,8 +102,8 @@ func Instantiate(ctx context.Context, rt wazero.Runtime) error {
 	return err
 }
 
-// Meter is the meter of one instance of an instrumented module. Its zero value is ready for
-// use, and for one run at a time, like the instance itself.
+// Meter is the meter of one instance of an instrumented module. Its zero value is ready
+// for use, and for one run at a time, like the instance itself.
 type Meter struct {
 	mod     api.Module        // nil until its code has first asked for more
 	fuel    api.MutableGlobal // likewise
@@ -112,14 +119,14 @@ var running atomic.Int32
 
 type key struct{} // of the meter in the context of a run
 
-// Run calls f, which may call the functions of the instance, or make it: the first call of
-// the meter of an instance is the one in which f instantiates the module, as its start
-// function is code like any other. The code finds its meter in the context that f gets, so f
-// has to pass that on. Code that runs without it is refused.
+// Run calls f, which may call the functions of the instance, or make it: the first call
+// of the meter of an instance is the one in which f instantiates the module, as its start
+// function is code like any other. The code finds its meter in the context that f gets,
+// so f has to pass that on. Code that runs without it is refused.
 //
 // Run returns how many units were used, and the error of f. This is an [ErrOutOfFuel] or
-// [ErrStopped] if the code was ended, provided that f returns the error that wazero gives it.
-// An instance whose code was ended is in the middle of something, and to be dropped.
+// [ErrStopped] if the code was ended, provided that f returns the error that wazero gives
+// it. An instance whose code was ended is in the middle of something, and to be dropped.
 //
 // A budget below zero is none at all.
 func (m *Meter) Run(ctx context.Context, budget int64, f func(context.Context) error) (used int64, err error) {
@@ -145,8 +152,9 @@ func (m *Meter) Run(ctx context.Context, budget int64, f func(context.Context) e
 	return 0, f(context.WithValue(ctx, key{}, m))
 }
 
-// Used returns how many units the run has used: for host functions, while it lasts, and else of the last one. It is what the code was charged for,
-// so within a run it does not go back, and is the same at the same place of the same work.
+// Used returns how many units the run has used: for host functions, while it lasts, and
+// else of the last one. It is what the code was charged for, so within a run it does not
+// go back, and is the same at the same place of the same work.
 func (m *Meter) Used() int64 {
 	used := m.budget - m.left
 	if m.fuel != nil {
@@ -162,9 +170,10 @@ func (m *Meter) take() int64 {
 	return n
 }
 
-// refill is the host function that the code calls: refill(fuel, charge i32) (fuel i32). It
-// runs in the goroutine of Run, like all code, so nothing here is shared with another one but
-// the context. It ends the code by a panic, which wazero turns into the error of the call.
+// refill is the host function that the code calls: refill(fuel, charge i32) (fuel i32).
+// It runs in the goroutine of Run, like all code, so nothing here is shared with another
+// one but the context. It ends the code by a panic, which wazero turns into the error of
+// the call.
 func refill(ctx context.Context, mod api.Module, stack []uint64) {
 	m, _ := ctx.Value(key{}).(*Meter)
 	if m == nil || !m.running {
@@ -187,7 +196,8 @@ func refill(ctx context.Context, mod api.Module, stack []uint64) {
 		}
 		panic(stopped(ctx))
 	}
-	// To yield costs more when processors are idle, as one is then woken up, and is then of no use.
+	// To yield costs more when processors are idle, as one is then woken up, and is then
+	// of no use.
 	if m.slices++; m.slices%yieldEvery == 0 && int(running.Load()) >= m.procs {
 		runtime.Gosched()
 	}

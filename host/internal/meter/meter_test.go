@@ -104,7 +104,8 @@ func onEngines(t *testing.T, f func(t *testing.T, rt wazero.Runtime)) {
 	}
 }
 
-// newRuntime returns a runtime with everything that fixtures import, except from wasmworker.
+// newRuntime returns a runtime with everything that fixtures import, except from
+// wasmworker.
 func newRuntime(t testing.TB, config wazero.RuntimeConfig) wazero.Runtime {
 	t.Helper()
 	ctx := context.Background()
@@ -190,7 +191,8 @@ func fnv64(b []byte) uint64 {
 	return h
 }
 
-// reason is the reason of a trap, without the stack trace, in which functions have other numbers.
+// reason is the reason of a trap, without the stack trace, in which functions have other
+// numbers.
 func reason(err error) string {
 	if err == nil {
 		return ""
@@ -199,8 +201,8 @@ func reason(err error) string {
 	return s
 }
 
-// TestSame calls the functions of the fixtures as they are and instrumented: results, traps,
-// memory and globals must be the same. The units must be the same on both engines.
+// TestSame calls the functions of the fixtures as they are and instrumented: results,
+// traps, memory and globals must be the same. The units must be the same on both engines.
 func TestSame(t *testing.T) {
 	units := map[string]int64{}
 	var mu sync.Mutex
@@ -325,7 +327,8 @@ func TestBudget(t *testing.T) {
 	})
 }
 
-// What is used so far can be asked for within a run, and is then what the run says at its end.
+// What is used so far can be asked for within a run, and is then what the run says at its
+// end.
 func TestUsed(t *testing.T) {
 	onEngines(t, func(t *testing.T, rt wazero.Runtime) {
 		in := instantiate(t, rt, instrument(t, read(t, "testdata/control.wasm")))
@@ -384,7 +387,8 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// TestRepeat runs calls again, after others and in other instances: the same work costs the same.
+// TestRepeat runs calls again, after others and in other instances: the same work costs
+// the same.
 func TestRepeat(t *testing.T) {
 	rt := newRuntime(t, wazero.NewRuntimeConfigCompiler())
 	binary := instrument(t, read(t, "testdata/kernels.wasm"))
@@ -406,7 +410,8 @@ func TestRepeat(t *testing.T) {
 	}
 }
 
-// TestStop ends whatever does not end itself, after garbage collections that nothing holds up.
+// TestStop ends whatever does not end itself, after garbage collections that nothing
+// holds up.
 func TestStop(t *testing.T) {
 	binary := instrument(t, read(t, "testdata/endless.wasm"))
 	onEngines(t, func(t *testing.T, rt wazero.Runtime) {
@@ -481,7 +486,8 @@ func TestScheduling(t *testing.T) {
 	wg.Wait()
 }
 
-// TestStopIsOfOneRun stops before a run and after one: neither is lost, and neither leaks into the next.
+// TestStopIsOfOneRun stops before a run and after one: neither is lost, and neither leaks
+// into the next.
 func TestStopIsOfOneRun(t *testing.T) {
 	rt := newRuntime(t, wazero.NewRuntimeConfigCompiler())
 	in := instantiate(t, rt, instrument(t, read(t, "testdata/control.wasm")))
@@ -591,8 +597,8 @@ func TestMisuse(t *testing.T) {
 	}
 }
 
-// TestParallel runs the instances of one module side by side, all of them stopped or out of
-// units at some time. It is for the race detector.
+// TestParallel runs the instances of one module side by side, all of them stopped or out
+// of units at some time. It is for the race detector.
 func TestParallel(t *testing.T) {
 	binary := instrument(t, read(t, "testdata/control.wasm"))
 	onEngines(t, func(t *testing.T, rt wazero.Runtime) {
@@ -619,7 +625,8 @@ func TestParallel(t *testing.T) {
 	})
 }
 
-// TestHostMemory executes ref.func a million times: of the host's memory, that takes nothing.
+// TestHostMemory executes ref.func a million times: of the host's memory, that takes
+// nothing.
 func TestHostMemory(t *testing.T) {
 	rt := newRuntime(t, wazero.NewRuntimeConfigCompiler())
 	in := instantiate(t, rt, instrument(t, read(t, "testdata/memory.wasm")))
@@ -634,12 +641,14 @@ func TestHostMemory(t *testing.T) {
 	}
 }
 
-// TestNames looks for the names of functions in a stack trace, and for sections that are left out.
+// TestNames looks for the names of functions in a stack trace, and for sections that are
+// left out.
 func TestNames(t *testing.T) {
 	custom := func(name, content string) []byte {
 		return (&code{}).op(sectionCustom).sized((&code{}).name(name).op([]byte(content)...).bytes).bytes
 	}
-	// (func $imported (import "host" "count") (result i32)) (func $outer call $inner) (func $inner unreachable)
+	// (func $imported (import "host" "count") (result i32)) (func $outer call $inner)
+	// (func $inner unreachable)
 	binary := slices.Concat([]byte("\x00asm\x01\x00\x00\x00"),
 		[]byte("\x01\x08\x02\x60\x00\x00\x60\x00\x01\x7f"),
 		[]byte("\x02\x0e\x01\x04host\x05count\x00\x01"),

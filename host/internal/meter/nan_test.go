@@ -9,7 +9,8 @@ import (
 	"github.com/tetratelabs/wazero"
 )
 
-// Each operation yields the same number as without, and of NaNs the canonical one, whatever those of the operands were. It uses as many units.
+// Each operation yields the same number as without, and of NaNs the canonical one,
+// whatever those of the operands were. It uses as many units.
 func TestCanonicalNaN(t *testing.T) {
 	unary := []int{0x8d, 0x8e, 0x8f, 0x90, 0x91, 0xb6, 0x9b, 0x9c, 0x9d, 0x9e, 0x9f, 0xbb, 0xfd67, 0xfd68, 0xfd69, 0xfd6a, 0xfde3, 0xfd74, 0xfd75, 0xfd7a, 0xfd94, 0xfdef, 0xfd5e, 0xfd5f}
 	operands32 := []uint64{0, 0x80000000, 0x3fc00000, 0xbf800000, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00000, 0x7fc12345, 0x7f800001, 0xffffffff}
@@ -20,7 +21,8 @@ func TestCanonicalNaN(t *testing.T) {
 	for name, config := range engines {
 		t.Run(name, func(t *testing.T) {
 			for op, kind := range nanKind {
-				wide := kind == nanF64 && op != 0xbb || op == 0xb6 || kind == nanF64x2 && op != 0xfd5f || op == 0xfd5e // operands of 64 bits
+				// operands of 64 bits
+				wide := kind == nanF64 && op != 0xbb || op == 0xb6 || kind == nanF64x2 && op != 0xfd5f || op == 0xfd5e
 				binary := operation(op, kind, wide, slices.Contains(unary, op))
 				var got [2][]uint64
 				var units [2]int64
@@ -61,7 +63,8 @@ func TestCanonicalNaN(t *testing.T) {
 	}
 }
 
-// operation makes a module whose export f applies an operation to two numbers, given and returned as their bits.
+// operation makes a module whose export f applies an operation to two numbers, given and
+// returned as their bits.
 func operation(op, kind int, wide, unary bool) []byte {
 	vector := kind >= nanF32x4
 	c := (&code{}).op(0)

@@ -143,7 +143,8 @@ var plain = func() (t [256]immediates) {
 
 // misc are the instructions with the prefix 0xfc: 5.4.2, 5.4.5 to 5.4.7.
 var misc = [...]immediates{
-	0: none, 1: none, 2: none, 3: none, 4: none, 5: none, 6: none, 7: none, // i32.trunc_sat_f32_s to i64.trunc_sat_f64_u
+	// i32.trunc_sat_f32_s to i64.trunc_sat_f64_u
+	0: none, 1: none, 2: none, 3: none, 4: none, 5: none, 6: none, 7: none,
 	8:  dataMemory,  // memory.init
 	9:  index,       // data.drop
 	10: memoryTwice, // memory.copy
@@ -185,8 +186,8 @@ type arity struct{ params, results int }
 // next decodes an instruction.
 //
 // The compiler decodes it again later. The metering holds only if both see the same
-// instructions, so where a compiler that takes a shortcut could see others, by reading one
-// byte where the specification has a number of several, only the shortest encoding is
+// instructions, so where a compiler that takes a shortcut could see others, by reading
+// one byte where the specification has a number of several, only the shortest encoding is
 // accepted. No toolchain produces another.
 //
 // Indices of functions, globals and types are checked, see below.

@@ -9,9 +9,9 @@ import (
 // reader reads a part of a binary, and can rewrite it on the way: what is not replaced is
 // copied. Its positions are offsets in the binary, so that errors can name them.
 //
-// The first error sticks: from then on nothing is left to be read, and all values are zero.
-// So the caller may read a number of values and then look for an error. No loop over what
-// the binary counts goes on for longer than the binary has bytes.
+// The first error sticks: from then on nothing is left to be read, and all values are
+// zero. So the caller may read a number of values and then look for an error. No loop
+// over what the binary counts goes on for longer than the binary has bytes.
 type reader struct {
 	data []byte // the binary up to the end of the part
 	pos  int

@@ -16,8 +16,9 @@ type Exposed struct {
 	// instantiates Binary has to write it to the memory, in this order, before any of the
 	// module's code runs. It fits into the memory's minimum.
 	//
-	// A runtime copies the segments for each instance, 36,000 of a Go program: 1.5 ms. For
-	// instances that share an image this is done once, and for others these are fewer.
+	// A runtime copies the segments for each instance, 36,000 of a Go program: 1.5 ms.
+	// For instances that share an image this is done once, and for others these are
+	// fewer.
 	Data []Data
 	// Globals are the names under which the mutable globals are exported.
 	Globals []string
@@ -53,10 +54,11 @@ var irreversible = map[int]string{
 }
 
 // Expose exports the mutable globals of a module, finds out whether the rest of its state
-// can be reset, takes the data segments out if it can, and makes two changes to limits: the growth of
-// tables is capped at maxTable elements each, which the runtime does not limit; and a memory may
-// grow by a page more than it declares, since wazero shrinks one by way of growing it. Whoever
-// instantiates the module has to limit it to what it declared.
+// can be reset, takes the data segments out if it can, and makes two changes to limits:
+// the growth of tables is capped at maxTable elements each, which the runtime does not
+// limit; and a memory may grow by a page more than it declares, since wazero shrinks one
+// by way of growing it. Whoever instantiates the module has to limit it to what it
+// declared.
 //
 // It refuses what it cannot decode, as Instrument does.
 func Expose(binary []byte, maxTable uint32) (*Exposed, error) {
@@ -93,7 +95,8 @@ func Expose(binary []byte, maxTable uint32) (*Exposed, error) {
 		case sectionData:
 			e.data(newReader(s.data, s.pos), s.n, memory)
 		default:
-			// Read for what the code refers to. What it is rewritten to is of no use here.
+			// Read for what the code refers to. What it is rewritten to is of no use
+			// here.
 			read := &section{id: s.id, vector: s.vector, n: s.n, reader: newReader(s.data, s.pos)}
 			if m.section(read); read.err != nil {
 				return nil, fmt.Errorf("section %d: %w", s.id, read.err)
@@ -137,7 +140,8 @@ func (e *Exposed) globals(m *module, s *section) (mutable []int) {
 	return mutable
 }
 
-// code looks for instructions whose effect cannot be reset, and for those that need the data segments.
+// code looks for instructions whose effect cannot be reset, and for those that need the
+// data segments.
 func (e *Exposed) code(m *module, r *reader, n int) {
 	for range n {
 		body := r.part("the function")
@@ -159,7 +163,8 @@ func (e *Exposed) code(m *module, r *reader, n int) {
 	}
 }
 
-// data takes the segments if all of them are active, begin at a constant and fit into the memory.
+// data takes the segments if all of them are active, begin at a constant and fit into the
+// memory.
 func (e *Exposed) data(r *reader, n int, memory uint64) {
 	if e.keepData || memory == 0 {
 		return
@@ -199,7 +204,8 @@ func (r *reader) capLimits(most uint32) {
 	r.replace(start).op(1).u32(int(lowest)).u32(int(max(most, lowest)))
 }
 
-// raiseLimits raises the maximum of limits, if they have one, by one up to most, and returns the minimum.
+// raiseLimits raises the maximum of limits, if they have one, by one up to most, and
+// returns the minimum.
 func (r *reader) raiseLimits(most uint32) uint32 {
 	start := r.pos
 	flags, lowest := r.byte(), r.u32()

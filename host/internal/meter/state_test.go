@@ -32,8 +32,8 @@ func repositoryModules(t testing.TB) map[string][]byte {
 	return all
 }
 
-// accepted is wazero's word on a binary. It must have been parsed before: wazero trusts the
-// counts in it.
+// accepted is wazero's word on a binary. It must have been parsed before: wazero trusts
+// the counts in it.
 func accepted(binary []byte) error {
 	ctx := context.Background()
 	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(api.CoreFeaturesV2))
@@ -82,8 +82,8 @@ func TestExpose(t *testing.T) {
 	}
 }
 
-// Expose takes out the data segments of a module, and joins what is close together, or leaves
-// all of them in where something else needs them.
+// Expose takes out the data segments of a module, and joins what is close together, or
+// leaves all of them in where something else needs them.
 func TestExposeData(t *testing.T) {
 	all := repositoryModules(t)
 	at := func(name string) *meter.Exposed {
@@ -112,7 +112,8 @@ func TestExposeData(t *testing.T) {
 	}
 }
 
-// Whatever is cut off or changed in a module: there is an error or a result, and no panic.
+// Whatever is cut off or changed in a module: there is an error or a result, and no
+// panic.
 func TestDamagedModules(t *testing.T) {
 	for name, binary := range repositoryModules(t) {
 		if len(binary) > 1000 { // the small ones have as many kinds of instructions
@@ -135,8 +136,8 @@ func TestDamagedModules(t *testing.T) {
 }
 
 // What a compiler takes may be refused, but it may not be spoilt, and nothing panics. The
-// yardstick is the exposed module: of the original, wazero accepts forms that are not valid
-// (a data count section without a count, at the very end of the file).
+// yardstick is the exposed module: of the original, wazero accepts forms that are not
+// valid (a data count section without a count, at the very end of the file).
 func FuzzRewriting(f *testing.F) {
 	for _, binary := range repositoryModules(f) {
 		f.Add(binary)

@@ -12,8 +12,9 @@ import (
 //go:embed *.go
 var sources embed.FS
 
-// Version names what this package makes of a module: it is another one whenever the package's
-// sources are, so that whoever keeps its results need not rely on somebody to count.
+// Version names what this package makes of a module: it is another one whenever the
+// package's sources are, so that whoever keeps its results need not rely on somebody to
+// count.
 var Version = sync.OnceValue(func() string {
 	hash := sha256.New()
 	err := fs.WalkDir(sources, ".", func(path string, entry fs.DirEntry, err error) error {

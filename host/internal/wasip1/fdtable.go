@@ -52,10 +52,10 @@ type mount struct {
 // OpenMounts opens the directories of a policy that was validated. They are to be closed.
 //
 // From is for replays, in which nothing that a guest sees may depend on the host: files
-// that an activity finds were last modified at this time, and those that it changes by its
-// own clock; inode numbers are given in the order in which it meets files; directories
-// have no size; and names come in the order of their bytes. The zero time: files are as
-// the host has them.
+// that an activity finds were last modified at this time, and those that it changes by
+// its own clock; inode numbers are given in the order in which it meets files;
+// directories have no size; and names come in the order of their bytes. The zero time:
+// files are as the host has them.
 func OpenMounts(p *fsmod.Policy, from time.Time) (*Mounts, error) {
 	f := &Mounts{from: from, limits: limits{
 		file:    int64(cmp.Or(p.MaxFileBytes, fsmod.DefaultMaxFileBytes)),
@@ -101,8 +101,8 @@ type FDTable struct {
 
 // Begin makes the files of one activity. They are to be closed. While it works, it calls
 // interrupted with about how many bytes it has worked on, and stops with EINTR when that
-// returns true. In a replay, see [OpenMounts], changed is told of each change of a file or
-// a directory, and returns the time by the activity's clock.
+// returns true. In a replay, see [OpenMounts], changed is told of each change of a file
+// or a directory, and returns the time by the activity's clock.
 func (f *Mounts) Begin(interrupted func(work int) bool, changed func() time.Time) *FDTable {
 	t := &FDTable{limits: f.limits, interrupted: interrupted, open: map[uint32]*File{}}
 	if !f.from.IsZero() {

@@ -398,7 +398,8 @@ func (f *File) Entry(number uint64) (Entry, bool, error) {
 		}
 		f.list = list
 		if f.files.view != nil {
-			// What comes and goes from here on is not seen: that, too, would be in the host's order.
+			// What comes and goes from here on is not seen: that, too, would be in the
+			// host's order.
 			if f.entries, err = list.ReadDir(-1); err != nil {
 				return Entry{}, false, f.errno(err, "read")
 			}

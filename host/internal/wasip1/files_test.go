@@ -415,7 +415,8 @@ func TestLimits(t *testing.T) {
 	policy.MaxFileBytes, policy.MaxWrittenBytes, policy.MaxOpen = 10<<10, 40<<10, 3
 	files := begin(t, policy)
 	root := mount(t, files)
-	fd, err := files.Open(root, "a", wasip1.OpenFlags{Read: true, Write: true, Create: true}) // 4 KiB
+	// 4 KiB
+	fd, err := files.Open(root, "a", wasip1.OpenFlags{Read: true, Write: true, Create: true})
 	if err != nil {
 		t.Fatal(err)
 	}

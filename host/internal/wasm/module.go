@@ -142,7 +142,8 @@ var ErrComponent = errors.New("this is a WebAssembly component, not a core modul
 // ErrNotWasm is returned for a file that is not WebAssembly at all.
 var ErrNotWasm = errors.New(`this is not a WebAssembly binary: it does not begin with "\0asm"; build for wasm32-wasip1, and use the .wasm file that comes of it`)
 
-const maxItems = 1 << 20 // of any vector: far above real modules, far below what would hurt to allocate
+// of any vector: far above real modules, far below what would hurt to allocate
+const maxItems = 1 << 20
 
 // FuncType returns the type of the function with the given index, imports counted first.
 func (m *Binary) FuncType(index uint32) (FuncType, bool) {

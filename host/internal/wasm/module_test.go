@@ -91,7 +91,8 @@ var everything = module(
 		[]byte{7, wasm.ExternRef, 1, 0xd0, wasm.ExternRef, 0x0b})),
 	section(12, leb(3)),
 	section(10, vec(
-		sized([]byte{2, 10, wasm.I32, 0x83, 0x00, wasm.V128, 0x0b}),     // () -> (), with local variables
+		// () -> (), with local variables
+		sized([]byte{2, 10, wasm.I32, 0x83, 0x00, wasm.V128, 0x0b}),
 		sized([]byte{0, 0x41, 0, 0x44, 0, 0, 0, 0, 0, 0, 0, 0, 0x0b}))), // i32.const 0, f64.const 0
 	section(11, vec(
 		append([]byte{0, 0x41, 8, 0x0b}, sized([]byte("active"))...),
@@ -268,7 +269,8 @@ func TestParseRefusesCounts(t *testing.T) {
 	}
 }
 
-// A number may be longer than it need be, as long as it fits: linkers leave room that way.
+// A number may be longer than it need be, as long as it fits: linkers leave room that
+// way.
 func TestParsePaddedNumbers(t *testing.T) {
 	m := parse(t, module([]byte{1, 0x88, 0x80, 0x80, 0x80, 0x00, 0x81, 0x80, 0x80, 0x80, 0x00, 0x60, 0, 0}))
 	equal(t, "number of types", len(m.Types), 1)
@@ -505,7 +507,8 @@ func fixture(t testing.TB, name string) []byte {
 	return data
 }
 
-// sectionEnds returns the offsets at which a module may end: after its header, and after each section.
+// sectionEnds returns the offsets at which a module may end: after its header, and after
+// each section.
 func sectionEnds(t *testing.T, data []byte) []int {
 	t.Helper()
 	ends := []int{8}

@@ -63,8 +63,9 @@ func (r *reader) globalVariable() error {
 	return r.constant()
 }
 
-// elementSegment skims an element segment. The bits of its flags are: passive or declarative;
-// with a table index, or declarative; with expressions instead of function indices.
+// elementSegment skims an element segment. The bits of its flags are: passive or
+// declarative; with a table index, or declarative; with expressions instead of function
+// indices.
 func (r *reader) elementSegment() error {
 	flags, err := r.u32()
 	if err != nil {

@@ -6,8 +6,8 @@ package wazerotext
 import "strings"
 
 const (
-	// traceStart comes before the wasm stack, in the error of a call that a guest's code, or
-	// a host function that it called, has ended.
+	// traceStart comes before the wasm stack, in the error of a call that a guest's code,
+	// or a host function that it called, has ended.
 	traceStart = "wasm stack trace:"
 	// goTraceStart comes before the host's own stack, where the host panicked.
 	goTraceStart = "\nGo runtime stack trace:"
@@ -19,8 +19,8 @@ const (
 	compilationCache = "compilationcache: "
 )
 
-// IsFromGuest tells whether an error is from code of a guest, or from a host function that
-// this called. The compiler's code has no trace where it overflows the stack.
+// IsFromGuest tells whether an error is from code of a guest, or from a host function
+// that this called. The compiler's code has no trace where it overflows the stack.
 func IsFromGuest(text string) bool {
 	return strings.Contains(text, traceStart) || IsStackOverflow(text)
 }
@@ -31,18 +31,19 @@ func WithoutTrace(text string) string {
 	return text
 }
 
-// SplitTrace takes an error apart: what it says, without wazero's own words around it, and
-// the frames of the wasm stack, a line each, if found is true. The host's
-// own stack, which wazero adds when a host function panicked, is in neither.
+// SplitTrace takes an error apart: what it says, without wazero's own words around it,
+// and the frames of the wasm stack, a line each, if found is true. The host's own stack,
+// which wazero adds when a host function panicked, is in neither.
 func SplitTrace(text string) (message, frames string, found bool) {
 	message, frames, found = strings.Cut(text, "\n"+traceStart)
 	frames, _, _ = strings.Cut(frames, goTraceStart)
 	return strings.TrimPrefix(strings.TrimSuffix(message, recovered), trapped), frames, found
 }
 
-// IsStackOverflow tells whether the message of a trap says that calls are nested too deeply.
+// IsStackOverflow tells whether the message of a trap says that calls are nested too
+// deeply.
 func IsStackOverflow(message string) bool { return strings.Contains(message, stackOverflow) }
 
-// IsAboutCache tells whether compilation failed because of what is in the cache. Errors of
-// the file system are wrapped, and not told by this.
+// IsAboutCache tells whether compilation failed because of what is in the cache. Errors
+// of the file system are wrapped, and not told by this.
 func IsAboutCache(text string) bool { return strings.Contains(text, compilationCache) }

@@ -1,16 +1,20 @@
-// Package blobmod is the passthrough module blob: guests read and write objects in the buckets that the operator has defined and
-// the policy names: directories, and stores such as S3. abi/SPEC.md describes it as a guest sees it.
+// Package blobmod is the passthrough module blob: guests read and write objects in the
+// buckets that the operator has defined and the policy names: directories, and stores
+// such as S3. abi/SPEC.md describes it as a guest sees it.
 //
 // What keeps a guest within its policy:
 //
-//   - Deny by default: a bucket must be named, a key must have one of its prefixes, and writing is a grant of its own.
-//   - Keys are taken in one form only, so that no store finds another object by a key than the one whose prefix was compared.
+//   - Deny by default: a bucket must be named, a key must have one of its prefixes, and
+//     writing is a grant of its own.
+//   - Keys are taken in one form only, so that no store finds another object by a key
+//     than the one whose prefix was compared.
 //   - Credentials are the host's. No URL, address or path gets into an error.
 //   - A directory's files are opened below it and nowhere else, without following links.
-//   - What is open has an end: a number of streams, a size, a time for each operation, and the end of the activity.
+//   - What is open has an end: a number of streams, a size, a time for each operation,
+//     and the end of the activity.
 //
-// Directories and mem:// are part of this package. Other schemes come with a blank import, as with database/sql: packages s3, gcs
-// and azure beside this one.
+// Directories and mem:// are part of this package. Other schemes come with a blank
+// import, as with database/sql: packages s3, gcs and azure beside this one.
 package blobmod
 
 import (
@@ -50,8 +54,9 @@ const (
 	partSize    = 8 << 20 // of an upload
 )
 
-// New makes the passthrough module. Its policy is a [*Policy]. The error joins all that is wrong with the buckets, each part with its
-// place by [passthrough.At], beginning with the bucket's name. Nothing is connected before it is used.
+// New makes the passthrough module. Its policy is a [*Policy]. The error joins all that
+// is wrong with the buckets, each part with its place by [passthrough.At], beginning with
+// the bucket's name. Nothing is connected before it is used.
 func New(options Options) (passthrough.Module, error) {
 	m := &module{buckets: map[string]*bucket{}, writers: map[*passthrough.Resources]int{}}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
@@ -155,7 +160,8 @@ type item struct {
 	Prefix   bool      `json:"prefix,omitempty"`
 }
 
-// begin checks a request that names a bucket, and begins what is to be done there, if the policy allows it.
+// begin checks a request that names a bucket, and begins what is to be done there, if the
+// policy allows it.
 func (m *module) begin(ctx context.Context, caller *passthrough.Call, function string, req *request) (*stream, Access, error) {
 	key := req.Key
 	if function == "list" {
@@ -236,8 +242,9 @@ func (m *module) reader(ctx context.Context, caller *passthrough.Call, function 
 		if found, err = attributesOf(ctx, opened.Bucket, req.Key); err != nil {
 			return err
 		}
-		// Two sizes are compared: the first one saves to open what is too large, and stores refuse ranges beyond the end; the
-		// second one belongs to the bytes that will come, in case that the object was replaced in between.
+		// Two sizes are compared: the first one saves to open what is too large, and
+		// stores refuse ranges beyond the end; the second one belongs to the bytes that
+		// will come, in case that the object was replaced in between.
 		part := func() error {
 			r.remaining = max(found.Size-req.Offset, 0)
 			if req.Length != nil {
@@ -398,7 +405,8 @@ func (m *module) list(ctx context.Context, caller *passthrough.Call, frame []byt
 		}
 		response.Next = next
 		for _, object := range found {
-			// The page is the guest's word, and a store might look at nothing else. A key that no function takes is of no use.
+			// The page is the guest's word, and a store might look at nothing else. A key
+			// that no function takes is of no use.
 			if !strings.HasPrefix(object.Key, req.Prefix) || !object.IsDir && checkKey(object.Key) != nil || checkPrefix(object.Key) != nil {
 				continue
 			}

@@ -20,19 +20,22 @@ import (
 
 // Bucket is where objects are kept.
 type Bucket struct {
-	// URL says where: file:///srv/exports is a directory of this machine, s3://name, gs://name and azblob://name are buckets of
-	// cloud providers, each with the parameters that its package lists, and mem:// keeps objects in the worker's memory
+	// URL says where: file:///srv/exports is a directory of this machine, s3://name,
+	// gs://name and azblob://name are buckets of cloud providers, each with the
+	// parameters that its package lists, and mem:// keeps objects in the worker's memory
 	// until it stops, for tests. It must not hold credentials. Required.
 	//
-	// Of a directory, the regular files are the objects, and links are not followed. What a file cannot say itself, content type and
-	// metadata, is beside it in a file that ends with .attrs; unfinished ones end with .wasmworker-tmp, and those that
-	// a crash left behind are removed after a day. Directories that deletions leave empty are removed. The directory itself must be there
-	// when the worker starts.
+	// Of a directory, the regular files are the objects, and links are not followed. What
+	// a file cannot say itself, content type and metadata, is beside it in a file that
+	// ends with .attrs; unfinished ones end with .wasmworker-tmp, and those that a crash
+	// left behind are removed after a day. Directories that deletions leave empty are
+	// removed. The directory itself must be there when the worker starts.
 	URL string `yaml:"url" json:"url"`
-	// Credentials are names of secrets, by what they are to the driver: {access_key_id: s3-key, secret_access_key: s3-secret}
-	// for s3. They are read whenever they are used, so that they can be changed without a restart. Set them where the worker's
-	// own identity should not be the bucket's. Default: what the cloud provider's SDK finds in
-	// the worker's environment.
+	// Credentials are names of secrets, by what they are to the driver: {access_key_id:
+	// s3-key, secret_access_key: s3-secret} for s3. They are read whenever they are used,
+	// so that they can be changed without a restart. Set them where the worker's own
+	// identity should not be the bucket's. Default: what the cloud provider's SDK finds
+	// in the worker's environment.
 	Credentials map[string]string `yaml:"credentials" json:"credentials,omitempty"`
 }
 
@@ -40,13 +43,14 @@ type Bucket struct {
 type Driver struct {
 	// Parameters are those that a URL may have.
 	Parameters []string
-	// Credentials are the names that [Bucket.Credentials] has: either all of them or none.
+	// Credentials are the names that [Bucket.Credentials] has: either all of them or
+	// none.
 	Credentials []string
-	// Check, if there is one, finds more mistakes in a URL. It must not connect to anything. Its error must not hold the whole
-	// URL.
+	// Check, if there is one, finds more mistakes in a URL. It must not connect to
+	// anything. Its error must not hold the whole URL.
 	Check func(u *url.URL) error
-	// Open opens a bucket. ctx ends with the module. credential reads a secret by its name in Credentials; it
-	// is nil if the bucket has none.
+	// Open opens a bucket. ctx ends with the module. credential reads a secret by its
+	// name in Credentials; it is nil if the bucket has none.
 	Open func(ctx context.Context, u *url.URL, credential func(name string) (string, error)) (*Opened, error)
 }
 
@@ -55,7 +59,8 @@ type Opened struct {
 	Bucket *blob.Bucket
 	// BeforeWrite, if there is one, goes into the options of each writer.
 	BeforeWrite func(as func(any) bool) error
-	// Close, if there is one, closes what the bucket itself leaves open. It is called after the bucket was closed.
+	// Close, if there is one, closes what the bucket itself leaves open. It is called
+	// after the bucket was closed.
 	Close func()
 }
 
@@ -84,8 +89,8 @@ var missing = map[string]string{
 	"azblob": "its source has to import github.com/wasmworker/wasmworker/contrib/azure",
 }
 
-// Register makes a driver known. Packages call it from init, so that a blank import is enough to have them. It panics if there is
-// one for the scheme already.
+// Register makes a driver known. Packages call it from init, so that a blank import is
+// enough to have them. It panics if there is one for the scheme already.
 func Register(scheme string, d Driver) {
 	drivers.Lock()
 	defer drivers.Unlock()
@@ -95,8 +100,9 @@ func Register(scheme string, d Driver) {
 	drivers.byScheme[scheme] = d
 }
 
-// Omit says how to get a driver that the program was built without. The error for a URL with that
-// scheme has the remedy behind a colon, instead of the package to import. Programs call it from init.
+// Omit says how to get a driver that the program was built without. The error for a URL
+// with that scheme has the remedy behind a colon, instead of the package to import.
+// Programs call it from init.
 func Omit(scheme, remedy string) {
 	drivers.Lock()
 	defer drivers.Unlock()
@@ -105,7 +111,8 @@ func Omit(scheme, remedy string) {
 
 var validName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
 
-// bucket is a [Bucket] that was checked. It is opened when it is used first, and shared by all activity modules.
+// bucket is a [Bucket] that was checked. It is opened when it is used first, and shared
+// by all activity modules.
 type bucket struct {
 	url        *url.URL
 	driver     Driver
@@ -131,7 +138,8 @@ func newBucket(name string, b Bucket, secrets *secretmod.Store) (*bucket, error)
 		complain(errors.New("a bucket's name is letters, digits, dashes, dots and underscores, 100 at most"), name)
 	}
 	u, err := url.Parse(b.URL)
-	if err != nil || u.Scheme == "" || u.Opaque != "" || u.Fragment != "" || !strings.HasPrefix(b.URL, u.Scheme+"://") { // the error would show it, and what is secret in it
+	// the error would show it, and what is secret in it
+	if err != nil || u.Scheme == "" || u.Opaque != "" || u.Fragment != "" || !strings.HasPrefix(b.URL, u.Scheme+"://") {
 		complain(errors.New("it is not a URL such as file:///srv/exports or s3://name?region=eu-central-1"), name, "url")
 		return nil, errors.Join(errs...)
 	}
@@ -193,8 +201,9 @@ func newBucket(name string, b Bucket, secrets *secretmod.Store) (*bucket, error)
 	return checked, errors.Join(errs...)
 }
 
-// open returns the bucket, and opens it before if nobody did. An attempt goes on without its caller: drivers keep the context that
-// they are opened with, and so it must not be a call's.
+// open returns the bucket, and opens it before if nobody did. An attempt goes on without
+// its caller: drivers keep the context that they are opened with, and so it must not be a
+// call's.
 func (b *bucket) open(ctx context.Context, m *module) (*Opened, error) {
 	b.mu.Lock()
 	o := b.opening

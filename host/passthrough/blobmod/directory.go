@@ -20,19 +20,23 @@ import (
 	"gocloud.dev/gcerrors"
 )
 
-// directory is a driver of gocloud's for a directory of this machine. Theirs, fileblob, follows links to anywhere, waits for whoever may
-// write to a named pipe, keeps unfinished files where guests find them, and lists out of order.
+// directory is a driver of gocloud's for a directory of this machine. Theirs, fileblob,
+// follows links to anywhere, waits for whoever may write to a named pipe, keeps
+// unfinished files where guests find them, and lists out of order.
 //
-// Here everything is opened below the directory, by [os.Root]: a path cannot leave it, whatever others do to it at the same
-// time. Objects are regular files that are reached through real directories. Links, pipes, devices and what cannot be a key
-// do not exist for guests. The directory itself is opened once: another one that takes its name, or is mounted there, is found after a
-// restart.
+// Here everything is opened below the directory, by [os.Root]: a path cannot leave it,
+// whatever others do to it at the same time. Objects are regular files that are reached
+// through real directories. Links, pipes, devices and what cannot be a key do not exist
+// for guests. The directory itself is opened once: another one that takes its name, or is
+// mounted there, is found after a restart.
 //
-// Attributes that a file does not have itself are beside it, under the name with .attrs, as fileblob has them, if there are any.
-// That name, and the one of unfinished files, are reserved.
+// Attributes that a file does not have itself are beside it, under the name with .attrs,
+// as fileblob has them, if there are any. That name, and the one of unfinished files, are
+// reserved.
 //
-// Directories in it are there for as long as objects are below them: a key is free if nothing but empty directories is in its place, and
-// what a deletion leaves empty goes too.
+// Directories in it are there for as long as objects are below them: a key is free if
+// nothing but empty directories is in its place, and what a deletion leaves empty goes
+// too.
 type directory struct {
 	root  *os.Root
 	ctx   context.Context // ends with the bucket
@@ -93,7 +97,8 @@ func (f *directory) ErrorCode(err error) gcerrors.ErrorCode {
 
 const errReserved = reason("a directory takes no names that end with .attrs or .wasmworker-tmp, or that its operating system reads in another way")
 
-// reserved tells whether a key leads to what is not an object. File systems may not tell upper from lower case.
+// reserved tells whether a key leads to what is not an object. File systems may not tell
+// upper from lower case.
 func reserved(key string) bool {
 	for segment := range strings.SplitSeq(strings.ToLower(key), "/") {
 		if strings.HasSuffix(segment, attrsSuffix) || strings.HasSuffix(segment, tempSuffix) {
@@ -125,8 +130,8 @@ func (f *directory) isDir(name string) (bool, error) {
 	return info.IsDir(), nil
 }
 
-// file opens a regular file that is reached without links. Links that are put there at the same moment are followed, but not out
-// of the directory.
+// file opens a regular file that is reached without links. Links that are put there at
+// the same moment are followed, but not out of the directory.
 func (f *directory) file(name string) (*os.File, fs.FileInfo, error) {
 	for _, dir := range parents(name) {
 		if real, err := f.isDir(dir); err != nil || !real {
@@ -143,7 +148,8 @@ func (f *directory) file(name string) (*os.File, fs.FileInfo, error) {
 	if !info.Mode().IsRegular() {
 		return nil, nil, fs.ErrNotExist
 	}
-	file, err := f.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // and not to wait if it is a pipe by now
+	// and not to wait if it is a pipe by now
+	file, err := f.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -187,7 +193,8 @@ func (f *directory) attrs(key string) attrs {
 	defer file.Close()
 	var a attrs
 	data, err := io.ReadAll(io.LimitReader(file, maxAttrs))
-	if err != nil || json.Unmarshal(data, &a) != nil { // the object itself is still worth to be read
+	// the object itself is still worth to be read
+	if err != nil || json.Unmarshal(data, &a) != nil {
 		return none
 	}
 	if a.ContentType == "" {
@@ -245,7 +252,8 @@ func (r *fileReader) Close() error                         { return r.file.Close
 func (r *fileReader) Attributes() *driver.ReaderAttributes { return &r.attributes }
 func (r *fileReader) As(any) bool                          { return false }
 
-// ListPaged implements [driver.Bucket]. It looks at no more directories than the page needs.
+// ListPaged implements [driver.Bucket]. It looks at no more directories than the page
+// needs.
 func (f *directory) ListPaged(ctx context.Context, opts *driver.ListOptions) (*driver.ListPage, error) {
 	l := &lister{directory: f, ctx: ctx, opts: opts}
 	// What gocloud's package means by its first page could be a key too.
@@ -324,7 +332,8 @@ func (l *lister) walk(dir string) error {
 	return nil
 }
 
-// skip passes over directories that are not to be read, or have gone in the meantime; all others would not be found for them.
+// skip passes over directories that are not to be read, or have gone in the meantime; all
+// others would not be found for them.
 func (l *lister) skip(err error, dir string) error {
 	if dir != "" && (errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) {
 		return nil
@@ -344,7 +353,8 @@ func (l *lister) visit(key string) error {
 		return nil
 	}
 	if !object.IsDir {
-		info, err := l.root.Lstat(key)              // the entry would look by the path from the root of all, which can be too long
+		// the entry would look by the path from the root of all, which can be too long
+		info, err := l.root.Lstat(key)
 		if err != nil || !info.Mode().IsRegular() { // it has gone
 			return nil
 		}

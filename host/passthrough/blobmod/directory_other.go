@@ -4,7 +4,8 @@ package blobmod
 
 import "syscall"
 
-// rmdir removes a directory that is empty. Between the two steps others could put an object in its place, which would be removed.
+// rmdir removes a directory that is empty. Between the two steps others could put an
+// object in its place, which would be removed.
 func (f *directory) rmdir(dir string) error {
 	if real, err := f.isDir(dir); err != nil || !real {
 		return syscall.ENOTDIR

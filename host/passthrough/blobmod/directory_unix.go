@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rmdir removes a directory that is empty, and nothing else: [os.Root.Remove] would remove the object that others have put in its place.
+// rmdir removes a directory that is empty, and nothing else: [os.Root.Remove] would
+// remove the object that others have put in its place.
 func (f *directory) rmdir(dir string) error {
 	parent, err := f.root.Open(path.Dir(dir))
 	if err != nil {

@@ -33,10 +33,12 @@ const (
 	errRaces       = reason("directories of the key were removed by others again and again")
 )
 
-// races is how often something is tried again because others have removed a directory in between. Each time, one of them got its work done.
+// races is how often something is tried again because others have removed a directory in
+// between. Each time, one of them got its work done.
 const races = 1000
 
-// above makes directories for a key, if make is set. It returns the innermost one that is there, "" for the bucket's own.
+// above makes directories for a key, if make is set. It returns the innermost one that is
+// there, "" for the bucket's own.
 func (f *directory) above(key string, make bool) (near string, err error) {
 	for _, dir := range parents(key) {
 		if make {
@@ -84,7 +86,8 @@ func (f *directory) vacate(ctx context.Context, key string) error {
 	return nil
 }
 
-// clear removes a directory in which there is nothing but empty directories, and what is left of workers that were killed.
+// clear removes a directory in which there is nothing but empty directories, and what is
+// left of workers that were killed.
 func (f *directory) clear(ctx context.Context, dir string) error {
 	entries, err := f.entries(dir)
 	for _, e := range entries {
@@ -113,7 +116,8 @@ func (f *directory) clear(ctx context.Context, dir string) error {
 	return err
 }
 
-// prune removes the directories above a key that are empty. That they are is the system's word, which holds when they go.
+// prune removes the directories above a key that are empty. That they are is the system's
+// word, which holds when they go.
 func (f *directory) prune(key string) {
 	for dir := path.Dir(key); dir != "."; dir = path.Dir(dir) {
 		if f.rmdir(dir) != nil {
@@ -132,13 +136,15 @@ func (f *directory) entries(dir string) ([]fs.DirEntry, error) {
 	return file.ReadDir(-1)
 }
 
-// Unfinished files that were not written to for so long are those of workers that were killed.
+// Unfinished files that were not written to for so long are those of workers that were
+// killed.
 const (
 	abandonedAfter = 24 * time.Hour
 	sweepEvery     = 24 * time.Hour
 )
 
-// removeAbandoned removes a file if it is an unfinished one that nobody will finish, and returns errBelow if it is not.
+// removeAbandoned removes a file if it is an unfinished one that nobody will finish, and
+// returns errBelow if it is not.
 func (f *directory) removeAbandoned(name string) error {
 	if base := path.Base(name); !strings.HasPrefix(base, ".") || !strings.HasSuffix(base, tempSuffix) {
 		return errBelow
@@ -153,8 +159,9 @@ func (f *directory) removeAbandoned(name string) error {
 	return f.root.Remove(name)
 }
 
-// sweep removes unfinished files that were left by workers that were killed, in the background and once a day. Only buckets that are
-// written to have some. Their names are made once, so that several workers can do this at the same time.
+// sweep removes unfinished files that were left by workers that were killed, in the
+// background and once a day. Only buckets that are written to have some. Their names are
+// made once, so that several workers can do this at the same time.
 func (f *directory) sweep() {
 	last, now := f.swept.Load(), time.Now().Unix()
 	if now-last < int64(sweepEvery/time.Second) || !f.swept.CompareAndSwap(last, now) {
@@ -178,13 +185,15 @@ func (f *directory) sweepBelow(dir string) {
 	}
 }
 
-// NewTypedWriter implements [driver.Bucket]. The unfinished file is as near to its place as there are directories, so that it is on
-// the same file system, and keeps them from being removed. It stays behind if the worker crashes, until a [directory.sweep].
+// NewTypedWriter implements [driver.Bucket]. The unfinished file is as near to its place
+// as there are directories, so that it is on the same file system, and keeps them from
+// being removed. It stays behind if the worker crashes, until a [directory.sweep].
 func (f *directory) NewTypedWriter(ctx context.Context, key, contentType string, opts *driver.WriterOptions) (driver.Writer, error) {
 	if reserved(key) {
 		return nil, errReserved
 	}
-	for segment := range strings.SplitSeq(key, "/") { // of which only those that exist already are told by the system
+	// of which only those that exist already are told by the system
+	for segment := range strings.SplitSeq(key, "/") {
 		if len(segment) > maxSegment {
 			return nil, errLong
 		}
@@ -284,7 +293,8 @@ func (w *fileWriter) publish() error {
 	if err := w.place(); err != nil {
 		return err
 	}
-	// Two files cannot be replaced at once: for a moment a reader may find the new object with the old attributes.
+	// Two files cannot be replaced at once: for a moment a reader may find the new object
+	// with the old attributes.
 	var err error
 	if w.attrs != nil {
 		err = root.Rename(tempAttrs, w.key+attrsSuffix)

@@ -20,8 +20,9 @@ func (r reason) Error() string { return string(r) }
 
 var validCode = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 
-// explain makes the error for a guest of what a store says. Texts of stores and their libraries have addresses, paths and URLs in
-// them, so that only what is known to be harmless is taken from them.
+// explain makes the error for a guest of what a store says. Texts of stores and their
+// libraries have addresses, paths and URLs in them, so that only what is known to be
+// harmless is taken from them.
 func explain(what string, err error) error {
 	if r, ok := errors.AsType[*refusal](err); ok {
 		return fmt.Errorf("%w: %s: %s", r.errno, what, r.text)

@@ -24,25 +24,30 @@ const (
 
 // Policy is what an activity module may do. The zero value allows nothing.
 type Policy struct {
-	// Buckets are the buckets that the guest may use, by their names in the configuration. To name one lets the guest read
-	// all of it, as far as its [Access] does not say less. Default: none.
+	// Buckets are the buckets that the guest may use, by their names in the
+	// configuration. To name one lets the guest read all of it, as far as its [Access]
+	// does not say less. Default: none.
 	Buckets map[string]Access `yaml:"buckets" json:"buckets,omitempty"`
 }
 
-// Access is what an activity module may do in a bucket. The zero value is to read everything.
+// Access is what an activity module may do in a bucket. The zero value is to read
+// everything.
 type Access struct {
-	// Prefixes are what keys have to begin with. They are compared as text: out/ is all that is below out, while
-	// out is also outer/x. A list must ask for a prefix that begins with one of these, so that a bucket with prefixes
-	// cannot be listed as a whole. Set it where modules share a bucket. Default: every key.
+	// Prefixes are what keys have to begin with. They are compared as text: out/ is all
+	// that is below out, while out is also outer/x. A list must ask for a prefix that
+	// begins with one of these, so that a bucket with prefixes cannot be listed as a
+	// whole. Set it where modules share a bucket. Default: every key.
 	Prefixes []string `yaml:"prefixes" json:"prefixes,omitempty"`
-	// Write lets the guest create, replace and delete objects. Default: false, it can only read.
+	// Write lets the guest create, replace and delete objects. Default: false, it can
+	// only read.
 	Write bool `yaml:"write" json:"write,omitempty"`
-	// MaxObjectBytes is the largest object that may be written, and the most that one get or open may read. Lower it
-	// for modules that have little to store; raise it for those that stream much. A get has 64 MiB at most, whatever is here, because the worker
-	// holds it in memory. Default 64 MiB.
+	// MaxObjectBytes is the largest object that may be written, and the most that one get
+	// or open may read. Lower it for modules that have little to store; raise it for
+	// those that stream much. A get has 64 MiB at most, whatever is here, because the
+	// worker holds it in memory. Default 64 MiB.
 	MaxObjectBytes passthrough.Size `yaml:"max_object_bytes" json:"max_object_bytes,omitempty"`
-	// Timeout is the most time for one operation; of a reader or writer, for each read, write and commit. Raise it for
-	// stores that are slow or far away. Default 30 s.
+	// Timeout is the most time for one operation; of a reader or writer, for each read,
+	// write and commit. Raise it for stores that are slow or far away. Default 30 s.
 	Timeout passthrough.Duration `yaml:"timeout" json:"timeout,omitempty"`
 }
 
@@ -101,8 +106,8 @@ func (p *Policy) verdict(function, bucket, key string) passthrough.Verdict {
 	return passthrough.Verdict{Reason: fmt.Sprintf("%s begins with none of the prefixes of the blob policy: %s", what, strings.Join(access.Prefixes, ", ")), Path: append(path, "prefixes")}
 }
 
-// Explain implements [passthrough.Explainer]. The words are a function, such as get, put, delete or list, and a bucket with
-// a key or prefix: exports/out/x.
+// Explain implements [passthrough.Explainer]. The words are a function, such as get, put,
+// delete or list, and a bucket with a key or prefix: exports/out/x.
 func (p *Policy) Explain(words []string) (passthrough.Verdict, error) {
 	if len(words) != 2 {
 		return passthrough.Verdict{}, errors.New("name a function, and a bucket with a key, such as get exports/out/x")
@@ -132,8 +137,8 @@ func checkTarget(function, key string) error {
 	return checkKey(key)
 }
 
-// checkKey checks a key. Stores differ in what they make of unusual ones, so that a prefix that was compared would not
-// be the place where the object is.
+// checkKey checks a key. Stores differ in what they make of unusual ones, so that a
+// prefix that was compared would not be the place where the object is.
 func checkKey(key string) error {
 	switch i := strings.LastIndexByte(key, '/'); {
 	case key == "":

@@ -13,7 +13,8 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 )
 
-// stream is one operation, or the row of those of a reader or writer, with a context that ends with it.
+// stream is one operation, or the row of those of a reader or writer, with a context that
+// ends with it.
 type stream struct {
 	m       *module
 	what    string // for messages
@@ -21,7 +22,8 @@ type stream struct {
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	timeout time.Duration
-	busy    chan struct{} // closed when the step that began last has ended; a step can outlast its caller
+	// closed when the step that began last has ended; a step can outlast its caller
+	busy    chan struct{}
 	r       *blob.Reader
 	w       *blob.Writer
 	release func() // called when all is closed
@@ -35,9 +37,10 @@ func (m *module) stream(ctx context.Context, what string, access Access) *stream
 	return s
 }
 
-// step runs a part of the stream's work for as long as the policy allows. Not all drivers look at their context at all times:
-// a directory can be on a server that is gone, and an upload that failed tells its store so before it returns. So the work is left alone
-// when the context ends, and the stream is good for nothing more but to be closed.
+// step runs a part of the stream's work for as long as the policy allows. Not all drivers
+// look at their context at all times: a directory can be on a server that is gone, and an
+// upload that failed tells its store so before it returns. So the work is left alone when
+// the context ends, and the stream is good for nothing more but to be closed.
 func (s *stream) step(work func(ctx context.Context) error) error {
 	if s.ctx.Err() != nil {
 		return s.failure(s.ctx.Err())
@@ -100,7 +103,8 @@ func (s *stream) idle() bool {
 	}
 }
 
-// closePatience is how long Close waits for what most often takes no time: an unfinished upload that the store is told to forget.
+// closePatience is how long Close waits for what most often takes no time: an unfinished
+// upload that the store is told to forget.
 const closePatience = 250 * time.Millisecond
 
 // Close ends the stream. What takes longer goes on in the background.
@@ -147,12 +151,14 @@ type reader struct {
 	failed    error // after which what comes next is not known any more
 }
 
-// next reads what comes next: as many bytes as the buffer has, which are not more than remain.
+// next reads what comes next: as many bytes as the buffer has, which are not more than
+// remain.
 func (r *reader) next(buffer []byte) error {
 	if r.failed == nil && len(buffer) > 0 {
 		r.failed = r.step(func(context.Context) error {
 			_, err := io.ReadFull(r.r, buffer)
-			if err == io.EOF || err == io.ErrUnexpectedEOF { // the size came with the object, and so it is not its end
+			// the size came with the object, and so it is not its end
+			if err == io.EOF || err == io.ErrUnexpectedEOF {
 				err = reason("it ended before its size")
 			}
 			return err
@@ -187,7 +193,8 @@ func (w *writer) write(body []byte) error {
 	return w.failed
 }
 
-// commit stores the object. The writer is good for nothing more but to be closed, however it went.
+// commit stores the object. The writer is good for nothing more but to be closed, however
+// it went.
 func (w *writer) commit() error {
 	if w.failed != nil {
 		return w.failed

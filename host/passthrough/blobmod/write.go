@@ -73,7 +73,8 @@ func (m *module) claim(caller *passthrough.Call, w *writer) error {
 	return nil
 }
 
-// checkAttributes checks what guests say about an object. The limits are the same for all stores.
+// checkAttributes checks what guests say about an object. The limits are the same for all
+// stores.
 func checkAttributes(contentType string, metadata map[string]string) error {
 	t, params, err := mime.ParseMediaType(contentType)
 	if err != nil || mime.FormatMediaType(t, params) == "" || !strings.Contains(t, "/") || len(contentType) > 255 {

@@ -1,8 +1,10 @@
-// Package configmod is the passthrough module config: guests read values by their names, those that the
-// operator's policy gives them. abi/SPEC.md describes it as a guest sees it.
+// Package configmod is the passthrough module config: guests read values by their names,
+// those that the operator's policy gives them. abi/SPEC.md describes it as a guest sees
+// it.
 //
-// The values are no secrets. They stand in the configuration file or come from the environment, and a
-// guest may do with them whatever it can do with data: log them, send them, return them.
+// The values are no secrets. They stand in the configuration file or come from the
+// environment, and a guest may do with them whatever it can do with data: log them, send
+// them, return them.
 package configmod
 
 import (
@@ -22,15 +24,16 @@ import (
 type Policy struct {
 	// Values are values by the names by which guests ask for them. Default: none.
 	Values map[string]string `yaml:"values" json:"values,omitempty"`
-	// FromEnv are names of environment variables of the worker, by the names by which guests ask for
-	// their values: for what differs between deployments of one file. They are read once, when the
-	// policy is validated, and must be set. Default: none.
+	// FromEnv are names of environment variables of the worker, by the names by which
+	// guests ask for their values: for what differs between deployments of one file. They
+	// are read once, when the policy is validated, and must be set. Default: none.
 	FromEnv map[string]string `yaml:"from_env" json:"from_env,omitempty"`
 
 	values map[string]string // all of them
 }
 
-// UnmarshalYAML reads a policy. A value must be a text: YAML would make 1.5 of the version 1.50, and true of yes.
+// UnmarshalYAML reads a policy. A value must be a text: YAML would make 1.5 of the
+// version 1.50, and true of yes.
 func (p *Policy) UnmarshalYAML(unmarshal func(any) error) error {
 	var fields struct {
 		Values  map[string]any    `yaml:"values"`
@@ -51,7 +54,8 @@ func (p *Policy) UnmarshalYAML(unmarshal func(any) error) error {
 	return errors.Join(errs...)
 }
 
-// Validate checks the policy and reads the environment. The error joins all that is wrong.
+// Validate checks the policy and reads the environment. The error joins all that is
+// wrong.
 func (p *Policy) Validate() error {
 	var errs []error
 	values := map[string]string{}
@@ -101,8 +105,8 @@ func New() passthrough.Module {
 	}
 }
 
-// get is wasmworker:config/v1 get. A name that exists for another module is answered like one that
-// does not exist at all.
+// get is wasmworker:config/v1 get. A name that exists for another module is answered like
+// one that does not exist at all.
 func get(ctx context.Context, call *passthrough.Call, name []byte) ([]byte, error) {
 	value, ok := passthrough.PolicyOf[Policy](call).values[string(name)]
 	if !ok {

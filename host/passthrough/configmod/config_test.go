@@ -47,7 +47,8 @@ from_env: {region: WASMWORKER_TEST_REGION, nothing: WASMWORKER_TEST_EMPTY}
 			t.Errorf("%s is %q, %v, want %q", name, got, err, want)
 		}
 	}
-	// A name, and nothing else: not the variable's, not in another case, nothing of the environment.
+	// A name, and nothing else: not the variable's, not in another case, nothing of the
+	// environment.
 	var texts []string
 	for _, name := range []string{"", "Bucket", "bucket ", "bucket\x00", "WASMWORKER_TEST_REGION", "PATH", "values", "\xff"} {
 		got, err := get(policy, name)
@@ -71,7 +72,8 @@ from_env: {region: WASMWORKER_TEST_REGION, nothing: WASMWORKER_TEST_EMPTY}
 // A guest that changes what it got does not change what others get.
 func TestGetReturnsACopy(t *testing.T) {
 	policy := &configmod.Policy{Values: map[string]string{"a": "value"}}
-	if err := errors.Join(policy.Validate(), policy.Validate()); err != nil { // the door may do it twice
+	// the door may do it twice
+	if err := errors.Join(policy.Validate(), policy.Validate()); err != nil {
 		t.Fatal(err)
 	}
 	call := &passthrough.Call{Policy: policy}

@@ -1,11 +1,13 @@
-// Package fsmod is the passthrough module fs: guests reach directories of the host by the file functions of WASI, those
-// that the operator's policy mounts. abi/SPEC.md describes it as a guest sees it.
+// Package fsmod is the passthrough module fs: guests reach directories of the host by the
+// file functions of WASI, those that the operator's policy mounts. abi/SPEC.md describes
+// it as a guest sees it.
 //
-// The module has no functions of its own. A [Policy] says what is mounted, and the sandbox's functions of WASI ask it.
+// The module has no functions of its own. A [Policy] says what is mounted, and the
+// sandbox's functions of WASI ask it.
 //
-// A guest never leaves its directories: every path is resolved by an [os.Root], symbolic links included. It gets regular
-// files and directories alone; pipes, devices and sockets are refused, so that nothing it opens can block for good or
-// reach a driver.
+// A guest never leaves its directories: every path is resolved by an [os.Root], symbolic
+// links included. It gets regular files and directories alone; pipes, devices and sockets
+// are refused, so that nothing it opens can block for good or reach a driver.
 package fsmod
 
 import (
@@ -38,30 +40,37 @@ const (
 
 // Policy is what an activity module may reach. The zero value is nothing.
 type Policy struct {
-	// Mounts are directories of the host by the paths at which the guest finds them, such as /data. A path is absolute, clean, and
-	// not inside of another one; the directory may be given alone. Default: none.
+	// Mounts are directories of the host by the paths at which the guest finds them, such
+	// as /data. A path is absolute, clean, and not inside of another one; the directory
+	// may be given alone. Default: none.
 	Mounts map[string]Mount `yaml:"mounts" json:"mounts,omitempty"`
-	// MaxFileBytes is the size up to which an activity can make a file grow, at most 1 TiB; larger ones can be read. Raise it for
-	// modules that write large results. Default 64 MiB.
+	// MaxFileBytes is the size up to which an activity can make a file grow, at most 1
+	// TiB; larger ones can be read. Raise it for modules that write large results.
+	// Default 64 MiB.
 	MaxFileBytes passthrough.Size `yaml:"max_file_bytes" json:"max_file_bytes,omitempty"`
-	// MaxWrittenBytes is how much one activity may write, to all files together, at most 1 TiB. What it overwrites counts again, and each file
-	// and directory that it makes counts as 4 KiB. It bounds what a bug or an attack can do to the disk, times the number of activities: raise it
-	// together with the space that there is. Default 64 MiB.
+	// MaxWrittenBytes is how much one activity may write, to all files together, at most
+	// 1 TiB. What it overwrites counts again, and each file and directory that it makes
+	// counts as 4 KiB. It bounds what a bug or an attack can do to the disk, times the
+	// number of activities: raise it together with the space that there is. Default 64
+	// MiB.
 	MaxWrittenBytes passthrough.Size `yaml:"max_written_bytes" json:"max_written_bytes,omitempty"`
-	// MaxOpen is how many files and directories one activity may have open at once, beside the mounts; 4096 at most. Each is one or two descriptors of the
-	// worker's process: lower it where many activities run at once and that has few. Default 256.
+	// MaxOpen is how many files and directories one activity may have open at once,
+	// beside the mounts; 4096 at most. Each is one or two descriptors of the worker's
+	// process: lower it where many activities run at once and that has few. Default 256.
 	MaxOpen int `yaml:"max_open" json:"max_open,omitempty"`
 }
 
-// Mount is a directory that a guest may reach. In YAML, one that is only read may be the directory's path alone.
+// Mount is a directory that a guest may reach. In YAML, one that is only read may be the
+// directory's path alone.
 type Mount struct {
-	// Directory is the absolute path of a directory of the host. It is opened when the module is loaded, and stays that
-	// directory if another one takes its name. Choose a local one: what blocks inside of the operating system, as
-	// a network's file system may, cannot be interrupted. Whoever can write to it decides what the guest reads: let nobody
-	// put hard links to other files there.
+	// Directory is the absolute path of a directory of the host. It is opened when the
+	// module is loaded, and stays that directory if another one takes its name. Choose a
+	// local one: what blocks inside of the operating system, as a network's file system
+	// may, cannot be interrupted. Whoever can write to it decides what the guest reads:
+	// let nobody put hard links to other files there.
 	Directory string `yaml:"directory" json:"directory"`
-	// Write allows to create, change, rename and remove what is in the directory, for modules whose results are files. Without it
-	// the guest reads. Default false.
+	// Write allows to create, change, rename and remove what is in the directory, for
+	// modules whose results are files. Without it the guest reads. Default false.
 	Write bool `yaml:"write" json:"write,omitempty"`
 }
 
@@ -77,7 +86,8 @@ func (m *Mount) UnmarshalYAML(unmarshal func(any) error) error {
 // guestPaths are the paths of the mounts, sorted.
 func (p *Policy) guestPaths() []string { return slices.Sorted(maps.Keys(p.Mounts)) }
 
-// Validate checks the policy, and that its directories are there. The error joins all that is wrong.
+// Validate checks the policy, and that its directories are there. The error joins all
+// that is wrong.
 func (p *Policy) Validate() error {
 	const most = 1 << 40
 	var errs []error
@@ -156,7 +166,8 @@ func within(name, directory, separator string) bool {
 	return name == directory || strings.HasPrefix(name, strings.TrimSuffix(directory, separator)+separator)
 }
 
-// Explain implements [passthrough.Explainer]. The words are read or write, and a path as the guest has it.
+// Explain implements [passthrough.Explainer]. The words are read or write, and a path as
+// the guest has it.
 func (p *Policy) Explain(words []string) (passthrough.Verdict, error) {
 	if len(words) != 2 || words[0] != "read" && words[0] != "write" {
 		return passthrough.Verdict{}, errors.New("name read or write, and a path, such as read /data/x")

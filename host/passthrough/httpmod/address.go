@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// special are the blocks of IPv4 that are not the public internet: the "not globally reachable" ones
-// of IANA's registry of special-purpose addresses, and multicast.
+// special are the blocks of IPv4 that are not the public internet: the "not globally
+// reachable" ones of IANA's registry of special-purpose addresses, and multicast.
 var special = prefixes(
 	"0.0.0.0/8",       // this network; connecting to 0.0.0.0 reaches the worker itself
 	"10.0.0.0/8",      // private
@@ -30,9 +30,9 @@ var special = prefixes(
 	"240.0.0.0/4",     // reserved, and broadcast
 )
 
-// Of IPv6, global unicast alone is public, without those of its blocks that are set aside or that
-// have an IPv4 address inside, which a gateway could take us to. The rest is loopback, link-local,
-// unique local, multicast, NAT64, IPv4-compatible, and unassigned.
+// Of IPv6, global unicast alone is public, without those of its blocks that are set aside
+// or that have an IPv4 address inside, which a gateway could take us to. The rest is
+// loopback, link-local, unique local, multicast, NAT64, IPv4-compatible, and unassigned.
 var (
 	global6  = netip.MustParsePrefix("2000::/3")
 	special6 = prefixes(
@@ -63,13 +63,14 @@ func public(addr netip.Addr) bool {
 	return global6.Contains(addr) && !contains(special6, addr)
 }
 
-// plain is the address without what could disguise it: ::ffff:127.0.0.1 is 127.0.0.1, and a zone
-// only says which interface leads there.
+// plain is the address without what could disguise it: ::ffff:127.0.0.1 is 127.0.0.1, and
+// a zone only says which interface leads there.
 func plain(addr netip.Addr) netip.Addr { return addr.Unmap().WithZone("") }
 
-// guard returns a dialer that connects to public addresses and to the listed ones. It looks at the
-// address that the socket is about to be connected to, after every look-up: a name that was harmless
-// when it was resolved before, or that has a harmless address among others, gains nothing.
+// guard returns a dialer that connects to public addresses and to the listed ones. It
+// looks at the address that the socket is about to be connected to, after every look-up:
+// a name that was harmless when it was resolved before, or that has a harmless address
+// among others, gains nothing.
 func guard(dialer net.Dialer, listed []netip.Prefix) *net.Dialer {
 	inner, innerContext := dialer.Control, dialer.ControlContext
 	dialer.Control = nil
@@ -93,7 +94,8 @@ func guard(dialer net.Dialer, listed []netip.Prefix) *net.Dialer {
 		return nil
 	}
 	if dialer.Timeout == 0 {
-		dialer.Timeout = 30 * time.Second // a connection is made for whoever comes next, beyond the call that asked for it
+		// a connection is made for whoever comes next, beyond the call that asked for it
+		dialer.Timeout = 30 * time.Second
 	}
 	return &dialer
 }

@@ -22,7 +22,8 @@ import (
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
-// A real guest, an Extism plugin, under the real modules: what it may do works, and it gets no further.
+// A real guest, an Extism plugin, under the real modules: what it may do works, and it
+// gets no further.
 func TestPlugin(t *testing.T) {
 	hidden := serve(t, respond("hidden"))
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -99,7 +100,8 @@ func TestPlugin(t *testing.T) {
 	}
 }
 
-// The host closes the modules that it was given, the last one first, after the worker has stopped.
+// The host closes the modules that it was given, the last one first, after the worker has
+// stopped.
 func TestClosedWithTheHost(t *testing.T) {
 	var closed []string
 	module := func(name string) passthrough.Module {

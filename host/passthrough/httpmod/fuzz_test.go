@@ -31,8 +31,9 @@ func fuzzPolicy() *httpmod.Policy {
 	}
 }
 
-// allowed says the same as the policy in other words: it looks at what goes over the wire, reads it
-// as generously as the most careless server would, and knows nothing of rules.
+// allowed says the same as the policy in other words: it looks at what goes over the
+// wire, reads it as generously as the most careless server would, and knows nothing of
+// rules.
 func allowed(r *http.Request) bool {
 	get := r.Method == "GET" || r.Method == "HEAD"
 	below := func(prefix string) bool {
@@ -64,7 +65,8 @@ func allowed(r *http.Request) bool {
 	}
 }
 
-// capture replaces the network. It answers the first request with a redirect, if there is somewhere to go.
+// capture replaces the network. It answers the first request with a redirect, if there is
+// somewhere to go.
 type capture struct {
 	t        *testing.T
 	mu       sync.Mutex
@@ -143,7 +145,8 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// No origin that validation accepts allows a host that it does not name, or hosts of other owners.
+// No origin that validation accepts allows a host that it does not name, or hosts of
+// other owners.
 func FuzzOrigin(f *testing.F) {
 	for _, origin := range []string{"https://example.com", "https://*.example.com:8443", "http://[::1]", "http://10.0.0.1", "https://*.a.b", "https://*.*.a.b", "https://user@a.b", "http://0x7f.1", "https://*.10.0.0.1", "https://a.b/c"} {
 		f.Add(origin, "https://www.example.com/x")

@@ -1,14 +1,17 @@
-// Package httpmod is the passthrough module http: guests send HTTP requests, to the origins that the
-// operator's policy allows and to no others. abi/SPEC.md describes it as a guest sees it.
+// Package httpmod is the passthrough module http: guests send HTTP requests, to the
+// origins that the operator's policy allows and to no others. abi/SPEC.md describes it as
+// a guest sees it.
 //
 // What keeps a guest within its policy:
 //
 //   - Deny by default: a request needs a [Rule] that has its origin, method and path.
-//   - A request is made of the parts that the rules were compared with, so that nobody after us can
-//     read the URL differently. What programs disagree about is refused, not put right.
-//   - The address of every connection is checked when the socket is connected, after all look-ups of
-//     names. Only public addresses are allowed, and the listed ones. Connections are shared by the
-//     modules that may reach the same addresses, and by no others.
+//   - A request is made of the parts that the rules were compared with, so that nobody
+//     after us can read the URL differently. What programs disagree about is refused, not
+//     put right.
+//   - The address of every connection is checked when the socket is connected, after all
+//     look-ups of names. Only public addresses are allowed, and the listed ones.
+//     Connections are shared by the modules that may reach the same addresses, and by no
+//     others.
 //   - Redirects are requests of their own, compared with the rules again.
 //   - No proxy, cookie or credential comes from the worker's environment.
 package httpmod
@@ -35,21 +38,24 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough/secretmod"
 )
 
-// Options are for programs that embed the module. The zero value is what wasmworker itself uses.
+// Options are for programs that embed the module. The zero value is what wasmworker
+// itself uses.
 type Options struct {
 	// Secrets are what rules can put into headers. Default: none.
 	Secrets *secretmod.Store
-	// Dialer makes the connections, and its Resolver looks up names. Its Control functions run after
-	// the policy's. Default: the zero net.Dialer.
+	// Dialer makes the connections, and its Resolver looks up names. Its Control
+	// functions run after the policy's. Default: the zero net.Dialer.
 	Dialer net.Dialer
-	// TLS has what servers are verified with, such as root certificates, and what they may ask for.
-	// Default: those of the system.
+	// TLS has what servers are verified with, such as root certificates, and what they
+	// may ask for. Default: those of the system.
 	TLS *tls.Config
-	// MaxConnsPerHost is the most connections to one host, of all activities whose modules may reach
-	// the same addresses; further requests wait. Default 0: no limit but that of activities.
+	// MaxConnsPerHost is the most connections to one host, of all activities whose
+	// modules may reach the same addresses; further requests wait. Default 0: no limit
+	// but that of activities.
 	MaxConnsPerHost int
-	// Wrap is put around the transport, to trace or count requests. It sees each of them after the
-	// rules did, redirects too. It must not change where they go. Default: none.
+	// Wrap is put around the transport, to trace or count requests. It sees each of them
+	// after the rules did, redirects too. It must not change where they go. Default:
+	// none.
 	Wrap func(http.RoundTripper) http.RoundTripper
 }
 
@@ -139,7 +145,8 @@ func (m *module) send(ctx context.Context, call *passthrough.Call, frame []byte)
 	return nil, fmt.Errorf("%w: %s: %s", abi.EIO, what, reason(err))
 }
 
-// reason says why a request failed, without the addresses of the worker and of its name servers.
+// reason says why a request failed, without the addresses of the worker and of its name
+// servers.
 func reason(err error) string {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		return "the name of the host cannot be resolved: " + dns.Err
@@ -150,7 +157,8 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// exchange sends a request, follows redirects as far as the policy says, and reads the response.
+// exchange sends a request, follows redirects as far as the policy says, and reads the
+// response.
 func (m *module) exchange(ctx context.Context, policy *Policy, req *request) ([]byte, error) {
 	for hop := 0; ; hop++ {
 		response, err := m.roundTrip(ctx, policy, req)
@@ -195,7 +203,8 @@ func (m *module) roundTrip(ctx context.Context, policy *Policy, req *request) (*
 	return response, err
 }
 
-// portable are the headers that go along when a redirect leads to another origin. Any other could be a credential.
+// portable are the headers that go along when a redirect leads to another origin. Any
+// other could be a credential.
 var portable = []string{"Accept", "Accept-Encoding", "Accept-Language", "Content-Encoding", "Content-Type", "Range", "User-Agent"}
 
 // redirect makes the request that a redirect asks for, as the Fetch standard has it.
@@ -226,8 +235,8 @@ func (r *request) deny(why *denial) error {
 	return passthrough.Deny(r.method+" "+r.target.String(), "%s", why)
 }
 
-// headers are what is sent: the guest's, with the secrets that it may use, and the rule's own. The request itself keeps
-// the names, so that a redirect is asked about them again.
+// headers are what is sent: the guest's, with the secrets that it may use, and the rule's
+// own. The request itself keeps the names, so that a redirect is asked about them again.
 func (m *module) headers(req *request, allowed *rule) (http.Header, error) {
 	headers := req.headers.Clone()
 	for name, values := range headers {
@@ -269,8 +278,9 @@ func (m *module) expand(name, value string) (string, error) {
 	return expanded, nil
 }
 
-// pool returns the transport for a policy. A connection that one module was allowed to make must not be
-// found by another one that is not, so each set of private addresses has connections of its own.
+// pool returns the transport for a policy. A connection that one module was allowed to
+// make must not be found by another one that is not, so each set of private addresses has
+// connections of its own.
 func (m *module) pool(policy *Policy) http.RoundTripper {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -288,7 +298,8 @@ func (m *module) pool(policy *Policy) http.RoundTripper {
 			IdleConnTimeout:        90 * time.Second,
 			MaxResponseHeaderBytes: maxHeaderBytes,
 			ForceAttemptHTTP2:      true,
-			// A server that vanished would let one request after another time out on the same connection.
+			// A server that vanished would let one request after another time out on the
+			// same connection.
 			HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second},
 		}
 		if p.wrapped = p.transport; m.options.Wrap != nil {
@@ -330,7 +341,8 @@ func parseRequest(frame []byte) (*request, error) {
 		return nil, fmt.Errorf("%w: timeout_ms is negative", abi.EINVAL)
 	}
 	r.headers = http.Header{"User-Agent": {"wasmworker"}}
-	for _, name := range slices.Sorted(maps.Keys(head.Headers)) { // in some order that is always the same
+	// in some order that is always the same
+	for _, name := range slices.Sorted(maps.Keys(head.Headers)) {
 		if err := checkHeader(name, head.Headers[name]); err != nil {
 			return nil, fmt.Errorf("%w: %w", abi.EINVAL, err)
 		}
@@ -343,7 +355,8 @@ func parseRequest(frame []byte) (*request, error) {
 	return r, nil
 }
 
-// checkMethod checks the form of a method, and refuses those that are not about a resource.
+// checkMethod checks the form of a method, and refuses those that are not about a
+// resource.
 func checkMethod(method string) error {
 	switch {
 	case !isToken(method) || len(method) > 32:
@@ -354,8 +367,9 @@ func checkMethod(method string) error {
 	return nil
 }
 
-// owned are the headers that belong to the connection or are derived from URL and body: whoever sets
-// them can make client and server, or proxies between them, see different requests.
+// owned are the headers that belong to the connection or are derived from URL and body:
+// whoever sets them can make client and server, or proxies between them, see different
+// requests.
 var owned = []string{"Connection", "Content-Length", "Expect", "Host", "Http2-Settings", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
 
 func checkHeader(name string, values []string) error {
@@ -373,7 +387,8 @@ func checkHeader(name string, values []string) error {
 	return nil
 }
 
-// isToken reports whether a text is a token as RFC 9110 has it, as methods and names of headers are.
+// isToken reports whether a text is a token as RFC 9110 has it, as methods and names of
+// headers are.
 func isToken(text string) bool {
 	return text != "" && !strings.ContainsFunc(text, func(r rune) bool {
 		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)

@@ -47,7 +47,8 @@ func TestSend(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 		got = c.ok(t, request{
-			Method: "POST", URL: strings.ToUpper(s.URL) + "/a%2fb/%2e%2e/../c?q=%zz&&x#fragment", Body: binary, // no prefix, so that every path is allowed
+			// no prefix, so that every path is allowed
+			Method: "POST", URL: strings.ToUpper(s.URL) + "/a%2fb/%2e%2e/../c?q=%zz&&x#fragment", Body: binary,
 			Headers: map[string][]string{"x-from": {"1", "2"}, "X-FROM": {"0"}, "user-agent": {"me ☃"}},
 		})
 		if got.Status != 201 || got.Body != "POST /a%2fb/%2e%2e/../c?q=%zz&&x "+binary || got.Headers.Get("X-From") != "0|1|2 me ☃" || got.Headers.Get("X-Host") != s.Listener.Addr().String() {
@@ -147,7 +148,8 @@ func TestDenied(t *testing.T) {
 	}
 }
 
-// What is not a request is refused before the policy is asked. No message repeats any of it.
+// What is not a request is refused before the policy is asked. No message repeats any of
+// it.
 func TestBadRequests(t *testing.T) {
 	s := serve(t, respond("reached"))
 	c := newClient(t, httpmod.Options{}, loopback(s.URL))
@@ -328,7 +330,8 @@ func TestRebinding(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	c.want(t, request{URL: origin + "/x?secret"}, abi.EACCES, "GET "+origin+"/x is denied", "127.0.0.2", `private_addresses: ["127.0.0.2"]`)
-	if got := c.ok(t, request{URL: origin}); got.Body != "allowed" { // one of its two addresses is allowed
+	// one of its two addresses is allowed
+	if got := c.ok(t, request{URL: origin}); got.Body != "allowed" {
 		t.Errorf("got %+v", got)
 	}
 	c.want(t, request{URL: origin}, abi.EACCES, "169.254.169.254")
@@ -338,7 +341,8 @@ func TestRebinding(t *testing.T) {
 	}
 }
 
-// A connection to a private address is there for modules that may go there, and for no others.
+// A connection to a private address is there for modules that may go there, and for no
+// others.
 func TestConnectionsOfOthers(t *testing.T) {
 	s := serve(t, respond("allowed"))
 	var conns atomic.Int64

@@ -28,7 +28,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY"} { // for all tests, since net/http reads them once
+	// for all tests, since net/http reads them once
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY"} {
 		os.Setenv(name, "http://127.0.0.1:1")
 	}
 	code := testbed.Main(m.Run)
@@ -46,7 +47,8 @@ type client struct {
 	name   string
 }
 
-// newClient makes the module http, which is closed with the test, and gives it to a module with a policy.
+// newClient makes the module http, which is closed with the test, and gives it to a
+// module with a policy.
 func newClient(t testing.TB, options httpmod.Options, policy *httpmod.Policy) *client {
 	t.Helper()
 	c := &client{module: httpmod.New(options), name: "orders"}
@@ -109,7 +111,8 @@ func (c *client) send(t testing.TB, r request) (*response, error) {
 	return c.frame(t.Context(), r.frame())
 }
 
-// want asserts that a request fails with an errno, and that its message has some texts in it, and no secrets.
+// want asserts that a request fails with an errno, and that its message has some texts in
+// it, and no secrets.
 func (c *client) want(t testing.TB, r request, errno abi.Errno, texts ...string) {
 	t.Helper()
 	got, err := c.send(t, r)
@@ -204,7 +207,8 @@ func loopback(origins ...string) *httpmod.Policy {
 	return p
 }
 
-// resolver answers look-ups as a name server of the tests' own: each answer once, and the last one from then on.
+// resolver answers look-ups as a name server of the tests' own: each answer once, and the
+// last one from then on.
 func resolver(answers ...[]string) *net.Resolver {
 	var mu sync.Mutex
 	next := func() []netip.Addr {
@@ -220,7 +224,8 @@ func resolver(answers ...[]string) *net.Resolver {
 		return addrs
 	}
 	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
-		here, there := net.Pipe() // no datagrams: messages have their length before them, as over TCP
+		// no datagrams: messages have their length before them, as over TCP
+		here, there := net.Pipe()
 		go func() {
 			defer there.Close()
 			for {

@@ -22,33 +22,35 @@ const (
 	DefaultMaxResponseBytes = 8 << 20
 	DefaultTimeout          = 30 * time.Second
 
-	maxRequestBytes  = abi.MaxRequestSize // with the head, so that a body never has quite that
-	maxResponseBytes = 1 << 30            // a response is one piece of the worker's memory, and its length an i32
+	maxRequestBytes = abi.MaxRequestSize // with the head, so that a body never has quite that
+	// a response is one piece of the worker's memory, and its length an i32
+	maxResponseBytes = 1 << 30
 	maxRedirects     = 20
 )
 
 // Policy is what an activity module may do. The zero value allows nothing.
 type Policy struct {
-	// Allow lists the requests that may be sent. The first rule that allows a request is the one that counts, for the
-	// secrets too. Default: none.
+	// Allow lists the requests that may be sent. The first rule that allows a request is
+	// the one that counts, for the secrets too. Default: none.
 	Allow []Rule `yaml:"allow" json:"allow,omitempty"`
-	// PrivateAddresses lists addresses and blocks (CIDR) that may be connected to although they are
-	// not public: loopback, private, link-local and the like. A rule for the origin is needed too. Add
-	// the networks of your own services here, and no more: names in DNS can be pointed at any
-	// address. Default: none.
+	// PrivateAddresses lists addresses and blocks (CIDR) that may be connected to
+	// although they are not public: loopback, private, link-local and the like. A rule
+	// for the origin is needed too. Add the networks of your own services here, and no
+	// more: names in DNS can be pointed at any address. Default: none.
 	PrivateAddresses []string `yaml:"private_addresses" json:"private_addresses,omitempty"`
-	// MaxRequestBytes is the largest body of a request, below 16 MiB. Lower it for modules that
-	// have little to send, so that they cannot send much. Default 8 MiB.
+	// MaxRequestBytes is the largest body of a request, below 16 MiB. Lower it for
+	// modules that have little to send, so that they cannot send much. Default 8 MiB.
 	MaxRequestBytes passthrough.Size `yaml:"max_request_bytes" json:"max_request_bytes,omitempty"`
-	// MaxResponseBytes is the largest body of a response, at most 1 GiB. The worker holds it in memory, so
-	// raise it together with the memory of the machine. Default 8 MiB.
+	// MaxResponseBytes is the largest body of a response, at most 1 GiB. The worker holds
+	// it in memory, so raise it together with the memory of the machine. Default 8 MiB.
 	MaxResponseBytes passthrough.Size `yaml:"max_response_bytes" json:"max_response_bytes,omitempty"`
 	// Timeout is the most time that a request may take, redirects and the response's body
-	// included; guests can ask for less. Raise it for services that are slow by design. Default 30 s.
+	// included; guests can ask for less. Raise it for services that are slow by design.
+	// Default 30 s.
 	Timeout passthrough.Duration `yaml:"timeout" json:"timeout,omitempty"`
-	// MaxRedirects is how many redirects are followed for the guest, each if a rule allows it, 20 at
-	// most. Further ones the guest gets as they are. Raise it for services that redirect to storage,
-	// and allow that. Default 0.
+	// MaxRedirects is how many redirects are followed for the guest, each if a rule
+	// allows it, 20 at most. Further ones the guest gets as they are. Raise it for
+	// services that redirect to storage, and allow that. Default 0.
 	MaxRedirects int `yaml:"max_redirects" json:"max_redirects,omitempty"`
 
 	rules   []rule         // of Allow
@@ -58,24 +60,26 @@ type Policy struct {
 
 // Rule allows requests to an origin. In YAML, a rule with an origin alone is that string.
 type Rule struct {
-	// Origin is a scheme, a host, and a port unless it is the scheme's own: https://api.example.com,
-	// http://10.1.2.3:8080. A host that begins with *. stands for each host with one label in that
-	// place: *.example.com is a.example.com, but neither example.com nor a.b.example.com. An
-	// international name is written as xn--….
+	// Origin is a scheme, a host, and a port unless it is the scheme's own:
+	// https://api.example.com, http://10.1.2.3:8080. A host that begins with *. stands
+	// for each host with one label in that place: *.example.com is a.example.com, but
+	// neither example.com nor a.b.example.com. An international name is written as xn--….
 	Origin string `yaml:"origin" json:"origin"`
-	// Methods are the methods that are allowed, in upper case. Default: GET and HEAD, which read.
+	// Methods are the methods that are allowed, in upper case. Default: GET and HEAD,
+	// which read.
 	Methods []string `yaml:"methods" json:"methods,omitempty"`
-	// PathPrefixes are the paths that are allowed, with all below them: /v1 is /v1 and /v1/x, but not
-	// /v10. They let no path through that a server could take for another one: with dot segments,
-	// empty segments, or encoded slashes, backslashes, percent signs and control characters.
-	// Default: every path.
+	// PathPrefixes are the paths that are allowed, with all below them: /v1 is /v1 and
+	// /v1/x, but not /v10. They let no path through that a server could take for another
+	// one: with dot segments, empty segments, or encoded slashes, backslashes, percent
+	// signs and control characters. Default: every path.
 	PathPrefixes []string `yaml:"path_prefixes" json:"path_prefixes,omitempty"`
-	// Headers are set by the host in each request that the rule allows, in place of what the guest set. {{secret:NAME}} in a
-	// value stands for a secret: "Bearer {{secret:api-token}}" authenticates a guest that has no token. Default: none.
+	// Headers are set by the host in each request that the rule allows, in place of what
+	// the guest set. {{secret:NAME}} in a value stands for a secret: "Bearer
+	// {{secret:api-token}}" authenticates a guest that has no token. Default: none.
 	Headers map[string]string `yaml:"headers" json:"headers,omitempty"`
-	// Secrets are names of secrets that the guest may use in headers of its own, written in the same way, for
-	// guests that choose between several. They go to this origin; a server that sends back what it got would
-	// show them to the guest. Default: none.
+	// Secrets are names of secrets that the guest may use in headers of its own, written
+	// in the same way, for guests that choose between several. They go to this origin; a
+	// server that sends back what it got would show them to the guest. Default: none.
 	Secrets []string `yaml:"secrets" json:"secrets,omitempty"`
 }
 
@@ -331,7 +335,8 @@ func (p *Policy) timeout(asked abi.Milliseconds) time.Duration {
 	return most
 }
 
-// denial is a request that the policy denies: why, and what in the policy would allow it, if anything would.
+// denial is a request that the policy denies: why, and what in the policy would allow it,
+// if anything would.
 type denial struct{ why, fix string }
 
 func (d *denial) Error() string {

@@ -60,8 +60,9 @@ func TestSecretsInHeaders(t *testing.T) {
 		{request{URL: s.URL + "/auth"}, "Bearer t1||"},
 		{request{URL: s.URL + "/auth", Headers: map[string][]string{"AUTHORIZATION": {"of the guest's", "two"}}}, "Bearer t1||"},
 		{request{URL: s.URL + "/named", Headers: own}, "|k1|plain"},
-		{request{URL: s.URL + "/to/auth"}, "Bearer t1||"}, // the rule of each request, also after a redirect
-		{request{URL: s.URL + "/to/plain"}, "||"},         // nothing of the rule that sent it there
+		// the rule of each request, also after a redirect
+		{request{URL: s.URL + "/to/auth"}, "Bearer t1||"},
+		{request{URL: s.URL + "/to/plain"}, "||"}, // nothing of the rule that sent it there
 		{request{URL: s.URL + "/to/named", Headers: own}, "|k1|plain"},
 		{request{URL: s.URL + "/away?port=" + s.port(), Headers: own}, "||"}, // another origin
 	} {
@@ -73,7 +74,8 @@ func TestSecretsInHeaders(t *testing.T) {
 	if got := c.ok(t, request{URL: s.URL + "/auth"}); got.Body != "Bearer t2||" {
 		t.Errorf("after a rotation: %q", got.Body)
 	}
-	// Not for another rule, another secret, or one that is not there; nothing is sent then.
+	// Not for another rule, another secret, or one that is not there; nothing is sent
+	// then.
 	s.got()
 	name := func(value string) map[string][]string { return map[string][]string{"X-Key": {value}} }
 	for _, r := range []request{
@@ -85,7 +87,8 @@ func TestSecretsInHeaders(t *testing.T) {
 	if got := s.got(); got != nil {
 		t.Errorf("the server got %q", got)
 	}
-	denied(t, c, request{URL: s.URL + "/to/plain", Headers: own}) // the request was sent, what it was redirected to was not
+	// the request was sent, what it was redirected to was not
+	denied(t, c, request{URL: s.URL + "/to/plain", Headers: own})
 	if got := s.got(); len(got) != 1 {
 		t.Errorf("the server got %q", got)
 	}

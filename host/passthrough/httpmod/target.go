@@ -13,8 +13,8 @@ import (
 // maxURL is the longest URL: what servers commonly take.
 const maxURL = 8 << 10
 
-// target is a URL, taken apart. The request is made of these parts, so that what the policy
-// looked at is what is sent.
+// target is a URL, taken apart. The request is made of these parts, so that what the
+// policy looked at is what is sent.
 type target struct {
 	scheme string // http or https
 	host   string // a name in lower case, or an address in its canonical form
@@ -25,8 +25,9 @@ type target struct {
 
 var defaultPorts = map[string]uint16{"http": 80, "https": 443}
 
-// parseTarget takes a URL apart. It refuses what programs disagree about rather than to guess what was
-// meant. Its errors have nothing of the URL in them, since anything in it could be a secret.
+// parseTarget takes a URL apart. It refuses what programs disagree about rather than to
+// guess what was meant. Its errors have nothing of the URL in them, since anything in it
+// could be a secret.
 func parseTarget(raw string) (target, error) {
 	if len(raw) > maxURL {
 		return target{}, fmt.Errorf("the URL has %d bytes, and at most %d are allowed", len(raw), maxURL)
@@ -128,9 +129,9 @@ func (t target) url() *url.URL {
 	return &url.URL{Scheme: t.scheme, Host: t.authority(), Path: path, RawPath: t.path, RawQuery: t.query}
 }
 
-// ambiguous says what in a path could make a server take it for another one, or "". Prefixes mean
-// something only for the other paths: a server, or a proxy before it, may resolve dots, decode twice,
-// take %2f for a slash, drop ;parameters, or merge slashes.
+// ambiguous says what in a path could make a server take it for another one, or "".
+// Prefixes mean something only for the other paths: a server, or a proxy before it, may
+// resolve dots, decode twice, take %2f for a slash, drop ;parameters, or merge slashes.
 func ambiguous(path string) string {
 	segments := strings.Split(path[1:], "/")
 	for i, segment := range segments {
@@ -155,7 +156,8 @@ func ambiguous(path string) string {
 	return ""
 }
 
-// within reports whether a path is a prefix or lies below it: /v1 has /v1 and /v1/x, but not /v10.
+// within reports whether a path is a prefix or lies below it: /v1 has /v1 and /v1/x, but
+// not /v10.
 func within(path, prefix string) bool {
 	rest, ok := strings.CutPrefix(path, prefix)
 	return ok && (rest == "" || strings.HasSuffix(prefix, "/") || rest[0] == '/')

@@ -1,9 +1,11 @@
-// Package secretmod keeps the credentials that passthrough modules use for guests, and is the passthrough module secret, by
-// which a guest reads one. abi/SPEC.md describes that as a guest sees it.
+// Package secretmod keeps the credentials that passthrough modules use for guests, and is
+// the passthrough module secret, by which a guest reads one. abi/SPEC.md describes that
+// as a guest sees it.
 //
-// A guest hardly ever needs to have a secret: it names one in a header of a request (package http), or a connection or a
-// bucket that has one (packages sql and blob). The value goes from the host to the service, and the guest's memory never holds it. Only what the
-// operator lists under reveal can be read.
+// A guest hardly ever needs to have a secret: it names one in a header of a request
+// (package http), or a connection or a bucket that has one (packages sql and blob). The
+// value goes from the host to the service, and the guest's memory never holds it. Only
+// what the operator lists under reveal can be read.
 package secretmod
 
 import (
@@ -22,24 +24,26 @@ import (
 
 // Source is where the value of a secret is: in one of the two.
 type Source struct {
-	// Env is the name of an environment variable of the worker, for platforms that hand secrets over that way. It is read when it is
-	// used. Its value must not be empty.
+	// Env is the name of an environment variable of the worker, for platforms that hand
+	// secrets over that way. It is read when it is used. Its value must not be empty.
 	Env string `yaml:"env" json:"env,omitempty"`
-	// File is a file with nothing but the value, such as a mounted secret; one line break at its end is not part of
-	// that. It is read whenever the value is used, so that a secret can be changed without a restart. At most 64 KiB, not empty.
+	// File is a file with nothing but the value, such as a mounted secret; one line break
+	// at its end is not part of that. It is read whenever the value is used, so that a
+	// secret can be changed without a restart. At most 64 KiB, not empty.
 	File string `yaml:"file" json:"file,omitempty"`
 }
 
 // MaxSize is the most bytes that a secret may have.
 const MaxSize = 64 << 10
 
-// Store knows where secrets are. A nil *Store has none. Its methods may be called concurrently.
+// Store knows where secrets are. A nil *Store has none. Its methods may be called
+// concurrently.
 type Store struct{ sources map[string]Source }
 
 var validName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
 
-// Open makes a store and reads each secret once, to see that it is there. The error joins all that is wrong, each part with its
-// place by [passthrough.At], and without any value.
+// Open makes a store and reads each secret once, to see that it is there. The error joins
+// all that is wrong, each part with its place by [passthrough.At], and without any value.
 func Open(sources map[string]Source) (*Store, error) {
 	s := &Store{maps.Clone(sources)}
 	var errs []error
@@ -66,7 +70,8 @@ func (s *Store) Names() []string {
 // Has tells whether there is a secret of a name.
 func (s *Store) Has(name string) bool { return slices.Contains(s.Names(), name) }
 
-// Check is for policies: an error if there is no secret of a name, which says what there is.
+// Check is for policies: an error if there is no secret of a name, which says what there
+// is.
 func (s *Store) Check(name string) error {
 	if s.Has(name) {
 		return nil
@@ -101,7 +106,8 @@ func (s *Store) Value(name string) (string, error) {
 		return "", fmt.Errorf("the file cannot be read: %w", err)
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() { // reading another kind could go on for good
+	// reading another kind could go on for good
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 		return "", fmt.Errorf("the file %s is not a regular file", source.File)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, MaxSize+3))
@@ -121,7 +127,8 @@ func (s *Store) Value(name string) (string, error) {
 // placeholder stands for a secret in a text.
 var placeholder = regexp.MustCompile(`\{\{secret:([^{}]*)\}\}`)
 
-// Mentioned are the names of the secrets that a text asks for, with {{secret:NAME}}, in their order.
+// Mentioned are the names of the secrets that a text asks for, with {{secret:NAME}}, in
+// their order.
 func Mentioned(text string) []string {
 	if !strings.Contains(text, "{{secret:") {
 		return nil
@@ -133,7 +140,8 @@ func Mentioned(text string) []string {
 	return names
 }
 
-// Expand puts the values of secrets in the places of {{secret:NAME}}. What is in a value is not expanded again.
+// Expand puts the values of secrets in the places of {{secret:NAME}}. What is in a value
+// is not expanded again.
 func (s *Store) Expand(text string) (string, error) {
 	if Mentioned(text) == nil {
 		return text, nil
@@ -152,8 +160,9 @@ func (s *Store) Expand(text string) (string, error) {
 
 // Policy is which secrets an activity module may read. The zero value is none.
 type Policy struct {
-	// Reveal are names of secrets that the guest may have, with all that it may do with them then. Only for guests
-	// that need the value itself, such as a key to sign with. Default: none.
+	// Reveal are names of secrets that the guest may have, with all that it may do with
+	// them then. Only for guests that need the value itself, such as a key to sign with.
+	// Default: none.
 	Reveal []string `yaml:"reveal" json:"reveal,omitempty"`
 }
 
@@ -168,7 +177,8 @@ func (p *Policy) Explain(words []string) (passthrough.Verdict, error) {
 	return passthrough.Verdict{Reason: fmt.Sprintf("reveal does not name it; the secret policy would allow it with reveal: [%s]", words[0])}, nil
 }
 
-// New makes the passthrough module. Its policy is a [*Policy]. Without a store there is nothing to reveal.
+// New makes the passthrough module. Its policy is a [*Policy]. Without a store there is
+// nothing to reveal.
 func New(store *Store) passthrough.Module {
 	return passthrough.Module{
 		Name:   "secret",

@@ -23,7 +23,8 @@ type cursor struct {
 	count  int64
 }
 
-// Close implements [io.Closer], for the end of the activity. A transaction of the guest's ends right after it.
+// Close implements [io.Closer], for the end of the activity. A transaction of the guest's
+// ends right after it.
 func (c *cursor) Close() error {
 	if c.s != nil && c.tx == nil {
 		c.s.release()
@@ -103,7 +104,8 @@ func openCursor(caller *passthrough.Call, handle uint32) (*cursor, error) {
 	return c, err
 }
 
-// batch reads rows and makes a response of them. keep is called for a cursor that has more, and drop for one that has ended.
+// batch reads rows and makes a response of them. keep is called for a cursor that has
+// more, and drop for one that has ended.
 func (c *cursor) batch(call *call, most int64, head result, keep func() (uint32, error), drop func()) ([]byte, error) {
 	b, more, err := c.read(call, most)
 	if err == nil && more {
@@ -150,7 +152,8 @@ func (c *cursor) read(call *call, most int64) (b *batch, more bool, err error) {
 	}
 }
 
-// end ends a cursor that was not ended before. What it has written is committed if the guest has its rows, or does not want them.
+// end ends a cursor that was not ended before. What it has written is committed if the
+// guest has its rows, or does not want them.
 func (c *cursor) end(call *call, well bool) error {
 	if c.s == nil {
 		return nil

@@ -10,46 +10,53 @@ import (
 	"sync"
 )
 
-// Open is a driver: it checks the URL of a connection and says how to connect. It does not connect itself. The password is
-// a function, or nil where the operator configured none, so that each connection finds the password of its time.
-// Errors must not hold the URL.
+// Open is a driver: it checks the URL of a connection and says how to connect. It does
+// not connect itself. The password is a function, or nil where the operator configured
+// none, so that each connection finds the password of its time. Errors must not hold the
+// URL.
 type Open func(u *url.URL, password func() (string, error)) (*Database, error)
 
 // Database is how to connect to a database.
 type Database struct {
 	// Connect makes a physical connection. It may be called concurrently.
 	Connect func(ctx context.Context) (Conn, error)
-	// Single is for a database that lives in its one connection, which must not be closed before the worker ends.
+	// Single is for a database that lives in its one connection, which must not be closed
+	// before the worker ends.
 	Single bool
 }
 
-// Conn is a physical connection. It belongs to one goroutine at a time, and serves one transaction and one statement at a
-// time. Its methods return soon after ctx is done. What ended that way, or with an error that is none of those below, has left it in
-// no known state, and all but Close must fail from then on.
+// Conn is a physical connection. It belongs to one goroutine at a time, and serves one
+// transaction and one statement at a time. Its methods return soon after ctx is done.
+// What ended that way, or with an error that is none of those below, has left it in no
+// known state, and all but Close must fail from then on.
 //
-// Errors that the guest is told about are [*Error], [*RejectedError], and those that wrap an [abi.Errno]. Any other is taken for a lost
-// connection.
+// Errors that the guest is told about are [*Error], [*RejectedError], and those that wrap
+// an [abi.Errno]. Any other is taken for a lost connection.
 type Conn interface {
 	// Begin begins a transaction.
 	Begin(ctx context.Context, options TxOptions) error
-	// End ends the transaction and undoes its work unless commit is true. Without a transaction it does nothing.
+	// End ends the transaction and undoes its work unless commit is true. Without a
+	// transaction it does nothing.
 	End(ctx context.Context, commit bool) error
-	// Query runs a statement: the one that the text has, and no text with more than one. Without a transaction the database
-	// commits it when its rows are at their end.
+	// Query runs a statement: the one that the text has, and no text with more than one.
+	// Without a transaction the database commits it when its rows are at their end.
 	Query(ctx context.Context, s *Statement) (Rows, error)
-	// Reset takes back what guests have set for the session, such as parameters, locks and temporary tables, and finds out
-	// whether the database still answers. There is no transaction then.
+	// Reset takes back what guests have set for the session, such as parameters, locks
+	// and temporary tables, and finds out whether the database still answers. There is no
+	// transaction then.
 	Reset(ctx context.Context) error
-	// Close closes the connection, and stops what still runs in the database. It takes a few seconds at most.
+	// Close closes the connection, and stops what still runs in the database. It takes a
+	// few seconds at most.
 	Close() error
 }
 
 // TxOptions are how a transaction is begun.
 type TxOptions struct {
-	// ReadOnly is a promise to the operator: the guest must find no way to change anything then. It is no more than a wish of the
-	// guest's own if MayWrite is set.
+	// ReadOnly is a promise to the operator: the guest must find no way to change
+	// anything then. It is no more than a wish of the guest's own if MayWrite is set.
 	ReadOnly, MayWrite bool
-	// Isolation is empty, "read committed", "repeatable read" or "serializable": at least that much.
+	// Isolation is empty, "read committed", "repeatable read" or "serializable": at least
+	// that much.
 	Isolation string
 	// Single says that it is for one statement.
 	Single bool
@@ -60,7 +67,8 @@ type Statement struct {
 	SQL string // without NUL
 	// Args are nil, bool, int64, float64, string or []byte.
 	Args []any
-	// MaxRow is about how many bytes of a row may get into memory; a larger row is EMSGSIZE.
+	// MaxRow is about how many bytes of a row may get into memory; a larger row is
+	// EMSGSIZE.
 	MaxRow int
 }
 
@@ -70,11 +78,13 @@ type Column struct {
 	Type string `json:"type"` // in the database's words, in upper case; empty where it has none
 }
 
-// Rows are the result of a statement. Only one method of the connection may be used before they are at their end or closed: its Close.
+// Rows are the result of a statement. Only one method of the connection may be used
+// before they are at their end or closed: its Close.
 type Rows interface {
 	// Columns are the columns. The caller does not change them.
 	Columns() []Column
-	// Next returns a row, which is the caller's: nil, bool, int64, float64, string and []byte. io.EOF: there are no more.
+	// Next returns a row, which is the caller's: nil, bool, int64, float64, string and
+	// []byte. io.EOF: there are no more.
 	Next(ctx context.Context) ([]any, error)
 	// Affected is how many rows the statement changed. It is known at the rows' end.
 	Affected() int64
@@ -82,7 +92,8 @@ type Rows interface {
 	Close(ctx context.Context) error
 }
 
-// Error is an error that the database has reported. It must hold nothing about the connection, and no rows.
+// Error is an error that the database has reported. It must hold nothing about the
+// connection, and no rows.
 type Error struct {
 	Code    string // SQLSTATE, or empty
 	Message string
@@ -117,8 +128,8 @@ var imports = map[string]string{
 	"sqlite":     "github.com/wasmworker/wasmworker/contrib/sqlite",
 }
 
-// Register makes a driver known by the schemes of its URLs. Packages of drivers call it when they are initialized. It
-// panics if a scheme has a driver already.
+// Register makes a driver known by the schemes of its URLs. Packages of drivers call it
+// when they are initialized. It panics if a scheme has a driver already.
 func Register(open Open, schemes ...string) {
 	drivers.Lock()
 	defer drivers.Unlock()

@@ -24,25 +24,28 @@ const (
 
 // Policy is which connections an activity module may use. The zero value is none.
 type Policy struct {
-	// Connections are what the module may do with a connection, by the connection's name. What is not named is denied. An
-	// empty value lets the module read. Default: none.
+	// Connections are what the module may do with a connection, by the connection's name.
+	// What is not named is denied. An empty value lets the module read. Default: none.
 	Connections map[string]Access `yaml:"connections" json:"connections,omitempty"`
 }
 
-// Access is what an activity module may do with a connection. The zero value lets it read all that the connection's role may read.
+// Access is what an activity module may do with a connection. The zero value lets it read
+// all that the connection's role may read.
 type Access struct {
-	// Write lets the module change what the connection's role may change, definitions of tables included. Without
-	// it the database itself refuses changes. Default false.
+	// Write lets the module change what the connection's role may change, definitions of
+	// tables included. Without it the database itself refuses changes. Default false.
 	Write bool `yaml:"write" json:"write,omitempty"`
-	// Timeout is the most time for one call of the guest: a statement with its first batch, a further batch, a commit. The
-	// time that the call waits for a connection is part of it. When it is over, the statement is canceled in the
-	// database. Raise it for reports, lower it where somebody waits. Default 30 s.
+	// Timeout is the most time for one call of the guest: a statement with its first
+	// batch, a further batch, a commit. The time that the call waits for a connection is
+	// part of it. When it is over, the statement is canceled in the database. Raise it
+	// for reports, lower it where somebody waits. Default 30 s.
 	Timeout passthrough.Duration `yaml:"timeout" json:"timeout,omitempty"`
-	// MaxRows is the most rows that a query may return, all batches together. Lower it for modules that have no business
-	// with whole tables. At least 1; default 1,000,000.
+	// MaxRows is the most rows that a query may return, all batches together. Lower it
+	// for modules that have no business with whole tables. At least 1; default 1,000,000.
 	MaxRows int64 `yaml:"max_rows" json:"max_rows,omitempty"`
-	// MaxRowBytes is the most bytes of a row's values, at most 64 MiB. Raise it for tables with documents or
-	// pictures in them; the worker holds a row in memory, several times over. Default 1 MiB.
+	// MaxRowBytes is the most bytes of a row's values, at most 64 MiB. Raise it for
+	// tables with documents or pictures in them; the worker holds a row in memory,
+	// several times over. Default 1 MiB.
 	MaxRowBytes passthrough.Size `yaml:"max_row_bytes" json:"max_row_bytes,omitempty"`
 }
 
@@ -67,7 +70,8 @@ func (p *Policy) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Explain implements [passthrough.Explainer]. The words are read or write, and a connection's name.
+// Explain implements [passthrough.Explainer]. The words are read or write, and a
+// connection's name.
 func (p *Policy) Explain(words []string) (passthrough.Verdict, error) {
 	if len(words) != 2 || words[0] != "read" && words[0] != "write" {
 		return passthrough.Verdict{}, errors.New("say read or write, and the name of a connection, such as read warehouse")

@@ -14,11 +14,12 @@ import (
 )
 
 const (
-	connectTime  = 15 * time.Second // for a physical connection, whoever waits for it
-	tidyTime     = 5 * time.Second  // after which a session that does not come clean is closed
-	idleTime     = 5 * time.Minute  // after which a connection that nobody needs is closed
-	maxLifetime  = 30 * time.Minute // after which a connection is replaced, and with it its password
-	trustedBreak = time.Second      // for which a connection that was well is taken for well
+	connectTime = 15 * time.Second // for a physical connection, whoever waits for it
+	tidyTime    = 5 * time.Second  // after which a session that does not come clean is closed
+	idleTime    = 5 * time.Minute  // after which a connection that nobody needs is closed
+	// after which a connection is replaced, and with it its password
+	maxLifetime  = 30 * time.Minute
+	trustedBreak = time.Second // for which a connection that was well is taken for well
 )
 
 // errSecret stands for the errors of reading a password, which say where that is.
@@ -36,8 +37,9 @@ type database struct {
 	tidying sync.WaitGroup
 }
 
-// connector makes connections for the pool of database/sql, of which nothing but the pool is used: its interface for
-// statements has no place for limits, and cannot promise what it does with a text of several.
+// connector makes connections for the pool of database/sql, of which nothing but the pool
+// is used: its interface for statements has no place for limits, and cannot promise what
+// it does with a text of several.
 type connector struct{ *database }
 
 // Connect implements [driver.Connector].
@@ -75,8 +77,8 @@ func (p *pooled) Close() error { return p.conn.Close() }
 // IsValid implements [driver.Validator].
 func (p *pooled) IsValid() bool { return !p.broken }
 
-// ResetSession implements [driver.SessionResetter]. It was reset when it was given back; what remains to
-// be seen is whether the database still knows it.
+// ResetSession implements [driver.SessionResetter]. It was reset when it was given back;
+// what remains to be seen is whether the database still knows it.
 func (p *pooled) ResetSession(ctx context.Context) error {
 	if time.Since(p.checked) < trustedBreak {
 		return nil
@@ -222,8 +224,9 @@ func (s *session) skip(ctx context.Context) error {
 	return rows.Close(ctx)
 }
 
-// release ends the session's transaction without committing, and gives the connection back, or closes it if it does not come clean. That
-// asks the database, which an activity that has ended does not wait for.
+// release ends the session's transaction without committing, and gives the connection
+// back, or closes it if it does not come clean. That asks the database, which an activity
+// that has ended does not wait for.
 func (s *session) release() {
 	s.db.unhold(s.owner)
 	s.db.tidying.Go(func() {

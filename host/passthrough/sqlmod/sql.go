@@ -1,17 +1,23 @@
-// Package sqlmod is the passthrough module sql: guests query databases over connections that the operator has
-// defined. abi/SPEC.md describes it as a guest sees it.
+// Package sqlmod is the passthrough module sql: guests query databases over connections
+// that the operator has defined. abi/SPEC.md describes it as a guest sees it.
 //
 // What keeps a guest within its policy:
 //
-//   - Deny by default: a connection has to be named in the module's policy, which lets it read. Changes need write.
-//   - The guest names a connection and never sees its URL or its password, nor errors that have parts of them.
-//   - The database itself keeps read-only statements from changing anything, in a transaction that is rolled back at its end,
-//     and drivers let through no SQL that would end that transaction.
-//   - A session is reset before another activity gets it: parameters, locks, temporary tables.
-//   - Sizes are bounded before they get into memory, and what takes too long is canceled in the database too.
+//   - Deny by default: a connection has to be named in the module's policy, which lets it
+//     read. Changes need write.
+//   - The guest names a connection and never sees its URL or its password, nor errors
+//     that have parts of them.
+//   - The database itself keeps read-only statements from changing anything, in a
+//     transaction that is rolled back at its end, and drivers let through no SQL that
+//     would end that transaction.
+//   - A session is reset before another activity gets it: parameters, locks, temporary
+//     tables.
+//   - Sizes are bounded before they get into memory, and what takes too long is canceled
+//     in the database too.
 //
-// The role that a connection has in the database is the outer bound: give each connection a role that may do no more
-// than all of its modules need. Calls of functions are reading, whatever they do outside of transactions.
+// The role that a connection has in the database is the outer bound: give each connection
+// a role that may do no more than all of its modules need. Calls of functions are
+// reading, whatever they do outside of transactions.
 //
 // Drivers are linked by importing them for their effect, as with database/sql:
 //
@@ -42,15 +48,19 @@ import (
 
 // Connection is a database that policies can name, as the operator defines it.
 type Connection struct {
-	// URL says where the database is, without a password: postgres://app@db.example.com/orders (package postgres), or
-	// sqlite:/var/lib/app.db (package sqlite). The packages say what else it may have. Required.
+	// URL says where the database is, without a password:
+	// postgres://app@db.example.com/orders (package postgres), or sqlite:/var/lib/app.db
+	// (package sqlite). The packages say what else it may have. Required.
 	URL string `yaml:"url" json:"url"`
-	// Password is the name of a secret with the role's password, which does not belong into a file of settings. It is
-	// read for each new connection to the database, so that it can be changed without a restart. Default: none is sent.
+	// Password is the name of a secret with the role's password, which does not belong
+	// into a file of settings. It is read for each new connection to the database, so
+	// that it can be changed without a restart. Default: none is sent.
 	Password string `yaml:"password" json:"password,omitempty"`
-	// MaxOpen is the most sessions that the worker has in the database for this connection, between 1 and 1000.
-	// Each cursor and each transaction of an activity has one; calls wait for one within their timeout. Raise it for more
-	// activities at once, as far as the database allows. Modules that must not wait for each other need connections of their own. Default 10.
+	// MaxOpen is the most sessions that the worker has in the database for this
+	// connection, between 1 and 1000. Each cursor and each transaction of an activity has
+	// one; calls wait for one within their timeout. Raise it for more activities at once,
+	// as far as the database allows. Modules that must not wait for each other need
+	// connections of their own. Default 10.
 	MaxOpen int `yaml:"max_open" json:"max_open,omitempty"`
 }
 
@@ -65,10 +75,12 @@ type Options struct {
 	Secrets *secretmod.Store
 }
 
-// New makes the passthrough module. Its policy is a [*Policy]. Nothing is connected before it is used. The error
-// joins all that is wrong, each part with its place by [passthrough.At], relative to the map of connections, and without URLs.
+// New makes the passthrough module. Its policy is a [*Policy]. Nothing is connected
+// before it is used. The error joins all that is wrong, each part with its place by
+// [passthrough.At], relative to the map of connections, and without URLs.
 //
-// The module's Close waits for sessions that are being tidied up, some seconds at most, or until its context is done.
+// The module's Close waits for sessions that are being tidied up, some seconds at most,
+// or until its context is done.
 func New(options Options) (passthrough.Module, error) {
 	m := &module{databases: map[string]*database{}}
 	var errs []error
@@ -216,7 +228,8 @@ func newCall(ctx context.Context, caller *passthrough.Call, name string, access 
 	return &call{limited, ctx, cancel, access, name, caller.Resources}
 }
 
-// fail makes of any error what the guest is told. What it says comes from the host or from the database, and holds nothing of the connection.
+// fail makes of any error what the guest is told. What it says comes from the host or
+// from the database, and holds nothing of the connection.
 func (c *call) fail(err error) error {
 	if err == nil {
 		return nil

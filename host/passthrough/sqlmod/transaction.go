@@ -38,7 +38,8 @@ func running(caller *passthrough.Call, handle uint32) (*transaction, error) {
 	return t, nil
 }
 
-// begin is wasmworker:sql/v1 begin. A module that may only read gets a transaction that only reads.
+// begin is wasmworker:sql/v1 begin. A module that may only read gets a transaction that
+// only reads.
 func (m *module) begin(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
 	req, _, err := decode(frame)
 	if err != nil {
@@ -64,7 +65,8 @@ func (m *module) begin(ctx context.Context, caller *passthrough.Call, frame []by
 	return passthrough.EncodeFrame(map[string]uint32{"transaction": handle}, nil)
 }
 
-// commit is wasmworker:sql/v1 commit. Whatever comes of it, the transaction has ended then.
+// commit is wasmworker:sql/v1 commit. Whatever comes of it, the transaction has ended
+// then.
 func (m *module) commit(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
 	req, _, err := decode(frame)
 	if err != nil {
@@ -76,14 +78,17 @@ func (m *module) commit(ctx context.Context, caller *passthrough.Call, frame []b
 	}
 	defer passthrough.CloseResource[*transaction](caller, req.Transaction) //nolint:errcheck // there it is
 	if t.readOnly {
-		return nil, nil // there is nothing to commit, and rolling back takes back what does not count as writing too
+		// there is nothing to commit, and rolling back takes back what does not count as
+		// writing too
+		return nil, nil
 	}
 	call := newCall(ctx, caller, t.name, t.access)
 	defer call.cancel()
 	return nil, call.fail(t.s.conn.End(call, true))
 }
 
-// rollback is wasmworker:sql/v1 rollback. It works for any transaction, so it need not wait for the database.
+// rollback is wasmworker:sql/v1 rollback. It works for any transaction, so it need not
+// wait for the database.
 func (m *module) rollback(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
 	req, _, err := decode(frame)
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 )
 
-// parseArgs makes of a request's arguments what drivers take. Bytes are parts of the request's body.
+// parseArgs makes of a request's arguments what drivers take. Bytes are parts of the
+// request's body.
 func parseArgs(args []json.RawMessage, body []byte) ([]any, error) {
 	values := make([]any, len(args))
 	for i, arg := range args {

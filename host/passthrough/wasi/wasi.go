@@ -1,5 +1,6 @@
-// Package wasi has the passthrough modules clock and random: what guests get from WASI's clocks and random numbers. Both are
-// real unless a policy says otherwise, and need no grant. With a start and a seed, the same guest does the same with the same input, every
+// Package wasi has the passthrough modules clock and random: what guests get from WASI's
+// clocks and random numbers. Both are real unless a policy says otherwise, and need no
+// grant. With a start and a seed, the same guest does the same with the same input, every
 // time and on every machine: for tests.
 //
 // The modules have no functions: the sandbox asks their policies.
@@ -21,22 +22,28 @@ const (
 
 // Clock is which time it is for an activity module. The zero value is the real clock.
 type Clock struct {
-	// Start makes the clock a virtual one, which begins at this time (such as 2026-01-01T00:00:00Z) with each activity and with each
-	// initialization of an instance. It advances by a nanosecond for each unit of fuel, and by what the guest
-	// sleeps, which takes no real time. Set it where results must not depend on when or how fast the guest runs. It is between 1970 and 2200. A start before
-	// the deadlines of activities keeps guests from taking these, which are real, for over. Default: the real clock.
+	// Start makes the clock a virtual one, which begins at this time (such as
+	// 2026-01-01T00:00:00Z) with each activity and with each initialization of an
+	// instance. It advances by a nanosecond for each unit of fuel, and by what the guest
+	// sleeps, which takes no real time. Set it where results must not depend on when or
+	// how fast the guest runs. It is between 1970 and 2200. A start before the deadlines
+	// of activities keeps guests from taking these, which are real, for over. Default:
+	// the real clock.
 	Start time.Time `yaml:"start" json:"start,omitzero"`
 }
 
-// Random is where an activity module has its random numbers from. The zero value is the operating system.
+// Random is where an activity module has its random numbers from. The zero value is the
+// operating system.
 type Random struct {
-	// Seed makes the random numbers a stream that begins anew with each activity, and another one with each
-	// initialization of an instance; any number, 0 too. Set it where results must not depend on chance, and never where keys or tokens are made: who knows
-	// the seed knows them. Default: real random numbers.
+	// Seed makes the random numbers a stream that begins anew with each activity, and
+	// another one with each initialization of an instance; any number, 0 too. Set it
+	// where results must not depend on chance, and never where keys or tokens are made:
+	// who knows the seed knows them. Default: real random numbers.
 	Seed *int64 `yaml:"seed" json:"seed,omitempty"`
 }
 
-// UnmarshalYAML reads a policy. The YAML library takes a time that it cannot read for none, which would be the real clock.
+// UnmarshalYAML reads a policy. The YAML library takes a time that it cannot read for
+// none, which would be the real clock.
 func (c *Clock) UnmarshalYAML(unmarshal func(any) error) error {
 	var fields struct {
 		Start *string `yaml:"start"`

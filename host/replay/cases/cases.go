@@ -1,4 +1,5 @@
-// Package cases are tests of activities in files: what an activity is given, what the world answers, and what it should do.
+// Package cases are tests of activities in files: what an activity is given, what the
+// world answers, and what it should do.
 //
 //	module: greet.wasm
 //	cases:
@@ -8,8 +9,8 @@
 //	    want:
 //	      output: {greeting: "Hello, Ada!"}
 //
-// `wasmworker test` runs such files, docs/testing.md describes them key by key. Cases are run by package replay, so they
-// come out the same on every machine.
+// `wasmworker test` runs such files, docs/testing.md describes them key by key. Cases are
+// run by package replay, so they come out the same on every machine.
 package cases
 
 import (
@@ -30,16 +31,19 @@ type File struct {
 	Path string
 	// Module is the path of the module's file. In the file it is relative to that.
 	Module string
-	// Digest is the SHA-256 of the module, as hexadecimal digits, if it has to be that one. Records have it: what another module asks for may not be in them.
+	// Digest is the SHA-256 of the module, as hexadecimal digits, if it has to be that
+	// one. Records have it: what another module asks for may not be in them.
 	Digest string
-	// Start is when the clock begins, and Seed what random numbers are made of. Zero: the defaults of [replay.Options].
+	// Start is when the clock begins, and Seed what random numbers are made of. Zero: the
+	// defaults of [replay.Options].
 	Start time.Time
 	Seed  int64
 	// Env are the environment variables that the guest has.
 	Env map[string]string
 	// Limits of the module. Those that are zero are the defaults of [replay.Options].
 	Limits Limits
-	// Mounts are directories that the guest has. nil: none, and where a case has or wants files, / with write access.
+	// Mounts are directories that the guest has. nil: none, and where a case has or wants
+	// files, / with write access.
 	Mounts replay.Mounts
 	Cases  []*Case
 
@@ -59,10 +63,11 @@ type Case struct {
 	Name string
 	// Activity is the attempt. Its Info and Answer are made of the fields below.
 	Activity replay.Activity
-	// Info is what the guest is told about the attempt, as a JSON object over [replay.Env.DefaultInfo]. nil: no more than that.
+	// Info is what the guest is told about the attempt, as a JSON object over
+	// [replay.Env.DefaultInfo]. nil: no more than that.
 	Info json.RawMessage
-	// Calls are the answers to calls of passthrough modules, in the order in which they come. A call with a Request that is not nil
-	// has to have that one.
+	// Calls are the answers to calls of passthrough modules, in the order in which they
+	// come. A call with a Request that is not nil has to have that one.
 	Calls []replay.Call
 	Want  Want
 
@@ -71,8 +76,11 @@ type Case struct {
 
 // Want is what is expected of an attempt. What is nil or zero is not looked at.
 type Want struct {
-	// At most one of the first three says how the attempt ends, and completing is meant by all of those about the output.
-	Output         *sandbox.Payload // binary/null is met by every way to say null: no result, binary/null, and null as JSON
+	// At most one of the first three says how the attempt ends, and completing is meant
+	// by all of those about the output.
+	// binary/null is met by every way to say null: no result, binary/null, and null as
+	// JSON
+	Output         *sandbox.Payload
 	OutputContains json.RawMessage
 	OutputMatches  *regexp.Regexp
 	Failure        *Failure

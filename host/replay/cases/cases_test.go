@@ -34,7 +34,8 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// write makes a case file in a directory with modules: echo, misbehave, passthrough, environ, crash and files.
+// write makes a case file in a directory with modules: echo, misbehave, passthrough,
+// environ, crash and files.
 func write(t testing.TB, text string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -82,8 +83,8 @@ func run(t testing.TB, path string) (all []*cases.Result) {
 	return all
 }
 
-// What an activity gets is byte for byte what the file says, however YAML lets one write it.
-// The environment of the guest is that of the file, and no other.
+// What an activity gets is byte for byte what the file says, however YAML lets one write
+// it. The environment of the guest is that of the file, and no other.
 func TestEnv(t *testing.T) {
 	t.Setenv("HOST", "no")
 	path := write(t, `
@@ -141,34 +142,35 @@ func TestPayloads(t *testing.T) {
 func TestWants(t *testing.T) {
 	const echo = "activity: Echo, args: "
 	for c, want := range map[string]string{ // the first difference; "" for none
-		echo + "[{a: 1, b: [1, {c: 2}]}], want: {output: {b: [1.0, {c: 2}], a: 1}}":   "",
-		echo + "[{a: 1}], want: {output: {a: 2}}":                                     "output",
-		echo + "[{a: 9007199254740993}], want: {output: {a: 9007199254740992}}":       "output",
-		echo + "[{a: 1, b: 2}], want: {output: {a: 1}}":                               "output",
-		echo + "[{a: 1, b: [{c: 2, d: 3}]}], want: {output_contains: {b: [{c: 2}]}}":  "",
-		echo + "[{a: 1, b: [{c: 2}, 3]}], want: {output_contains: {b: [{c: 2}]}}":     "output_contains",
-		echo + "[{$text: text}], want: {output_contains: {}}":                         "output_contains",
-		echo + "['12 apples'], want: {output_matches: '[0-9]+ apples'}":               "",
-		echo + "['12 pears'], want: {output_matches: '[0-9]+ apples'}":                "output_matches",
-		echo + "[null], want: {output: null}":                                         "",
-		echo + "[{$encoding: json/plain, $text: 'null'}], want: {output: null}":       "",
-		"activity: Echo, want: {output: null}":                                        "",
-		"activity: Echo, want: {output: 1}":                                           "output",
-		echo + "[0], want: {output: null}":                                            "output",
-		echo + "[{$text: x}], want: {output: x}":                                      "output",
-		echo + "[1], want: {failure: {type: X}}":                                      "failure",
-		echo + "[1], cancel: {fuel: 1}, want: {canceled: true}":                       "canceled",
-		echo + "[1], want: {heartbeats: []}":                                          "",
-		echo + "[1], want: {heartbeats: [[]]}":                                        "heartbeats",
-		echo + "[1], want: {logs: [{}]}":                                              "logs",
-		echo + "[1], want: {calls: 0, max_fuel: 10000, max_memory: 4MiB}":             "",
-		echo + "[1], want: {calls: 1}":                                                "calls",
-		echo + "[1], want: {max_fuel: 1}":                                             "max_fuel",
-		echo + "[1], want: {max_memory: 1KiB}":                                        "max_memory",
-		echo + "[1], want: {fuel: 1}":                                                 "fuel",
-		echo + "[1], kill: {fuel: 1}":                                                 "output",
-		echo + "[1], kill: {fuel: 1}, want: {failure: {type: OutOfFuel}}":             "",
-		"activity: Info, info: {attempt: 3}, want: {output_contains: {attempt: 3}}":   "output_contains", // the guest gives no encoding
+		echo + "[{a: 1, b: [1, {c: 2}]}], want: {output: {b: [1.0, {c: 2}], a: 1}}":  "",
+		echo + "[{a: 1}], want: {output: {a: 2}}":                                    "output",
+		echo + "[{a: 9007199254740993}], want: {output: {a: 9007199254740992}}":      "output",
+		echo + "[{a: 1, b: 2}], want: {output: {a: 1}}":                              "output",
+		echo + "[{a: 1, b: [{c: 2, d: 3}]}], want: {output_contains: {b: [{c: 2}]}}": "",
+		echo + "[{a: 1, b: [{c: 2}, 3]}], want: {output_contains: {b: [{c: 2}]}}":    "output_contains",
+		echo + "[{$text: text}], want: {output_contains: {}}":                        "output_contains",
+		echo + "['12 apples'], want: {output_matches: '[0-9]+ apples'}":              "",
+		echo + "['12 pears'], want: {output_matches: '[0-9]+ apples'}":               "output_matches",
+		echo + "[null], want: {output: null}":                                        "",
+		echo + "[{$encoding: json/plain, $text: 'null'}], want: {output: null}":      "",
+		"activity: Echo, want: {output: null}":                                       "",
+		"activity: Echo, want: {output: 1}":                                          "output",
+		echo + "[0], want: {output: null}":                                           "output",
+		echo + "[{$text: x}], want: {output: x}":                                     "output",
+		echo + "[1], want: {failure: {type: X}}":                                     "failure",
+		echo + "[1], cancel: {fuel: 1}, want: {canceled: true}":                      "canceled",
+		echo + "[1], want: {heartbeats: []}":                                         "",
+		echo + "[1], want: {heartbeats: [[]]}":                                       "heartbeats",
+		echo + "[1], want: {logs: [{}]}":                                             "logs",
+		echo + "[1], want: {calls: 0, max_fuel: 10000, max_memory: 4MiB}":            "",
+		echo + "[1], want: {calls: 1}":                                               "calls",
+		echo + "[1], want: {max_fuel: 1}":                                            "max_fuel",
+		echo + "[1], want: {max_memory: 1KiB}":                                       "max_memory",
+		echo + "[1], want: {fuel: 1}":                                                "fuel",
+		echo + "[1], kill: {fuel: 1}":                                                "output",
+		echo + "[1], kill: {fuel: 1}, want: {failure: {type: OutOfFuel}}":            "",
+		// the guest gives no encoding
+		"activity: Info, info: {attempt: 3}, want: {output_contains: {attempt: 3}}":   "output_contains",
 		"activity: Info, info: {attempt: 3}, want: {output_matches: '\"attempt\":3'}": "",
 
 		echo + `[{$encoding: json/plain, $text: '"\u003cp>\n"'}], want: {output_matches: '^<p>\n$'}`:                  "",
@@ -262,7 +264,8 @@ func TestCalls(t *testing.T) {
 	}
 }
 
-// Files are those of each case alone, and what is wanted of them is looked at, by the same rules as requests.
+// Files are those of each case alone, and what is wanted of them is looked at, by the
+// same rules as requests.
 func TestFiles(t *testing.T) {
 	module := testbed.Guest(t, "testdata/guests/files")
 	path := write(t, "module: "+module+`
@@ -322,7 +325,8 @@ files[/out/e]:
 			t.Errorf("%s: %s", results[i].Case.Name, got)
 		}
 	}
-	// An update writes what has come out into the place of what was wanted, and of that alone.
+	// An update writes what has come out into the place of what was wanted, and of that
+	// alone.
 	if changed, err := read(t, path).Update(results); changed != 1 || err != nil {
 		t.Errorf("%d, %v", changed, err)
 	}
@@ -361,7 +365,8 @@ files[/out/e]:
 			t.Errorf("%v, %v", result, err)
 		}
 	}
-	// Without mounts of the file, only cases that say something about files have a directory.
+	// Without mounts of the file, only cases that say something about files have a
+	// directory.
 	results = run(t, write(t, "module: "+module+`
 cases:
   - {name: with, activity: Files, args: [[[write, /a, x]]], files: {}, want: {output: [""]}}
@@ -399,7 +404,8 @@ cases:
 	}
 }
 
-// Frames are written as head and body, and compared so: heads by their values, where what is empty may be left out.
+// Frames are written as head and body, and compared so: heads by their values, where what
+// is empty may be left out.
 func TestFrames(t *testing.T) {
 	module := testbed.Guest(t, "testdata/conformance/go")
 	const answer = "response: {head: {status: 201, headers: {Content-Type: [text/plain]}}, body: made}"

@@ -24,7 +24,8 @@ type Difference struct {
 	Got  string `json:"got"`
 }
 
-// String is the difference line by line: what is only wanted after a minus, what was only got after a plus.
+// String is the difference line by line: what is only wanted after a minus, what was only
+// got after a plus.
 func (d Difference) String() string {
 	if !strings.Contains(d.Want+d.Got, "\n") {
 		same := 0
@@ -36,7 +37,8 @@ func (d Difference) String() string {
 	return d.What + ":\n" + diff(strings.Split(d.Want, "\n"), strings.Split(d.Got, "\n"))
 }
 
-// Messages are for people: what has more lines, or longer ones, is better looked at in other ways.
+// Messages are for people: what has more lines, or longer ones, is better looked at in
+// other ways.
 const (
 	maxLine  = 1000 // bytes
 	maxLines = 200
@@ -331,7 +333,8 @@ func (w *Want) compareFiles(got map[string][]byte, add func(what, want, got stri
 	}
 }
 
-// fits tells whether a call is the one that a case has: capability, function, and request if the case has one.
+// fits tells whether a call is the one that a case has: capability, function, and request
+// if the case has one.
 func fits(got, want replay.Call) bool {
 	return got.Module == want.Module && got.Function == want.Function && (want.Request == nil || sameMessage(got.Request, want.Request))
 }
@@ -339,10 +342,12 @@ func fits(got, want replay.Call) bool {
 // keyTimeout is in the heads of requests of http.
 const keyTimeout = "timeout_ms"
 
-// sameMessage compares requests: byte for byte, or JSON by its value. In the heads of frames, names that are missing are as those with
-// empty and zero values, which abi/SPEC.md allows to be left out.
+// sameMessage compares requests: byte for byte, or JSON by its value. In the heads of
+// frames, names that are missing are as those with empty and zero values, which
+// abi/SPEC.md allows to be left out.
 //
-// A head that has no timeout_ms wants any: SDKs send what is left of the activity's time, down to the millisecond.
+// A head that has no timeout_ms wants any: SDKs send what is left of the activity's time,
+// down to the millisecond.
 func sameMessage(got, want []byte) bool {
 	if bytes.Equal(got, want) {
 		return true
@@ -389,7 +394,8 @@ func isNull(p *sandbox.Payload) bool {
 	return p == nil || p.Encoding() == abi.EncodingNull && len(p.Data) == 0 || p.Encoding() == abi.EncodingJSON && string(bytes.TrimSpace(p.Data)) == "null"
 }
 
-// samePayload compares payloads: JSON by its value, and metadata beyond the encoding if some are wanted.
+// samePayload compares payloads: JSON by its value, and metadata beyond the encoding if
+// some are wanted.
 func samePayload(got, want *sandbox.Payload) bool {
 	if want == nil || want.Encoding() == abi.EncodingNull {
 		return isNull(got)
@@ -419,8 +425,9 @@ func payloadText(p *sandbox.Payload) string {
 	return payloadNode(*p).pretty()
 }
 
-// matched is what a regular expression is matched with. JSON is without the escapes and spaces that languages' encoders differ in, and
-// a string is its text: <p> stays that, which Go writes as \u003cp\u003e.
+// matched is what a regular expression is matched with. JSON is without the escapes and
+// spaces that languages' encoders differ in, and a string is its text: <p> stays that,
+// which Go writes as \u003cp\u003e.
 func matched(p *sandbox.Payload) string {
 	if p == nil {
 		return ""

@@ -19,8 +19,8 @@ import (
 	"github.com/wasmworker/wasmworker/internal/nearest"
 )
 
-// Read reads a case file and its module, which is not compiled, and checks that they fit. The error joins all that is wrong,
-// each with file, line and column.
+// Read reads a case file and its module, which is not compiled, and checks that they fit.
+// The error joins all that is wrong, each with file, line and column.
 func Read(path string) (*File, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -211,7 +211,8 @@ func (d *decoder) mounts(root *node) replay.Mounts {
 	}
 	mounts, policy := replay.Mounts{}, &fsmod.Policy{Mounts: map[string]fsmod.Mount{}}
 	for i, name := range root.keys {
-		mounts[name], policy.Mounts[name] = false, fsmod.Mount{Directory: os.TempDir()} // the paths alone are checked
+		// the paths alone are checked
+		mounts[name], policy.Mounts[name] = false, fsmod.Mount{Directory: os.TempDir()}
 		d.fields(root.items[i], "a mount", map[string]func(*node){"write": func(n *node) { mounts[name] = d.bool(n) }})
 	}
 	if err := policy.Validate(); err != nil {

@@ -62,7 +62,8 @@ func (d *decoder) decodeWant(root *node, w *Want) {
 	if root.kind != kindMap {
 		return
 	}
-	// Expectations that exclude each other, or that would never be looked at, hide a mistake.
+	// Expectations that exclude each other, or that would never be looked at, hide a
+	// mistake.
 	var first string
 	for _, key := range []string{"output", "output_contains", "output_matches", "failure", "canceled"} {
 		n := root.get(key)
@@ -88,7 +89,8 @@ func (d *decoder) record(n *node) (r Log) {
 	d.fields(n, "a log record", map[string]func(*node){
 		"level": func(n *node) {
 			level := strings.ToUpper(d.text(n))
-			if name, _, _ := strings.Cut(level, "+"); !slices.Contains(levels, name) { // slog writes INFO+2
+			// slog writes INFO+2
+			if name, _, _ := strings.Cut(level, "+"); !slices.Contains(levels, name) {
 				d.fail(n.at, "there is no level %q%s", n.text, nearest.Hint(level, levels))
 			}
 			r.Level = &level

@@ -12,16 +12,22 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// Explore runs a case, and then again and again, each time with one thing going wrong: its worker dies, or it is asked to cancel, after so many
-// units, a heartbeat or a call; a call fails, or its response is lost; or it gets no more memory. Wherever that is, the activity may complete as it should, end as
-// canceled if it was asked to, or fail in a way that is retried, and the next attempt, which gets the details of its last heartbeat, has
-// to complete as it should. It finds the files that the one before has left. Between them, both have to make every call of the case. What does anything else is added to the differences.
+// Explore runs a case, and then again and again, each time with one thing going wrong:
+// its worker dies, or it is asked to cancel, after so many units, a heartbeat or a call;
+// a call fails, or its response is lost; or it gets no more memory. Wherever that is, the
+// activity may complete as it should, end as canceled if it was asked to, or fail in a
+// way that is retried, and the next attempt, which gets the details of its last
+// heartbeat, has to complete as it should. It finds the files that the one before has
+// left. Between them, both have to make every call of the case. What does anything else
+// is added to the differences.
 //
-// Points is over how many units deaths and cancellations are spread; each heartbeat, change of a file, call and request for memory is a point of its own as well: of
-// more than ten times as many, some that are spread. Calls get the case's answers by their
-// requests, and again where an attempt repeats them. Once something went wrong, an attempt may make calls that the case has no answers to, which
-// fail; its retry may not. A case that is not expected to complete, or in which something goes wrong already, is run and not explored, which a
-// note says.
+// Points is over how many units deaths and cancellations are spread; each heartbeat,
+// change of a file, call and request for memory is a point of its own as well: of more
+// than ten times as many, some that are spread. Calls get the case's answers by their
+// requests, and again where an attempt repeats them. Once something went wrong, an
+// attempt may make calls that the case has no answers to, which fail; its retry may not.
+// A case that is not expected to complete, or in which something goes wrong already, is
+// run and not explored, which a note says.
 func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Result, error) {
 	start := time.Now()
 	result, err := r.Run(ctx, f, c)
@@ -54,7 +60,8 @@ func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Re
 	var moments []int64
 	for _, at := range [][]int64{beats, slices.Compact(changes), calls} {
 		for i := range spread(len(at), 10*points) {
-			moments = append(moments, at[i], at[i]-1) // the second with all before it done, and not this
+			// the second with all before it done, and not this
+			moments = append(moments, at[i], at[i]-1)
 		}
 	}
 	for i := range int64(points) {
@@ -114,7 +121,8 @@ func spread(length, most int) iter.Seq[int] {
 	}
 }
 
-// maxShown is how many differences an exploration keeps: one of them is what is repaired next.
+// maxShown is how many differences an exploration keeps: one of them is what is repaired
+// next.
 const maxShown = 5
 
 type exploration struct {
@@ -151,7 +159,8 @@ func (e *exploration) attempt(a replay.Activity, called func(context.Context)) (
 	return e.env.RunContext(e.ctx, a), strange
 }
 
-// next is the first of the case's calls that fits one and is not done; if all are done, the last; or -1.
+// next is the first of the case's calls that fits one and is not done; if all are done,
+// the last; or -1.
 func (e *exploration) next(call replay.Call, done []bool) int {
 	last := -1
 	for i, c := range e.c.Calls {
@@ -212,10 +221,13 @@ func (e *exploration) refuse(request int) bool {
 	return true
 }
 
-// judge says what is wrong with how an attempt ended, and makes the next one if there would be one.
+// judge says what is wrong with how an attempt ended, and makes the next one if there
+// would be one.
 //
-// Calls without answers are no difference by themselves: an activity that closes what it has opened, or asks somebody else, does so because something
-// went wrong, and a case in which all goes well cannot have the answers. They may be why it has ended as it has, so they are told along with that.
+// Calls without answers are no difference by themselves: an activity that closes what it
+// has opened, or asks somebody else, does so because something went wrong, and a case in
+// which all goes well cannot have the answers. They may be why it has ended as it has, so
+// they are told along with that.
 func (e *exploration) judge(point string, run *replay.Run, strange []Difference, killed bool) {
 	failure := run.Failure()
 	dead := failure != nil && failure.Type == abi.TypeOutOfFuel
@@ -259,7 +271,8 @@ func (e *exploration) judge(point string, run *replay.Run, strange []Difference,
 	e.report(point+", then retried "+with, strange)
 }
 
-// outcome compares how an attempt ended, and its files, with what the case expects, or, where that is nothing, with how it usually ends.
+// outcome compares how an attempt ended, and its files, with what the case expects, or,
+// where that is nothing, with how it usually ends.
 func (e *exploration) outcome(run *replay.Run) []Difference {
 	w := e.c.Want
 	want := Want{Output: w.Output, OutputContains: w.OutputContains, OutputMatches: w.OutputMatches, Files: w.Files}
@@ -271,8 +284,9 @@ func (e *exploration) outcome(run *replay.Run) []Difference {
 	return want.compare(run)
 }
 
-// left is the first call of the case that no attempt has made: what an attempt says that it has done, somebody has to have done. What closes
-// something is left to the end of the attempt that died.
+// left is the first call of the case that no attempt has made: what an attempt says that
+// it has done, somebody has to have done. What closes something is left to the end of the
+// attempt that died.
 func (e *exploration) left() []Difference {
 	for i, c := range e.c.Calls {
 		switch name := callName(c.Module + " " + c.Function); {

@@ -49,7 +49,8 @@ cases:
 	}
 }
 
-// Exploring finds activities that do not survive a crash between two changes of a file, and its retry finds what was written before.
+// Exploring finds activities that do not survive a crash between two changes of a file,
+// and its retry finds what was written before.
 func TestExploreFiles(t *testing.T) {
 	path := write(t, `module: files.wasm
 cases:

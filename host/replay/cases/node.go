@@ -19,8 +19,9 @@ func callName(name string) string {
 	return strings.TrimSuffix(module, "/v1") + " " + function
 }
 
-// messageNode is a request or response as case files have it, the inverse of message: byte for byte, or, as requests are compared, with
-// a head of the same value, which may have been written with other escapes or spaces.
+// messageNode is a request or response as case files have it, the inverse of message:
+// byte for byte, or, as requests are compared, with a head of the same value, which may
+// have been written with other escapes or spaces.
 func messageNode(data []byte, byValue bool) *node {
 	if head, body, err := passthrough.SplitFrame(data); err == nil {
 		if n, err := fromJSON(head); err == nil && n.kind == kindMap && (byValue || string(n.json()) == string(head)) {

@@ -28,8 +28,9 @@ const shortest = 4
 // Secrets are what must not get into records.
 type Secrets []string
 
-// Redact replaces each secret in a text by REDACTED, as it is and in the forms that it has in JSON, URLs and base64. Those
-// with less than 4 bytes are not looked for: they would be found everywhere.
+// Redact replaces each secret in a text by REDACTED, as it is and in the forms that it
+// has in JSON, URLs and base64. Those with less than 4 bytes are not looked for: they
+// would be found everywhere.
 func (s Secrets) Redact(text string) string { return s.forms().redact(text) }
 
 // redactor replaces secrets.
@@ -43,7 +44,8 @@ var encodings = []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, ba
 var maybeBase64 = regexp.MustCompile(`[A-Za-z0-9+/_-]{4,}={0,2}`)
 
 func (r *redactor) redact(text string) string {
-	// Something in base64, such as credentials for Basic, is encoded again: so it is what the guest makes of REDACTED in the replay.
+	// Something in base64, such as credentials for Basic, is encoded again: so it is what
+	// the guest makes of REDACTED in the replay.
 	text = maybeBase64.ReplaceAllStringFunc(text, func(run string) string {
 		for _, encoding := range encodings {
 			if data, err := encoding.Strict().DecodeString(run); err == nil {
@@ -57,19 +59,22 @@ func (r *redactor) redact(text string) string {
 	return r.encoded.Replace(r.plain.Replace(text))
 }
 
-// forms makes a redactor. In a text, the longest forms come first: one may be part of another.
+// forms makes a redactor. In a text, the longest forms come first: one may be part of
+// another.
 func (s Secrets) forms() *redactor {
 	plain, encoded := map[string]string{}, map[string]string{}
 	for _, secret := range s {
 		if len(secret) < shortest {
 			continue
 		}
-		escaped, _ := json.Marshal(secret) // <, > and & as well, which quote leaves; it is text, which can be JSON
+		// <, > and & as well, which quote leaves; it is text, which can be JSON
+		escaped, _ := json.Marshal(secret)
 		for _, form := range []string{secret, between(escaped), between(quote(secret)), url.QueryEscape(secret), url.PathEscape(secret)} {
 			plain[form] = Redacted
 		}
-		// What is left are runs of base64 that cannot be decoded, since something else is before or behind them. A secret looks one of
-		// three ways in those, but for the digits at both ends, which have bits of what is beside it.
+		// What is left are runs of base64 that cannot be decoded, since something else is
+		// before or behind them. A secret looks one of three ways in those, but for the
+		// digits at both ends, which have bits of what is beside it.
 		for before := range 3 {
 			for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 				digits := encoding.EncodeToString([]byte(strings.Repeat("-", before) + secret))
@@ -92,7 +97,8 @@ func replacer(replacements map[string]string) *strings.Replacer {
 // between is what is between quotes.
 func between(quoted []byte) string { return string(quoted[1 : len(quoted)-1]) }
 
-// redact returns copies without secrets, as far as a case has it from them, and whether there were any.
+// redact returns copies without secrets, as far as a case has it from them, and whether
+// there were any.
 func redact(a replay.Activity, run *replay.Run, secrets Secrets) (replay.Activity, *replay.Run, bool) {
 	out := *run
 	out.Calls = slices.Clone(run.Calls)

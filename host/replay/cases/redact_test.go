@@ -93,7 +93,8 @@ func TestRecordHasNoSecrets(t *testing.T) {
 	}
 }
 
-// What is left of the activity's time is in no record, and is compared where a case has it.
+// What is left of the activity's time is in no record, and is compared where a case has
+// it.
 func TestRequestsAreUntimed(t *testing.T) {
 	frame := func(head string) []byte {
 		data, err := passthrough.EncodeFrame(json.RawMessage(head), []byte("body"))

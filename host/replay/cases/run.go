@@ -16,8 +16,9 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// Runner runs cases. It makes an environment for each module, clock, seed, environment, limits and mounts that it meets, once, and keeps it. Its methods
-// may be called concurrently.
+// Runner runs cases. It makes an environment for each module, clock, seed, environment,
+// limits and mounts that it meets, once, and keeps it. Its methods may be called
+// concurrently.
 type Runner struct {
 	cacheDir string
 
@@ -25,7 +26,8 @@ type Runner struct {
 	envs map[surroundings]*environment
 }
 
-// NewRunner makes a runner, which must be closed. Compiled modules are kept in the directory, see [replay.Options].
+// NewRunner makes a runner, which must be closed. Compiled modules are kept in the
+// directory, see [replay.Options].
 func NewRunner(cacheDir string) *Runner {
 	return &Runner{cacheDir: cacheDir, envs: map[surroundings]*environment{}}
 }
@@ -107,12 +109,14 @@ type Result struct {
 	Duration    time.Duration
 }
 
-// Run runs a case of a file. The error is about the module: it cannot be compiled, or its limits do not allow it to begin.
+// Run runs a case of a file. The error is about the module: it cannot be compiled, or its
+// limits do not allow it to begin.
 func (r *Runner) Run(ctx context.Context, f *File, c *Case) (*Result, error) {
 	return r.run(ctx, f, c, false)
 }
 
-// Repeat runs a case so many times in each engine, the compiler and the interpreter, and adds what is not the same each time to the differences.
+// Repeat runs a case so many times in each engine, the compiler and the interpreter, and
+// adds what is not the same each time to the differences.
 func (r *Runner) Repeat(ctx context.Context, f *File, c *Case, times int) (*Result, error) {
 	start := time.Now()
 	result, err := r.Run(ctx, f, c)
@@ -142,7 +146,8 @@ func (r *Runner) Repeat(ctx context.Context, f *File, c *Case, times int) (*Resu
 	return result, nil
 }
 
-// firstDifference names what two runs do not have in common, in the order in which people look at it.
+// firstDifference names what two runs do not have in common, in the order in which people
+// look at it.
 func firstDifference(a, b *replay.Run) Difference {
 	aspects := func(run *replay.Run) (all []Difference) {
 		add := func(what, text string) { all = append(all, Difference{What: what, Got: text}) }

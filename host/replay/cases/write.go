@@ -18,13 +18,16 @@ import (
 	"github.com/wasmworker/wasmworker/host/replay"
 )
 
-// Record makes a case of an attempt and of what was seen of it: its calls are answered as they were, and it should end
-// as it did, with as many units of fuel. Set Want.Fuel to 0 where the attempt had another clock or other random numbers than the
-// case will have. The activity's Answer, Patience and faults are not recorded: what they did is in the calls.
+// Record makes a case of an attempt and of what was seen of it: its calls are answered as
+// they were, and it should end as it did, with as many units of fuel. Set Want.Fuel to 0
+// where the attempt had another clock or other random numbers than the case will have.
+// The activity's Answer, Patience and faults are not recorded: what they did is in the
+// calls.
 //
-// Secrets are redacted wherever they are, and what `secret reveal` answered is one: the guest gets REDACTED in the replay, and goes on with
-// that where it went on with the secret. What it made of a secret in another way, such as a signature, is not found. Where something was redacted, the
-// case wants no units.
+// Secrets are redacted wherever they are, and what `secret reveal` answered is one: the
+// guest gets REDACTED in the replay, and goes on with that where it went on with the
+// secret. What it made of a secret in another way, such as a signature, is not found.
+// Where something was redacted, the case wants no units.
 func Record(name string, a replay.Activity, run *replay.Run, secrets Secrets) *Case {
 	a, run, redacted := redact(a, run, secrets)
 	c := record(name, a, run)
@@ -64,7 +67,8 @@ func record(name string, a replay.Activity, run *replay.Run) *Case {
 	return c
 }
 
-// untimed is a request without what is left of the activity's time, which is another time after the least change of the module.
+// untimed is a request without what is left of the activity's time, which is another time
+// after the least change of the module.
 func untimed(request []byte) []byte {
 	head, body, err := passthrough.SplitFrame(request)
 	if err != nil {
@@ -81,9 +85,10 @@ func untimed(request []byte) []byte {
 	return frame
 }
 
-// Append writes a case to the end of the file at f.Path, which is made if there is none, with all of f but its cases. The cases
-// of one file have the module, clock, seed, environment, limits and mounts in common: it is an error if those in the file are other ones, or if it has
-// a case of that name.
+// Append writes a case to the end of the file at f.Path, which is made if there is none,
+// with all of f but its cases. The cases of one file have the module, clock, seed,
+// environment, limits and mounts in common: it is an error if those in the file are other
+// ones, or if it has a case of that name.
 func (f *File) Append(c *Case) error {
 	data, err := os.ReadFile(f.Path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -148,7 +153,8 @@ func save(path string, data []byte) error {
 	return err
 }
 
-// verified saves a file that has been edited, if it can still be read and has so many cases.
+// verified saves a file that has been edited, if it can still be read and has so many
+// cases.
 func (f *File) verified(t text, cases int) error {
 	data := []byte(strings.Join(t, "\n"))
 	again, err := decode(f.Path, data)
@@ -314,10 +320,12 @@ func (c *Canceled) node() *node {
 	return payloadNode(*c.Details)
 }
 
-// Update rewrites, in the file, what was expected of cases and is not so, and writes expectations for cases that have none: how they
-// end, and their units. Everything else stays as it is, comments too. Limits and patterns (max_fuel, max_memory, output_contains,
-// output_matches, message_matches) are not rewritten. It returns how many cases were changed; the error joins why others cannot be, and
-// none of it if the file could not be written.
+// Update rewrites, in the file, what was expected of cases and is not so, and writes
+// expectations for cases that have none: how they end, and their units. Everything else
+// stays as it is, comments too. Limits and patterns (max_fuel, max_memory,
+// output_contains, output_matches, message_matches) are not rewritten. It returns how
+// many cases were changed; the error joins why others cannot be, and none of it if the
+// file could not be written.
 func (f *File) Update(results []*Result) (changed int, err error) {
 	data, err := os.ReadFile(f.Path)
 	if err != nil {
@@ -494,7 +502,8 @@ func (c *Case) edit(t text, edits []edit) (text, error) {
 		mapOf("want", n).writeMap(&b, at.column-1)
 		return t.replace(at.line, t.end(at.line, at.column+1)-at.line+1, b.String()), nil
 	}
-	// From the end of the file, so that the lines of what comes before stay where they are.
+	// From the end of the file, so that the lines of what comes before stay where they
+	// are.
 	line := func(e edit) int {
 		key := e.old
 		if key == "" {
@@ -526,8 +535,8 @@ type text []string
 
 func textOf(data []byte) text { return strings.Split(string(data), "\n") }
 
-// end is the last line, from 1, of what begins on a line: before the first one that is indented less than the column. Empty lines
-// and comments at its end are no part of it.
+// end is the last line, from 1, of what begins on a line: before the first one that is
+// indented less than the column. Empty lines and comments at its end are no part of it.
 func (t text) end(line, column int) int {
 	last := line
 	for i := line + 1; i <= len(t); i++ {
@@ -536,7 +545,8 @@ func (t text) end(line, column int) int {
 			continue
 		}
 		indent := len(t[i-1]) - len(bare)
-		if indent == column-2 && (bare == "-" || strings.HasPrefix(bare, "- ")) { // a list may stand below its key without more indentation
+		// a list may stand below its key without more indentation
+		if indent == column-2 && (bare == "-" || strings.HasPrefix(bare, "- ")) {
 			last = i
 			continue
 		}

@@ -81,7 +81,8 @@ cases:
 	if string(got) != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
-	// What was updated is met now, and is not updated again. What is a limit stays as it is.
+	// What was updated is met now, and is not updated again. What is a limit stays as it
+	// is.
 	f, results = read(t, path), run(t, path)
 	for _, result := range results {
 		if passed := result.Case.Name != "flow" && result.Case.Name != "in one line"; result.Passed() != passed {
@@ -188,7 +189,8 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// A case is appended to the list of cases, wherever that is and however it is indented, or not at all.
+// A case is appended to the list of cases, wherever that is and however it is indented,
+// or not at all.
 func TestAppend(t *testing.T) {
 	for before, want := range map[string]string{
 		"cases:\n- name: a\n  activity: Echo\n# about the limits\nlimits: {fuel: 100000}":              "cases:\n- name: a\n  activity: Echo\n- name: new\n  activity: Echo\n  args: [1]\n  want: {output: 1, fuel: 7}\n# about the limits\nlimits: {fuel: 100000}",

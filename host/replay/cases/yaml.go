@@ -17,8 +17,9 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// node is a value of a YAML file that can be JSON. The decoder of the YAML package is not used: values have to keep the order of
-// their keys and the digits of their numbers, since a guest sees both, and each has to know its place.
+// node is a value of a YAML file that can be JSON. The decoder of the YAML package is not
+// used: values have to keep the order of their keys and the digits of their numbers,
+// since a guest sees both, and each has to know its place.
 type node struct {
 	kind   kind
 	text   string // of a scalar: as JSON has it, or the string itself
@@ -263,8 +264,8 @@ func (n *node) json() []byte {
 	return b.Bytes()
 }
 
-// writeFlow writes the node with brackets and braces: JSON, or YAML in its flow style. They differ in how text is written, and in the space after commas
-// and colons.
+// writeFlow writes the node with brackets and braces: JSON, or YAML in its flow style.
+// They differ in how text is written, and in the space after commas and colons.
 func (n *node) writeFlow(b *bytes.Buffer, scalar func(text string) string, space string) {
 	switch n.kind {
 	case kindString:
@@ -302,7 +303,8 @@ func quote(text string) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// fromJSON makes a node of JSON, with the order of its keys and the digits of its numbers.
+// fromJSON makes a node of JSON, with the order of its keys and the digits of its
+// numbers.
 func fromJSON(data []byte) (*node, error) {
 	if !json.Valid(data) { // this bounds the depth, too
 		return nil, errors.New("it is not JSON")
@@ -352,12 +354,14 @@ func fromJSON(data []byte) (*node, error) {
 	return value()
 }
 
-// Values in files are written in one way only, so that a file that is written again does not change.
+// Values in files are written in one way only, so that a file that is written again does
+// not change.
 
 // plainText is text that is itself in YAML without quotes, whatever stands around it.
 var plainText = regexp.MustCompile(`^[A-Za-z_/][A-Za-z0-9_./-]*([ ][A-Za-z0-9_./-]+)*$`)
 
-// plain tells words that YAML, in one of its versions, takes for something other than text.
+// plain tells words that YAML, in one of its versions, takes for something other than
+// text.
 func plain(text string) bool {
 	switch strings.ToLower(text) {
 	case "null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf", "infinity":
@@ -373,7 +377,8 @@ func scalarText(text string) string {
 	return string(quote(text))
 }
 
-// write appends the node as YAML to lines of an indentation. The caller has written what comes before it on its line.
+// write appends the node as YAML to lines of an indentation. The caller has written what
+// comes before it on its line.
 func (n *node) write(b *bytes.Buffer, indent int) {
 	switch {
 	case n.kind == kindString:
@@ -431,8 +436,8 @@ func (n *node) depth() int {
 	return deepest
 }
 
-// JSON is compared by its value: whole numbers exactly, others by their nearest float64, since languages write the same one
-// in several ways.
+// JSON is compared by its value: whole numbers exactly, others by their nearest float64,
+// since languages write the same one in several ways.
 func equal(got, want *node) bool {
 	if got.kind != want.kind {
 		return false
@@ -448,7 +453,8 @@ func equal(got, want *node) bool {
 	return got.text == want.text
 }
 
-// contains tells whether all of the keys that want has are those of got, by the comparison.
+// contains tells whether all of the keys that want has are those of got, by the
+// comparison.
 func contains(got, want *node, same func(got, want *node) bool) bool {
 	for i, key := range want.keys {
 		if value := got.get(key); value == nil || !same(value, want.items[i]) {
@@ -458,7 +464,8 @@ func contains(got, want *node, same func(got, want *node) bool) bool {
 	return true
 }
 
-// subset tells whether want is a part of got: maps may have more keys; lists and scalars are equal, but for the maps in the lists.
+// subset tells whether want is a part of got: maps may have more keys; lists and scalars
+// are equal, but for the maps in the lists.
 func subset(got, want *node) bool {
 	switch {
 	case got.kind != want.kind:
@@ -477,7 +484,8 @@ func sameNumber(a, b string) bool {
 	if errX != nil || errY != nil || x != y {
 		return false
 	}
-	if len(a) > 40 || len(b) > 40 || strings.ContainsAny(a+b, "eE") { // 1e999999999 exactly would take all memory
+	// 1e999999999 exactly would take all memory
+	if len(a) > 40 || len(b) > 40 || strings.ContainsAny(a+b, "eE") {
 		return true
 	}
 	p, okP := new(big.Rat).SetString(a)
@@ -485,7 +493,8 @@ func sameNumber(a, b string) bool {
 	return okP && okQ && (p.Cmp(q) == 0 || !p.IsInt() && !q.IsInt())
 }
 
-// pretty is the node as JSON for people: a line for each value, keys sorted, and short lists in one line.
+// pretty is the node as JSON for people: a line for each value, keys sorted, and short
+// lists in one line.
 func (n *node) pretty() string {
 	var b strings.Builder
 	n.appendPretty(&b, "")

@@ -9,7 +9,8 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// What is written to a file is read from it byte for byte: payloads, and requests and responses.
+// What is written to a file is read from it byte for byte: payloads, and requests and
+// responses.
 func FuzzWritten(f *testing.F) {
 	for _, seed := range []string{
 		`{"a":[1,-0,1e3,1.50,12345678901234567890],"b":{"c":null,"d":[true,false,[]],"e":{}},"$f":"x"}`, `["yes","null","~","1","- a","a: b","#"," x ","\u2028","two\nlines","\ud83d\ude80","\u0000","\u007f","é","=","<<","!x","&a","*b","%","@","|",">","'","\"","\\"]`,

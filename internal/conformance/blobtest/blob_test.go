@@ -51,7 +51,8 @@ func TestObjects(t *testing.T) {
 		if body != text {
 			t.Errorf("get: %q", body)
 		}
-		delete(got, "modified") // which some stores write with more digits in one place than in another
+		// which some stores write with more digits in one place than in another
+		delete(got, "modified")
 		delete(stat, "modified")
 		if !reflect.DeepEqual(got, stat) {
 			t.Errorf("get: %v, and stat: %v", got, stat)
@@ -133,7 +134,8 @@ func TestReader(t *testing.T) {
 func TestWriter(t *testing.T) {
 	stores(t, func(t *testing.T, s store) {
 		a := begin(t, newModule(t, s.Options), everything("things"))
-		for _, size := range []int{0, 1, 1000, 9 << 20, 20 << 20} { // with S3: none, one, one, two and three parts
+		// with S3: none, one, one, two and three parts
+		for _, size := range []int{0, 1, 1000, 9 << 20, 20 << 20} {
 			created, _ := a.ok("create", with(at("deep/down/x"), object{"content_type": "text/csv", "metadata": object{"a": "b"}}), "")
 			w := created["writer"]
 			text := strings.Repeat("x", size)
@@ -159,7 +161,8 @@ func TestWriter(t *testing.T) {
 	})
 }
 
-// What was there stays until a commit, and nothing is left of a writer that does not come to it.
+// What was there stays until a commit, and nothing is left of a writer that does not come
+// to it.
 func TestGivenUp(t *testing.T) {
 	stores(t, func(t *testing.T, s store) {
 		module := newModule(t, s.Options)
@@ -237,7 +240,8 @@ func TestList(t *testing.T) {
 		a := begin(t, newModule(t, s.Options), everything("things"))
 		all := []string{"a", "a-b", "a/1", "a/2/x", "a/2/y", "a/3", "a0", "b/c/d/e", "b/c/d/f", "first page", "ü/ö"}
 		all = slices.DeleteFunc(all, func(key string) bool {
-			// A file and a directory of one name exclude each other, and gocloud's package takes that other key for its first page where pages are keys.
+			// A file and a directory of one name exclude each other, and gocloud's
+			// package takes that other key for its first page where pages are keys.
 			return key == "a" && (s.directory != "" || s.s3 != nil) || key == "first page" && s.directory == ""
 		})
 		for _, key := range slices.Backward(all) {
@@ -324,7 +328,8 @@ func TestPolicyClauses(t *testing.T) {
 			}
 		}
 
-		// Nothing by default, and a bucket that does not exist is not told from one that does.
+		// Nothing by default, and a bucket that does not exist is not told from one that
+		// does.
 		none := begin(t, module, &blobmod.Policy{})
 		for _, bucket := range []string{"things", "others", "nowhere", "", "../things"} {
 			reads(none, object{"bucket": bucket, "key": "out/x"}, abi.EACCES, "does not name the bucket")
@@ -506,7 +511,8 @@ func TestTooManyOpen(t *testing.T) {
 	})
 }
 
-// An activity that was interrupted cannot do anything more, and what it waits for ends at once.
+// An activity that was interrupted cannot do anything more, and what it waits for ends at
+// once.
 func TestInterrupted(t *testing.T) {
 	stores(t, func(t *testing.T, s store) {
 		module := newModule(t, s.Options)

@@ -63,7 +63,8 @@ func files(t testing.TB, dir string) (names []string) {
 	return names
 }
 
-// A directory's objects are files as people would write them, and others' files are objects.
+// A directory's objects are files as people would write them, and others' files are
+// objects.
 func TestDirectoryIsPlain(t *testing.T) {
 	s := directory(t)
 	a := begin(t, newModule(t, s.Options), everything("things"))
@@ -85,7 +86,8 @@ func TestDirectoryIsPlain(t *testing.T) {
 	}
 }
 
-// Links lead nowhere, wherever they point to: out of the directory, and past prefixes inside of it.
+// Links lead nowhere, wherever they point to: out of the directory, and past prefixes
+// inside of it.
 func TestDirectoryLinks(t *testing.T) {
 	s := directory(t)
 	outside := store{directory: t.TempDir()}
@@ -242,7 +244,8 @@ func TestDirectoryReservedNames(t *testing.T) {
 	}
 }
 
-// A list goes on where directories cannot be read, and fails where the bucket itself cannot.
+// A list goes on where directories cannot be read, and fails where the bucket itself
+// cannot.
 func TestDirectoryOfOthers(t *testing.T) {
 	s := directory(t)
 	writeFile(t, s, "a/x", "x")
@@ -260,7 +263,8 @@ func TestDirectoryOfOthers(t *testing.T) {
 	}
 }
 
-// A directory that is not there is a mistake of the configuration, or one that shows when it is used.
+// A directory that is not there is a mistake of the configuration, or one that shows when
+// it is used.
 func TestDirectoryVanishes(t *testing.T) {
 	s := directory(t)
 	module := newModule(t, s.Options)
@@ -292,7 +296,8 @@ func dirs(t testing.TB, dir string) (names []string) {
 	return names
 }
 
-// A key is free once the objects below it are gone, and the directories that were made for them go with them.
+// A key is free once the objects below it are gone, and the directories that were made
+// for them go with them.
 func TestDirectoryTurnsIntoObject(t *testing.T) {
 	s := directory(t)
 	a := begin(t, newModule(t, s.Options), everything("things"))
@@ -326,7 +331,8 @@ func TestDirectoryTurnsIntoObject(t *testing.T) {
 		a.ok("put", with(at("p"), function), "object")
 		a.ok("delete", at("p"), "")
 	}
-	// What was in the way, or was not, when a writer began can be different when it commits.
+	// What was in the way, or was not, when a writer began can be different when it
+	// commits.
 	created, _ := a.ok("create", at("p"), "")
 	a.ok("put", at("p/q"), "x")
 	a.want(abi.EISDIR, "commit", object{"writer": created["writer"]}, "")
@@ -351,8 +357,9 @@ func TestDirectoryTurnsIntoObject(t *testing.T) {
 	})
 }
 
-// Deletions remove directories in which others are about to put objects, in two workers. Nothing is lost or refused for it, unless
-// somebody wants an object where others have a directory.
+// Deletions remove directories in which others are about to put objects, in two workers.
+// Nothing is lost or refused for it, unless somebody wants an object where others have a
+// directory.
 func TestDirectoryDeleteRace(t *testing.T) {
 	for name, test := range map[string]struct {
 		keys     []string
@@ -366,7 +373,8 @@ func TestDirectoryDeleteRace(t *testing.T) {
 			var modules []passthrough.Module
 			for range 2 {
 				m := newModule(t, s.Options)
-				begin(t, m, everything("things")).ok("list", object{"bucket": "things"}, "") // opens it, which the next one has to know
+				// opens it, which the next one has to know
+				begin(t, m, everything("things")).ok("list", object{"bucket": "things"}, "")
 				modules = append(modules, m)
 			}
 			var workers sync.WaitGroup
@@ -405,7 +413,8 @@ func TestDirectoryDeleteRace(t *testing.T) {
 	}
 }
 
-// Keys that are too long for a file system, by parts or in all, work or are refused for what they are.
+// Keys that are too long for a file system, by parts or in all, work or are refused for
+// what they are.
 func TestDirectoryLongNames(t *testing.T) {
 	long := strings.Repeat("x", 255)
 	dir := t.TempDir()

@@ -1,5 +1,5 @@
-// The tests of blobmod with its drivers, against the real servers. They are in the module of the
-// conformance suite because blobmod must not require a driver.
+// The tests of blobmod with its drivers, against the real servers. They are in the module
+// of the conformance suite because blobmod must not require a driver.
 package blobmod_test
 
 import (
@@ -24,7 +24,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// No test may find the credentials of whoever runs it, or ask a machine in a data center for some.
+	// No test may find the credentials of whoever runs it, or ask a machine in a data
+	// center for some.
 	for _, v := range os.Environ() {
 		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "AWS_") {
 			os.Unsetenv(name)
@@ -41,8 +42,8 @@ func everything(bucket string) *blobmod.Policy {
 	return &blobmod.Policy{Buckets: map[string]blobmod.Access{bucket: {Write: true}}}
 }
 
-// newModule makes the module, which is closed with the test. Nothing may be left of it then: no goroutine and no descriptor,
-// and so no connection.
+// newModule makes the module, which is closed with the test. Nothing may be left of it
+// then: no goroutine and no descriptor, and so no connection.
 func newModule(t testing.TB, options blobmod.Options) passthrough.Module {
 	t.Helper()
 	ignored, before := goleak.IgnoreCurrent(), descriptors(t)
@@ -71,7 +72,8 @@ func newModule(t testing.TB, options blobmod.Options) passthrough.Module {
 	return m
 }
 
-// descriptors are what is open of files and sockets: pipes and the poller are the runtime's and the tests'.
+// descriptors are what is open of files and sockets: pipes and the poller are the
+// runtime's and the tests'.
 func descriptors(t testing.TB) (open []string) {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
@@ -151,7 +153,8 @@ func (a *activity) ok(function string, head object, body string) (object, string
 	return response, got
 }
 
-// want asserts that a call fails, that its message has some texts, and nothing in it that guests should not see.
+// want asserts that a call fails, that its message has some texts, and nothing in it that
+// guests should not see.
 func (a *activity) want(errno abi.Errno, function string, head object, body string, texts ...string) {
 	a.t.Helper()
 	response, _, err := a.call(function, head, body)

@@ -115,7 +115,8 @@ func TestS3NoBucket(t *testing.T) {
 	a.want(abi.ENOENT, "get", at("x"), "")
 }
 
-// A list has nothing but what was asked for, whatever a store makes of the guest's page, and nothing that cannot be a key.
+// A list has nothing but what was asked for, whatever a store makes of the guest's page,
+// and nothing that cannot be a key.
 func TestS3StrangeList(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `<ListBucketResult><IsTruncated>false</IsTruncated>`)
@@ -151,11 +152,13 @@ func TestS3Gone(t *testing.T) {
 		}
 	}
 	a.want(abi.EIO, "read", object{"reader": opened["reader"]}, "")
-	a.want(abi.EIO, "put", at("x"), "x", "connection refused") // after the SDK has tried three times
+	// after the SDK has tried three times
+	a.want(abi.EIO, "put", at("x"), "x", "connection refused")
 	a.want(abi.EIO, "list", object{"bucket": "things"}, "", "connection refused")
 }
 
-// A server that accepts connections and never answers costs no more than the time that the policy allows.
+// A server that accepts connections and never answers costs no more than the time that
+// the policy allows.
 func TestS3NeverAnswers(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -187,7 +190,8 @@ func TestS3NeverAnswers(t *testing.T) {
 	b.check(<-done, abi.ECANCELED, "get")
 }
 
-// A server that stops in the middle of a stream is left alone after the timeout of one step.
+// A server that stops in the middle of a stream is left alone after the timeout of one
+// step.
 func TestS3Stalls(t *testing.T) {
 	s := s3(t)
 	module := newModule(t, s.Options)
@@ -212,7 +216,8 @@ func TestS3Stalls(t *testing.T) {
 	step := func(function string, head object, body string) error {
 		start := time.Now()
 		_, _, err := a.call(function, head, body)
-		if took := time.Since(start); took > 20*time.Second { // and not also what it takes to give the upload up
+		// and not also what it takes to give the upload up
+		if took := time.Since(start); took > 20*time.Second {
 			t.Errorf("%s took %s", function, took)
 		}
 		return err

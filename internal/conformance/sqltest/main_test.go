@@ -1,5 +1,5 @@
-// The tests of sqlmod with its drivers, against the real servers. They are in the module of the
-// conformance suite because sqlmod must not require a driver.
+// The tests of sqlmod with its drivers, against the real servers. They are in the module
+// of the conformance suite because sqlmod must not require a driver.
 package sqlmod_test
 
 import (
@@ -62,7 +62,8 @@ type backend struct {
 
 var databases atomic.Int32
 
-// newPostgresDatabase makes a database whose owner is a role named guest, and returns its name.
+// newPostgresDatabase makes a database whose owner is a role named guest, and returns its
+// name.
 func newPostgresDatabase(t testing.TB, p *pgtest.Server) string {
 	t.Helper()
 	name := fmt.Sprintf("test%d", databases.Add(1))

@@ -29,7 +29,8 @@ type watcher struct {
 	admin    *pgx.Conn
 }
 
-// newWatched makes a database, a module with a connection to it, and somebody who sees what happens there.
+// newWatched makes a database, a module with a connection to it, and somebody who sees
+// what happens there.
 func newWatched(t testing.TB, server *pgtest.Server, access sqlmod.Access) (*client, *watcher) {
 	t.Helper()
 	w := &watcher{t: t, server: server, database: newPostgresDatabase(t, server)}
@@ -93,7 +94,8 @@ func TestPostgresReadOnlyHolds(t *testing.T) {
 		for function, r := range map[string]request{"query": {Connection: "db", SQL: "SELECT 1"}, "begin": {Connection: "db"}} {
 			owner.activity(t).refused(function, r, abi.EACCES, "before version 16")
 		}
-		tx := setup.do("begin", request{Connection: "db", ReadOnly: true}).Transaction // by its own wish
+		// by its own wish
+		tx := setup.do("begin", request{Connection: "db", ReadOnly: true}).Transaction
 		setup.do("rollback", request{Transaction: tx})
 	} else {
 		w.exec("GRANT ALL ON SEQUENCE s TO reader")
@@ -197,7 +199,8 @@ func TestPostgresErrors(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), "EIO: 23514: ") || strings.Contains(err.Error(), "bad") {
 		t.Errorf("a row is in the error: %v", err)
 	}
-	// A transaction with an error takes nothing but its end, and commit says that it was none.
+	// A transaction with an error takes nothing but its end, and commit says that it was
+	// none.
 	tx := a.do("begin", request{Connection: "db"}).Transaction
 	a.do("exec", request{Transaction: tx, SQL: "INSERT INTO t VALUES (3, 'x')"})
 	a.refused("exec", request{Transaction: tx, SQL: "INSERT INTO t VALUES (1, 'x')"}, abi.EIO, "23505")
@@ -220,7 +223,8 @@ func TestPostgresErrors(t *testing.T) {
 	a.refused("exec", request{Connection: "db", SQL: "COPY t FROM STDIN"}, abi.EACCES, "COPY")
 }
 
-// What one activity has set for its session, the next one does not find: there is one session here.
+// What one activity has set for its session, the next one does not find: there is one
+// session here.
 func TestPostgresSessionsLeakNothing(t *testing.T) {
 	c, w := newWatched(t, pgtest.Shared(t), writing)
 	a := c.activity(t)
@@ -261,7 +265,8 @@ func TestPostgresSessionsLeakNothing(t *testing.T) {
 	})
 }
 
-// What a guest does not wait for any more is stopped in the database, and its session is closed.
+// What a guest does not wait for any more is stopped in the database, and its session is
+// closed.
 func TestPostgresStopsWorking(t *testing.T) {
 	c, w := newWatched(t, pgtest.Shared(t), sqlmod.Access{Write: true, Timeout: passthrough.Duration(time.Second)})
 	for _, function := range []string{"query", "exec"} {
@@ -298,7 +303,8 @@ func TestPostgresIsClosed(t *testing.T) {
 	server := pgtest.Shared(t)
 	w := &watcher{t: t, server: server, database: newPostgresDatabase(t, server)}
 	w.admin = server.Admin(t, w.database)
-	t.Cleanup(func() { w.wants("all sessions have ended with the module", 0, "") }) // after the module was closed
+	// after the module was closed
+	t.Cleanup(func() { w.wants("all sessions have ended with the module", 0, "") })
 	c := newClient(t, sqlmod.Connection{URL: server.URL("guest", w.database), Password: "guest"}, sqlmod.Access{})
 	before := descriptors(t)
 	if n := w.sessions(""); n != 0 {
@@ -536,7 +542,8 @@ func TestPostgresValuesRoundTrip(t *testing.T) {
 	} {
 		a.exec(statement)
 	}
-	for _, test := range []struct{ kind, name, text, want string }{ // want: how it is told, if that is not the text
+	// want: how it is told, if that is not the text
+	for _, test := range []struct{ kind, name, text, want string }{
 		{"mood", "MOOD", "so so", ""}, {"mood[]", "_MOOD", `{sad,"so so",NULL}`, ""}, {`"Big Mood"`, "BIG MOOD", "x", ""},
 		{"positive[]", "_POSITIVE", "{1,2}", ""}, {"day[]", "_DAY", `{"0044-03-15 BC",infinity}`, ""}, {"day", "DATE", "0044-03-15 BC", ""},
 		{"pair", "PAIR", `("0044-03-15 12:00:00+00 BC","so so","a ""b"", c")`, ""}, {"pair[]", "_PAIR", `{"(infinity,sad,\"x y\")",NULL}`, ""}, {"pairs", "PAIR", "(-infinity,,)", ""},
@@ -575,7 +582,8 @@ func TestPostgresValuesRoundTrip(t *testing.T) {
 	}
 }
 
-// The names of types are asked for once, in transactions too, in which an error is not of that question.
+// The names of types are asked for once, in transactions too, in which an error is not of
+// that question.
 func TestPostgresTypeNames(t *testing.T) {
 	c, _ := newWatched(t, pgtest.Shared(t), writing) // with one session
 	a := c.activity(t)
@@ -587,7 +595,8 @@ func TestPostgresTypeNames(t *testing.T) {
 			t.Errorf("%v %s", r.Columns, r.rows)
 		}
 	}
-	// It is the session that knows them by now: a name is that of the time when it was asked for.
+	// It is the session that knows them by now: a name is that of the time when it was
+	// asked for.
 	a.do("exec", request{Transaction: tx, SQL: "ALTER TYPE mood RENAME TO temper"})
 	if r := a.do("query", request{Transaction: tx, SQL: "SELECT 'sad'::temper AS a"}); r.Columns[0].Type != "MOOD" {
 		t.Errorf("%v", r.Columns)

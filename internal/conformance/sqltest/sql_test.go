@@ -18,7 +18,8 @@ import (
 
 var writing = sqlmod.Access{Write: true}
 
-// drain reads a cursor to its end and returns how many rows there were, and in how many batches.
+// drain reads a cursor to its end and returns how many rows there were, and in how many
+// batches.
 func (a *activity) drain(r response) (rows, batches int) {
 	a.t.Helper()
 	rows, batches = len(r.Rows), 1
@@ -111,7 +112,8 @@ func TestBatches(t *testing.T) {
 			{0, 0, 1, 0}, {1, 1, 1, 0}, {1000, 1000, 1, 0}, {1001, 1000, 2, 0}, {10, 10, 1, 10}, {11, 10, 2, 10}, {2501, 1, 6, 1}, {3000, 2999, 2, 2999},
 		} {
 			r := a.do("query", request{Connection: "db", SQL: fmt.Sprintf(b.manyRows, test.rows), MaxRows: test.ask})
-			if b.name == "sqlite" && test.rows == 0 { // a LIMIT of 0 is not what recursion begins with
+			// a LIMIT of 0 is not what recursion begins with
+			if b.name == "sqlite" && test.rows == 0 {
 				r = a.query("SELECT 1 WHERE 0")
 			}
 			if len(r.Rows) != test.first || len(r.Columns) != 1 {
@@ -176,7 +178,8 @@ func TestTransactions(t *testing.T) {
 		}
 		a.refused("begin", request{Connection: "db", Isolation: "chaos"}, abi.EINVAL, "isolation")
 
-		// One left open ends with its activity, and so does a cursor that changes something.
+		// One left open ends with its activity, and so does a cursor that changes
+		// something.
 		other := c.activity(t)
 		tx = other.do("begin", request{Connection: "db"}).Transaction
 		other.do("exec", request{Transaction: tx, SQL: "DELETE FROM t"})
@@ -268,7 +271,8 @@ func TestPolicyIsKept(t *testing.T) {
 			if n := a.query("SELECT sum(n) FROM t").Rows[0][0]; n != 6.0 {
 				t.Errorf("the sum became %v", n)
 			}
-			// A transaction that the guest wants to be read-only is that for a module that may write, too.
+			// A transaction that the guest wants to be read-only is that for a module
+			// that may write, too.
 			w := writer.activity(t)
 			tx = w.do("begin", request{Connection: "db", ReadOnly: true}).Transaction
 			w.refused("exec", request{Transaction: tx, SQL: "DELETE FROM t"}, abi.EACCES, "only reads")
@@ -419,7 +423,8 @@ func descriptors(t testing.TB) int {
 	return len(entries)
 }
 
-// A guest that opens all it can gets an error, at once, and its activity's end gives everything back.
+// A guest that opens all it can gets an error, at once, and its activity's end gives
+// everything back.
 func TestTenThousandCursors(t *testing.T) {
 	both(t, func(t *testing.T, b backend) {
 		connection := b.connection(t)

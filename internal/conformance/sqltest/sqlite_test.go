@@ -73,7 +73,8 @@ func TestSQLiteGuestsStayInside(t *testing.T) {
 	}
 }
 
-// SQLite ends a transaction by itself when a change is interrupted. What follows must not be committed one by one.
+// SQLite ends a transaction by itself when a change is interrupted. What follows must not
+// be committed one by one.
 func TestSQLiteTransactionThatIsGone(t *testing.T) {
 	connection := sqlite.connection(t)
 	c := newClient(t, connection, sqlmod.Access{Write: true, Timeout: passthrough.Duration(300 * time.Millisecond)})
@@ -162,7 +163,8 @@ func TestSQLiteValuesOfManyColumns(t *testing.T) {
 	a.refused("query", request{Connection: "db", SQL: "SELECT " + columns + ", 1"}, abi.EIO, "too many columns")
 }
 
-// A session that has read the schema before another one changes it tells the columns as they are then.
+// A session that has read the schema before another one changes it tells the columns as
+// they are then.
 func TestSQLiteColumnsAfterChange(t *testing.T) {
 	a := sqlite.client(t, writing).activity(t)
 	both := func(text string) (responses []response) { // in two sessions

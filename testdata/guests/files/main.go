@@ -1,4 +1,5 @@
-// Activities that use files, clocks and random numbers as any Go program does, for the tests of the sandbox.
+// Activities that use files, clocks and random numbers as any Go program does, for the tests
+// of the sandbox.
 package main
 
 import (

@@ -34,8 +34,8 @@ func names(types ...any) (all []string) {
 	return slices.Compact(all)
 }
 
-// checkFields finds what the SDK would silently leave out: fields that it does not have, and
-// those that are there twice. Of a source of wasm it finds what contradicts its path.
+// checkFields finds what the SDK would silently leave out: fields that it does not have,
+// and those that are there twice. Of a source of wasm it finds what contradicts its path.
 func checkFields(data []byte) error {
 	if !json.Valid(data) {
 		return plainer(json.Unmarshal(data, new(any)))

@@ -14,8 +14,8 @@ type Host struct {
 	Pattern string // in lower case
 }
 
-// parseHost reads an entry. Extism takes any glob pattern; what is left out here is what no
-// policy could be compared with.
+// parseHost reads an entry. Extism takes any glob pattern; what is left out here is what
+// no policy could be compared with.
 func parseHost(pattern string) (Host, error) {
 	h := Host{Pattern: strings.ToLower(pattern)}
 	if h.Pattern == "*" {
@@ -36,8 +36,8 @@ func parseHost(pattern string) (Host, error) {
 	return h, nil
 }
 
-// Meets tells whether an origin of an HTTP policy, such as https://*.example.com, has a host
-// that the plugin asks for.
+// Meets tells whether an origin of an HTTP policy, such as https://*.example.com, has a
+// host that the plugin asks for.
 func (h Host) Meets(origin string) bool {
 	scheme, rest, ok := strings.Cut(origin, "://")
 	if !ok {

@@ -32,7 +32,8 @@ import (
 )
 
 const (
-	// MaxSize is the size in bytes of the largest manifest. A larger file is something else.
+	// MaxSize is the size in bytes of the largest manifest. A larger file is something
+	// else.
 	MaxSize = 1 << 20
 	// PageSize is the unit of memory.max_pages in bytes.
 	PageSize = 64 << 10
@@ -54,9 +55,11 @@ type Manifest struct {
 	Config map[string]string
 	// Hosts are what the plugin sends requests to, in the order of the file.
 	Hosts []Host
-	// Mounts are the directories that it reaches, sorted by the paths that it has for them.
+	// Mounts are the directories that it reaches, sorted by the paths that it has for
+	// them.
 	Mounts []Mount
-	// MaxMemory is the most memory in bytes that an instance may have. 0: it does not say.
+	// MaxMemory is the most memory in bytes that an instance may have. 0: it does not
+	// say.
 	MaxMemory uint64
 	// MaxResponse is the largest body of a response in bytes. 0: it does not say.
 	MaxResponse int64
@@ -115,7 +118,8 @@ func Peek(path string) ([]byte, error) {
 func Name(path string) string { return strings.TrimSuffix(filepath.Base(path), ".json") }
 
 // Parse makes a Manifest of a file's contents and reads the module that it names. The
-// error joins all that is wrong; each part names the file and, where it has one, the field.
+// error joins all that is wrong; each part names the file and, where it has one, the
+// field.
 func Parse(path string, data []byte) (*Manifest, error) {
 	m := &Manifest{Path: path}
 	err := m.parse(data)
@@ -293,8 +297,8 @@ func (m *Manifest) resolve(name string) (string, error) {
 	return filepath.Join(filepath.Dir(m.Path), name), nil
 }
 
-// Sources returns the files that a manifest names, as far as it can be understood. They are
-// not looked for.
+// Sources returns the files that a manifest names, as far as it can be understood. They
+// are not looked for.
 func Sources(path string, data []byte) (files []string) {
 	var said struct {
 		Wasm []struct {

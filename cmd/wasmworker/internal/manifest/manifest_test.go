@@ -76,7 +76,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// Whatever is not supported, or would be left out in silence by the SDK, is told with its field.
+// Whatever is not supported, or would be left out in silence by the SDK, is told with its
+// field.
 func TestMistakes(t *testing.T) {
 	dir, digest := directory(t)
 	outside := filepath.Join(t.TempDir(), "outside.wasm")

@@ -45,8 +45,9 @@ func Encode(value any) (encoding string, data []byte, err error) {
 	return abi.EncodingJSON, data, nil
 }
 
-// isMessage tells whether a value is what protoc generated. The names of its fields in the JSON of
-// protocol buffers are not those that encoding/json knows, so that values would be left out unseen.
+// isMessage tells whether a value is what protoc generated. The names of its fields in
+// the JSON of protocol buffers are not those that encoding/json knows, so that values
+// would be left out unseen.
 func isMessage(v reflect.Value) bool {
 	message := reflect.TypeFor[interface{ ProtoMessage() }]()
 	return v.Type().Implements(message) || v.CanAddr() && v.Addr().Type().Implements(message)

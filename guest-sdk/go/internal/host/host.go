@@ -30,15 +30,17 @@ type Host interface {
 	Log(level int32, message string, attrs []byte) int64
 }
 
-// Handle is what a host module has opened for an activity: a cursor, a transaction, a stream. The host closes it when
-// the activity ends, and gives its number to another one. A goroutine or a global variable can hold the Handle
-// longer, when instances are used again, and must not use that number then.
+// Handle is what a host module has opened for an activity: a cursor, a transaction, a
+// stream. The host closes it when the activity ends, and gives its number to another one.
+// A goroutine or a global variable can hold the Handle longer, when instances are used
+// again, and must not use that number then.
 type Handle struct {
 	number uint32
 	epoch  uint64
 }
 
-// NewHandle returns the handle of a number that the host has just given to the running activity, and the zero Handle for 0.
+// NewHandle returns the handle of a number that the host has just given to the running
+// activity, and the zero Handle for 0.
 func NewHandle(number uint32) Handle {
 	if number == 0 {
 		return Handle{}
@@ -46,5 +48,6 @@ func NewHandle(number uint32) Handle {
 	return Handle{number, epoch()}
 }
 
-// Number returns the handle's number, or false if the activity that it belongs to is over, or if it is the zero Handle.
+// Number returns the handle's number, or false if the activity that it belongs to is
+// over, or if it is the zero Handle.
 func (h Handle) Number() (uint32, bool) { return h.number, h.number != 0 && h.epoch == epoch() }

@@ -92,7 +92,8 @@ func OpenResponses() int {
 	return len(fakes.responses)
 }
 
-// Begin says that an activity begins. In tests they overlap, and there is nothing to tell apart.
+// Begin says that an activity begins. In tests they overlap, and there is nothing to tell
+// apart.
 func Begin() {}
 
 func epoch() uint64 { return 0 }
@@ -102,8 +103,8 @@ var imports struct {
 	functions map[string]func(unsafe.Pointer, uint32) int64
 }
 
-// SetImport puts a function in the place of one that a WebAssembly build imports, or takes it away again (nil), and returns
-// what was there.
+// SetImport puts a function in the place of one that a WebAssembly build imports, or
+// takes it away again (nil), and returns what was there.
 func SetImport(module, function string, f func(unsafe.Pointer, uint32) int64) func(unsafe.Pointer, uint32) int64 {
 	imports.Lock()
 	defer imports.Unlock()
@@ -116,7 +117,8 @@ func SetImport(module, function string, f func(unsafe.Pointer, uint32) int64) fu
 	return before
 }
 
-// Import stands for a function that a WebAssembly build imports: the one that was set, or one that is not there.
+// Import stands for a function that a WebAssembly build imports: the one that was set, or
+// one that is not there.
 func Import(module, function string) func(unsafe.Pointer, uint32) int64 {
 	return func(req unsafe.Pointer, n uint32) int64 {
 		imports.Lock()

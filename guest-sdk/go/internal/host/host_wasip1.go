@@ -83,7 +83,8 @@ func Begin() { activities++ }
 
 func epoch() uint64 { return activities }
 
-// SetImport is for native builds, as those of tests are: what a WebAssembly module imports is its host's.
+// SetImport is for native builds, as those of tests are: what a WebAssembly module
+// imports is its host's.
 func SetImport(module, function string, _ func(unsafe.Pointer, uint32) int64) func(unsafe.Pointer, uint32) int64 {
 	panic("wasmworker: " + module + " " + function + " is imported from the host and cannot be replaced; run this test without GOOS=wasip1")
 }

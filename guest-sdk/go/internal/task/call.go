@@ -22,8 +22,9 @@ var (
 type activity struct {
 	fn    reflect.Value
 	typ   reflect.Type
-	first int          // index of the first parameter that takes an argument: 1 after a context
-	rest  reflect.Type // element type of the last parameter, if it takes all arguments that are left
+	first int // index of the first parameter that takes an argument: 1 after a context
+	// element type of the last parameter, if it takes all arguments that are left
+	rest reflect.Type
 }
 
 // inspect checks that fn can be an activity.
@@ -161,10 +162,10 @@ func (t *Task) readOwned(name string, buf []byte, fn func(dst []byte) int64) ([]
 	return data, err
 }
 
-// Prepare does ahead of time what the first calls of the functions would otherwise have to do,
-// by rehearsing calls of their types: reflection and encoding/json look at the types once, the
-// goroutine that activities run in is started, and the allocator gets what it needs at hand. A
-// first call of a small activity then takes a fifth of the time.
+// Prepare does ahead of time what the first calls of the functions would otherwise have
+// to do, by rehearsing calls of their types: reflection and encoding/json look at the
+// types once, the goroutine that activities run in is started, and the allocator gets
+// what it needs at hand. A first call of a small activity then takes a fifth of the time.
 func Prepare(fns ...any) error {
 	var calls []rehearsal
 	for _, fn := range fns {
@@ -181,14 +182,15 @@ func Prepare(fns ...any) error {
 		}
 	}
 	run()
-	// The garbage of all that would bring the first collection nearer. The collection takes
-	// away what the allocator had at hand, and the second round gives it back.
+	// The garbage of all that would bring the first collection nearer. The collection
+	// takes away what the allocator had at hand, and the second round gives it back.
 	runtime.GC()
 	run()
 	return nil
 }
 
-// rehearsal is the host of a call that is only rehearsed, and what takes the function's place.
+// rehearsal is the host of a call that is only rehearsed, and what takes the function's
+// place.
 type rehearsal struct {
 	host.Host // nil: what is missing below is not called
 	fn        any
@@ -196,8 +198,8 @@ type rehearsal struct {
 	encodings []string
 }
 
-// rehearse makes a call with zero values for arguments. The function that takes it asks for
-// information, logs a record, and returns zero values.
+// rehearse makes a call with zero values for arguments. The function that takes it asks
+// for information, logs a record, and returns zero values.
 func rehearse(a activity) rehearsal {
 	var r rehearsal
 	for i := a.first; i < a.typ.NumIn(); i++ {

@@ -8,15 +8,16 @@ import (
 	"github.com/wasmworker/wasmworker/guest-sdk/go/temporal"
 )
 
-// What the messages of a failure may say of errors that its chain of causes has no place for.
+// What the messages of a failure may say of errors that its chain of causes has no place
+// for.
 const (
 	maxListed     = 10      // errors in one message
 	maxListedSize = 512     // bytes of one of them
 	maxListedAll  = 4 << 10 // bytes in all messages of a failure and its causes
 )
 
-// causesOf returns the error behind another one, and others that stand beside that: errors.Join
-// and its like have several, of which a chain of causes holds the first.
+// causesOf returns the error behind another one, and others that stand beside that:
+// errors.Join and its like have several, of which a chain of causes holds the first.
 func causesOf(err error) (others []error, cause error) {
 	several, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -34,8 +35,8 @@ func causesOf(err error) (others []error, cause error) {
 	return others, cause
 }
 
-// listed adds others to a message that does not have their texts already, as that of errors.Join
-// does. What it adds is taken from room.
+// listed adds others to a message that does not have their texts already, as that of
+// errors.Join does. What it adds is taken from room.
 func listed(message string, others []error, room *int) string {
 	var texts []string
 	known := 0 // errors that need no further word
@@ -48,7 +49,8 @@ func listed(message string, others []error, room *int) string {
 			}
 			continue
 		}
-		if name := typeName(other); name != "" && !isApplicationError(other) { // whose text has its type
+		// whose text has its type
+		if name := typeName(other); name != "" && !isApplicationError(other) {
 			text = name + ": " + text
 		}
 		text = cut(text, maxListedSize)

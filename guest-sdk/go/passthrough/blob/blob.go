@@ -1,5 +1,6 @@
-// Package blob keeps objects in buckets, such as those of S3 or a folder, by the host module wasmworker:blob/v1. A module that
-// uses this package needs the grant of blob, and the operator's policy has to name the buckets and what may be done in them.
+// Package blob keeps objects in buckets, such as those of S3 or a folder, by the host
+// module wasmworker:blob/v1. A module that uses this package needs the grant of blob, and
+// the operator's policy has to name the buckets and what may be done in them.
 //
 //	exports := blob.Bucket("exports")
 //	w, err := exports.NewWriter(ctx, "2026/orders.csv", &blob.WriteOptions{ContentType: "text/csv"})
@@ -12,10 +13,13 @@
 //	}
 //	return w.Commit()
 //
-// Keys are UTF-8 without control characters, of 1 to 1024 bytes, not beginning with a slash, and without empty, "." and ".." segments.
+// Keys are UTF-8 without control characters, of 1 to 1024 bytes, not beginning with a
+// slash, and without empty, "." and ".." segments.
 //
-// While a call waits for the store, the whole instance does, all goroutines included. The operator's policy limits the time; a context
-// is looked at before each call, and its cancellation does not interrupt one. Errors are that of the context if it has ended, or else *passthrough.Error:
+// While a call waits for the store, the whole instance does, all goroutines included. The
+// operator's policy limits the time; a context is looked at before each call, and its
+// cancellation does not interrupt one. Errors are that of the context if it has ended, or
+// else *passthrough.Error:
 //
 //	EACCES      the policy denies it: the bucket, the key, or writing
 //	ENOENT      there is no such object; errors.Is finds fs.ErrNotExist too
@@ -40,7 +44,8 @@ import (
 	"github.com/wasmworker/wasmworker/guest-sdk/go/passthrough"
 )
 
-// Bucket is the operator's name for a bucket. Whether there is such a bucket shows at the first call.
+// Bucket is the operator's name for a bucket. Whether there is such a bucket shows at the
+// first call.
 type Bucket string
 
 // Attributes are what a store knows about an object.
@@ -52,17 +57,20 @@ type Attributes struct {
 	Modified    time.Time `json:"modified"`
 	// ETag changes with the object. Its form is the store's own. May be empty.
 	ETag string `json:"etag"`
-	// Metadata is what was given when the object was written. Stores may change the case of the names.
+	// Metadata is what was given when the object was written. Stores may change the case
+	// of the names.
 	Metadata map[string]string `json:"metadata"`
 }
 
 // WriteOptions are for Put and NewWriter. The zero value and nil are the defaults.
 type WriteOptions struct {
-	// ContentType is what the store shall say the object is. Default: it guesses, or says nothing.
+	// ContentType is what the store shall say the object is. Default: it guesses, or says
+	// nothing.
 	ContentType string `json:"content_type,omitempty"`
 	// Metadata is kept with the object. Default: none.
 	Metadata map[string]string `json:"metadata,omitempty"`
-	// IfNoneMatch writes the object only if there is none of that key, or else fails with EEXIST. Default: it is replaced.
+	// IfNoneMatch writes the object only if there is none of that key, or else fails with
+	// EEXIST. Default: it is replaced.
 	IfNoneMatch bool `json:"if_none_match,omitempty"`
 }
 
@@ -100,8 +108,8 @@ func (b Bucket) Get(ctx context.Context, key string) ([]byte, error) {
 	return b.GetRange(ctx, key, 0, -1)
 }
 
-// GetRange returns length bytes of an object, from offset on: fewer if the object ends before, and the rest if length is
-// negative.
+// GetRange returns length bytes of an object, from offset on: fewer if the object ends
+// before, and the rest if length is negative.
 func (b Bucket) GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
 	t, err := b.at(key)
 	if err != nil {
@@ -157,22 +165,23 @@ type Object struct {
 	Key      string    `json:"key"`
 	Size     int64     `json:"size"`
 	Modified time.Time `json:"modified"`
-	// IsPrefix says that the entry stands for all objects whose keys begin with Key, up to the delimiter; the other
-	// fields are zero.
+	// IsPrefix says that the entry stands for all objects whose keys begin with Key, up
+	// to the delimiter; the other fields are zero.
 	IsPrefix bool `json:"prefix"`
 }
 
 // ListOptions are for List. The zero value and nil are the defaults.
 type ListOptions struct {
-	// Prefix is what the keys begin with. The operator's policy may ask for one. Default: none.
+	// Prefix is what the keys begin with. The operator's policy may ask for one. Default:
+	// none.
 	Prefix string
-	// Delimiter, most often "/", lists what keys have in common after the prefix and up to the delimiter once, as a folder would
-	// be. Default: every object is listed.
+	// Delimiter, most often "/", lists what keys have in common after the prefix and up
+	// to the delimiter once, as a folder would be. Default: every object is listed.
 	Delimiter string
 }
 
-// List iterates over objects, sorted by their keys. It asks for 1000 at a time; what changes meanwhile may be seen or not. After
-// an error it ends.
+// List iterates over objects, sorted by their keys. It asks for 1000 at a time; what
+// changes meanwhile may be seen or not. After an error it ends.
 func (b Bucket) List(ctx context.Context, o *ListOptions) iter.Seq2[Object, error] {
 	if o == nil {
 		o = &ListOptions{}
@@ -204,7 +213,8 @@ func (b Bucket) List(ctx context.Context, o *ListOptions) iter.Seq2[Object, erro
 	}
 }
 
-// Reader reads an object. It is not safe for use by several goroutines. It is closed with its activity at the latest.
+// Reader reads an object. It is not safe for use by several goroutines. It is closed with
+// its activity at the latest.
 type Reader struct {
 	// Attributes are those of the object.
 	Attributes
@@ -242,7 +252,8 @@ const most = 1 << 20
 
 var errClosed = &passthrough.Error{Errno: passthrough.EBADF, Message: "it was closed, or its activity is over"}
 
-// Read implements io.Reader. Each call is one to the host, for 1 MiB at most: use a buffer of some KiB, or a bufio.Reader.
+// Read implements io.Reader. Each call is one to the host, for 1 MiB at most: use a
+// buffer of some KiB, or a bufio.Reader.
 func (r *Reader) Read(p []byte) (int, error) {
 	number, ok := r.handle.Number()
 	switch {
@@ -273,14 +284,16 @@ func (r *Reader) Read(p []byte) (int, error) {
 // Close closes the reader. Once it is closed, Close does nothing.
 func (r *Reader) Close() error { return closeHandle(&r.handle, "reader") }
 
-// Writer writes an object, which is there, as a whole, once it is committed. It is not safe for use by several goroutines. What is
-// not committed when the activity ends is given up.
+// Writer writes an object, which is there, as a whole, once it is committed. It is not
+// safe for use by several goroutines. What is not committed when the activity ends is
+// given up.
 type Writer struct {
 	ctx    context.Context
 	handle host.Handle
 }
 
-// NewWriter begins an object. Its writes look at ctx, too. With the default options, one of the key is replaced by Commit.
+// NewWriter begins an object. Its writes look at ctx, too. With the default options, one
+// of the key is replaced by Commit.
 func (b Bucket) NewWriter(ctx context.Context, key string, o *WriteOptions) (*Writer, error) {
 	t, err := b.write(key, o)
 	if err != nil {
@@ -295,7 +308,8 @@ func (b Bucket) NewWriter(ctx context.Context, key string, o *WriteOptions) (*Wr
 	return &Writer{ctx, host.NewHandle(answer.Writer)}, nil
 }
 
-// Write implements io.Writer. Each call is one to the host, or one for each MiB: write some KiB at once, or use a bufio.Writer.
+// Write implements io.Writer. Each call is one to the host, or one for each MiB: write
+// some KiB at once, or use a bufio.Writer.
 func (w *Writer) Write(p []byte) (n int, err error) {
 	number, ok := w.handle.Number()
 	if !ok {
@@ -311,8 +325,8 @@ func (w *Writer) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// Commit writes what is left, and closes the writer. Without an error, the object is there. It fails with EEXIST if
-// the options say IfNoneMatch and there is one.
+// Commit writes what is left, and closes the writer. Without an error, the object is
+// there. It fails with EEXIST if the options say IfNoneMatch and there is one.
 func (w *Writer) Commit() error {
 	number, ok := w.handle.Number()
 	if !ok {
@@ -325,7 +339,8 @@ func (w *Writer) Commit() error {
 	return err
 }
 
-// Close gives the object up, and what was there before stays. After Commit, or once it is closed, Close does nothing.
+// Close gives the object up, and what was there before stays. After Commit, or once it is
+// closed, Close does nothing.
 func (w *Writer) Close() error { return closeHandle(&w.handle, "writer") }
 
 func closeHandle(h *host.Handle, kind string) error {
@@ -336,7 +351,8 @@ func closeHandle(h *host.Handle, kind string) error {
 	}
 	// Not with a context: what has to be given up when one has ended is most often this.
 	_, err := passthrough.CallFrame(hostClose, map[string]uint32{kind: number}, nil, nil)
-	if errno, _ := err.(*passthrough.Error); errno != nil && errno.Errno == passthrough.EBADF { // an error has closed it
+	// an error has closed it
+	if errno, _ := err.(*passthrough.Error); errno != nil && errno.Errno == passthrough.EBADF {
 		return nil
 	}
 	return err

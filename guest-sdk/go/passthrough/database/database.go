@@ -1,23 +1,28 @@
-// Package database is a driver of database/sql for the host module wasmworker:sql/v1. A module that uses this package needs
-// the grant of sql, and the operator's policy has to name the connections that it may use.
+// Package database is a driver of database/sql for the host module wasmworker:sql/v1. A
+// module that uses this package needs the grant of sql, and the operator's policy has to
+// name the connections that it may use.
 //
 //	var db = database.Open("warehouse")
 //
 //	rows, err := db.QueryContext(ctx, "SELECT id, name FROM customers WHERE country = $1", "NO")
 //
-// The host has the connections, with their addresses and passwords, and the module has a name. What database/sql pools here
-// costs nothing. Rows come in batches, transactions are rolled back unless they are committed, and what is still open when
-// the activity ends is closed.
+// The host has the connections, with their addresses and passwords, and the module has a
+// name. What database/sql pools here costs nothing. Rows come in batches, transactions
+// are rolled back unless they are committed, and what is still open when the activity
+// ends is closed.
 //
-// Parameters have the database's own notation: $1 for PostgreSQL, ? or ?1 for SQLite. There are no named ones.
-// Times are sent as text in RFC 3339; all other arguments as what they are. One statement per call; BEGIN and its like are denied: use BeginTx, with
+// Parameters have the database's own notation: $1 for PostgreSQL, ? or ?1 for SQLite.
+// There are no named ones. Times are sent as text in RFC 3339; all other arguments as
+// what they are. One statement per call; BEGIN and its like are denied: use BeginTx, with
 // sql.LevelDefault, LevelReadCommitted, LevelRepeatableRead or LevelSerializable.
 //
-// Columns arrive as int64, float64, bool, string, []byte, time.Time (of types that are dates and times) or nil; decimals, UUIDs, JSON and
-// arrays as a string, in the database's own form. LastInsertId is not available.
+// Columns arrive as int64, float64, bool, string, []byte, time.Time (of types that are
+// dates and times) or nil; decimals, UUIDs, JSON and arrays as a string, in the
+// database's own form. LastInsertId is not available.
 //
-// While one call waits for the database, the whole instance does, all goroutines included. The operator's policy limits the time; the
-// context of a call is looked at before it, and its cancellation does not interrupt it. Errors are *passthrough.Error:
+// While one call waits for the database, the whole instance does, all goroutines
+// included. The operator's policy limits the time; the context of a call is looked at
+// before it, and its cancellation does not interrupt it. Errors are *passthrough.Error:
 //
 //	EACCES      the policy denies it: the connection, writing, or SQL that leaves the transaction or the database
 //	EINVAL      the request is not valid
@@ -50,16 +55,17 @@ import (
 	"github.com/wasmworker/wasmworker/guest-sdk/go/passthrough"
 )
 
-// Open returns the database of a connection that the operator has defined. It does not connect, so it can be the value of a global
-// variable: whether there is such a connection shows at the first call.
+// Open returns the database of a connection that the operator has defined. It does not
+// connect, so it can be the value of a global variable: whether there is such a
+// connection shows at the first call.
 func Open(connection string) *sql.DB { return sql.OpenDB(Connector{Connection: connection}) }
 
 // Connector is for sql.OpenDB, where the defaults of Open are not the right ones.
 type Connector struct {
 	// Connection is the operator's name for it.
 	Connection string
-	// BatchRows is how many rows the host sends at once, and the module holds: less for large rows and little memory. A
-	// batch also ends once it has 1 MiB. Default 1000.
+	// BatchRows is how many rows the host sends at once, and the module holds: less for
+	// large rows and little memory. A batch also ends once it has 1 MiB. Default 1000.
 	BatchRows int
 }
 
@@ -75,7 +81,8 @@ func (opener) Open(connection string) (driver.Conn, error) {
 	return Connector{Connection: connection}.Connect(context.Background())
 }
 
-// conn is what database/sql takes for a connection: a name, and a transaction while there is one.
+// conn is what database/sql takes for a connection: a name, and a transaction while there
+// is one.
 type conn struct {
 	Connector
 	tx   host.Handle

@@ -20,7 +20,8 @@ import (
 	"github.com/wasmworker/wasmworker/guest-sdk/go/testsuite"
 )
 
-// fakeHost answers the functions of wasmworker:sql/v1 with what a test says, and records the requests.
+// fakeHost answers the functions of wasmworker:sql/v1 with what a test says, and records
+// the requests.
 type fakeHost struct {
 	answers map[string][]answer // by function, used up one by one
 	calls   []string            // the function, the head, and the body in hexadecimal
@@ -104,7 +105,8 @@ func TestBatches(t *testing.T) {
 		t.Error(got, err)
 	}
 	h.expect(t, `query {"connection":"warehouse","sql":"SELECT id, b FROM t","max_rows":2}`,
-		`fetch {"cursor":3,"max_rows":2}`, `fetch {"cursor":3,"max_rows":2}`) // and no close: the cursor has ended
+		// and no close: the cursor has ended
+		`fetch {"cursor":3,"max_rows":2}`, `fetch {"cursor":3,"max_rows":2}`)
 }
 
 func TestEarlyEnd(t *testing.T) {
@@ -273,7 +275,8 @@ func TestTransactions(t *testing.T) {
 	if err := tx.Rollback(); err != nil {
 		t.Error(err)
 	}
-	if _, err := db.Exec("UPDATE t"); err != nil { // on the same connection, which has no transaction now
+	// on the same connection, which has no transaction now
+	if _, err := db.Exec("UPDATE t"); err != nil {
 		t.Error(err)
 	}
 	if _, err := db.BeginTx(t.Context(), &sql.TxOptions{Isolation: sql.LevelSnapshot}); !errors.Is(err, passthrough.EINVAL) {

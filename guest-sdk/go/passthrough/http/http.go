@@ -1,8 +1,9 @@
-// Package http sends HTTP requests by the host module wasmworker:http/v1. A module that uses this package needs the
-// grant of http, and the operator's policy has to allow the origins that it sends to.
+// Package http sends HTTP requests by the host module wasmworker:http/v1. A module that
+// uses this package needs the grant of http, and the operator's policy has to allow the
+// origins that it sends to.
 //
-// The package is small. For code that wants an *http.Client of net/http there is package nethttp, which makes a module
-// about 7 MB larger.
+// The package is small. For code that wants an *http.Client of net/http there is package
+// nethttp, which makes a module about 7 MB larger.
 //
 //	response, err := http.Do(ctx, http.Request{
 //		Method: "POST",
@@ -11,8 +12,8 @@
 //		Body:   order,
 //	})
 //
-// {{secret:NAME}} in the value of a header stands for a secret. The host puts it in if the operator lets this origin have
-// it; the module never sees it.
+// {{secret:NAME}} in the value of a header stands for a secret. The host puts it in if
+// the operator lets this origin have it; the module never sees it.
 package http
 
 import (
@@ -26,10 +27,12 @@ import (
 	"github.com/wasmworker/wasmworker/guest-sdk/go/passthrough"
 )
 
-// Header has the values of headers by their names. The names in a response are in canonical form: Content-Type.
+// Header has the values of headers by their names. The names in a response are in
+// canonical form: Content-Type.
 type Header map[string][]string
 
-// Get returns the first value of a header, whatever the case of its name, and "" if there is none.
+// Get returns the first value of a header, whatever the case of its name, and "" if there
+// is none.
 func (h Header) Get(name string) string {
 	for _, key := range slices.Sorted(maps.Keys(h)) { // in an order that is always the same
 		if strings.EqualFold(key, name) && len(h[key]) > 0 {
@@ -43,12 +46,15 @@ func (h Header) Get(name string) string {
 type Request struct {
 	// Method is case-sensitive. Default: GET.
 	Method string
-	// URL is http or https, in ASCII: hosts as xn--…, paths and queries percent-encoded. No user name and password. 8 KiB at most.
+	// URL is http or https, in ASCII: hosts as xn--…, paths and queries percent-encoded.
+	// No user name and password. 8 KiB at most.
 	URL string
-	// Header has the headers. Those that belong to the connection or follow from the URL and the body are the host's to
-	// set, and refused: Host, Content-Length, Transfer-Encoding and their like. Default: User-Agent alone.
+	// Header has the headers. Those that belong to the connection or follow from the URL
+	// and the body are the host's to set, and refused: Host, Content-Length,
+	// Transfer-Encoding and their like. Default: User-Agent alone.
 	Header Header
-	// Body is sent as it is. The operator limits its size, by default to 8 MiB. Default: none.
+	// Body is sent as it is. The operator limits its size, by default to 8 MiB. Default:
+	// none.
 	Body []byte
 }
 
@@ -56,14 +62,16 @@ type Request struct {
 type Response struct {
 	StatusCode int
 	Header     Header
-	Body       []byte // as it came: decompressing is the caller's, who has asked for it by Accept-Encoding
+	// as it came: decompressing is the caller's, who has asked for it by Accept-Encoding
+	Body []byte
 }
 
-// Do sends a request and reads the response. A status of 400 or more is no error, and a redirect is a response as
-// well, unless the operator lets the host follow it.
+// Do sends a request and reads the response. A status of 400 or more is no error, and a
+// redirect is a response as well, unless the operator lets the host follow it.
 //
-// The operator's policy limits the time, by default to 30 s, and so does the deadline of ctx. The whole instance
-// waits meanwhile, all goroutines included: nothing else ends the call but an interruption of the activity.
+// The operator's policy limits the time, by default to 30 s, and so does the deadline of
+// ctx. The whole instance waits meanwhile, all goroutines included: nothing else ends the
+// call but an interruption of the activity.
 //
 // The error is that of ctx if it has ended before, or else a *passthrough.Error:
 //

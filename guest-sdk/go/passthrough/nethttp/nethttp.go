@@ -1,10 +1,11 @@
-// Package nethttp lets net/http send its requests by the host module wasmworker:http/v1, so that clients for APIs that take
-// an *http.Client work as they are:
+// Package nethttp lets net/http send its requests by the host module wasmworker:http/v1,
+// so that clients for APIs that take an *http.Client work as they are:
 //
 //	client := &http.Client{Transport: nethttp.Transport{}}
 //
-// What package passthrough/http says about grants, policies, secrets and limits holds here too. net/http makes a module about
-// 7 MB larger; a module that sends a request or two may rather use that package.
+// What package passthrough/http says about grants, policies, secrets and limits holds
+// here too. net/http makes a module about 7 MB larger; a module that sends a request or
+// two may rather use that package.
 package nethttp
 
 import (
@@ -17,10 +18,12 @@ import (
 	passthroughhttp "github.com/wasmworker/wasmworker/guest-sdk/go/passthrough/http"
 )
 
-// Transport is an http.RoundTripper. The zero value is ready, and all values are the same.
+// Transport is an http.RoundTripper. The zero value is ready, and all values are the
+// same.
 //
-// The deadline of the request's context, which http.Client sets from its Timeout, reaches the host; its cancellation cannot, since the
-// whole instance waits. Bodies are read and sent as a whole. The error is a *passthrough.Error, which http.Client wraps.
+// The deadline of the request's context, which http.Client sets from its Timeout, reaches
+// the host; its cancellation cannot, since the whole instance waits. Bodies are read and
+// sent as a whole. The error is a *passthrough.Error, which http.Client wraps.
 type Transport struct{}
 
 var errHost = errors.New("the header Host is the host's to set, and cannot be another one than that of the URL")

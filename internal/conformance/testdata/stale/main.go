@@ -1,4 +1,5 @@
-// A module whose activities leave things open in global variables, and use what others have left there.
+// A module whose activities leave things open in global variables, and use what others have
+// left there.
 package main
 
 import (
@@ -39,7 +40,8 @@ func Leave() error {
 //go:wasmexport use
 func use() int32 { return activity.Run(Use) }
 
-// Use opens the same things, which get the same numbers, ends what was left, and goes on with its own.
+// Use opens the same things, which get the same numbers, ends what was left, and goes on
+// with its own.
 func Use(ctx context.Context) (int, error) {
 	w, err := box.NewWriter(ctx, "out/own", nil)
 	if err != nil {

@@ -1,4 +1,5 @@
-// RenderReport makes a page of what the other activities have found. html/template escapes what comes from the data.
+// RenderReport makes a page of what the other activities have found. html/template
+// escapes what comes from the data.
 package main
 
 import (
@@ -89,7 +90,8 @@ func thousands(n int) string {
 	return digits
 }
 
-// RenderReport is the activity. The chart is an SVG image from an activity of ours, so it is not escaped.
+// RenderReport is the activity. The chart is an SVG image from an activity of ours, so it
+// is not escaped.
 func RenderReport(_ context.Context, report Report, chart string) (string, error) {
 	var html strings.Builder
 	err := page.Execute(&html, struct {

@@ -1,6 +1,7 @@
-// SplitFile divides a file with a JSON array of records, of any size, into chunks of whole records. It reads
-// the file block by block through a host module, and gives back ranges instead of data: what is large stays
-// where it is, and Temporal carries references to it.
+// SplitFile divides a file with a JSON array of records, of any size, into chunks of
+// whole records. It reads the file block by block through a host module, and gives back
+// ranges instead of data: what is large stays where it is, and Temporal carries
+// references to it.
 package main
 
 import (
@@ -19,7 +20,8 @@ type Request struct {
 	ChunkSize int    `json:"chunk_size"` // a chunk is complete once it has so many bytes
 }
 
-// Chunk is a range of the file with whole records, without the comma behind the last of them.
+// Chunk is a range of the file with whole records, without the comma behind the last of
+// them.
 type Chunk struct {
 	File    string `json:"file"`
 	Offset  int    `json:"offset"`
@@ -90,9 +92,10 @@ func (p *Progress) add(request Request, start, end int) {
 	p.Offset = end
 }
 
-// records calls found for each whole record in a block, which begins at the file's beginning or behind a
-// record, and tells whether the array ends in the block. It looks at what separates records and at nothing
-// else: whoever reads the chunks has to parse them anyway.
+// records calls found for each whole record in a block, which begins at the file's
+// beginning or behind a record, and tells whether the array ends in the block. It looks
+// at what separates records and at nothing else: whoever reads the chunks has to parse
+// them anyway.
 func records(block []byte, first bool, found func(start, end int)) (end bool, err error) {
 	var (
 		depth, start    int

@@ -33,7 +33,8 @@ func split(env *testsuite.TestActivityEnvironment, size int) (chunks []Chunk, er
 	return chunks, value.Get(&chunks)
 }
 
-// Chunks have all records of the file, in their order, whatever its size; also when an attempt fails in between.
+// Chunks have all records of the file, in their order, whatever its size; also when an
+// attempt fails in between.
 func TestSplitFile(t *testing.T) {
 	var want []string
 	for i := range 20000 {

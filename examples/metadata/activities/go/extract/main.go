@@ -1,5 +1,5 @@
-// ExtractTables writes what PostgreSQL knows of its tables into JSON Lines objects, part by part, and goes on where the attempt
-// before has stopped.
+// ExtractTables writes what PostgreSQL knows of its tables into JSON Lines objects, part
+// by part, and goes on where the attempt before has stopped.
 package main
 
 import (
@@ -23,8 +23,10 @@ import (
 // Request is the activity's input.
 type Request struct {
 	Source string `json:"source"` // the operator's name for the connection
-	Prefix string `json:"prefix"` // of the objects' keys, with a slash at its end. What else is below it is deleted
-	// TablesPerPart is how many tables an object has, and how many are lost with an attempt at most.
+	// of the objects' keys, with a slash at its end. What else is below it is deleted
+	Prefix string `json:"prefix"`
+	// TablesPerPart is how many tables an object has, and how many are lost with an
+	// attempt at most.
 	TablesPerPart int `json:"tables_per_part"`
 }
 
@@ -41,9 +43,11 @@ type Table struct {
 	Table   string `json:"table"`
 	Kind    string `json:"kind"`
 	Comment string `json:"comment,omitempty"`
-	Rows    *int64 `json:"rows,omitempty"` // as the planner estimates them; nil: nobody has looked yet
-	Bytes   *int64 `json:"bytes,omitempty"`
-	// PrimaryKey has names of columns, ForeignKeys have columns, schema, table and references.
+	// as the planner estimates them; nil: nobody has looked yet
+	Rows  *int64 `json:"rows,omitempty"`
+	Bytes *int64 `json:"bytes,omitempty"`
+	// PrimaryKey has names of columns, ForeignKeys have columns, schema, table and
+	// references.
 	PrimaryKey  json.RawMessage `json:"primary_key"`
 	ForeignKeys json.RawMessage `json:"foreign_keys"`
 	Columns     []Column        `json:"columns"`
@@ -78,7 +82,8 @@ func ExtractTables(ctx context.Context, request Request) (Extract, error) {
 		return Extract{}, temporal.NewNonRetryableApplicationError("prefix and tables_per_part are required", "InvalidRequest", nil)
 	}
 	result, err := extract(ctx, request)
-	if errors.Is(err, passthrough.EACCES) { // what the operator does not allow now is not allowed a second later
+	// what the operator does not allow now is not allowed a second later
+	if errors.Is(err, passthrough.EACCES) {
 		err = temporal.NewNonRetryableApplicationError(err.Error(), "Denied", err)
 	}
 	return result, err
@@ -96,8 +101,8 @@ func extract(ctx context.Context, request Request) (Extract, error) {
 	if err != nil && !errors.Is(err, passthrough.ENOENT) {
 		return Extract{}, err
 	}
-	// Temporal hears of some heartbeats only, so the attempt before may have written more than the last one said. Were there fewer tables
-	// by now, the end of that would stay.
+	// Temporal hears of some heartbeats only, so the attempt before may have written more
+	// than the last one said. Were there fewer tables by now, the end of that would stay.
 	last := request.key(at.Part)
 	for object, err := range bucket.List(ctx, &blob.ListOptions{Prefix: request.Prefix}) {
 		if err == nil && object.Key > last {
@@ -129,7 +134,8 @@ func extract(ctx context.Context, request Request) (Extract, error) {
 // key is the key of a part. Keys sort as their parts do.
 func (r Request) key(part int) string { return fmt.Sprintf("%spart-%06d.jsonl", r.Prefix, part) }
 
-// part writes the part after a position, and returns the position at its end: the same one if there are no more tables.
+// part writes the part after a position, and returns the position at its end: the same
+// one if there are no more tables.
 func (r Request) part(ctx context.Context, db *sql.DB, skip string, at Position) (Position, error) {
 	// In one transaction, so that tables and columns are of the same moment.
 	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead})
@@ -156,7 +162,9 @@ func (r Request) part(ctx context.Context, db *sql.DB, skip string, at Position)
 		next.Schema, next.Table = t.Schema, t.Table
 		next.Tables++
 		next.Columns += len(t.Columns)
-		if at.Part > 0 { // until the first own heartbeat, which shall have news, the host heartbeats for the guest
+		// until the first own heartbeat, which shall have news, the host heartbeats for
+		// the guest
+		if at.Part > 0 {
 			activity.RecordHeartbeat(ctx, at)
 		}
 		return lines.Encode(t)
@@ -193,8 +201,8 @@ func (r Request) part(ctx context.Context, db *sql.DB, skip string, at Position)
 	return next, w.Commit()
 }
 
-// The catalog of PostgreSQL shows every table to every role, so that this one needs no rights. information_schema shows those alone that a
-// role may use, and is slower.
+// The catalog of PostgreSQL shows every table to every role, so that this one needs no
+// rights. information_schema shows those alone that a role may use, and is slower.
 //
 // Names are compared byte by byte, whatever the database sorts by, and have no NUL.
 const tablesQuery = `
