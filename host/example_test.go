@@ -113,8 +113,7 @@ func shout(ctx workflow.Context, text string) (string, error) {
 	return strings.ToUpper(echoed), err
 }
 
-// GreeterPolicy is what an activity module may do with the greeter. The zero value is
-// nothing.
+// GreeterPolicy is what an activity module may do. The zero value is nothing.
 type GreeterPolicy struct {
 	// Names are those that may be greeted. Default: none.
 	Names []string `yaml:"names" json:"names,omitempty"`
