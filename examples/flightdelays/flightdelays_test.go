@@ -82,14 +82,14 @@ func TestReport(t *testing.T) {
 		t.Log(stderr.String())
 		t.Fatal(err)
 	}
-	described, err := testbed.Shared(t).Client(t).DescribeWorkflowExecution(t.Context(), id, "")
+	described, err := testbed.Shared(t).Client(t).DescribeWorkflow(t.Context(), id, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if size := described.GetWorkflowExecutionInfo().GetHistorySizeBytes(); size == 0 || size >= 10<<20 {
+	if size := described.RawResponse.GetWorkflowExecutionInfo().GetHistorySizeBytes(); size == 0 || size >= 10<<20 {
 		t.Errorf("the workflow's history has %d bytes", size)
 	} else {
-		t.Logf("the workflow's history has %d bytes in %d events", size, described.GetWorkflowExecutionInfo().GetHistoryLength())
+		t.Logf("the workflow's history has %d bytes in %d events", size, described.RawResponse.GetWorkflowExecutionInfo().GetHistoryLength())
 	}
 
 	// The page is checked by what it has to say. Everything else is compared whole.

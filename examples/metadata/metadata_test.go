@@ -362,11 +362,11 @@ func TestKill(t *testing.T) {
 	}()
 	// heartbeat is what the server knows. Without one it is zero.
 	heartbeat := func() (p position, attempt int32) {
-		described, err := c.DescribeWorkflowExecution(limit, "metadata-warehouse", "")
-		if err != nil || len(described.GetPendingActivities()) == 0 {
+		described, err := c.DescribeWorkflow(limit, "metadata-warehouse", "")
+		if err != nil || len(described.RawResponse.GetPendingActivities()) == 0 {
 			return p, 0
 		}
-		pending := described.GetPendingActivities()[0]
+		pending := described.RawResponse.GetPendingActivities()[0]
 		if details := pending.GetHeartbeatDetails(); len(details.GetPayloads()) > 0 {
 			if err := converter.GetDefaultDataConverter().FromPayloads(details, &p); err != nil {
 				t.Fatal(err)
