@@ -113,7 +113,7 @@ test-sdks: build ## the SDKs' own tests, and the project of every language by th
 	cd guest-sdk/rust && cargo test --quiet --workspace --all-features
 	mvn -B -q -ntp -f guest-sdk/java/pom.xml verify
 	cd guest-sdk/zig && PATH="$$PATH:$(abspath .toolchains/zig/node_modules/.bin)" zig build test
-	$(GO) test -tags toolchains -run Readme ./templates
+	$(GO) test -timeout 30m -tags toolchains -run Readme ./templates
 
 .PHONY: examples
 examples: build modules ## the tests of the examples with several languages (needs make toolchains, and PostgreSQL)
