@@ -166,13 +166,17 @@ var _ worker.Plugin = (*Plugin)(nil)
 // check reports values that no worker can have.
 func (o PluginOptions) check() error {
 	var errs []error
-	if n := o.MaxConcurrentActivities; n < 0 {
-		errs = append(errs, &sandbox.OptionError{Option: "MaxConcurrentActivities", Err: fmt.Errorf("%d is negative", n)})
+	complain := func(option string, value any) {
+		errs = append(errs, &sandbox.OptionError{Option: option, Err: fmt.Errorf("%v is negative", value)})
 	}
-	for name, d := range map[string]time.Duration{"GracefulShutdownTimeout": o.GracefulShutdownTimeout, "CancelGrace": o.CancelGrace} {
-		if d < 0 {
-			errs = append(errs, &sandbox.OptionError{Option: name, Err: fmt.Errorf("%s is negative", d)})
-		}
+	if o.MaxConcurrentActivities < 0 {
+		complain("MaxConcurrentActivities", o.MaxConcurrentActivities)
+	}
+	if o.GracefulShutdownTimeout < 0 {
+		complain("GracefulShutdownTimeout", o.GracefulShutdownTimeout)
+	}
+	if o.CancelGrace < 0 {
+		complain("CancelGrace", o.CancelGrace)
 	}
 	return errors.Join(errs...)
 }

@@ -209,7 +209,7 @@ func (s Set) CheckPolicies(granted []string, policies map[string]any) (map[strin
 			errs = append(errs, s.CheckGrant([]string{name}))
 		}
 	}
-	for _, m := range s.modules {
+	for _, m := range s.Modules() {
 		policy := policies[m.Name]
 		if policy == nil {
 			if m.Policy == nil || !slices.Contains(granted, m.Name) {
