@@ -80,7 +80,7 @@ func (c *call) abnormalEnd(err error, refused image.GrowFailure) *abi.Failure {
 
 // refusal says what it was that a guest was refused.
 func (m *Module) refusal(r image.GrowFailure) string {
-	switch limit := m.memoryLimit(); {
+	switch limit := m.MemoryLimit(); {
 	case r == image.GrowOverBudget:
 		return "more, since all instances together have a memory limit of " + mebibytes(m.budget.Limit())
 	case r == image.GrowNoSystemMemory:

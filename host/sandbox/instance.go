@@ -55,7 +55,7 @@ func (m *Module) newMemory() (memory *image.Memory, err error) {
 	if m.image != nil {
 		memory, err = m.image.NewMemory()
 	} else {
-		memory, err = image.NewMemory(image.Config{Min: max(m.file.MemoryMin, m.initialized), Limit: m.memoryLimit(), Budget: m.imageBudget()})
+		memory, err = image.NewMemory(image.Config{Min: max(m.file.MemoryMin, m.initialized), Limit: m.MemoryLimit(), Budget: m.imageBudget()})
 	}
 	if errors.Is(err, image.ErrBudget) {
 		return nil, m.budget.exceeded()

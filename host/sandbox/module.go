@@ -115,9 +115,6 @@ func (m *Module) Env() map[string]string {
 // Live returns how many instances of the module exist now, idle ones included.
 func (m *Module) Live() int { return int(m.live.Load()) }
 
-// MemoryLimit returns the most memory in bytes that an instance may come to have.
-func (m *Module) MemoryLimit() uint64 { return m.memoryLimit() }
-
 // admit checks the module against its grant and limits before anything is compiled.
 func (m *Module) admit(set passthrough.Set) error {
 	if err := set.Check(m.file, m.options.Passthrough); err != nil {
@@ -147,8 +144,8 @@ func (m *Module) admit(set passthrough.Set) error {
 	return nil
 }
 
-// memoryLimit is the most memory that an instance may have.
-func (m *Module) memoryLimit() uint64 {
+// MemoryLimit returns the most memory in bytes that an instance may come to have.
+func (m *Module) MemoryLimit() uint64 {
 	// Not the last page of 4 GiB: wazero overflows where an access ends exactly there.
 	limit := min(m.options.MemoryLimit, 4<<30-64<<10)
 	if declared := m.file.MemoryMax; declared > 0 {
