@@ -82,7 +82,7 @@ lint: ## gofmt, go vet, staticcheck and tidy modules, all of them; sloglint, mis
 	@for m in $(MODULES); do echo "lint $$m"; (cd $$m && $(GO) vet ./... && $(STATICCHECK) ./... && $(GO) mod tidy -diff) || exit 1; done
 	@for m in $(HOST); do echo "sloglint $$m"; (cd $$m && $(SLOGLINT) ./...) || exit 1; done
 	@# US spelling. The words left out are the contract's, names of activities, and mistakes on purpose.
-	$(MISSPELL) -i canceled,labelled,ouput $$(git ls-files '*.go' '*.md' Makefile)
+	$(MISSPELL) -i cancelled,initialise,labelled,ouput $$(git ls-files '*.go' '*.md' Makefile)
 	@# staticcheck does not know that a function with go:wasmexport is used.
 	@for m in $(GUESTS); do echo "lint $$m"; (cd $$m && $(GO) vet ./... && $(STATICCHECK) -checks inherit,-U1000 ./... && $(GO) mod tidy -diff) || exit 1; done
 	GOOS=wasip1 GOARCH=wasm $(GO) -C guest-sdk/go vet ./...
