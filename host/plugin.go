@@ -30,6 +30,7 @@ const (
 	DefaultMaxConcurrentActivities = 100
 	DefaultGracefulShutdownTimeout = 30 * time.Second
 	DefaultCancelGrace             = 10 * time.Second
+	DefaultModuleIdleTimeout       = 10 * time.Minute
 )
 
 // reportAllowance is how long, after the graceful timeout, the SDK's worker goes on
@@ -67,6 +68,14 @@ type PluginOptions struct {
 	// SkipRefused serves what can be served when some modules are refused, rather
 	// than nothing: for directories that several teams write to.
 	SkipRefused bool
+	// Preload says which modules are loaded before the worker begins to poll. The others
+	// are loaded when the first of their activities comes, which waits for that. Default:
+	// all.
+	Preload sandbox.Preload
+	// ModuleIdleTimeout is how long a module stays loaded that no activity needs; its
+	// next activity loads it from the cache again. Modules whose code is not in the cache
+	// stay. 0: for ever. Default 10 min.
+	ModuleIdleTimeout time.Duration
 	// MaxConcurrentActivities caps the activities that run at once, and with them
 	// the instances that exist: memory is at most this times the memory limit.
 	// 0: as many as Temporal sends. Default 100.
@@ -113,6 +122,8 @@ func DefaultPluginOptions() PluginOptions {
 		GracefulShutdownTimeout: DefaultGracefulShutdownTimeout,
 		CancelGrace:             DefaultCancelGrace,
 		CacheDir:                sandbox.DefaultCacheDir(),
+		Preload:                 sandbox.PreloadAll,
+		ModuleIdleTimeout:       DefaultModuleIdleTimeout,
 	}
 }
 
@@ -178,6 +189,9 @@ func (o PluginOptions) check() error {
 	if o.CancelGrace < 0 {
 		complain("CancelGrace", o.CancelGrace)
 	}
+	if o.ModuleIdleTimeout < 0 {
+		complain("ModuleIdleTimeout", o.ModuleIdleTimeout)
+	}
 	return errors.Join(errs...)
 }
 
@@ -213,17 +227,19 @@ func NewPlugin(options PluginOptions) (*Plugin, error) {
 	}
 	if len(modules) > 0 {
 		p.sandbox, err = sandbox.New(sandbox.Config{
-			Modules:     modules,
-			Defaults:    options.Defaults,
-			PerModule:   options.PerModule,
-			Passthrough: set,
-			SkipRefused: options.SkipRefused,
-			Limit:       p.limit,
-			MemoryLimit: options.TotalMemoryLimit,
-			Executor:    options.Executor,
-			Capped:      capped,
-			CacheDir:    p.options.CacheDir,
-			Logger:      p.logger,
+			Modules:           modules,
+			Defaults:          options.Defaults,
+			PerModule:         options.PerModule,
+			Passthrough:       set,
+			SkipRefused:       options.SkipRefused,
+			Preload:           options.Preload,
+			ModuleIdleTimeout: options.ModuleIdleTimeout,
+			Limit:             p.limit,
+			MemoryLimit:       options.TotalMemoryLimit,
+			Executor:          options.Executor,
+			Capped:            capped,
+			CacheDir:          p.options.CacheDir,
+			Logger:            p.logger,
 		})
 		errs = append(errs, err)
 	}
@@ -257,9 +273,6 @@ func (p *Plugin) Load(ctx context.Context) error {
 	p.loadOnce.Do(func() {
 		if p.loadErr = p.sandbox.Compile(ctx); p.loadErr != nil {
 			p.loadErr = errors.Join(p.loadErr, p.close(ctx))
-		}
-		for _, refused := range p.sandbox.Refused() {
-			p.logger.Warn("module left out", "error", refused)
 		}
 	})
 	return p.loadErr

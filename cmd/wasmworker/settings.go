@@ -199,6 +199,18 @@ var settings = []setting{
 		worker: func(o *host.Options) any { return &o.SkipRefused },
 	},
 	{
+		name: "preload", env: "WASMWORKER_PRELOAD", commands: inWorkers, value: string(sandbox.PreloadAll),
+		usage:  "all: load every module before the worker begins; none: load each when the first of its activities comes",
+		doc:    "`all` loads every module before the worker begins; `none` loads each when the first of its activities comes, which waits for that. See [Loading](#loading)",
+		worker: func(o *host.Options) any { return &o.Preload },
+	},
+	{
+		name: "module-idle-timeout", env: "WASMWORKER_MODULE_IDLE_TIMEOUT", commands: inWorkers, value: durationFlag(host.DefaultModuleIdleTimeout),
+		usage:  "how long a module stays loaded that no activity needs, if its code is in the cache; 0 means for ever",
+		doc:    "how long a module stays loaded that no activity needs, if its code is in the cache; `0` means for ever",
+		worker: func(o *host.Options) any { return &o.ModuleIdleTimeout },
+	},
+	{
 		name: "health-address", env: "WASMWORKER_HEALTH_ADDRESS", commands: inWorkers, value: "", unset: "none",
 		usage: "`HOST:PORT` for /healthz and /readyz, such as :8080 (default: none)",
 		doc:   "for `/healthz` and `/readyz`",

@@ -66,7 +66,7 @@ func TestCacheDir(t *testing.T) {
 // cached is how many modules came from the cache.
 func cached(r *recorder) (n int) {
 	for _, record := range r.all() {
-		if record.message == "module compiled" && strings.Contains(record.attrs, "cached=true") {
+		if record.message == "module loaded" && strings.Contains(record.attrs, "cached=true") {
 			n++
 		}
 	}

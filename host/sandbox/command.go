@@ -13,7 +13,7 @@ import (
 // commandContract is that of programs: standard input to standard output.
 type commandContract struct{}
 
-func (commandContract) link(context.Context, *Module) error { return nil }
+func (commandContract) link(context.Context, *program) error { return nil }
 
 func (commandContract) begin(c *call) guest { return command{c} }
 

@@ -85,8 +85,11 @@ func TestCompileRefuses(t *testing.T) {
 		}
 	}
 	_, err = s.Run(t.Context(), sandbox.Task{Activity: "n.Never"})
-	if _, ok := errors.AsType[*sandbox.UnknownActivityError](err); !ok {
-		t.Errorf("an activity of a module that was left out: error %v", err)
+	if f := failure(t, err, abi.TypeModuleRefused); f.NonRetryable || !strings.Contains(f.Message, wants[1]) {
+		t.Errorf("an activity of a module that was left out: %+v", f)
+	}
+	if _, ok := s.Lookup("n.Never"); ok {
+		t.Error("a module that was left out has activities")
 	}
 	equal(t, "result", text(run(t, s, "Echo", raw("x"))), "x")
 

@@ -17,11 +17,11 @@ import (
 // return a number.
 type counting struct{}
 
-func (counting) link(ctx context.Context, m *Module) error {
+func (counting) link(ctx context.Context, p *program) error {
 	functions := map[string]hostFunc{
 		"count": func(c *call, _ api.Module, _ []uint64) (int64, error) { return c.guest.(*counter).args, nil },
 	}
-	return build(ctx, m.runtime, "counting", functions, func(string) string { return "() -> i32" })
+	return build(ctx, p.runtime, "counting", functions, func(string) string { return "() -> i32" })
 }
 
 func (counting) begin(c *call) guest { return &counter{call: c} }

@@ -28,4 +28,11 @@ func (p *Pool) Private() (bytes uint64) {
 
 // ForgetInitialised makes the module know no more of its memory than its file says, as if
 // its initialization took another amount each time.
-func (m *Module) ForgetInitialised() { m.initialized = 0 }
+func (m *Module) ForgetInitialised() { m.program.initialized = 0 }
+
+// SetPatience shortens, for one test, how long Compile waits for the last modules.
+func SetPatience(t *testing.T, d time.Duration) {
+	before := patience
+	patience = d
+	t.Cleanup(func() { patience = before })
+}

@@ -133,9 +133,9 @@ var extismFuncs = map[string]extismFunc{
 // extismContract is that of plugins for Extism's hosts.
 type extismContract struct{}
 
-func (extismContract) link(ctx context.Context, m *Module) error {
+func (extismContract) link(ctx context.Context, p *program) error {
 	types := passthrough.Builtin(abi.ModuleExtism)
-	builder := m.runtime.NewHostModuleBuilder(abi.ModuleExtism)
+	builder := p.runtime.NewHostModuleBuilder(abi.ModuleExtism)
 	for name, fn := range extismFuncs {
 		params, results := hostfunc.Signature(types[name])
 		builder.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, _ api.Module, stack []uint64) {

@@ -19,6 +19,12 @@ func (c *call) instantiationError(err error) error {
 	if c.ctx.Err() != nil {
 		return &InterruptedError{Cause: context.Cause(c.ctx)}
 	}
+	if errors.Is(err, ErrClosed) {
+		return ErrClosed
+	}
+	if err == c.module.Refusal() {
+		return &abi.Failure{Type: abi.TypeModuleRefused, Message: err.Error()}
+	}
 	_, exited := errors.AsType[*sys.ExitError](err)
 	_, faulted := errors.AsType[*guestFault](err)
 	if !exited && !faulted && !wazerotext.IsFromGuest(err.Error()) { // not the guest's doing

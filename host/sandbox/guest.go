@@ -14,8 +14,9 @@ import (
 // contract is what a kind of guests expects of the host beyond what all have: WASI, the
 // log, and what they were granted.
 type contract interface {
-	// link links the host module of the kind, for a module that imports it.
-	link(ctx context.Context, m *Module) error
+	// link links the host module of the kind into the runtime, for a module that imports
+	// it.
+	link(ctx context.Context, p *program) error
 	// begin gives a call what guests of the kind have, also while an instance is being
 	// made.
 	begin(c *call) guest

@@ -19,12 +19,13 @@ import (
 
 // Instance is one instance of a module. It is used by one goroutine at a time.
 type Instance struct {
-	module *Module
-	wasm   api.Module
-	memory *image.Memory
-	meter  *meter.Meter
-	wasi   wasip1.Instance
-	stdio  *streams
+	module  *Module
+	program *program
+	wasm    api.Module
+	memory  *image.Memory
+	meter   *meter.Meter
+	wasi    wasip1.Instance
+	stdio   *streams
 	// functions looked up so far: a look-up allocates 12 KB of stack each time.
 	functions map[string]api.Function
 	calls     int
@@ -37,25 +38,44 @@ type Instance struct {
 var ErrMemoryLimit = errors.New("the memory limit of all instances together is reached")
 
 // NewInstance makes an instance, and calls its _initialize, or what its kind has instead,
-// if there is one. It blocks until that has returned; when ctx ends, that is interrupted.
+// if there is one. It loads the module if it is not loaded. It blocks until all of that
+// is done; when ctx ends, the initialization is interrupted.
 func (m *Module) NewInstance(ctx context.Context) (*Instance, error) {
-	memory, err := m.newMemory()
+	p, err := m.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return m.instantiate(ctx, memory)
+	defer m.letGo(p)
+	memory, err := p.newMemory()
+	if err != nil {
+		return nil, err
+	}
+	return p.instantiate(ctx, memory)
+}
+
+// newMemory is what of NewInstance takes from the budget, and it does not block: program
+// and memory of a further instance. They are nil if the module is not loaded.
+func (m *Module) newMemory() (*program, *image.Memory, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.program == nil {
+		return nil, nil, nil
+	}
+	memory, err := m.program.newMemory()
+	if err != nil {
+		return nil, nil, err
+	}
+	return m.program.hold(), memory, nil
 }
 
 // newMemory makes the memory of a further instance, and takes from the budget what that
 // has once it is initialized.
-func (m *Module) newMemory() (memory *image.Memory, err error) {
-	if m.compiled == nil {
-		return nil, fmt.Errorf("module %s is not compiled", m.file.Name)
-	}
-	if m.image != nil {
-		memory, err = m.image.NewMemory()
+func (p *program) newMemory() (memory *image.Memory, err error) {
+	m := p.module
+	if p.image != nil {
+		memory, err = p.image.NewMemory()
 	} else {
-		memory, err = image.NewMemory(image.Config{Min: max(m.file.MemoryMin, m.initialized), Limit: m.MemoryLimit(), Budget: m.imageBudget()})
+		memory, err = image.NewMemory(image.Config{Min: max(m.file.MemoryMin, p.initialized), Limit: m.MemoryLimit(), Budget: m.imageBudget()})
 	}
 	if errors.Is(err, image.ErrBudget) {
 		return nil, m.budget.exceeded()
@@ -64,18 +84,19 @@ func (m *Module) newMemory() (memory *image.Memory, err error) {
 }
 
 // instantiate makes an instance that has the memory, which is closed on an error.
-func (m *Module) instantiate(ctx context.Context, memory *image.Memory) (_ *Instance, err error) {
+func (p *program) instantiate(ctx context.Context, memory *image.Memory) (_ *Instance, err error) {
+	m := p.module
 	if ctx.Err() != nil {
 		memory.Close()
 		return nil, context.Cause(ctx)
 	}
-	i := &Instance{module: m, memory: memory, meter: &meter.Meter{}, stdio: newStreams(), functions: map[string]api.Function{}}
+	i := &Instance{module: m, program: p.hold(), memory: memory, meter: &meter.Meter{}, stdio: newStreams(), functions: map[string]api.Function{}}
 	// While the instance is being made there is no activity: what it logs is the
 	// module's, and what it asks of the activity is refused.
 	c := newCall(ctx, m, Activity{}, &Task{Log: logTo(m.logger)})
 	var before int64 // units of what ran before
 	i.begin(c, wasip1.Initialization, func() int64 { return before + i.meter.Used() })
-	config := m.wasi.Configure(wazero.NewModuleConfig().
+	config := p.wasi.Configure(wazero.NewModuleConfig().
 		WithName("").         // instances of one module live side by side
 		WithStartFunctions(), // _initialize and _start are called below, with a context
 		&i.wasi)
@@ -91,26 +112,27 @@ func (m *Module) instantiate(ctx context.Context, memory *image.Memory) (_ *Inst
 		}
 		if i.wasm == nil {
 			i.memory.Close()
+			m.letGo(p)
 		} else {
 			i.Close()
 		}
 	}()
 	used, err := i.meter.Run(ctx, meter.Unlimited, func(ctx context.Context) (err error) {
-		i.wasm, err = m.runtime.InstantiateModule(ctx, m.compiled, config)
+		i.wasm, err = p.runtime.InstantiateModule(ctx, p.compiled, config)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	m.live.Add(1)
-	if m.image != nil { // the image is from behind the initialization
+	if p.image != nil { // the image is from behind the initialization
 		if err := i.reset(); err != nil {
 			return nil, err
 		}
 		made = true
 		return i, nil
 	}
-	for _, data := range m.data {
+	for _, data := range p.data {
 		i.wasm.Memory().Write(data.Offset, data.Bytes) // it fits
 	}
 	for _, name := range m.file.Initialize {
@@ -136,7 +158,7 @@ func (m *Module) instantiate(ctx context.Context, memory *image.Memory) (_ *Inst
 // files, all as new.
 func (i *Instance) begin(c *call, phase wasip1.Phase, units func() int64) {
 	c.streams, c.used = i.stdio, units
-	i.module.wasi.Begin(&c.wasi, wasiHost{c}, phase, units, c.hooks.Mounts)
+	i.program.wasi.Begin(&c.wasi, wasiHost{c}, phase, units, c.hooks.Mounts)
 	i.wasi.Attach(&c.wasi)
 }
 
@@ -145,7 +167,7 @@ func (i *Instance) reset() error {
 	if err := i.memory.Reset(i.wasm.Memory()); err != nil {
 		return err
 	}
-	for _, g := range i.module.globals {
+	for _, g := range i.program.globals {
 		i.wasm.ExportedGlobal(g.name).(api.MutableGlobal).Set(g.value)
 	}
 	return nil
@@ -165,9 +187,9 @@ const (
 // origin is that of the call that the instance has begun.
 func (i *Instance) origin() Origin {
 	switch {
-	case i.module.Fallback() != "":
+	case i.program.fallback != "":
 		return OriginFallback
-	case i.module.Isolation() == IsolationPristine:
+	case i.program.isolation() == IsolationPristine:
 		return OriginPristine
 	case i.calls > 1:
 		return OriginReused
@@ -179,7 +201,7 @@ func (i *Instance) origin() Origin {
 // trim gives memory back that the idle instance does not share with others of its module,
 // unless its contents may not be lost.
 func (i *Instance) trim() {
-	if i.module.Isolation() == IsolationPristine {
+	if i.program.isolation() == IsolationPristine {
 		i.memory.Trim()
 	}
 }
@@ -187,10 +209,14 @@ func (i *Instance) trim() {
 // Module returns the module that the instance is of.
 func (i *Instance) Module() *Module { return i.module }
 
-// Reusable tells whether the instance may serve another call: the module's policy allows
-// it, nothing went wrong in it, and it has been reset or its calls are not used up.
+// Reusable tells whether the instance may serve another call: the module's isolation
+// allows it, the module has not been unloaded, nothing went wrong in it, and it has been
+// reset or its calls are not used up.
 func (i *Instance) Reusable() bool {
-	switch i.module.Isolation() {
+	if !i.module.current(i.program) {
+		return false
+	}
+	switch i.program.isolation() {
 	case IsolationPristine:
 		return !i.broken
 	case IsolationReuse:
@@ -209,6 +235,7 @@ func (i *Instance) Close() {
 	i.wasm = nil
 	i.memory.Close()
 	i.module.live.Add(-1)
+	i.module.letGo(i.program)
 }
 
 // run runs one call and says how it ended.
@@ -262,7 +289,7 @@ func (i *Instance) run(c *call) (*Payload, error) {
 	payload, err := c.guest.end(int32(uint32(stack[0])), err, i.memory.TakeGrowFailure())
 	f, failed := errors.AsType[*abi.Failure](err)
 	i.broken = !returned || failed && f.Type == abi.TypeProtocolError
-	if !i.broken && i.module.Isolation() == IsolationPristine {
+	if !i.broken && i.program.isolation() == IsolationPristine {
 		if err := i.reset(); err != nil {
 			i.module.logger.Debug("an instance could not be reset, and is replaced", "error", err)
 			i.broken = true

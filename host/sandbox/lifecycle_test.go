@@ -180,11 +180,6 @@ func TestCloseWithoutCompile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// There is nothing to run yet, and the one who tries is told.
-	_, err = s.Run(t.Context(), sandbox.Task{Activity: "Echo"})
-	if err == nil {
-		t.Error("an activity ran without its module being compiled")
-	}
 	for range 2 {
 		if err := s.Close(t.Context()); err != nil {
 			t.Error(err)
@@ -241,6 +236,8 @@ func (c *custom) Release(i *sandbox.Instance) {
 	i.Close()
 	i.Close() // does nothing
 }
+
+func (c *custom) Evict(*sandbox.Module) {}
 
 func (c *custom) Close(context.Context) error { c.closed++; return nil }
 

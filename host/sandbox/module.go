@@ -1,19 +1,15 @@
 package sandbox
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"time"
 
-	"github.com/tetratelabs/wazero"
-
-	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/internal/meter"
-	"github.com/wasmworker/wasmworker/host/internal/wasip1"
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
@@ -28,31 +24,21 @@ type Module struct {
 	logger  *slog.Logger
 	denials denials
 
-	interpreter bool
-	budget      *memoryBudget // of all modules; nil: none
-	grants      []passthrough.Module
-	env         [][2]string
+	budget *memoryBudget // of all modules; nil: none
+	grants []passthrough.Module
+	env    [][2]string
 
-	cached   bool // its code came from the cache directory
-	cache    wazero.CompilationCache
-	runtime  wazero.Runtime
-	wasi     *wasip1.System
-	compiled wazero.CompiledModule
+	loader   *loader
 	live     atomic.Int64
-	// initialized is how much memory the first instance had after its initialization.
-	initialized uint64
-	data        []meter.Data // what new instances begin with, unless they have the image
+	fallback atomic.Pointer[string] // why its instances cannot be reset, once it is known
 
-	// The state after the initialization, for IsolationPristine.
-	image    *image.Image
-	globals  []savedGlobal
-	fallback atomic.Pointer[string] // why there is none, once it is known
-}
-
-// savedGlobal is a mutable global and its value after the initialization.
-type savedGlobal struct {
-	name  string // of its export
-	value uint64
+	mu        sync.Mutex
+	program   *program    // nil unless it is loaded
+	loading   *loading    // nil unless it is being loaded
+	refused   error       // why it cannot be loaded
+	users     int         // activities that need it
+	used      time.Time   // when it was last needed, or loaded
+	idleTimer *time.Timer // nil unless unloadIdle is to come
 }
 
 // File returns what the module's file says. It must not be changed.
@@ -152,26 +138,4 @@ func (m *Module) MemoryLimit() uint64 {
 		return min(declared, limit)
 	}
 	return limit
-}
-
-// close frees what compile made. No instance may be live.
-func (m *Module) close(ctx context.Context) error {
-	var errs []error
-	if m.image != nil {
-		m.image.Close()
-	}
-	if m.compiled != nil {
-		errs = append(errs, m.compiled.Close(ctx))
-	}
-	if m.runtime != nil {
-		errs = append(errs, m.runtime.Close(ctx))
-	}
-	if m.cache != nil {
-		errs = append(errs, m.cache.Close(ctx))
-	}
-	if m.wasi != nil {
-		errs = append(errs, m.wasi.Close())
-	}
-	m.image, m.compiled, m.runtime, m.cache, m.wasi = nil, nil, nil, nil, nil
-	return errors.Join(errs...)
 }

@@ -17,13 +17,13 @@ import (
 // nativeContract is that of abi/SPEC.md.
 type nativeContract struct{}
 
-func (nativeContract) link(ctx context.Context, m *Module) error {
+func (nativeContract) link(ctx context.Context, p *program) error {
 	functions := map[string]hostFunc{}
 	for name, fn := range activityFuncs {
 		functions[name] = func(c *call, mod api.Module, p []uint64) (int64, error) { return fn(c.guest.(*native), mod, p) }
 	}
 	types := passthrough.Builtin(abi.ModuleActivity)
-	return build(ctx, m.runtime, abi.ModuleActivity, functions, func(name string) string { return types[name] })
+	return build(ctx, p.runtime, abi.ModuleActivity, functions, func(name string) string { return types[name] })
 }
 
 func (nativeContract) begin(c *call) guest { return &native{call: c} }

@@ -18,18 +18,18 @@ import (
 
 // linkPassthrough links a granted passthrough module. Built-in ones and an embedder's
 // come through this one door.
-func (m *Module) linkPassthrough(ctx context.Context, granted passthrough.Module) error {
+func (p *program) linkPassthrough(ctx context.Context, granted passthrough.Module) error {
 	functions := map[string]hostFunc{}
 	for name := range granted.Functions {
 		what := granted.ImportName() + " " + name
-		functions[name] = func(c *call, mod api.Module, p []uint64) (int64, error) {
-			if length := uint32(p[1]); length > abi.MaxRequestSize {
+		functions[name] = func(c *call, mod api.Module, params []uint64) (int64, error) {
+			if length := uint32(params[1]); length > abi.MaxRequestSize {
 				return 0, fmt.Errorf("%w: the request has %d bytes, and at most %d are allowed", abi.EMSGSIZE, length, abi.MaxRequestSize)
 			}
 			if len(c.handles) >= abi.MaxHandles {
 				return 0, fmt.Errorf("%w: %d responses are open: close those that were read", abi.EMFILE, len(c.handles))
 			}
-			request := bytes.Clone(c.view(mod, what, p[0], p[1]))
+			request := bytes.Clone(c.view(mod, what, params[0], params[1]))
 			response, err := c.passthrough(granted, name, request)
 			if err != nil {
 				return 0, err
@@ -40,7 +40,7 @@ func (m *Module) linkPassthrough(ctx context.Context, granted passthrough.Module
 			if len(response) > math.MaxInt32 {
 				return 0, fmt.Errorf("%w: the response has %d bytes", abi.EMSGSIZE, len(response))
 			}
-			if limit := m.options.MemoryLimit; uint64(c.handlesSize)+uint64(len(response)) > limit {
+			if limit := p.module.options.MemoryLimit; uint64(c.handlesSize)+uint64(len(response)) > limit {
 				return 0, fmt.Errorf("%w: the open responses would have more than the module's memory limit of %s: close those that were read", abi.EMSGSIZE, mebibytes(limit))
 			}
 			c.handlesSize += len(response)
@@ -53,7 +53,7 @@ func (m *Module) linkPassthrough(ctx context.Context, granted passthrough.Module
 			return int64(c.handle)<<32 | int64(len(response)), nil
 		}
 	}
-	return build(ctx, m.runtime, granted.ImportName(), functions, func(string) string { return abi.PassthroughType })
+	return build(ctx, p.runtime, granted.ImportName(), functions, func(string) string { return abi.PassthroughType })
 }
 
 // passthrough calls a host's or an embedder's function, keeps its panic from the guest,

@@ -27,6 +27,9 @@ type Executor interface {
 	// Release takes an acquired instance back, exactly once. It keeps it only if
 	// [Instance.Reusable] says so, and closes it otherwise. It does not block for long.
 	Release(*Instance)
+	// Evict closes the idle instances of the module, which has been unloaded: so that its
+	// code can be freed. Those in use are not [Instance.Reusable] any more.
+	Evict(m *Module)
 	// Close closes the instances that are kept. It is called once, after the last
 	// Release.
 	Close(ctx context.Context) error
@@ -47,6 +50,9 @@ type Executor interface {
 type Pool struct {
 	limit  int       // 0: none
 	capped func(int) // see Config.Capped; nil: nobody wants to know
+	// reclaim unloads a module that has no instance, other than the given one, and
+	// returns false if there is none. Nil: modules stay loaded.
+	reclaim func(except *Module) bool
 
 	mu      sync.Mutex
 	inUse   int // slots: handed out, being made for somebody, or starved
@@ -149,7 +155,7 @@ func (p *Pool) Acquire(ctx context.Context, m *Module) (*Instance, error) {
 			evicted.Close()
 		}
 		instance, err = m.NewInstance(ctx)
-		for errors.Is(err, ErrMemoryLimit) && p.evict() {
+		for errors.Is(err, ErrMemoryLimit) && p.evict(m) {
 			instance, err = m.NewInstance(ctx)
 		}
 		p.mu.Lock()
@@ -204,39 +210,65 @@ func (p *Pool) await(ctx context.Context, w *starved) (*Instance, error) {
 			last := p.inUse == len(p.starved) && p.busy == 0 && len(p.idle) == 0
 			// what fails now must not have failed because of another one's attempt
 			w.alone = w.alone || last
-			memory, err := w.m.newMemory()
+			program, memory, err := w.m.newMemory()
 			if err == nil {
-				instance, err = p.initialize(ctx, w, memory)
+				instance, err = p.initialize(ctx, w, program, memory)
 			}
-			if err == nil || !errors.Is(err, ErrMemoryLimit) || last {
+			if err == nil || !errors.Is(err, ErrMemoryLimit) {
 				p.unstarve(w)
 				return instance, err
 			}
-			if len(p.idle) == 0 {
+			if len(p.idle) > 0 {
+				evicted = p.takeIdle(0)
+			} else if !p.unload(w.m) {
+				if last {
+					p.unstarve(w)
+					return nil, err
+				}
 				continue // until somebody gives memory back
 			}
-			evicted = p.takeIdle(0)
 		}
-		p.busy++
-		p.mu.Unlock()
-		evicted.Close()
-		p.mu.Lock()
-		p.busy--
+		if evicted != nil {
+			p.busy++
+			p.mu.Unlock()
+			evicted.Close()
+			p.mu.Lock()
+			p.busy--
+		}
 		p.wake()
 	}
+}
+
+// unload unloads a module other than m that has no instance, without the lock. It
+// returns false if there is none.
+func (p *Pool) unload(m *Module) bool {
+	if p.reclaim == nil {
+		return false
+	}
+	p.busy++
+	p.mu.Unlock()
+	ok := p.reclaim(m)
+	p.mu.Lock()
+	p.busy--
+	return ok
 }
 
 // initialize makes an instance of w's memory, without the lock. Others may get theirs
 // meanwhile, unless the initialization took more than there was: then it is tried again,
 // and nobody but who has an instance already can take anything from it.
-func (p *Pool) initialize(ctx context.Context, w *starved, memory *image.Memory) (*Instance, error) {
+func (p *Pool) initialize(ctx context.Context, w *starved, program *program, memory *image.Memory) (instance *Instance, err error) {
 	if w.alone {
 		p.busy++
 	} else {
 		p.unstarve(w)
 	}
 	p.mu.Unlock()
-	instance, err := w.m.instantiate(ctx, memory)
+	if program == nil {
+		instance, err = w.m.NewInstance(ctx) // it has to be loaded first
+	} else {
+		instance, err = program.instantiate(ctx, memory)
+		w.m.letGo(program)
+	}
 	p.mu.Lock()
 	switch {
 	case w.alone:
@@ -286,6 +318,10 @@ func (p *Pool) Release(instance *Instance) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if keep && !instance.Reusable() { // its module was unloaded in this moment
+		instance.Close()
+		keep = false
+	}
 	if keep {
 		p.idle = append(p.idle, idle{instance, time.Now()})
 		if p.trimmer == nil {
@@ -312,6 +348,18 @@ func (p *Pool) Close(context.Context) error {
 	return nil
 }
 
+// Evict implements [Executor].
+func (p *Pool) Evict(m *Module) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := len(p.idle) - 1; i >= 0; i-- {
+		if p.idle[i].module == m {
+			p.takeIdle(i).Close()
+		}
+	}
+	p.wake()
+}
+
 // takeIdle takes the idle instance with an index out of the pool.
 func (p *Pool) takeIdle(i int) *Instance {
 	instance := p.idle[i].Instance
@@ -322,13 +370,14 @@ func (p *Pool) takeIdle(i int) *Instance {
 	return instance
 }
 
-// evict closes the instance that has been idle for longest. It returns false if none is
-// idle.
-func (p *Pool) evict() bool {
+// evict gives memory back for an instance of m: that of the instance that has been idle
+// for longest, or else of a module that has no instance. It returns false if there is
+// neither.
+func (p *Pool) evict(m *Module) bool {
 	p.mu.Lock()
 	if len(p.idle) == 0 {
 		p.mu.Unlock()
-		return false
+		return p.reclaim != nil && p.reclaim(m)
 	}
 	instance := p.takeIdle(0)
 	p.mu.Unlock()

@@ -22,6 +22,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -55,6 +55,14 @@ type Config struct {
 	// SkipRefused serves the modules that can be served when others are refused,
 	// instead of none. [Sandbox.Refused] lists the others.
 	SkipRefused bool
+	// Preload says which modules Compile loads. The others are loaded when the first of
+	// their activities comes, which waits for that. One that cannot be loaded is found
+	// out late then: its activities fail, and the others go on. Default PreloadAll.
+	Preload Preload
+	// ModuleIdleTimeout is how long a module stays loaded that no activity needs. Its next
+	// activity loads it again, from the cache: modules whose code is not in the cache
+	// stay. Default 0: for as long as the sandbox.
+	ModuleIdleTimeout time.Duration
 	// Limit is the most instances that may exist at once. 0 means no limit.
 	Limit int
 	// MemoryLimit is the most memory in bytes that the instances and images of all
@@ -83,6 +91,15 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// Preload says which modules are loaded before they are needed.
+type Preload string
+
+// What Compile loads.
+const (
+	PreloadAll  Preload = "all"
+	PreloadNone Preload = "none"
+)
+
 // Activity is one activity that the sandbox can run.
 type Activity struct {
 	Type   string  // the Temporal activity type
@@ -94,17 +111,17 @@ type Activity struct {
 // concurrently.
 type Sandbox struct {
 	executor Executor
-	cacheDir string
 	logger   *slog.Logger
+	loader   *loader
 	skip     bool
-	// interpreter is what the configuration says.
-	interpreter bool
+	preloads Preload
 
-	mu         sync.Mutex
-	modules    []*Module
+	// Written by New alone.
+	modules    []*Module // that were admitted
 	activities map[string]Activity
-	refused    []error
+	refused    []error // why others were not
 
+	mu     sync.Mutex
 	calls  int           // Run calls under way
 	closed bool          // no more of them
 	idle   chan struct{} // closed when calls is 0 and closed is true
@@ -118,28 +135,34 @@ type Sandbox struct {
 // those about refused modules are [*passthrough.AdmissionError] inside.
 func New(cfg Config) (*Sandbox, error) {
 	s := &Sandbox{
-		activities:  map[string]Activity{},
-		executor:    cfg.Executor,
-		cacheDir:    cfg.CacheDir,
-		logger:      cfg.Logger,
-		skip:        cfg.SkipRefused,
-		interpreter: cfg.Interpreter,
-		idle:        make(chan struct{}),
+		activities: map[string]Activity{},
+		executor:   cfg.Executor,
+		logger:     cfg.Logger,
+		skip:       cfg.SkipRefused,
+		preloads:   cmp.Or(cfg.Preload, PreloadAll),
+		idle:       make(chan struct{}),
 	}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
 	if s.executor == nil {
 		pool := NewPool(cfg.Limit)
-		pool.capped = cfg.Capped
+		pool.capped, pool.reclaim = cfg.Capped, s.reclaim
 		s.executor = pool
 	}
+	s.loader = newLoader(&cfg, s.executor, s.logger)
 	var budget *memoryBudget
 	if cfg.MemoryLimit > 0 {
 		budget = &memoryBudget{Budget: image.NewBudget(cfg.MemoryLimit)}
 	}
 	defaults := cfg.Defaults.over(DefaultOptions())
 	errs := []error{defaults.check("", cfg.Passthrough)}
+	if s.preloads != PreloadAll && s.preloads != PreloadNone {
+		errs = append(errs, &OptionError{Option: "Preload", Err: fmt.Errorf("%q is neither %q nor %q", cfg.Preload, PreloadAll, PreloadNone)})
+	}
+	if cfg.ModuleIdleTimeout < 0 {
+		errs = append(errs, &OptionError{Option: "ModuleIdleTimeout", Err: fmt.Errorf("%s is negative", cfg.ModuleIdleTimeout)})
+	}
 	if len(cfg.Defaults.Rename) > 0 {
 		errs = append(errs, &OptionError{Option: "Rename", Err: errors.New("it is for single modules")})
 	}
@@ -160,7 +183,7 @@ func New(cfg Config) (*Sandbox, error) {
 			errs = append(errs, err)
 			continue
 		}
-		m := &Module{file: file, contract: contract, options: own.over(defaults), budget: budget, interpreter: cfg.Interpreter, logger: s.logger.With("module", file.Name)}
+		m := &Module{file: file, contract: contract, options: own.over(defaults), budget: budget, loader: s.loader, logger: s.logger.With("module", file.Name)}
 		said := m.options.Policies
 		if m.options.Policies, err = cfg.Passthrough.CheckPolicies(m.options.Passthrough, m.options.Policies); err != nil {
 			continue // it has been reported
@@ -198,6 +221,9 @@ func New(cfg Config) (*Sandbox, error) {
 	if len(s.modules) == 0 {
 		return nil, errors.New("there is no module to serve")
 	}
+	for _, refused := range s.refused {
+		s.logger.Warn("module left out", "error", refused)
+	}
 	return s, nil
 }
 
@@ -229,19 +255,22 @@ func (s *Sandbox) register(m *Module) error {
 	return errors.Join(errs...)
 }
 
-// Modules returns the modules that are served, in the order of the configuration.
+// Modules returns the modules that are served, in the order of the configuration: all
+// that were not refused so far. The slice is the caller's.
 func (s *Sandbox) Modules() []*Module {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.modules)
+	return slices.DeleteFunc(slices.Clone(s.modules), func(m *Module) bool { return m.Refusal() != nil })
 }
 
 // Refused returns why modules were left out; it is empty unless Config.SkipRefused is
-// set.
+// set. More can follow as modules are loaded. The slice is the caller's.
 func (s *Sandbox) Refused() []error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.refused)
+	refused := slices.Clone(s.refused)
+	for _, m := range s.modules {
+		if err := m.Refusal(); err != nil {
+			refused = append(refused, err)
+		}
+	}
+	return refused
 }
 
 // Executor returns what hands out the instances.
@@ -249,86 +278,20 @@ func (s *Sandbox) Executor() Executor { return s.executor }
 
 // Activities returns what can be run, sorted by type.
 func (s *Sandbox) Activities() []Activity {
-	s.mu.Lock()
-	list := slices.Collect(maps.Values(s.activities))
-	s.mu.Unlock()
+	var list []Activity
+	for _, a := range s.activities {
+		if a.Module.Refusal() == nil {
+			list = append(list, a)
+		}
+	}
 	slices.SortFunc(list, func(a, b Activity) int { return strings.Compare(a.Type, b.Type) })
 	return list
 }
 
-// Lookup returns the activity of a type.
+// Lookup returns the activity of a type, if it can be run.
 func (s *Sandbox) Lookup(activityType string) (Activity, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	a, ok := s.activities[activityType]
-	return a, ok
-}
-
-// Compile compiles all modules, several at a time, and instantiates each once to see
-// that it links and initializes. It blocks until all are done, or returns soon after
-// ctx ends. On an error the sandbox must still be closed.
-func (s *Sandbox) Compile(ctx context.Context) error {
-	cache := openCache(s.cacheDir, s.logger)
-	modules := s.Modules()
-	if !s.interpreter {
-		s.fallBack(modules)
-	}
-	errs := make([]error, len(modules))
-	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
-	var wg sync.WaitGroup
-	for i, m := range modules {
-		wg.Go(func() {
-			select {
-			case slots <- struct{}{}:
-				defer func() { <-slots }()
-			case <-ctx.Done():
-				errs[i] = context.Cause(ctx)
-				return
-			}
-			start := time.Now()
-			if errs[i] = m.compile(ctx, cache); errs[i] == nil {
-				s.logger.Debug("module compiled", "module", m.file.Name, "kind", string(m.file.Kind), "digest", m.file.Digest[:12], "cached", m.cached, "duration", time.Since(start).Round(time.Millisecond))
-			}
-		})
-	}
-	wg.Wait()
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("interrupted while modules were being compiled: %w", context.Cause(ctx))
-	}
-	if !s.skip {
-		return errors.Join(errs...)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var served []*Module
-	for i, m := range modules {
-		if errs[i] == nil {
-			served = append(served, m)
-			continue
-		}
-		s.refused = append(s.refused, errs[i])
-		maps.DeleteFunc(s.activities, func(_ string, a Activity) bool { return a.Module == m })
-		if err := m.close(context.WithoutCancel(ctx)); err != nil {
-			s.logger.Warn("a refused module could not be closed", "module", m.file.Name, "error", err)
-		}
-	}
-	if s.modules = served; served == nil {
-		return errors.Join(errs...)
-	}
-	return nil
-}
-
-// fallBack makes the modules run in the interpreter where the compiler cannot work.
-func (s *Sandbox) fallBack(modules []*Module) {
-	err := executableMemory()
-	if err == nil {
-		return
-	}
-	s.logger.Warn("this system refuses executable memory, so the interpreter is used, some ten times slower; allow it with "+
-		"MemoryDenyWriteExecute=no in the systemd unit, with execmem in the SELinux policy, or by not setting PR_SET_MDWE", "error", err)
-	for _, m := range modules {
-		m.interpreter = true
-	}
+	return a, ok && a.Module.Refusal() == nil
 }
 
 // ErrClosed is returned by [Sandbox.Run] once [Sandbox.Close] was called.
@@ -356,13 +319,11 @@ func (e *UnknownActivityError) Error() string {
 //   - *InterruptedError: ctx ended first;
 //   - *UnknownActivityError or ErrClosed: nothing was run.
 func (s *Sandbox) Run(ctx context.Context, task Task) (*Payload, error) {
-	s.mu.Lock()
 	activity, ok := s.activities[task.Activity]
 	if !ok {
-		known := slices.Sorted(maps.Keys(s.activities))
-		s.mu.Unlock()
-		return nil, &UnknownActivityError{Type: task.Activity, Known: known}
+		return nil, &UnknownActivityError{Type: task.Activity, Known: slices.Sorted(maps.Keys(s.activities))}
 	}
+	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
 		return nil, ErrClosed
@@ -378,8 +339,10 @@ func (s *Sandbox) Run(ctx context.Context, task Task) (*Payload, error) {
 	}()
 	c := newCall(ctx, activity.Module, activity, &task)
 	c.hooks = inject.Of(ctx)
+	c.module.begin()
+	defer c.module.end()
 	begin := time.Now()
-	instance, err := s.executor.Acquire(c.ctx, activity.Module)
+	instance, err := s.acquire(c)
 	c.waited = time.Since(begin)
 	if err != nil {
 		if task.Usage != nil {
@@ -391,6 +354,19 @@ func (s *Sandbox) Run(ctx context.Context, task Task) (*Payload, error) {
 	defer c.limitTime()()
 	payload, err := instance.run(c)
 	return payload, c.timedOut(err)
+}
+
+// acquire returns an instance for a call. Its module is loaded before that takes a slot
+// from others, unless there is no memory for that: the executor knows when there is. Who
+// waits there does not hold the program, since who comes first may need its memory.
+func (s *Sandbox) acquire(c *call) (*Instance, error) {
+	p, err := c.module.acquire(c.ctx)
+	if err == nil {
+		c.module.letGo(p)
+	} else if !errors.Is(err, ErrMemoryLimit) {
+		return nil, err
+	}
+	return s.executor.Acquire(c.ctx, c.module)
 }
 
 // Close waits until every Run has returned, for as long as ctx allows, and then closes
@@ -418,9 +394,10 @@ func (s *Sandbox) Close(ctx context.Context) error {
 	}
 	s.freed.Do(func() {
 		ctx := context.WithoutCancel(ctx)
+		s.loader.close()
 		errs := []error{s.executor.Close(ctx)}
-		for _, m := range s.Modules() {
-			errs = append(errs, m.close(ctx))
+		for _, m := range s.modules {
+			errs = append(errs, m.unload(ctx))
 		}
 		s.freeErr = errors.Join(errs...)
 	})

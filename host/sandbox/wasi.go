@@ -35,19 +35,19 @@ func (m *Module) wasiConfig() wasip1.Config {
 
 // linkWASI makes what the guests find, and links it if they import it. Directories that
 // they cannot ask for are not opened.
-func (m *Module) linkWASI(ctx context.Context, imported bool) (err error) {
-	config := m.wasiConfig()
+func (p *program) linkWASI(ctx context.Context, imported bool) (err error) {
+	config := p.module.wasiConfig()
 	config.From = inject.Of(ctx).FilesFrom
 	if !imported {
 		config.Files = nil
 	}
-	if m.wasi, err = wasip1.New(config); err != nil {
+	if p.wasi, err = wasip1.New(config); err != nil {
 		return fmt.Errorf("passthrough module %q: %w", fsmod.Name, err)
 	}
 	if !imported {
 		return nil
 	}
-	return m.wasi.Link(ctx, m.runtime, func(ctx context.Context) *wasip1.Process { return &callFrom(ctx).wasi })
+	return p.wasi.Link(ctx, p.runtime, func(ctx context.Context) *wasip1.Process { return &callFrom(ctx).wasi })
 }
 
 // wasiHost is a call as WASI sees it.

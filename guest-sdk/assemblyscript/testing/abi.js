@@ -106,5 +106,6 @@ export const TYPE_UNKNOWN_ENCODING = "UnknownEncoding";
 export const TYPE_CODEC_FAILED = "CodecFailed";
 export const TYPE_UNEXPECTED_CANCEL = "UnexpectedCancel";
 export const TYPE_NO_INSTANCE = "NoInstance";
+export const TYPE_MODULE_REFUSED = "ModuleRefused";
 export const TYPE_WORKER_SHUTDOWN = "WorkerShutdown";
 export const TYPE_ACTIVITY_NOT_REGISTERED_ERROR = "ActivityNotRegisteredError";

@@ -148,6 +148,7 @@ enum {
 #define WW_TYPE_CODEC_FAILED "CodecFailed"
 #define WW_TYPE_UNEXPECTED_CANCEL "UnexpectedCancel"
 #define WW_TYPE_NO_INSTANCE "NoInstance"
+#define WW_TYPE_MODULE_REFUSED "ModuleRefused"
 #define WW_TYPE_WORKER_SHUTDOWN "WorkerShutdown"
 #define WW_TYPE_ACTIVITY_NOT_REGISTERED_ERROR "ActivityNotRegisteredError"
 

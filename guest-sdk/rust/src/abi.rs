@@ -75,6 +75,7 @@ pub(crate) const TYPE_UNKNOWN_ENCODING: &str = "UnknownEncoding";
 pub(crate) const TYPE_CODEC_FAILED: &str = "CodecFailed";
 pub(crate) const TYPE_UNEXPECTED_CANCEL: &str = "UnexpectedCancel";
 pub(crate) const TYPE_NO_INSTANCE: &str = "NoInstance";
+pub(crate) const TYPE_MODULE_REFUSED: &str = "ModuleRefused";
 pub(crate) const TYPE_WORKER_SHUTDOWN: &str = "WorkerShutdown";
 pub(crate) const TYPE_ACTIVITY_NOT_REGISTERED_ERROR: &str = "ActivityNotRegisteredError";
 

@@ -83,6 +83,7 @@ pub const type_unknown_encoding = "UnknownEncoding";
 pub const type_codec_failed = "CodecFailed";
 pub const type_unexpected_cancel = "UnexpectedCancel";
 pub const type_no_instance = "NoInstance";
+pub const type_module_refused = "ModuleRefused";
 pub const type_worker_shutdown = "WorkerShutdown";
 pub const type_activity_not_registered_error = "ActivityNotRegisteredError";
 

@@ -122,6 +122,7 @@ const (
 	TypeCodecFailed                = "CodecFailed"                // retryable
 	TypeUnexpectedCancel           = "UnexpectedCancel"           // retryable
 	TypeNoInstance                 = "NoInstance"                 // retryable
+	TypeModuleRefused              = "ModuleRefused"              // retryable
 	TypeWorkerShutdown             = "WorkerShutdown"             // retryable
 	TypeActivityNotRegisteredError = "ActivityNotRegisteredError" // retryable
 )

@@ -81,6 +81,7 @@ public final class Abi {
     public static final String TYPE_CODEC_FAILED = "CodecFailed";
     public static final String TYPE_UNEXPECTED_CANCEL = "UnexpectedCancel";
     public static final String TYPE_NO_INSTANCE = "NoInstance";
+    public static final String TYPE_MODULE_REFUSED = "ModuleRefused";
     public static final String TYPE_WORKER_SHUTDOWN = "WorkerShutdown";
     public static final String TYPE_ACTIVITY_NOT_REGISTERED_ERROR = "ActivityNotRegisteredError";
 

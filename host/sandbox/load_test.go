@@ -1,0 +1,195 @@
+package sandbox_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/sandbox"
+)
+
+// loads counts how often modules were loaded, and how often from the cache.
+func loads(r *recorder) (all, cached int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, record := range r.records {
+		if record.message == "module loaded" {
+			all++
+			if strings.Contains(record.attrs, "cached=true") {
+				cached++
+			}
+		}
+	}
+	return all, cached
+}
+
+// eventually waits until something holds, which it does soon.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: still not so after 30 s", what)
+		}
+	}
+}
+
+// A module is loaded once, when it is needed, however many need it at once, and the
+// others are not.
+func TestOnDemand(t *testing.T) {
+	cfg := copies(t, "misbehave", sandbox.Options{}, "a", "b")
+	logged := &recorder{}
+	cfg.Preload, cfg.Logger = sandbox.PreloadNone, logged.logger()
+	s := start(t, cfg)
+	a, b := s.Modules()[0], s.Modules()[1]
+	equal(t, "loaded at the start", [2]bool{a.Loaded(), b.Loaded()}, [2]bool{})
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if p, err := s.Run(t.Context(), sandbox.Task{Activity: "a.Count"}); err != nil || text(p) != "0" {
+				t.Errorf("got %s, error %v", text(p), err)
+			}
+		})
+	}
+	wg.Wait()
+	equal(t, "loaded", [2]bool{a.Loaded(), b.Loaded()}, [2]bool{true, false})
+	all, _ := loads(logged)
+	equal(t, "loads", all, 1)
+}
+
+// What turns out to be broken late is told as it is at the start, and costs nobody else
+// anything.
+func TestOnDemandRefuses(t *testing.T) {
+	logged := &recorder{}
+	s := start(t, sandbox.Config{Modules: files(t, "inittrap", "echo"), Preload: sandbox.PreloadNone, SkipRefused: true, Logger: logged.logger()})
+	equal(t, "refused at the start", len(s.Refused()), 0)
+	for range 2 {
+		_, err := s.Run(t.Context(), sandbox.Task{Activity: "Never"})
+		f := failure(t, err, abi.TypeModuleRefused)
+		if want := "inittrap.wasm: the module cannot be instantiated: _initialize: wasm error: unreachable"; f.NonRetryable || !strings.Contains(f.Message, want) {
+			t.Errorf("failure %+v, want %s", f, want)
+		}
+	}
+	equal(t, "refused", fmt.Sprint(s.Refused()), fmt.Sprint([]error{s.Refused()[0]}))
+	equal(t, "activities", types(s), []string{"Args", "Echo", "Info"})
+	equal(t, "result", text(run(t, s, "Echo", raw("x"))), "x")
+	if n := strings.Count(fmt.Sprint(logged.records), "module left out"); n != 1 {
+		t.Errorf("it was told %d times", n)
+	}
+}
+
+// The good modules are served while another one does not come to an end.
+func TestSkipRefusedDoesNotWait(t *testing.T) {
+	sandbox.SetPatience(t, time.Millisecond)
+	sandbox.SetTrialTimeout(t, 2*time.Second)
+	s := start(t, sandbox.Config{Modules: files(t, "startloop", "echo"), SkipRefused: true})
+	equal(t, "result", text(run(t, s, "Echo", raw("x"))), "x")
+	if startloop := s.Modules()[0]; startloop.Loaded() || startloop.Refusal() != nil {
+		t.Error("the other module has ended already")
+	}
+	activity := s.Modules()[0].File().Exports[0]
+	// It waits for that one's end, as long as its own time allows.
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errStop)
+	_, err := s.Run(ctx, sandbox.Task{Activity: activity})
+	interrupted(t, err, errStop)
+	_, err = s.Run(t.Context(), sandbox.Task{Activity: activity})
+	failure(t, err, abi.TypeModuleRefused)
+	equal(t, "number of refused modules", len(s.Refused()), 1)
+	equal(t, "number of modules", len(s.Modules()), 1)
+}
+
+// The sandbox is closed while modules are still being loaded.
+func TestCloseWhileLoading(t *testing.T) {
+	sandbox.SetPatience(t, time.Millisecond)
+	sandbox.SetTrialTimeout(t, time.Hour)
+	s := start(t, sandbox.Config{Modules: files(t, "startloop", "echo"), SkipRefused: true})
+	if err := s.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	equal(t, "live instances", live(s), 0)
+	_, err := s.Modules()[0].NewInstance(t.Context())
+	if err != sandbox.ErrClosed {
+		t.Errorf("an instance after Close: %v", err)
+	}
+}
+
+// An idle module is unloaded, its idle instances with it, and comes back from the cache
+// as it was.
+func TestIdleTimeout(t *testing.T) {
+	for _, isolation := range []sandbox.Isolation{sandbox.IsolationPristine, sandbox.IsolationFresh, sandbox.IsolationReuse} {
+		cfg := copies(t, "misbehave", sandbox.Options{Isolation: isolation}, "a")
+		logged := &recorder{}
+		cfg.ModuleIdleTimeout, cfg.Logger, cfg.CacheDir = time.Millisecond, logged.logger(), filepath.Join(t.TempDir(), "cache")
+		s := start(t, cfg)
+		m := s.Modules()[0]
+		for i := range 3 {
+			eventually(t, "it is unloaded", func() bool { return !m.Loaded() && live(s) == 0 })
+			equal(t, fmt.Sprintf("%s: count in round %d", isolation, i), text(run(t, s, "a.Count")), "0")
+		}
+		all, cached := loads(logged)
+		equal(t, "loads", [2]int{all, cached}, [2]int{4, 3})
+	}
+}
+
+// A module without code in the cache is not unloaded: it would have to be compiled anew.
+func TestIdleTimeoutWithoutCache(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSandbox(t, sandbox.Config{Modules: files(t, "echo"), ModuleIdleTimeout: time.Millisecond})
+		if err := s.Compile(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		run(t, s, "Echo")
+		time.Sleep(time.Hour)
+		equal(t, "loaded", s.Modules()[0].Loaded(), true)
+	})
+}
+
+// A module is not unloaded while an activity runs, however long. What an embedder keeps
+// is used up then, and nothing is freed before that is closed.
+func TestUnloadedWhileInUse(t *testing.T) {
+	cfg := copies(t, "misbehave", sandbox.Options{Isolation: sandbox.IsolationPristine}, "a")
+	cfg.ModuleIdleTimeout = time.Millisecond
+	s := start(t, cfg)
+	m := s.Modules()[0]
+	kept, err := m.NewInstance(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is unloaded", func() bool { return !m.Loaded() })
+	equal(t, "reusable", kept.Reusable(), false)
+	equal(t, "count", text(run(t, s, "a.Count")), "0") // with another program
+	s.Executor().Release(kept)
+	eventually(t, "all is gone", func() bool { return !m.Loaded() && live(s) == 0 })
+}
+
+// Modules whose images do not fit beside each other take turns.
+func TestTotalMemoryLimitUnloads(t *testing.T) {
+	cfg := copies(t, "dirty", sandbox.Options{Isolation: sandbox.IsolationPristine}, "a", "b", "c")
+	cfg.MemoryLimit = 5 << 20 // one image of 2 MiB, and one instance
+	cfg.Preload = sandbox.PreloadNone
+	s := start(t, cfg)
+	for range 3 {
+		for i, name := range []string{"a", "b", "c"} {
+			run(t, s, name+".Read")
+			for j, m := range s.Modules() {
+				equal(t, fmt.Sprintf("%s is loaded after %s", m.File().Name, name), m.Loaded(), i == j)
+			}
+		}
+	}
+	// All at once, too: those who wait have their turn when the others are done.
+	var wg sync.WaitGroup
+	for i := range 24 {
+		wg.Go(func() {
+			if _, err := s.Run(t.Context(), sandbox.Task{Activity: string("abc"[i%3]) + ".Read"}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,291 @@
+package sandbox
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/internal/image"
+	"github.com/wasmworker/wasmworker/host/internal/meter"
+	"github.com/wasmworker/wasmworker/host/internal/wasip1"
+)
+
+// program is a module as it was loaded: its runtime, its code, and the image that its
+// instances begin with. Nothing in it is written once newProgram has returned it, but the
+// count of those who hold it: the module until it is unloaded, and each of its instances.
+// The last of them frees it. A module that is loaded again while instances of before are
+// in use has two for a while.
+type program struct {
+	module  *Module
+	holders atomic.Int64
+
+	cached   bool // its code came from the cache directory
+	kept     bool // its code is in the cache directory
+	cache    wazero.CompilationCache
+	runtime  wazero.Runtime
+	wasi     *wasip1.System
+	compiled wazero.CompiledModule
+	// initialized is how much memory the first instance had after its initialization.
+	initialized uint64
+	data        []meter.Data // what new instances begin with, unless they have the image
+
+	// The state after the initialization, for IsolationPristine.
+	image    *image.Image
+	globals  []savedGlobal
+	fallback string // why there is none
+}
+
+// savedGlobal is a mutable global and its value after the initialization.
+type savedGlobal struct {
+	name  string // of its export
+	value uint64
+}
+
+// hold is called by who holds it already, for another.
+func (p *program) hold() *program {
+	p.holders.Add(1)
+	return p
+}
+
+// release lets go of it, and frees it if nobody else holds it.
+func (p *program) release(ctx context.Context) error {
+	if p.holders.Add(-1) > 0 {
+		return nil
+	}
+	return p.free(ctx)
+}
+
+// free frees what load made. No instance may be live.
+func (p *program) free(ctx context.Context) error {
+	var errs []error
+	if p.image != nil {
+		p.image.Close()
+	}
+	if p.compiled != nil {
+		errs = append(errs, p.compiled.Close(ctx))
+	}
+	if p.runtime != nil {
+		errs = append(errs, p.runtime.Close(ctx))
+	}
+	if p.cache != nil {
+		errs = append(errs, p.cache.Close(ctx))
+	}
+	if p.wasi != nil {
+		errs = append(errs, p.wasi.Close())
+	}
+	p.image, p.compiled, p.runtime, p.cache, p.wasi = nil, nil, nil, nil, nil
+	return errors.Join(errs...)
+}
+
+// isolation is what becomes of its instances after a call.
+func (p *program) isolation() Isolation {
+	if p.fallback != "" {
+		return IsolationFresh
+	}
+	return p.module.options.Isolation
+}
+
+// trialTimeout bounds the instantiation that compile tries. Even a large interpreter is
+// ready in well under a second. A variable for the tests.
+var trialTimeout = 10 * time.Second
+
+// newProgram compiles a module into a runtime of its own, links what was granted, and
+// makes one instance to see that it works. The caller holds what it returns.
+func newProgram(ctx context.Context, m *Module, cache *codeCache) (*program, error) {
+	p := &program{module: m}
+	p.holders.Store(1)
+	if err := p.load(ctx, cache); err != nil {
+		if closing := p.release(context.WithoutCancel(ctx)); closing != nil {
+			m.logger.Warn("what was made of a module that cannot be loaded could not be freed", "error", closing)
+		}
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *program) load(ctx context.Context, cache *codeCache) (err error) {
+	m := p.module
+	defer m.recovered(&err)
+	exposed, err := m.rewrite(cache)
+	if err != nil {
+		return m.errorf("the module is not valid", err)
+	}
+	p.data = exposed.Data
+	if err := p.build(ctx, exposed.Binary, cache); err != nil {
+		return err
+	}
+	if m.budget != nil {
+		// What fits one after the other must not be refused because it was tried at once.
+		m.budget.trial.Lock()
+		defer m.budget.trial.Unlock()
+	}
+	trial, cancel := context.WithTimeoutCause(ctx, trialTimeout, fmt.Errorf("its start function or _initialize did not return within %s", trialTimeout))
+	defer cancel()
+	memory, err := p.newMemory()
+	if err != nil {
+		return fmt.Errorf("%s: %w", m.file.Path, err)
+	}
+	instance, err := p.instantiate(trial, memory)
+	if err != nil {
+		if trial.Err() != nil {
+			err = context.Cause(trial)
+		}
+		return m.errorf("the module cannot be instantiated", err)
+	}
+	defer instance.Close()
+	p.initialized = instance.memory.Size()
+	if m.options.Isolation != IsolationPristine {
+		return nil
+	}
+	if err := p.snapshot(instance, exposed); err != nil {
+		return fmt.Errorf("%s: %w", m.file.Path, err)
+	}
+	return nil
+}
+
+// recovered makes an error of a panic. The compiler is fed with whatever lies in a
+// directory. A bug in it must cost one module.
+func (m *Module) recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = m.errorf("the compiler failed on this module", fmt.Errorf("%v", p))
+	}
+}
+
+// build makes the runtime with the compiled module in it, by way of the cache if that
+// works.
+func (p *program) build(ctx context.Context, binary []byte, cache *codeCache) error {
+	directory, whole := cache.open(p.module)
+	if directory == "" {
+		return p.buildIn(ctx, binary, "")
+	}
+	failure := p.buildIn(ctx, binary, directory)
+	if failure == nil {
+		p.cached = cache.seal(directory) == 0 && whole > 0
+		p.kept = !cache.readOnly.Load() || p.cached
+		return nil
+	}
+	if ctx.Err() != nil || !aboutCache(failure) {
+		return failure
+	}
+	if err := p.free(ctx); err != nil {
+		return fmt.Errorf("%s: %w", p.module.file.Path, err)
+	}
+	if err := p.buildIn(ctx, binary, ""); err != nil {
+		return err
+	}
+	cache.cannotBeWritten(cmp.Or(errors.Unwrap(failure), failure)) // it is not the module's
+	return nil
+}
+
+// buildIn is build with a directory for wazero's cache, or none.
+func (p *program) buildIn(ctx context.Context, binary []byte, cacheDir string) (err error) {
+	defer p.module.recovered(&err)
+	if err := p.newRuntime(ctx, cacheDir); err != nil {
+		return fmt.Errorf("%s: %w", p.module.file.Path, err)
+	}
+	if err := p.link(ctx); err != nil {
+		return fmt.Errorf("%s: %w", p.module.file.Path, err)
+	}
+	// With two workers or more, compilation looks at ctx between functions.
+	compiling := experimental.WithCompilationWorkers(ctx, max(2, runtime.GOMAXPROCS(0)))
+	if p.compiled, err = p.runtime.CompileModule(compiling, binary); err != nil {
+		return p.module.errorf("the module is not valid", err)
+	}
+	return nil
+}
+
+// newRuntimes is held while a runtime is made: wazero finds out its own version when it
+// is first asked, and writes that to a variable without any lock (internal/version,
+// 1.11).
+var newRuntimes sync.Mutex
+
+// newRuntime makes the runtime, and the cache if there is to be one.
+func (p *program) newRuntime(ctx context.Context, cacheDir string) error {
+	newRuntimes.Lock()
+	defer newRuntimes.Unlock()
+	config := wazero.NewRuntimeConfig()
+	if p.module.loader.interpreter {
+		config = wazero.NewRuntimeConfigInterpreter()
+	}
+	config = config.WithCoreFeatures(api.CoreFeaturesV2)
+	if cacheDir != "" {
+		// A cache object for each runtime: in wazero 1.12 type ids differ between
+		// runtimes that share one. The directory can be shared.
+		cache, err := wazero.NewCompilationCacheWithDir(cacheDir)
+		if err != nil {
+			return &cacheError{err}
+		}
+		p.cache = cache
+		config = config.WithCompilationCache(cache)
+	}
+	p.runtime = wazero.NewRuntimeWithConfig(ctx, config)
+	return nil
+}
+
+// snapshot makes the image that all further instances begin with and are reset to. A
+// module for which there can be none gets fresh instances.
+func (p *program) snapshot(first *Instance, exposed *meter.Exposed) error {
+	m := p.module
+	reason := exposed.Irreversible
+	if reason == "" {
+		img, err := first.memory.Snapshot()
+		if errors.Is(err, image.ErrBudget) {
+			return m.budget.exceeded()
+		}
+		if err == nil {
+			p.image, p.data = img, nil
+			for _, name := range exposed.Globals {
+				p.globals = append(p.globals, savedGlobal{name, first.wasm.ExportedGlobal(name).Get()})
+			}
+			return nil
+		}
+		reason = err.Error()
+	}
+	p.fallback = reason
+	if m.fallback.Swap(&reason) == nil {
+		m.logger.Info("each activity of this module gets a fresh instance, since one cannot be reset", "reason", reason)
+	}
+	return nil
+}
+
+// link puts the host modules that the module was granted into its runtime, and no others.
+func (p *program) link(ctx context.Context) error {
+	m := p.module
+	if err := meter.Instantiate(ctx, p.runtime); err != nil {
+		return err
+	}
+	imported := map[string]bool{}
+	for _, imp := range m.file.Imports {
+		imported[imp.Module] = true
+	}
+	if err := p.linkWASI(ctx, imported[abi.ModuleWASI]); err != nil {
+		return err
+	}
+	if err := m.contract.link(ctx, p); err != nil {
+		return err
+	}
+	if imported[abi.ModuleLog] {
+		if err := linkLog(ctx, p.runtime); err != nil {
+			return err
+		}
+	}
+	for _, granted := range m.grants {
+		if !imported[granted.ImportName()] {
+			continue // an Extism plugin asks for it by a function of extism:host/env
+		}
+		if err := p.linkPassthrough(ctx, granted); err != nil {
+			return err
+		}
+	}
+	return nil
+}
