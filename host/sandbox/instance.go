@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,8 +9,6 @@ import (
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
-	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/internal/hostfunc"
 	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/internal/meter"
 	"github.com/wasmworker/wasmworker/host/internal/wasip1"
@@ -238,62 +235,28 @@ func (i *Instance) Close() {
 	i.module.letGo(i.program)
 }
 
-// run runs one call and says how it ended.
-func (i *Instance) run(c *call) (*Payload, error) {
-	i.calls++
-	i.broken = true // until it has returned as it should
-	i.memory.TakeGrowFailure()
-	i.begin(c, wasip1.Activity, i.meter.Used)
-	defer c.release()
-	name, err := c.guest.enter()
-	if err != nil {
-		i.broken = false // nothing was run
-		return nil, err
-	}
-	fn := i.functions[name]
+// enter calls an export of the instance, whose streams, clock and files are those of the
+// call, with so much fuel at most. It returns the export's result, and what it used. An
+// instance that does not return as it should is broken; else it can be entered again, or
+// be reset. Whoever holds an instance may do so as often as is needed: an activity does
+// it once.
+func (i *Instance) enter(c *call, export string, fuel int64) (status int32, used int64, err error) {
+	fn := i.functions[export]
 	if fn == nil {
-		fn = i.wasm.ExportedFunction(name)
-		i.functions[name] = fn
+		fn = i.wasm.ExportedFunction(export)
+		i.functions[export] = fn
 	}
+	i.broken = true // until it has returned
 	var stack [1]uint64
-	budget := int64(meter.Unlimited)
-	if limit := cmp.Or(c.task.MaxFuel, i.module.options.MaxFuel); limit > 0 {
-		budget = limit
-	}
-	i.memory.FailGrowFrom(c.hooks.RefuseMemory)
-	var units int64
-	units, err = i.meter.Run(c.ctx, budget, func(ctx context.Context) error {
+	used, err = i.meter.Run(c.ctx, fuel, func(ctx context.Context) error {
 		return fn.CallWithStack(ctx, stack[:])
 	})
-	if c.task.Usage != nil {
-		*c.task.Usage = Usage{Fuel: units, Instance: i.origin(), Wait: c.waited}
-		if mem := hostfunc.Memory(i.wasm); mem != nil {
-			c.task.Usage.Memory = uint64(mem.Size())
-		}
-	}
-	i.memory.FailGrowFrom(0)
 	i.stdio.flush(c)
+	// Whatever it returned: a sleep or a request may have been cut short, and the guest may
+	// have taken that for the end of it.
 	if c.ctx.Err() != nil {
-		// Whatever it returned: a sleep or a request may have been cut short, and the
-		// guest may have taken that for the end of it.
-		return nil, &InterruptedError{Cause: context.Cause(c.ctx)}
+		return 0, used, &InterruptedError{Cause: context.Cause(c.ctx)}
 	}
-	if errors.Is(err, meter.ErrOutOfFuel) {
-		return nil, &abi.Failure{
-			Type:         abi.TypeOutOfFuel,
-			Message:      fmt.Sprintf("activity %s has used up its fuel (%d); raise the fuel limit of its module, or send it less", c.activity.Type, budget),
-			NonRetryable: true,
-		}
-	}
-	returned := err == nil
-	payload, err := c.guest.end(int32(uint32(stack[0])), err, i.memory.TakeGrowFailure())
-	f, failed := errors.AsType[*abi.Failure](err)
-	i.broken = !returned || failed && f.Type == abi.TypeProtocolError
-	if !i.broken && i.program.isolation() == IsolationPristine {
-		if err := i.reset(); err != nil {
-			i.module.logger.Debug("an instance could not be reset, and is replaced", "error", err)
-			i.broken = true
-		}
-	}
-	return payload, err
+	i.broken = err != nil
+	return int32(uint32(stack[0])), used, err
 }
