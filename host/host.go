@@ -91,6 +91,7 @@ type Host struct {
 	worker     worker.Worker
 	failure    error
 	failed     chan struct{}
+	server     serverCheck
 	stopErr    error
 	stopped    chan struct{}
 }

@@ -48,6 +48,9 @@ reads any more ends nothing.`,
 			if s.options.ClientOptions, err = clientOptions(c, s.logger); err != nil {
 				return err
 			}
+			if err := s.hardenBy(c); err != nil {
+				return err
+			}
 			return s.serve(c.Context)
 		},
 	}
@@ -56,8 +59,15 @@ reads any more ends nothing.`,
 // server is what serve and dev have in common.
 type server struct {
 	options host.Options
+	config  *configFile
 	logger  *slog.Logger
 	health  string
+	// What is left to the process: see harden.
+	hardening hardening
+	paths     []string // of modules
+	tlsFiles  []string
+	codec     string // its URL
+	temporary string // directory for temporary files, made by harden
 	// manifests that cannot be used, or were refused
 	unserved error
 	recorder *recorder                                     // nil: nothing is recorded
@@ -100,7 +110,7 @@ func newServer(c *cli.Context) (*server, error) {
 	}
 	files, unusable := findModules(c.StringSlice("modules"))
 	plugins, perModule, refused := files.grant(defaults, perModule, set)
-	s := &server{logger: logger, health: c.String("health-address"), unserved: errors.Join(unusable, joinRefusals(refused))}
+	s := &server{config: config, logger: logger, health: c.String("health-address"), unserved: errors.Join(unusable, joinRefusals(refused))}
 	s.options = host.Options{PluginOptions: host.PluginOptions{
 		Modules:          files.paths,
 		Files:            plugins,
@@ -169,6 +179,10 @@ func (s *server) serve(ctx context.Context) error {
 			return errors.Join(err, h.Stop(ctx))
 		}
 	}
+	if err := s.harden(); err != nil {
+		return errors.Join(usageError{err}, h.Stop(ctx))
+	}
+	defer s.cleanUp()
 	if err := h.Start(first); err != nil {
 		if first.Err() != nil {
 			s.logger.Info("stopped before polling began")
@@ -257,7 +271,10 @@ func serveHealth(address string, h *host.Host) (shut func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	server := &http.Server{Handler: h.HealthHandler(), ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{
+		Handler: h.HealthHandler(), MaxHeaderBytes: 16 << 10,
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute,
+	}
 	go server.Serve(listener) //nolint:errcheck // always ErrServerClosed
 	return func() { server.Close() }, nil
 }

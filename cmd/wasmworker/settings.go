@@ -199,6 +199,11 @@ var settings = []setting{
 		worker: func(o *host.Options) any { return &o.SkipRefused },
 	},
 	{
+		name: "harden", env: "WASMWORKER_HARDEN", commands: inServe, value: string(hardenAuto),
+		usage: "auto: leave the process only the files and ports that it was configured with, where the kernel can (Linux with Landlock); on: refuse to start elsewhere; off",
+		doc:   "`auto` leaves the process only what it was configured with where the kernel can, `on` refuses to start elsewhere, `off` leaves all. See [Hardening](#hardening)",
+	},
+	{
 		name: "preload", env: "WASMWORKER_PRELOAD", commands: inWorkers, value: string(sandbox.PreloadAll),
 		usage:  "all: load every module before the worker begins; none: load each when the first of its activities comes",
 		doc:    "`all` loads every module before the worker begins; `none` loads each when the first of its activities comes, which waits for that. See [Loading](#loading)",

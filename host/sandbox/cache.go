@@ -34,7 +34,8 @@ const (
 	sumSuffix     = ".crc32c"
 )
 
-// openCache makes the directory. It returns nil if there can be none.
+// openCache makes the directory. It returns nil if there can be none, or others than this
+// user may write to it.
 func openCache(dir string, logger *slog.Logger) *codeCache {
 	if dir == "" {
 		return nil
@@ -42,6 +43,11 @@ func openCache(dir string, logger *slog.Logger) *codeCache {
 	c := &codeCache{dir: dir, logger: logger}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		c.cannotBeWritten(err)
+		return nil
+	}
+	if err := trusted(dir); err != nil {
+		logger.Warn("the cache of compiled modules is not used, since what lies in it is run and others could have put it there; "+
+			"make the directory writable for this user alone (chmod go-w), or name another one with --cache-dir (WASMWORKER_CACHE_DIR)", "directory", dir, "error", err)
 		return nil
 	}
 	return c

@@ -84,7 +84,9 @@ type Config struct {
 	// CacheDir is where compiled code is kept between starts: a directory that only
 	// trusted users may write to, since what lies there is run. It is made if need be.
 	// One that cannot be made or written to is told to the Logger and read alone, as far
-	// as it can be; what is damaged in it is made again. Empty: nothing is kept.
+	// as it can be; what is damaged in it is made again. One that belongs to another user,
+	// other than root, or that others may write to is told and not used (on Windows that is
+	// for you to see to). Empty: nothing is kept.
 	CacheDir string
 	// Logger gets what modules log outside of activities, and what the sandbox
 	// itself has to say. Default: nothing is logged.

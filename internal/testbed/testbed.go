@@ -353,6 +353,9 @@ func Launch(cmd *exec.Cmd) (*Process, error) {
 // Signal sends a signal.
 func (p *Process) Signal(s os.Signal) { p.cmd.Process.Signal(s) } //nolint:errcheck // it may have ended
 
+// PID is the process's number.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Exited tells whether the process has ended, and with which exit code.
 func (p *Process) Exited() (bool, int) {
 	select {

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"unsafe"
+
+	"github.com/landlock-lsm/go-landlock/landlock"
+	landlocksys "github.com/landlock-lsm/go-landlock/landlock/syscall"
+	"golang.org/x/sys/unix"
+	"kernel.org/pub/linux/libs/security/libcap/psx"
+)
+
+const (
+	readFile  = landlock.AccessFSSet(landlocksys.AccessFSReadFile)
+	readDir   = landlock.AccessFSSet(landlocksys.AccessFSReadDir)
+	executing = landlock.AccessFSSet(landlocksys.AccessFSExecute)
+)
+
+// harden applies a Landlock rule set, takes capabilities away, and sets no_new_privs. It
+// says what it did.
+func (n needs) harden() (by string, err error) {
+	version, err := landlocksys.LandlockGetABIVersion()
+	if err != nil || version < 1 {
+		return "", fmt.Errorf("%w: the kernel has no Landlock (Linux 5.13 or later, with landlock among the security modules)", errCannotHarden)
+	}
+	config := landlock.Config{HandledAccessFS: landlock.V5.HandledAccessFS, Scoped: landlock.V6.Scoped}
+	var rules []landlock.Rule
+	for _, path := range n.read {
+		rules = append(rules, reading(path, 0)...)
+	}
+	for _, path := range n.write {
+		rules = append(rules, landlock.RWDirs(path).WithRefer().IgnoreIfMissing())
+	}
+	if program, err := os.Executable(); err == nil { // it compiles modules in children
+		rules = append(rules, reading(program, executing)...)
+	}
+	for _, libraries := range []string{"/lib", "/lib64", "/usr/lib", "/usr/lib64"} { // with the dynamic linker
+		rules = append(rules, reading(libraries, executing)...)
+	}
+	rules = append(rules, landlock.RWFiles("/dev/null").IgnoreIfMissing())
+	if n.connect != nil {
+		config.HandledAccessNet = landlock.AccessNetSet(landlocksys.AccessNetConnectTCP)
+		for _, port := range n.connect {
+			rules = append(rules, landlock.ConnectTCP(port))
+		}
+	}
+	if err := config.BestEffort().Restrict(rules...); err != nil {
+		return "", err
+	}
+	if err := dropCapabilities(); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("Landlock %d, no_new_privs, no capabilities", version), nil
+}
+
+// reading is a rule for a file, or for a directory with all in it. None is for what is not
+// there.
+func reading(path string, more landlock.AccessFSSet) []landlock.Rule {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil
+	}
+	access := readFile | more
+	if info.IsDir() {
+		access |= readDir
+	}
+	return []landlock.Rule{landlock.PathAccess(access, path).IgnoreIfMissing()}
+}
+
+// dropCapabilities leaves those that let root read and write its files whoever they belong
+// to: Landlock says which these are.
+func dropCapabilities() error {
+	const keep = 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var have [2]unix.CapUserData
+	if err := unix.Capget(&header, &have[0]); err != nil {
+		return fmt.Errorf("capabilities: %w", err)
+	}
+	var left [2]unix.CapUserData
+	left[0].Effective, left[0].Permitted = have[0].Effective&keep, have[0].Permitted&keep
+	if left == have {
+		return nil
+	}
+	// for each thread of the process, those of the future included
+	if _, _, errno := psx.Syscall3(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&left[0])), 0); errno != 0 {
+		return errors.Join(fmt.Errorf("capabilities: %w", errno))
+	}
+	return nil
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"go.temporal.io/sdk/client"
+
+	"github.com/wasmworker/wasmworker/host"
+	"github.com/wasmworker/wasmworker/host/passthrough/blobmod"
+	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
+	"github.com/wasmworker/wasmworker/host/passthrough/secretmod"
+	"github.com/wasmworker/wasmworker/host/passthrough/sqlmod"
+	"github.com/wasmworker/wasmworker/internal/testbed"
+)
+
+// hardenedDirectory is where the child of TestHardened has its files.
+const hardenedDirectory = "WASMWORKER_TEST_HARDENED"
+
+// A process that is hardened reads, writes and calls what its settings name, and nothing
+// else: tried in a child, since there is no way back.
+func TestHardened(t *testing.T) {
+	if directory := os.Getenv(hardenedDirectory); directory != "" {
+		hardenedChild(t, directory)
+		return
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestHardened$", "-test.v")
+	cmd.Env = append(os.Environ(), hardenedDirectory+"="+t.TempDir())
+	output, err := cmd.CombinedOutput()
+	t.Logf("%s", output)
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func hardenedChild(t *testing.T, directory string) {
+	file := func(name string) string {
+		path := filepath.Join(directory, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	granted, denied := listen(t), listen(t)
+	config := &configFile{sections: sections{
+		Secrets:     map[string]secretmod.Source{"s": {File: file("secrets/s")}},
+		Connections: map[string]sqlmod.Connection{"d": {URL: "sqlite:" + file("db/app.db")}, "p": {URL: "postgres://app@" + granted + "/x?sslrootcert=" + file("pg/ca.pem")}},
+		Buckets:     map[string]blobmod.Bucket{"b": {URL: (&url.URL{Scheme: "file", Path: filepath.Dir(file("bucket/o"))}).String()}},
+	}}
+	s := &server{config: config, paths: []string{filepath.Dir(file("acts/a.wasm"))}, tlsFiles: []string{file("tls/key.pem"), ""}}
+	s.options = host.Options{ClientOptions: client.Options{HostPort: "temporal:7233"}}
+	s.options.CacheDir = filepath.Join(directory, "cache") // not there yet
+	s.options.PerModule = map[string]host.ModuleOptions{"m": {Policies: map[string]any{"fs": &fsmod.Policy{Mounts: map[string]fsmod.Mount{
+		"/in": {Directory: filepath.Dir(file("in/f"))}, "/out": {Directory: filepath.Dir(file("out/f")), Write: true},
+	}}}}}
+	file("elsewhere/f")
+	if _, err := s.needs().harden(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"secrets/s", "pg/ca.pem", "tls/key.pem", "in/f", "out/f", "db/app.db", "bucket/o", "acts/a.wasm"} {
+		if _, err := os.ReadFile(filepath.Join(directory, name)); err != nil {
+			t.Errorf("reading: %v", err)
+		}
+	}
+	for _, name := range []string{"out/new", "db/app.db-journal", "bucket/new", "cache/new"} {
+		if err := os.WriteFile(filepath.Join(directory, name), nil, 0o600); err != nil {
+			t.Errorf("writing: %v", err)
+		}
+	}
+	if err := errors.Join(os.Mkdir(filepath.Join(directory, "out/d"), 0o700), os.Rename(filepath.Join(directory, "out/new"), filepath.Join(directory, "out/d/new"))); err != nil {
+		t.Errorf("moving: %v", err)
+	}
+	for _, path := range []string{"/etc/hosts", "/proc/self/status", "/dev/urandom", os.Args[0]} {
+		if f, err := os.Open(path); err != nil {
+			t.Errorf("the system's: %v", err)
+		} else {
+			f.Close()
+		}
+	}
+	refused := func(what string, err error) {
+		if !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("%s: %v, want it to be refused", what, err)
+		}
+	}
+	_, err := os.ReadFile(filepath.Join(directory, "elsewhere/f"))
+	refused("reading what nobody named", err)
+	_, err = os.ReadDir(directory)
+	refused("listing the directory above", err)
+	for _, name := range []string{"elsewhere/f", "secrets/s", "in/f", "acts/a.wasm", "tls/key.pem"} {
+		refused("writing to "+name, os.WriteFile(filepath.Join(directory, name), nil, 0o600))
+	}
+	for _, name := range []string{"in/new", "acts/new.wasm", "new"} {
+		_, err := os.Create(filepath.Join(directory, name))
+		refused("making "+name, err)
+	}
+	refused("running a program", exec.Command("/usr/bin/env").Run())
+	if c, err := net.Dial("tcp", granted); err != nil {
+		t.Errorf("the database: %v", err)
+	} else {
+		c.Close()
+	}
+	_, err = net.Dial("tcp", denied)
+	refused("connecting to what nobody named", err)
+	if err := exec.Command(os.Args[0], "-test.run=^$").Run(); err != nil {
+		t.Errorf("running itself: %v", err)
+	}
+}
+
+func listen(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l.Addr().String()
+}
+
+// Every thread of the real worker has given up its privileges, and activities run.
+func TestServeIsHardened(t *testing.T) {
+	for _, mode := range []string{"auto", "off"} {
+		server := testbed.Shared(t)
+		w := server.Serve(t, "--modules", testbed.Guest(t, "testdata/guests/acts"), "--task-queue", t.Name()+mode, "--harden", mode)
+		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", w.PID()))
+		if err != nil || len(tasks) == 0 {
+			t.Fatalf("threads: %v, %v", tasks, err)
+		}
+		for _, task := range tasks {
+			status, err := os.ReadFile(task)
+			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+				continue // the thread has ended
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			value := func(key string) string {
+				_, rest, _ := strings.Cut(string(status), key+":\t")
+				rest, _, _ = strings.Cut(rest, "\n")
+				return rest
+			}
+			capabilities, err := strconv.ParseUint(value("CapEff"), 16, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			const fileAccess = 1<<1 | 1<<2
+			if hardened := value("NoNewPrivs") == "1" && capabilities&^fileAccess == 0; hardened != (mode == "auto") {
+				t.Errorf("--harden %s: %s: no_new_privs %s, capabilities %#x", mode, task, value("NoNewPrivs"), capabilities)
+			}
+		}
+		w.Signal(syscall.SIGTERM)
+		if code := w.Wait(t); code != 0 {
+			t.Errorf("exit code %d", code)
+		}
+	}
+}
