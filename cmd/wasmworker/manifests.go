@@ -13,7 +13,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
+	"go.yaml.in/yaml/v4"
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/cmd/wasmworker/internal/manifest"
@@ -310,8 +310,14 @@ func (r *manifestRefusal) Error() string {
 	if len(r.asks) == 0 {
 		fmt.Fprintf(&b, "--passthrough %s, or ", strings.Join(names, ","))
 	}
-	line, err := yaml.MarshalWithOptions(map[string]any{r.manifest.Plugin.Name: map[string]any{"passthrough": policies}}, yaml.Flow(true))
-	if err != nil { // strings and maps always marshal
+	var n yaml.Node
+	err := n.Encode(map[string]any{r.manifest.Plugin.Name: map[string]any{"passthrough": policies}})
+	if err != nil { // strings and maps always can be encoded
+		panic(err)
+	}
+	n.Style = yaml.FlowStyle
+	line, err := yaml.Dump(&n, yaml.WithLineWidth(-1))
+	if err != nil {
 		panic(err)
 	}
 	fmt.Fprintf(&b, "to the configuration file, beside what it has there:\n      per_module: %s", bytes.TrimSpace(line))

@@ -100,7 +100,7 @@ func (d *decoder) value(n *Node, v reflect.Value, path []any) {
 	}
 	switch kind := v.Kind(); {
 	case kind == reflect.Interface:
-		v.Set(reflect.ValueOf(n.plain()))
+		v.Set(reflect.ValueOf(n.Plain()))
 	case kind == reflect.Struct && n.Kind == Map:
 		d.fields(n, v, path)
 	case kind == reflect.Map && n.Kind == Map:
@@ -212,36 +212,47 @@ func keyOf(field reflect.StructField) string {
 	return key
 }
 
-// plain is the value as nil, bool, int64, uint64, float64, string, []any or
+// Plain is the value as nil, bool, int64, uint64, float64, string, []any or
 // map[string]any.
-func (n *Node) plain() any {
+func (n *Node) Plain() any {
 	switch n.Kind {
 	case Bool:
 		return strings.EqualFold(n.Text, "true")
 	case Number:
-		if number, err := strconv.ParseInt(n.Text, 0, 64); err == nil {
+		text := strings.ReplaceAll(n.Text, "_", "")
+		if number, err := strconv.ParseInt(text, 0, 64); err == nil {
 			return number
 		}
-		if number, err := strconv.ParseUint(n.Text, 0, 64); err == nil {
+		if number, err := strconv.ParseUint(text, 0, 64); err == nil {
 			return number
 		}
-		if number, err := strconv.ParseFloat(n.Text, 64); err == nil {
+		if number, err := strconv.ParseFloat(text, 64); err == nil {
 			return number
 		}
 	case List:
 		list := []any{}
 		for _, item := range n.Items {
-			list = append(list, item.plain())
+			list = append(list, item.Plain())
 		}
 		return list
 	case Map:
 		values := map[string]any{}
 		for i, key := range n.Keys {
-			values[key.Text] = n.Items[i].plain()
+			values[key.Text] = n.Items[i].Plain()
 		}
 		return values
 	case Null:
 		return nil
 	}
 	return n.Text
+}
+
+// Unmarshal is [Parse] and [Node.Decode]. Where there is nothing in the text, nothing
+// is changed.
+func Unmarshal(data []byte, into any) error {
+	n, err := Parse(data)
+	if err != nil || n == nil {
+		return err
+	}
+	return n.Decode(into)
 }

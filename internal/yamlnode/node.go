@@ -5,6 +5,7 @@ package yamlnode
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -156,6 +157,10 @@ func (r *reader) node(n *yaml.Node) *Node {
 		}
 		return out
 	}
+	if n.Style&yaml.TaggedStyle != 0 && (n.Tag != "!!str" || n.Kind != yaml.ScalarNode) {
+		r.fail(n, "the tag %s is not understood here; only !!str is, of a scalar", n.ShortTag())
+		return out
+	}
 	switch n.Kind {
 	case yaml.AliasNode:
 		return r.alias(n, out)
@@ -186,18 +191,19 @@ func (r *reader) alias(n *yaml.Node, out *Node) *Node {
 }
 
 func (r *reader) scalar(n *yaml.Node) Kind {
-	switch tag := n.ShortTag(); tag {
+	switch n.ShortTag() {
 	case "!!null":
 		return Null
 	case "!!bool":
 		return Bool
 	case "!!int", "!!float":
 		return Number
-	case "!!str", "!!timestamp", "!!merge": // << as a value is text
-	default:
-		r.fail(n, "the tag %s is not understood here", tag)
+	case "!!str":
+		if n.Style == 0 && json.Valid([]byte(n.Value)) {
+			return Number // that no 64 bits hold, such as 1e999
+		}
 	}
-	return String
+	return String // a date and, as a value, << too
 }
 
 func (r *reader) entries(n *yaml.Node, out *Node) {
@@ -206,6 +212,9 @@ func (r *reader) entries(n *yaml.Node, out *Node) {
 		key, value := n.Content[i], n.Content[i+1]
 		if key.Kind == yaml.AliasNode && key.Alias != nil {
 			key = &yaml.Node{Kind: key.Alias.Kind, Value: key.Alias.Value, Tag: key.Alias.Tag, Line: key.Line, Column: key.Column}
+		}
+		if i == 0 && !out.Flow {
+			out.Line, out.Column = key.Line, key.Column // and not those of an anchor before it
 		}
 		switch {
 		case key.Kind != yaml.ScalarNode:

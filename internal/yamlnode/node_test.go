@@ -88,6 +88,24 @@ value:
 	}
 }
 
+// Where a map stands tells what is written after it: an anchor before it does not count.
+func TestPlaceOfAnchored(t *testing.T) {
+	n, err := yamlnode.Parse([]byte("a: &x\n  b: 1\nc: &y {d: 1}\ne:\n  *x\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, c, e := n.Get("a"), n.Get("c"), n.Get("e")
+	if a.Line != 2 || a.Column != 3 || a.Flow || a.Shared {
+		t.Errorf("%+v", a)
+	}
+	if c.Line != 3 || c.Column != 4 || !c.Flow || c.Shared {
+		t.Errorf("%+v", c)
+	}
+	if e.Line != 5 || e.Column != 3 || e.Flow || !e.Shared {
+		t.Errorf("%+v", e)
+	}
+}
+
 // Each mistake is told, with its place.
 func TestMistakes(t *testing.T) {
 	for text, want := range map[string][]string{
@@ -101,6 +119,10 @@ func TestMistakes(t *testing.T) {
 		"named: {a: {max: many}}":       {":1:18 named.a.max: string was used where number is expected"},
 		"name: a\nname: b":              {`:2:1 : the key "name" is there twice`},
 		"name: !!binary aGVsbG8=":       {":1:7 : the tag !!binary is not understood here"},
+		"name: !!int 5":                 {":1:7 : the tag !!int is not understood here; only !!str is, of a scalar"},
+		"tags: !!str [a]":               {":1:7 : the tag !!str is not understood here"},
+		"on: !!str true":                {":1:5 on: string was used"},
+		"count: 1e999":                  {":1:8 count: 1e999 is not a whole number of 64 bits"},
 		"any: &a [*a]":                  {`the anchor "a" contains itself`},
 		"{a: b}: c":                     {":1:1 : a key has to be text"},
 		"---\nname: a\n---\nname: b\n":  {"it has 2 YAML documents, and has to have one"},

@@ -8,17 +8,16 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
+	"github.com/wasmworker/wasmworker/internal/yamlnode"
 )
 
 // read makes a policy of YAML, as the command line does. DIR stands for the directory.
 func read(t *testing.T, text, dir string) (*fsmod.Policy, error) {
 	t.Helper()
 	policy := fsmod.New().NewPolicy().(*fsmod.Policy)
-	if err := yaml.UnmarshalWithOptions([]byte(strings.ReplaceAll(text, "DIR", dir)), policy, yaml.Strict()); err != nil {
+	if err := yamlnode.Unmarshal([]byte(strings.ReplaceAll(text, "DIR", dir)), policy); err != nil {
 		t.Fatal(err)
 	}
 	return policy, fsmod.New().CheckPolicy(policy)

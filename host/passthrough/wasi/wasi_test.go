@@ -5,16 +5,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
+	"github.com/wasmworker/wasmworker/internal/yamlnode"
 )
 
 // read makes a policy of YAML, as the command line does.
 func read(m passthrough.Module, text string) (any, error) {
 	policy := m.NewPolicy()
-	if err := yaml.UnmarshalWithOptions([]byte(text), policy, yaml.Strict()); err != nil {
+	if err := yamlnode.Unmarshal([]byte(text), policy); err != nil {
 		return nil, err
 	}
 	return policy, m.CheckPolicy(policy)

@@ -39,7 +39,7 @@ func decode(path string, data []byte) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &decoder{reader{file: path}}
+	d := &decoder{file: path}
 	f := d.decodeFile(root)
 	f.source, f.root = data, root
 	if len(d.errs) == 0 {
@@ -52,7 +52,10 @@ func decode(path string, data []byte) (*File, error) {
 }
 
 // decoder goes on after mistakes, and collects them.
-type decoder struct{ reader }
+type decoder struct {
+	file string
+	errs []error
+}
 
 // fields calls a function for each key of a map.
 func (d *decoder) fields(n *node, what string, known map[string]func(*node)) {

@@ -16,7 +16,7 @@ import (
 // Every mistake in a file has its place and says what to do.
 func TestMistakes(t *testing.T) {
 	for text, want := range map[string][]string{
-		"cases: [":        {":1:8: "},
+		"cases: [":        {":1:9: "},
 		"":                {"0 YAML documents"},
 		"a: 1\n---\nb: 2": {"2 YAML documents"},
 		"cases: 3":        {":1:8: this has to be a list, and is a number"},
@@ -49,7 +49,7 @@ func TestMistakes(t *testing.T) {
 		"cases: [{name: a, activity: Echo, args: [{$text: a, $base64: YQ==}]}]":                                             {"$text or $base64, and not both"},
 		"cases: [{name: a, activity: Echo, args: [{$encding: a}]}]":                                                         {`has no key "$encding"; did you mean "$encoding"?`},
 		"cases: [{name: a, activity: Echo, args: [.inf]}]":                                                                  {"no counterpart in JSON"},
-		"cases: [{name: a, activity: Echo, args: [*x]}]":                                                                    {`there is no anchor "x"`},
+		"cases: [{name: a, activity: Echo, args: [*x]}]":                                                                    {":1:42: unknown anchor 'x'"},
 		"cases:\n  - name: a\n    activity: Echo\n    want:\n      output: 1\n      failure: {type: X}":                     {":6:7: want has output as well, and no run can meet both"},
 		"cases: [{name: a, activity: Echo, want: {output: 1, output_contains: {}}}]":                                        {"want has output as well"},
 		"cases: [{name: a, activity: Echo, want: {canceled: true}}]":                                                        {"nothing asks the activity to cancel"},

@@ -1,56 +1,56 @@
 package cases
 
 import (
-	"encoding/base64"
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
-	"unicode/utf8"
-
-	"github.com/wasmworker/wasmworker/abi"
-	"github.com/wasmworker/wasmworker/host/passthrough"
-	"github.com/wasmworker/wasmworker/host/sandbox"
+	"strconv"
 )
 
-// callName is how case files name a function, from import name and function.
-func callName(name string) string {
-	module, function, _ := strings.Cut(strings.TrimPrefix(name, "wasmworker:"), " ")
-	return strings.TrimSuffix(module, "/v1") + " " + function
+// node is a value of a YAML file that can be JSON. It keeps the order of keys and the
+// digits of numbers, since a guest sees both.
+type node struct {
+	kind   kind
+	text   string // of a scalar: as JSON has it, or the string itself
+	items  []*node
+	keys   []string // of a map; items are the values
+	keyAt  []place
+	flow   bool // a map written as {…}
+	shared bool // parts of it are elsewhere: it is an alias, or a map with <<
+	at     place
 }
 
-// messageNode is a request or response as case files have it, the inverse of message:
-// byte for byte, or, as requests are compared, with a head of the same value, which may
-// have been written with other escapes or spaces.
-func messageNode(data []byte, byValue bool) *node {
-	if head, body, err := passthrough.SplitFrame(data); err == nil {
-		if n, err := fromJSON(head); err == nil && n.kind == kindMap && (byValue || string(n.json()) == string(head)) {
-			out := mapOf("head", n)
-			if len(body) > 0 {
-				out.set("body", messageNode(body, false).bodyOnly(body))
-			}
-			return out
+type kind string
+
+const (
+	kindNull   kind = "null"
+	kindBool   kind = "true or false"
+	kindNumber kind = "a number"
+	kindString kind = "text"
+	kindList   kind = "a list"
+	kindMap    kind = "a map"
+)
+
+// get is the value of a key, or nil.
+func (n *node) get(key string) *node {
+	if i := slices.Index(n.keys, key); i >= 0 {
+		return n.items[i]
+	}
+	return nil
+}
+
+// without is a map without a key.
+func (n *node) without(key string) *node {
+	out := &node{kind: n.kind}
+	for i, k := range n.keys {
+		if k != key {
+			out.set(k, n.items[i])
 		}
 	}
-	return textOrBase64(data, "text", "base64")
-}
-
-// bodyOnly is a body's node: a frame inside of a frame is bytes.
-func (n *node) bodyOnly(body []byte) *node {
-	if n.get("head") != nil {
-		return mapOf("base64", str(base64.StdEncoding.EncodeToString(body)))
-	}
-	return n
-}
-
-func textOrBase64(data []byte, textKey, base64Key string) *node {
-	if !utf8.Valid(data) || slices.ContainsFunc(data, func(b byte) bool { return b < ' ' && b != '\n' && b != '\t' && b != '\r' || b == 0x7f }) {
-		return mapOf(base64Key, str(base64.StdEncoding.EncodeToString(data)))
-	}
-	if textKey == "text" {
-		return str(string(data))
-	}
-	return mapOf(textKey, str(string(data)))
+	return out
 }
 
 func str(text string) *node { return &node{kind: kindString, text: text} }
@@ -86,30 +86,99 @@ func listOf[T any](items []T, item func(T) *node) *node {
 	return n
 }
 
-// payloadNode is a payload as case files have it, the inverse of payload: byte for byte.
-func payloadNode(p sandbox.Payload) *node {
-	metadata := maps.Clone(p.Metadata)
-	delete(metadata, abi.MetadataEncoding)
-	if len(metadata) == 0 {
-		if p.Encoding() == abi.EncodingNull && len(p.Data) == 0 {
-			return &node{kind: kindNull, text: "null"}
-		}
-		if p.Encoding() == abi.EncodingJSON {
-			if n, err := fromJSON(p.Data); err == nil && n.kind != kindNull && !isPayload(n) && string(n.json()) == string(p.Data) {
-				return n
+// json is the node as JSON without white space, keys in their order.
+func (n *node) json() []byte {
+	var b bytes.Buffer
+	n.writeFlow(&b, func(text string) string { return string(quote(text)) }, "")
+	return b.Bytes()
+}
+
+// writeFlow writes the node with brackets and braces: JSON, or YAML in its flow style.
+// They differ in how text is written, and in the space after commas and colons.
+func (n *node) writeFlow(b *bytes.Buffer, scalar func(text string) string, space string) {
+	switch n.kind {
+	case kindString:
+		b.WriteString(scalar(n.text))
+	case kindList:
+		b.WriteByte('[')
+		for i, item := range n.items {
+			if i > 0 {
+				b.WriteString("," + space)
 			}
+			item.writeFlow(b, scalar, space)
 		}
-	}
-	n := mapOf(keyEncoding, str(p.Encoding()))
-	if len(p.Data) > 0 {
-		data := textOrBase64(p.Data, keyText, keyBase64)
-		n.set(data.keys[0], data.items[0])
-	}
-	if len(metadata) > 0 {
-		m, err := fromJSON(abi.MarshalMetadata(metadata))
-		if err == nil {
-			n.set(keyMetadata, m)
+		b.WriteByte(']')
+	case kindMap:
+		b.WriteByte('{')
+		for i, key := range n.keys {
+			if i > 0 {
+				b.WriteString("," + space)
+			}
+			b.WriteString(scalar(key) + ":" + space)
+			n.items[i].writeFlow(b, scalar, space)
 		}
+		b.WriteByte('}')
+	default:
+		b.WriteString(n.text)
 	}
-	return n
+}
+
+// quote is text as JSON has it, and as YAML has it in double quotes.
+func quote(text string) []byte {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	encoder.Encode(text) //nolint:errcheck // a string can be JSON
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+// fromJSON makes a node of JSON, with the order of its keys and the digits of its
+// numbers.
+func fromJSON(data []byte) (*node, error) {
+	if !json.Valid(data) { // this bounds the depth, too
+		return nil, errors.New("it is not JSON")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	var value func() (*node, error)
+	value = func() (*node, error) {
+		t, err := decoder.Token()
+		if err != nil {
+			return nil, err
+		}
+		switch t := t.(type) {
+		case bool:
+			return &node{kind: kindBool, text: strconv.FormatBool(t)}, nil
+		case json.Number:
+			return &node{kind: kindNumber, text: t.String()}, nil
+		case string:
+			return &node{kind: kindString, text: t}, nil
+		case json.Delim:
+			n := &node{kind: kindList}
+			if t == '{' {
+				n.kind = kindMap
+			}
+			for decoder.More() {
+				if n.kind == kindMap {
+					key, err := decoder.Token()
+					if err != nil {
+						return nil, err
+					}
+					if slices.Contains(n.keys, key.(string)) {
+						return nil, fmt.Errorf("the key %q is there twice", key)
+					}
+					n.keys = append(n.keys, key.(string))
+				}
+				item, err := value()
+				if err != nil {
+					return nil, err
+				}
+				n.items = append(n.items, item)
+			}
+			_, err := decoder.Token() // the end
+			return n, err
+		}
+		return &node{kind: kindNull, text: "null"}, nil
+	}
+	return value()
 }

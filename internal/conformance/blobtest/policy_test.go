@@ -9,11 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/blobmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/secretmod"
+	"github.com/wasmworker/wasmworker/internal/yamlnode"
 )
 
 // mistakes are the lines of an error that joins several.
@@ -76,7 +75,7 @@ func TestConfiguration(t *testing.T) {
 		{`{url: "s3://name?region=x", credentials: {access_key_id: key, secret_access_key: none, user: key}}`, []string{"things.credentials.secret_access_key: there is no secret \"none\"; there are: key", "things.credentials.user: s3 has no credential of that name; it takes access_key_id and secret_access_key"}},
 	} {
 		var b blobmod.Bucket
-		if err := yaml.UnmarshalWithOptions([]byte(test.bucket), &b, yaml.Strict()); err != nil {
+		if err := yamlnode.Unmarshal([]byte(test.bucket), &b); err != nil {
 			t.Fatal(err)
 		}
 		m, err := blobmod.New(blobmod.Options{Buckets: map[string]blobmod.Bucket{"things": b}, Secrets: secrets})
@@ -111,7 +110,7 @@ func TestPolicy(t *testing.T) {
 		`{buckets: {others: {}}}`: {`buckets.others: there is no bucket "others"; there are: things`},
 	} {
 		var p blobmod.Policy
-		if err := yaml.UnmarshalWithOptions([]byte(text), &p, yaml.Strict()); err != nil {
+		if err := yamlnode.Unmarshal([]byte(text), &p); err != nil {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}

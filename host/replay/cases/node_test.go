@@ -15,7 +15,8 @@ func FuzzWritten(f *testing.F) {
 	for _, seed := range []string{
 		`{"a":[1,-0,1e3,1.50,12345678901234567890],"b":{"c":null,"d":[true,false,[]],"e":{}},"$f":"x"}`, `["yes","null","~","1","- a","a: b","#"," x ","\u2028","two\nlines","\ud83d\ude80","\u0000","\u007f","é","=","<<","!x","&a","*b","%","@","|",">","'","\"","\\"]`,
 		"\x05\x00\x00\x00{\"a\"", "\x07\x00\x00\x00{\"a\":1}{\"json\":1}", "\x02\x00\x00\x00{}\x02\x00\x00\x00{}", "text\r\nand\ttabs", "\xff\x00", "", "{\"a\":1,\"a\":2}", ` {"a":1}`, `"\u003c"`, `{"":{"":""}}`, `{"<<":{"a":1}}`, `{"a b":{"-":[[[["x"]]]]}}`,
-		`{"long":"` + strings.Repeat("word ", 100) + `"}`,
+		`{"long":"` + strings.Repeat("word ", 100) + `"}`, `{"` + strings.Repeat("k", 2000) + `":{"` + strings.Repeat("é ", 2000) + `":1}}`,
+		"[\"\x7f\",\"a\u0085 b\",\"\ufeff\",\"\ufffe\",\"\uffff\",\"\u009f\",\"\u00a0\",{\"\x7f\":1}]",
 	} {
 		f.Add([]byte(seed), true)
 		f.Add([]byte(seed), false)
