@@ -27,6 +27,7 @@ type Exposed struct {
 	Irreversible string
 
 	keepData bool // something needs the data segments
+	count    *int // of data segments, if a section says so
 }
 
 const (
@@ -92,6 +93,9 @@ func Expose(binary []byte, maxTable uint32) (*Exposed, error) {
 			e.keepData = true // its code runs before anybody could write the data
 		case sectionCode:
 			e.code(m, newReader(s.data, s.pos), s.n)
+		case sectionDataCount:
+			n := int(newReader(s.data, s.pos).u32())
+			e.count = &n
 		case sectionData:
 			e.data(newReader(s.data, s.pos), s.n, memory)
 		default:
@@ -166,7 +170,7 @@ func (e *Exposed) code(m *module, r *reader, n int) {
 // data takes the segments if all of them are active, begin at a constant and fit into the
 // memory.
 func (e *Exposed) data(r *reader, n int, memory uint64) {
-	if e.keepData || memory == 0 {
+	if e.keepData || memory == 0 || e.count != nil && *e.count != n {
 		return
 	}
 	var taken []Data
@@ -187,6 +191,9 @@ func (e *Exposed) data(r *reader, n int, memory uint64) {
 		}
 		ends = max(ends, end)
 	}
+	if !r.done() {
+		return
+	}
 	e.Data = taken
 }
 
@@ -199,7 +206,11 @@ func (r *reader) capLimits(most uint32) {
 		return
 	}
 	if flags == 1 {
-		most = min(most, r.u32())
+		highest := r.u32()
+		if highest < lowest {
+			return // for the compiler to refuse
+		}
+		most = min(most, highest)
 	}
 	r.replace(start).op(1).u32(int(lowest)).u32(int(max(most, lowest)))
 }
