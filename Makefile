@@ -177,6 +177,12 @@ fuzz: ## fuzz everything that parses, each target for FUZZTIME
 	  for t in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9]+).*/\1/p' $$f); do \
 	    echo "fuzz $$t"; $(GO) test -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./$$(dirname $$f) || exit 1; done; done
 
+N    ?= 10000
+SEED ?= 1
+.PHONY: fuzz-sandbox
+fuzz-sandbox: ## N generated modules (10,000, some minutes), made of SEED: admitted, metered, reset, interrupted, and every promise kept
+	$(GO) test ./host/sandbox -count=1 -timeout 0 -v -run '^TestPromises$$' -promises.modules $(N) -promises.seed $(SEED)
+
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 .PHONY: cross
 cross: ## build wasmworker for every platform that it supports, or for PLATFORMS
