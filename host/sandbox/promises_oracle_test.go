@@ -339,6 +339,13 @@ func (p *promise) open(how world) (*sandbox.Sandbox, *watcher, error) {
 	return box, w, box.Compile(context.Background())
 }
 
+// close closes what does not run any more.
+func (p *promise) close(box *sandbox.Sandbox) error {
+	ctx, cancel := context.WithTimeout(context.Background(), promisesPatience)
+	defer cancel()
+	return box.Close(ctx)
+}
+
 // run runs the script in the sandbox. If plain wazero does not instantiate the module,
 // the sandbox must not, and for the same reason.
 func (p *promise) run(how world, plain error) (steps []step, err error) {
@@ -346,7 +353,7 @@ func (p *promise) run(how world, plain error) (steps []step, err error) {
 	if box == nil {
 		return nil, err
 	}
-	defer func() { err = cmp.Or(err, box.Close(context.Background())) }()
+	defer func() { err = cmp.Or(err, p.close(box)) }()
 	switch {
 	case plain != nil && err == nil:
 		return nil, broken(errPlain, "it is served, and plain wazero says %v", plain)
@@ -418,16 +425,30 @@ func (p *promise) budget(box *sandbox.Sandbox, w *watcher, steps []step) error {
 
 // activity runs one activity.
 func (p *promise) activity(box *sandbox.Sandbox, w *watcher, activity string, maxFuel int64) (step, error) {
-	began := time.Now()
 	var usage sandbox.Usage
-	_, err := box.Run(context.Background(), sandbox.Task{Activity: activity, MaxFuel: maxFuel, Usage: &usage})
+	err := within(func() error {
+		_, err := box.Run(context.Background(), sandbox.Task{Activity: activity, MaxFuel: maxFuel, Usage: &usage})
+		return err
+	})
+	if errors.Is(err, errInterrupted) {
+		return step{}, err
+	}
 	s := w.step
 	s.outcome, s.fuel = outcome(err), usage.Fuel
 	p.count(s.outcome)
-	if took := time.Since(began); took > promisesPatience {
-		return s, broken(errInterrupted, "%s took %v", activity, took)
-	}
 	return s, w.err
+}
+
+// within calls f and does not wait for it for longer than anybody may.
+func within(f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(promisesPatience):
+		return broken(errInterrupted, "for more than %v", promisesPatience)
+	}
 }
 
 func (p *promise) count(outcome string) {
@@ -472,7 +493,7 @@ func (p *promise) runEndless(how world) (steps []step, err error) {
 	if box == nil {
 		return nil, err
 	}
-	defer func() { err = cmp.Or(err, box.Close(context.Background())) }()
+	defer func() { err = cmp.Or(err, p.close(box)) }()
 	if err != nil { // its initialization trapped, or did not end
 		p.tally.refused = 1
 		return nil, nil
@@ -488,9 +509,15 @@ func (p *promise) runEndless(how world) (steps []step, err error) {
 		steps = append(steps, s)
 		ctx, cancel := interruption()
 		began := time.Now()
-		_, err = box.Run(ctx, sandbox.Task{Activity: activity})
+		err = within(func() error {
+			_, err := box.Run(ctx, sandbox.Task{Activity: activity})
+			return err
+		})
 		took := time.Since(began)
 		cancel()
+		if errors.Is(err, errInterrupted) {
+			return nil, err
+		}
 		if interrupted, ok := errors.AsType[*sandbox.InterruptedError](err); ok {
 			p.tally.interrupted++
 			p.tally.slowest = max(p.tally.slowest, took)
@@ -500,9 +527,6 @@ func (p *promise) runEndless(how world) (steps []step, err error) {
 		}
 		if w.err != nil {
 			return nil, w.err
-		}
-		if took > promisesPatience {
-			return nil, broken(errInterrupted, "%s took %v", activity, took)
 		}
 		if used := image.Usage(); used.Committed > 64*promisesMemory {
 			return nil, broken(errLimit, "%+v", used)

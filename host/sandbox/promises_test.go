@@ -46,14 +46,25 @@ func TestPromises(t *testing.T) {
 	var total tally
 	var wg sync.WaitGroup
 	began := time.Now()
-	for range runtime.GOMAXPROCS(0) {
+	// Where to look if the process dies, or hangs for good.
+	running, err := os.MkdirTemp("", "wasmworker-promises-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(running)
+	for worker := range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
+			note := filepath.Join(running, fmt.Sprint("running-", worker))
 			for !t.Failed() {
 				n := int(next.Add(1)) - 1
 				if only >= 0 {
 					n += only
 				}
 				if n >= count && only < 0 || only >= 0 && n > only {
+					return
+				}
+				if err := os.WriteFile(note, fmt.Appendf(nil, "seed %d, module %d\n", *promisesSeed, n), 0o600); err != nil {
+					t.Error(err)
 					return
 				}
 				source := wasmgen.Seeded(*promisesSeed, uint64(n))
