@@ -528,7 +528,7 @@ func (p *promise) runEndless(how world) (steps []step, err error) {
 		if w.err != nil {
 			return nil, w.err
 		}
-		if used := image.Usage(); used.Committed > 64*promisesMemory {
+		if used := image.Usage(); used.Committed > 8*promisesMemory {
 			return nil, broken(errLimit, "%+v", used)
 		}
 	}
