@@ -271,7 +271,12 @@ func (g *generator) bulkMemory(depth int) {
 // changeTable writes to tables.
 func (g *generator) changeTable(depth int) {
 	if len(g.tables) == 0 || !g.tableOps {
-		if g.drops && g.elements > 0 && g.once(3) {
+		switch n := g.below(3); {
+		case !g.drops:
+		case n == 1 && g.data > 0:
+			g.op(0xfc, 9, byte(g.below(g.data)))
+			return
+		case n == 2 && g.elements > 0:
 			g.op(0xfc, 13, byte(g.below(g.elements)))
 			return
 		}
