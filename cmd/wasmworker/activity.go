@@ -31,6 +31,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/replay"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 	"github.com/wasmworker/wasmworker/internal/nearest"
+	"github.com/wasmworker/wasmworker/internal/visible"
 )
 
 var discard = slog.New(slog.DiscardHandler)
@@ -212,17 +213,22 @@ func failureText(f *abi.Failure) string {
 	if kind == "" {
 		kind = "no type"
 	}
-	fmt.Fprintf(&b, "wasmworker: the activity failed (%s, %s): %s\n", kind, retry, f.Message)
+	fmt.Fprintf(&b, "wasmworker: the activity failed (%s, %s): %s\n", visible.Line(kind), retry, indented(f.Message, 2))
 	for _, detail := range f.Details {
-		fmt.Fprintf(&b, "  details: %s\n", detail)
+		fmt.Fprintf(&b, "  details: %s\n", indented(string(detail), 4))
 	}
 	if f.StackTrace != "" {
-		fmt.Fprintf(&b, "  stack:\n    %s\n", strings.ReplaceAll(strings.TrimSpace(f.StackTrace), "\n", "\n    "))
+		fmt.Fprintf(&b, "  stack:\n    %s\n", indented(strings.TrimSpace(f.StackTrace), 4))
 	}
 	for cause := f.Cause; cause != nil; cause = cause.Cause {
-		fmt.Fprintf(&b, "  cause: %s\n", cause.Error())
+		fmt.Fprintf(&b, "  cause: %s\n", indented(cause.Error(), 4))
 	}
 	return b.String()
+}
+
+// indented returns a text of a module's whose further lines cannot pass for ours.
+func indented(text string, by int) string {
+	return strings.ReplaceAll(visible.Text(text), "\n", "\n"+strings.Repeat(" ", by))
 }
 
 func executeCommand() *cli.Command {
@@ -361,7 +367,8 @@ func parseArgs(c *cli.Context, args []string) ([]sandbox.Payload, error) {
 	return payloads, nil
 }
 
-// printResult writes JSON as a line, null for nothing, and anything else as it is.
+// printResult writes JSON as a line, null for nothing, and anything else as it is. On a
+// terminal, what that would obey is escaped.
 func printResult(w io.Writer, p sandbox.Payload) error {
 	data := p.Data
 	switch p.Encoding() {
@@ -369,6 +376,9 @@ func printResult(w io.Writer, p sandbox.Payload) error {
 		data = append(bytes.TrimSpace(data), '\n')
 	case abi.EncodingNull, "":
 		data = []byte("null\n")
+	}
+	if !isTerminal(w) {
+		w = raw(w)
 	}
 	_, err := w.Write(data)
 	return err

@@ -117,7 +117,7 @@ func explain(c *cli.Context, file *configFile, module, capability string, words 
 
 func (e *explanation) print(c *cli.Context) error {
 	if c.Bool("json") {
-		encoder := json.NewEncoder(c.App.Writer)
+		encoder := json.NewEncoder(raw(c.App.Writer))
 		encoder.SetEscapeHTML(false)
 		return encoder.Encode(e)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
+	"github.com/wasmworker/wasmworker/internal/visible"
 )
 
 // moduleReport is what inspect --json prints of a module.
@@ -141,7 +142,7 @@ func inspect(c *cli.Context) error {
 		})
 	}
 	if c.Bool("json") {
-		encoder := json.NewEncoder(c.App.Writer)
+		encoder := json.NewEncoder(raw(c.App.Writer))
 		encoder.SetIndent("", "  ")
 		encoder.SetEscapeHTML(false)
 		err = encoder.Encode(reports)
@@ -225,25 +226,21 @@ func printReports(w io.Writer, reports []moduleReport) error {
 		if r.MemoryMax > 0 {
 			memory += ", at most " + humanize.IBytes(r.MemoryMax)
 		}
-		fmt.Fprintf(table, "module\t%s\n", r.Path)
+		row(table, "module", r.Path)
 		if r.Manifest != nil {
 			r.Manifest.print(table)
 		}
-		fmt.Fprintf(table, "kind\t%s\n", r.Kind)
-		fmt.Fprintf(table, "digest\t%s\n", r.Digest)
-		fmt.Fprintf(table, "size\t%s\n", humanize.IBytes(uint64(r.Size)))
-		fmt.Fprintf(table, "memory\t%s\n", memory)
+		row(table, "kind", string(r.Kind))
+		row(table, "digest", r.Digest)
+		row(table, "size", humanize.IBytes(uint64(r.Size)))
+		row(table, "memory", memory)
 		if r.Fallback == "" {
-			fmt.Fprintf(table, "instances\treset after each activity (pristine)\n")
+			row(table, "instances", "reset after each activity (pristine)")
 		} else {
-			fmt.Fprintf(table, "instances\ta new one for each activity (fresh): %s\n", r.Fallback)
+			row(table, "instances", "a new one for each activity (fresh): "+r.Fallback)
 		}
-		fmt.Fprintf(table, "activities\t%s\n", strings.Join(r.Activities, ", "))
+		row(table, "activities", strings.Join(r.Activities, ", "))
 		for j, need := range r.Imports {
-			label := ""
-			if j == 0 {
-				label = "imports"
-			}
 			grant := "always available"
 			switch {
 			case need.Problem != "":
@@ -253,7 +250,7 @@ func printReports(w io.Writer, reports []moduleReport) error {
 			case need.Grant != "":
 				grant = "needs --passthrough " + need.Grant
 			}
-			fmt.Fprintf(table, "%s\t%q (%d functions): %s\n", label, need.Import, len(need.Functions), grant)
+			row(table, first(j, "imports"), fmt.Sprintf("%q (%d functions): %s", need.Import, len(need.Functions), grant))
 		}
 		if r.Effective != nil {
 			printEffective(table, r.Effective)
@@ -262,12 +259,27 @@ func printReports(w io.Writer, reports []moduleReport) error {
 	return table.Flush()
 }
 
+// row writes a row of a table. The text of a cell is somebody else's, and stays in it.
+func row(table io.Writer, label, text string) {
+	fmt.Fprintf(table, "%s\t%s\n", label, visible.Line(text))
+}
+
+// first returns the label of the first of several rows, which the others go without.
+func first(i int, label string) string {
+	if i > 0 {
+		return ""
+	}
+	return label
+}
+
 func printEffective(table io.Writer, e *effectiveOptions) {
 	if e.Refused != "" {
-		fmt.Fprintf(table, "refused\t%s\n", strings.ReplaceAll(e.Refused, "\n", "\n\t"))
+		for i, line := range strings.Split(e.Refused, "\n") {
+			row(table, first(i, "refused"), line)
+		}
 		return
 	}
-	fmt.Fprintf(table, "served as\t%s\n", strings.Join(e.Activities, ", "))
+	row(table, "served as", strings.Join(e.Activities, ", "))
 	var limits []string
 	for i := range settings {
 		if s := &settings[i]; s.limit != nil {
@@ -277,12 +289,12 @@ func printEffective(table io.Writer, e *effectiveOptions) {
 	if e.Timeout > 0 {
 		limits = append(limits, (time.Duration(e.Timeout) * time.Millisecond).String())
 	}
-	fmt.Fprintf(table, "limits\t%s\n", strings.Join(limits, ", "))
+	row(table, "limits", strings.Join(limits, ", "))
 	env := strings.Join(e.Env, ", ")
 	if env == "" {
 		env = "none"
 	}
-	fmt.Fprintf(table, "env\t%s\n", env)
+	row(table, "env", env)
 	label := "grants"
 	for _, name := range slices.Sorted(maps.Keys(e.Passthrough)) {
 		lines := []string{"(nothing to decide)"}
@@ -296,12 +308,12 @@ func printEffective(table io.Writer, e *effectiveOptions) {
 			if i > 0 {
 				label, head = "", strings.Repeat(" ", len(name))
 			}
-			fmt.Fprintf(table, "%s\t%s  %s\n", label, head, line)
+			row(table, label, head+"  "+line)
 		}
 		label = ""
 	}
 	if len(e.Passthrough) == 0 {
-		fmt.Fprintf(table, "grants\tnone\n")
+		row(table, "grants", "none")
 	}
 }
 

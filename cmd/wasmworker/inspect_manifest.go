@@ -38,19 +38,15 @@ func (f moduleFiles) report(module *modules.File) *manifestReport {
 }
 
 func (r *manifestReport) print(table io.Writer) {
-	fmt.Fprintf(table, "manifest\t%s\n", r.Path)
+	row(table, "manifest", r.Path)
 	for i, a := range r.Asks {
-		label := ""
-		if i == 0 {
-			label = "asks for"
-		}
-		fmt.Fprintf(table, "%s\t%s (%s)\n", label, a.What, a.Field)
+		row(table, first(i, "asks for"), fmt.Sprintf("%s (%s)", a.What, a.Field))
 	}
 	if len(r.Asks) == 0 {
-		fmt.Fprintf(table, "asks for\tno host and no directory\n")
+		row(table, "asks for", "no host and no directory")
 	}
 	if len(r.Config) > 0 {
-		fmt.Fprintf(table, "brings\tconfig values %s\n", strings.Join(r.Config, ", "))
+		row(table, "brings", "config values "+strings.Join(r.Config, ", "))
 	}
 	var bounds []string
 	if r.MemoryLimit > 0 {
@@ -63,6 +59,6 @@ func (r *manifestReport) print(table io.Writer) {
 		bounds = append(bounds, (time.Duration(r.Timeout) * time.Millisecond).String())
 	}
 	if bounds != nil {
-		fmt.Fprintf(table, "bounds\t%s\n", strings.Join(bounds, ", "))
+		row(table, "bounds", strings.Join(bounds, ", "))
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/wasmworker/wasmworker/internal/nearest"
+	"github.com/wasmworker/wasmworker/internal/visible"
 )
 
 // Exit codes, documented in docs/operations.md.
@@ -43,7 +44,7 @@ func main() {
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	args, err := applicationMode(args)
 	if err == nil {
-		err = newApp(stdin, stdout, stderr).RunContext(context.Background(), args)
+		err = newApp(stdin, visible.Writer{Raw: stdout}, visible.Writer{Raw: stderr}).RunContext(context.Background(), args)
 	}
 	if err == nil {
 		return 0
@@ -55,7 +56,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		code = exitUsage
 	}
 	if text := explained(err); text != "" {
-		fmt.Fprintln(stderr, "wasmworker: "+strings.ReplaceAll(text, "\n", "\n  "))
+		fmt.Fprintln(visible.Writer{Raw: stderr}, "wasmworker: "+strings.ReplaceAll(text, "\n", "\n  "))
 	}
 	return code
 }
@@ -200,7 +201,7 @@ func newLogger(c *cli.Context) (*slog.Logger, error) {
 	var handler slog.Handler
 	switch format {
 	case "json":
-		handler = slog.NewJSONHandler(w, options)
+		handler = slog.NewJSONHandler(raw(w), options)
 	case "text":
 		handler = slog.NewTextHandler(w, options)
 	default:
@@ -211,8 +212,16 @@ func newLogger(c *cli.Context) (*slog.Logger, error) {
 	return logger, nil
 }
 
-func isTerminal(w any) bool {
-	f, ok := w.(*os.File)
+// raw returns what is behind the output to people, for JSON and for the bytes of results.
+func raw(w io.Writer) io.Writer {
+	if v, ok := w.(visible.Writer); ok {
+		return v.Raw
+	}
+	return w
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := raw(w).(*os.File)
 	if !ok {
 		return false
 	}

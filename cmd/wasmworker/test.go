@@ -24,6 +24,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/wasmworker/wasmworker/host/replay/cases"
+	"github.com/wasmworker/wasmworker/internal/visible"
 )
 
 func testCommand() *cli.Command {
@@ -332,7 +333,7 @@ func (t *tester) watch(c *cli.Context) error {
 				return nil
 			}
 			if err != nil && err.Error() != "" {
-				fmt.Fprintf(c.App.ErrWriter, "wasmworker: %v\n", err)
+				fmt.Fprintf(c.App.ErrWriter, "wasmworker: %s\n", indented(err.Error(), 2))
 			}
 			fmt.Fprintln(c.App.ErrWriter, "waiting for a change of a case file or a module; end with Ctrl-C")
 		}
@@ -409,29 +410,31 @@ func (r *testReport) add(result *cases.Result) {
 	r.suite.Cases = append(r.suite.Cases, one)
 	switch {
 	case r.json:
-		encoder := json.NewEncoder(r.w)
+		encoder := json.NewEncoder(raw(r.w))
 		encoder.SetEscapeHTML(false)
 		encoder.Encode(testLine{ //nolint:errcheck // as of all output
 			r.suite.Name, result.Case.Name, result.Passed(), seconds, result.Run.Fuel, result.Run.Memory, result.Run.Digest(), result.Differences, result.Notes, result.Points,
 		})
 	case !result.Passed():
-		fmt.Fprintf(r.w, "%s (%.2fs)\n", r.paint(red, "--- FAIL: "+name), seconds)
+		r.print(red, "--- FAIL: "+visible.Line(name), " (%.2fs)\n", seconds)
 		for line := range strings.SplitSeq(result.String(), "\n") {
+			color := ""
 			switch {
 			case strings.HasPrefix(line, "  - "):
-				line = r.paint(red, line)
+				color = red
 			case strings.HasPrefix(line, "  + "):
-				line = r.paint(green, line)
+				color = green
 			}
-			fmt.Fprintf(r.w, "    %s\n", line)
+			r.print("", "    ", "")
+			r.print(color, line, "\n")
 		}
 	case r.verbose:
-		fmt.Fprintf(r.w, "--- PASS: %s (%.2fs)  %s%s\n", name, seconds, plural(int(result.Run.Fuel), "unit"), explored(result.Points))
+		fmt.Fprintf(r.w, "--- PASS: %s (%.2fs)  %s%s\n", visible.Line(name), seconds, plural(int(result.Run.Fuel), "unit"), explored(result.Points))
 	}
 	r.points += result.Points
 	if !r.json && (r.verbose || !result.Passed()) {
 		for _, note := range result.Notes {
-			fmt.Fprintf(r.w, "    note: %s\n", note)
+			fmt.Fprintf(r.w, "    note: %s\n", indented(note, 4))
 		}
 	}
 }
@@ -442,10 +445,10 @@ func (r *testReport) endFile() {
 		return
 	}
 	if s.Failures > 0 {
-		fmt.Fprintf(r.w, "%s  %s  %d of %s failed  %.2fs\n", r.paint(red, "FAIL"), s.Name, s.Failures, plural(s.Tests, "case"), float64(s.Seconds))
+		r.print(red, "FAIL", "  %s  %d of %s failed  %.2fs\n", visible.Line(s.Name), s.Failures, plural(s.Tests, "case"), float64(s.Seconds))
 		return
 	}
-	fmt.Fprintf(r.w, "%s    %s  %s%s  %.2fs\n", r.paint(green, "ok"), s.Name, plural(s.Tests, "case"), explored(r.points), float64(s.Seconds))
+	r.print(green, "ok", "    %s  %s%s  %.2fs\n", visible.Line(s.Name), plural(s.Tests, "case"), explored(r.points), float64(s.Seconds))
 }
 
 func explored(points int) string {
@@ -460,11 +463,14 @@ const (
 	green = "\x1b[32m"
 )
 
-func (t *tester) paint(color, text string) string {
-	if !t.color {
-		return text
+// print writes a text of which the first part is in a color, if there are colors. Only
+// those are not escaped.
+func (t *tester) print(color, colored, format string, args ...any) {
+	colored = visible.Text(colored)
+	if t.color && color != "" {
+		colored = color + colored + "\x1b[0m"
 	}
-	return color + text + "\x1b[0m"
+	io.WriteString(raw(t.w), colored+visible.Text(fmt.Sprintf(format, args...))) //nolint:errcheck // as of all output
 }
 
 func plural(n int, what string) string {

@@ -15,11 +15,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/internal/wasm"
+	"github.com/wasmworker/wasmworker/internal/visible"
 )
 
 // MaxModuleSize is the size in bytes of the largest module that is read. Real
@@ -44,6 +43,7 @@ const (
 // Module is one module as its file describes it. It is not changed after Read returns it.
 type File struct {
 	// Name is the file's name without ".wasm". Configuration refers to a module by it.
+	// Every character of it is seen.
 	Name string
 	// Path is where the file was read.
 	Path string
@@ -213,6 +213,9 @@ func Parse(name string, binary []byte) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := visible.CheckName(name); err != nil {
+		return nil, fmt.Errorf("the file's %w", err)
+	}
 	digest := sha256.Sum256(binary)
 	m := &File{Name: name, Path: name, Digest: hex.EncodeToString(digest[:]), Binary: binary}
 	native, extism, wasi := false, false, false
@@ -328,21 +331,20 @@ func toolchainExport(name string) bool {
 	return strings.HasPrefix(name, "_") || strings.HasPrefix(name, "asyncify_") || strings.HasPrefix(name, "cabi_")
 }
 
-// CheckActivityName says whether a name can be a Temporal activity type: not
-// empty, at most 1,000 bytes of UTF-8, without control characters, and not
-// with the prefix that Temporal keeps for itself.
+// CheckActivityName says whether a name can be a Temporal activity type: not empty, at
+// most 1,000 bytes of UTF-8, without control characters and characters that are not seen
+// (Unicode's category Cf, such as U+202E), and not with the prefix that Temporal keeps for
+// itself.
 func CheckActivityName(name string) error {
 	switch {
 	case name == "":
 		return errors.New("name is empty")
 	case len(name) > maxNameLength:
 		return fmt.Errorf("name %q… is %d bytes long; at most %d are allowed", name[:32], len(name), maxNameLength)
-	case !utf8.ValidString(name), strings.ContainsFunc(name, unicode.IsControl):
-		return fmt.Errorf("name %q contains control characters", name)
 	case strings.HasPrefix(name, "__temporal_"):
 		return fmt.Errorf("name %q begins with __temporal_, which Temporal keeps for itself", name)
 	}
-	return nil
+	return visible.CheckName(name)
 }
 
 func exportedFuncs(b *wasm.Binary) string {

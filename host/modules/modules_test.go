@@ -104,6 +104,7 @@ func TestParseRefuses(t *testing.T) {
 		{"no function at all, but a memory", native(entry{name: "memory", kind: 2}), "functions it exports: none"},
 		{"a name with an escape sequence", native(fn("\x1b[31mred")), `name "\x1b[31mred" contains control characters`},
 		{"a name with a line break", native(fn("a\nb")), "control characters"},
+		{"a name that turns its reader", native(fn("A\u202egnp.exe")), `export name "A\u202egnp.exe" contains U+202E, which a reader does not see`},
 		{"a name with a zero byte", native(fn("a\x00")), "control characters"},
 		{"a name with a C1 control character", native(fn("a\u0085")), "control characters"},
 		{"an empty name", native(fn("")), "name is empty"},
@@ -171,12 +172,12 @@ func TestParseImports(t *testing.T) {
 }
 
 func TestCheckActivityName(t *testing.T) {
-	for _, name := range []string{"A", "order.Charge", "日本", "_x", "temporal_", strings.Repeat("é", 500)} {
+	for _, name := range []string{"A", "order.Charge", "日本", "naïve 🙂", "_x", "temporal_", strings.Repeat("é", 500)} {
 		if err := modules.CheckActivityName(name); err != nil {
 			t.Errorf("%q is refused: %v", name, err)
 		}
 	}
-	for _, name := range []string{"", "__temporal_", "__temporal_sleep", "tab\t", "del\x7f", "half \xc3", strings.Repeat("é", 501)} {
+	for _, name := range []string{"", "__temporal_", "__temporal_sleep", "tab\t", "del\x7f", "half \xc3", "A\u202egnp.exe", "a\u200bb", "\ufeffA", "\U000e0041", "a\u2028b", "soft\u00adhyphen", strings.Repeat("é", 501)} {
 		if err := modules.CheckActivityName(name); err == nil {
 			t.Errorf("%q is accepted", name)
 		}
@@ -244,6 +245,7 @@ func TestOpenReportsEverything(t *testing.T) {
 	write(t, dir, "library.wasm", build(options{}, fn("A")))
 	write(t, dir, "__temporal_x.wasm", build(options{}, entry{name: "_start", typ: 1}))
 	write(t, dir, "control\x01.wasm", build(options{}, entry{name: "_start", typ: 1}))
+	write(t, dir, "tur\u202ened.wasm", whole)
 	symlink(t, filepath.Join(dir, "nowhere"), filepath.Join(dir, "dangling.wasm"))
 	symlink(t, filepath.Join(dir, "loop.wasm"), filepath.Join(dir, "loop.wasm"))
 	empty := mkdir(t, dir, "empty")
@@ -265,6 +267,7 @@ func TestOpenReportsEverything(t *testing.T) {
 		"library.wasm":      "neither native",
 		"__temporal_x.wasm": "Temporal keeps for itself",
 		"control\x01.wasm":  "control characters",
+		"tur\u202ened.wasm": `the file's name "tur\u202ened" contains U+202E, which a reader does not see`,
 		"dangling.wasm":     "no such file",
 		"loop.wasm":         "too many",
 		"missing.wasm":      "no such file or directory",

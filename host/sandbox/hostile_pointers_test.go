@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"unicode"
 
 	"github.com/tetratelabs/wazero/api"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
+	"github.com/wasmworker/wasmworker/internal/visible"
 )
 
 // The victims of the tests of pointers and handles get what has a known size.
@@ -468,7 +468,7 @@ func checkText(t *testing.T, what, text string) {
 
 // unprintable tells whether a character is none that a message should have. Lists have
 // line breaks.
-func unprintable(r rune) bool { return unicode.IsControl(r) && r != '\n' }
+func unprintable(r rune) bool { return visible.Hidden(r) && r != '\n' }
 
 // Extism's functions are about a memory of the host's, which ends with the call. Whatever
 // a plugin says of that, the outcome is one of a plugin.

@@ -3,24 +3,20 @@ package sandbox
 import (
 	"fmt"
 	"strings"
-	"unicode"
 
 	"github.com/wasmworker/wasmworker/host/internal/wazerotext"
+	"github.com/wasmworker/wasmworker/internal/visible"
 )
 
 // shorten makes one line of a text that a module has had a part in, and of 500 bytes at
 // most.
 func shorten(err error) string {
 	text := wazerotext.WithoutTrace(err.Error())
-	if len(text) > 500 {
-		text = strings.ToValidUTF8(text[:500], "") + "…"
+	cut := visible.Line(text[:min(len(text), 500)]) // which can make it longer
+	if len(cut) > 500 || len(text) > 500 {
+		return strings.ToValidUTF8(cut[:min(len(cut), 500)], "") + "…"
 	}
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return '\uFFFD'
-		}
-		return r
-	}, strings.ToValidUTF8(text, "\uFFFD"))
+	return cut
 }
 
 // moduleError is an error about a module, with what a wrapped error says about it

@@ -252,6 +252,26 @@ func FailAtLength(n int) error {
 	})
 }
 
+//go:wasmexport Deceive
+func deceive() int32 { return activity.Run(Deceive) }
+
+// Deceive puts a text wherever a guest can put one that people read, and fails.
+func Deceive(ctx context.Context, text string) error {
+	activity.GetLogger(ctx).Warn(text, text, text)
+	activity.RecordHeartbeat(ctx, text)
+	fmt.Println(text)
+	fmt.Fprintln(os.Stderr, text)
+	return temporal.NewApplicationErrorWithOptions("message "+text, "Type"+text, temporal.ApplicationErrorOptions{
+		Details: []any{text}, Cause: temporal.NewApplicationError("cause "+text, "Root"+text), NonRetryable: true,
+	})
+}
+
+//go:wasmexport Text
+func text() int32 { return activity.Run(Text) }
+
+// Text returns a text as bytes.
+func Text(text string) ([]byte, error) { return []byte(text), nil }
+
 //go:wasmexport Info
 func info() int32 { return activity.Run(Info) }
 

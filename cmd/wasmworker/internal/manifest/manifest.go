@@ -29,6 +29,7 @@ import (
 
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/internal/visible"
 )
 
 const (
@@ -269,6 +270,9 @@ func (m *Manifest) openFile(source extism.WasmFile) error {
 			"or build the plugin with a smaller initial memory", m.MaxMemory/PageSize, plugin.MemoryMin/PageSize, file)
 	}
 	plugin.Name = Name(m.Path)
+	if err := visible.CheckName(plugin.Name); err != nil {
+		return fmt.Errorf("the manifest's %w", err)
+	}
 	m.Plugin = plugin
 	return nil
 }
