@@ -81,19 +81,30 @@ func ParseFailure(data []byte) (*Failure, error) {
 	if f == nil {
 		return nil, fmt.Errorf("%w: the failure is null", EINVAL)
 	}
+	if err := f.Check(); err != nil {
+		return nil, err
+	}
 	depth := 0
 	for c := f; c != nil; c = c.Cause {
-		if c.Category != "" && c.Category != CategoryBenign {
-			return nil, fmt.Errorf("%w: the failure's category %q is neither empty nor %q", EINVAL, c.Category, CategoryBenign)
-		}
-		if c.NextRetryDelay < 0 {
-			return nil, fmt.Errorf("%w: the failure's next_retry_delay_ms is negative", EINVAL)
-		}
 		if depth++; depth > MaxCauseDepth {
 			c.Cause = nil
 		}
 	}
 	return f, nil
+}
+
+// Check says what is wrong with a failure or its causes: EINVAL for a category that there
+// is not, and for a negative delay, which Temporal takes for "at once" or for none.
+func (f *Failure) Check() error {
+	for c := f; c != nil; c = c.Cause {
+		if c.Category != "" && c.Category != CategoryBenign {
+			return fmt.Errorf("%w: the category %q of the failure %.200q is neither empty nor %q", EINVAL, c.Category, c.Error(), CategoryBenign)
+		}
+		if c.NextRetryDelay < 0 {
+			return fmt.Errorf("%w: next_retry_delay_ms of the failure %.200q is negative, %d; leave it out, and the retry policy's delay holds", EINVAL, c.Error(), time.Duration(c.NextRetryDelay).Milliseconds())
+		}
+	}
+	return nil
 }
 
 // values returns how many values the arrays and objects of a JSON text have, without the
@@ -134,7 +145,7 @@ func (m *Milliseconds) UnmarshalJSON(data []byte) error {
 	}
 	const most = int64(1<<63-1) / int64(time.Millisecond)
 	if ms > most || ms < -most {
-		return fmt.Errorf("%d ms is out of range", ms)
+		return fmt.Errorf("%d ms are out of range: a duration has %d ms at most", ms, most)
 	}
 	*m = Milliseconds(time.Duration(ms) * time.Millisecond)
 	return nil

@@ -314,6 +314,9 @@ func (a *attempt) temporalError(ctx context.Context, info activity.Info, err err
 	)
 	switch {
 	case errors.As(err, &failure):
+		if err := failure.Check(); err != nil { // an interceptor's or an executor's
+			failure = &abi.Failure{Type: abi.TypeProtocolError, Message: fmt.Sprintf("activity %s failed, and the failure cannot be reported: %v", activityType, err), NonRetryable: true}
+		}
 		if failure.Type == abi.TypeWorkerShutdown && failure.NextRetryDelay == 0 {
 			failure.NextRetryDelay = abi.Milliseconds(handOver)
 		}

@@ -36,6 +36,7 @@ func (nativeContract) heedsFlags() bool { return true }
 type native struct {
 	*call
 	failure     *abi.Failure
+	refused     error     // of a failure, and of none after it
 	pending     []Payload // details of the next heartbeat
 	pendingSize int
 }
@@ -59,6 +60,9 @@ func (n *native) end(result int32, err error, refused image.GrowFailure) (*Paylo
 		}
 		if n.tooLarge > 0 {
 			return nil, n.outputTooLarge()
+		}
+		if n.refused != nil {
+			return nil, &abi.Failure{Type: abi.TypeActivityFailed, Message: fmt.Sprintf("activity %s failed, and what it said of that was refused: %v", n.activity.Type, n.refused)}
 		}
 		return nil, &abi.Failure{Type: abi.TypeActivityFailed, Message: fmt.Sprintf("activity %s failed and did not say why", n.activity.Type)}
 	case abi.StatusCanceled:
@@ -145,7 +149,7 @@ var activityFuncs = map[string]func(n *native, mod api.Module, p []uint64) (int6
 	},
 	"fail": func(n *native, mod api.Module, p []uint64) (int64, error) {
 		failure, err := abi.ParseFailure(n.view(mod, "fail", p[0], p[1]))
-		if err != nil {
+		if n.refused = err; err != nil {
 			return 0, err
 		}
 		n.failure = failure

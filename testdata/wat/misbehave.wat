@@ -66,6 +66,11 @@
     (drop (call $output_write (i32.const 0) (i32.wrap_i64 (call $last_error (i32.const 0) (i32.const 1024)))))
     (i32.const 0))
 
+  ;; gives its argument to fail, and says that it failed, whatever the answer is
+  (func (export "FailWith") (result i32)
+    (drop (call $fail (i32.const 4096) (i32.wrap_i64 (call $arg_read (i32.const 0) (i32.const 4096) (i32.const 4096)))))
+    (i32.const 1))
+
   ;; reads a handle that nobody gave it
   (func (export "ForgedHandle") (result i32)
     (if (i64.ne (call $read (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 8)) (i64.const -8)) (then unreachable))

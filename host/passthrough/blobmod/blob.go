@@ -23,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -260,7 +261,7 @@ func (m *module) reader(ctx context.Context, caller *passthrough.Call, function 
 		}
 		length := int64(-1)
 		if req.Length != nil {
-			length = *req.Length
+			length = min(*req.Length, math.MaxInt64-req.Offset) // stores are told where the part ends
 		}
 		if s.r, err = opened.Bucket.NewRangeReader(ctx, req.Key, req.Offset, length, nil); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"net/url"
 	"reflect"
 	"slices"
@@ -67,6 +68,7 @@ func TestObjects(t *testing.T) {
 			{object{"offset": 3, "length": 4}, "3456"},
 			{object{"offset": 3, "length": 0}, ""},
 			{object{"offset": 8, "length": 100}, "89"},
+			{object{"offset": 8, "length": math.MaxInt64}, "89"},
 			{object{"offset": 10}, ""},
 			{object{"offset": 11}, ""},
 			{object{"offset": 1 << 40, "length": 1 << 40}, ""},
