@@ -71,7 +71,7 @@ func ParseFailure(data []byte) (*Failure, error) {
 		return nil, fmt.Errorf("%w: a failure of %d bytes is longer than %d", EMSGSIZE, len(data), MaxFailureSize)
 	}
 	// 100,000 take 15 ms to decode: longer than an interruption may
-	if n := values(data); n > MaxValues {
+	if n := CountValues(data); n > MaxValues {
 		return nil, fmt.Errorf("%w: a failure of %d JSON values has more than %d", EMSGSIZE, n, MaxValues)
 	}
 	var f *Failure
@@ -107,9 +107,10 @@ func (f *Failure) Check() error {
 	return nil
 }
 
-// values returns how many values the arrays and objects of a JSON text have, without the
-// first of each.
-func values(text []byte) int {
+// CountValues returns how many values the arrays and objects of a JSON text have, without
+// the first of each: what the limits of SPEC.md are compared with before anything is
+// decoded, since a value takes more memory than its text.
+func CountValues(text []byte) int {
 	n, quoted := 0, false
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {

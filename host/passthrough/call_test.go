@@ -2,6 +2,7 @@ package passthrough_test
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -96,9 +97,16 @@ func TestFrames(t *testing.T) {
 		t.Errorf("%+v, %q, %v", got, body, err)
 	}
 	long, _ := json.Marshal(head{strings.Repeat("x", passthrough.MaxHead)})
+	// neither is JSON: they are refused before they are decoded
+	many := strings.Repeat(",", abi.MaxHeadValues+1)
+	allowed := strings.Repeat(",", abi.MaxHeadValues)
+	framed := func(text string) string {
+		return string(binary.LittleEndian.AppendUint32(nil, uint32(len(text)))) + text
+	}
 	for text, errno := range map[string]abi.Errno{
 		"": abi.EINVAL, "\x00\x00\x00": abi.EINVAL, "\x01\x00\x00\x00": abi.EINVAL, "\xff\xff\xff\xff{}": abi.EINVAL, "\x00\x00\x00\x00": abi.EINVAL,
 		"\x02\x00\x00\x00[]": abi.EINVAL, "\x0a\x00\x00\x00{\"name\":1}": abi.EINVAL, "\x0b\x00\x10\x00" + string(long): abi.EMSGSIZE,
+		framed(many): abi.EMSGSIZE, framed(allowed): abi.EINVAL,
 	} {
 		if _, err := passthrough.DecodeFrame([]byte(text), &got); !errors.Is(err, errno) || strings.Contains(err.Error(), "name") {
 			t.Errorf("%.20q: %v, want %s", text, err, errno)

@@ -37,8 +37,8 @@ func SplitFrame(frame []byte) (head, body []byte, err error) {
 }
 
 // DecodeFrame decodes the head of a guest's request and returns the body. Errors are
-// those of [SplitFrame]; EMSGSIZE if the head has more than [MaxHead] bytes, and EINVAL
-// if it is not JSON of that type.
+// those of [SplitFrame]; EMSGSIZE if the head has more than [MaxHead] bytes or
+// [abi.MaxHeadValues] values, and EINVAL if it is not JSON of that type.
 func DecodeFrame(frame []byte, head any) (body []byte, err error) {
 	text, body, err := SplitFrame(frame)
 	if err != nil {
@@ -46,6 +46,9 @@ func DecodeFrame(frame []byte, head any) (body []byte, err error) {
 	}
 	if len(text) > MaxHead {
 		return nil, fmt.Errorf("%w: the request's head has %d bytes, and at most %d are allowed", abi.EMSGSIZE, len(text), MaxHead)
+	}
+	if n := abi.CountValues(text); n > abi.MaxHeadValues {
+		return nil, fmt.Errorf("%w: the request's head has %d JSON values, and at most %d are allowed", abi.EMSGSIZE, n, abi.MaxHeadValues)
 	}
 	if err := json.Unmarshal(text, head); err != nil { // whose text has parts of what it is about
 		return nil, fmt.Errorf("%w: the request's head is not the JSON object that abi/SPEC.md describes", abi.EINVAL)

@@ -112,7 +112,7 @@ var extismFuncs = map[string]extismFunc{
 	"get_log_level": func(*extism, *kernel, []uint64) uint64 { return 0 },
 	"var_get": func(c *extism, k *kernel, p []uint64) uint64 {
 		defer k.release(p[0])
-		value, ok := k.vars[string(k.block("var_get", p[0]))]
+		value, ok := k.vars[k.name("var_get", p[0])]
 		if !ok {
 			return 0
 		}
@@ -188,6 +188,15 @@ func (k *kernel) block(what string, offset uint64) []byte {
 		panic(&guestFault{message: fmt.Sprintf("%s: there is no block at %d", what, offset)})
 	}
 	return k.at(what, offset, n)
+}
+
+// name returns the contents of a block that is a name.
+func (k *kernel) name(what string, offset uint64) string {
+	name := k.block(what, offset)
+	if len(name) > abi.MaxPluginName {
+		panic(&guestFault{message: fmt.Sprintf("%s: the name has %d bytes, and at most %d are allowed", what, len(name), abi.MaxPluginName)})
+	}
+	return string(name)
 }
 
 func (k *kernel) release(offset uint64) {
@@ -292,7 +301,7 @@ func (c *extism) setError(k *kernel, p []uint64) uint64 {
 // config_get are the plugin's.
 func (c *extism) setVar(k *kernel, p []uint64) uint64 {
 	defer func() { k.release(p[0]); k.release(p[1]) }()
-	name := string(k.block("var_set", p[0]))
+	name := k.name("var_set", p[0])
 	k.size -= len(name) + len(k.vars[name])
 	if _, ok := k.vars[name]; !ok {
 		k.size += len(name)
@@ -301,14 +310,14 @@ func (c *extism) setVar(k *kernel, p []uint64) uint64 {
 	if p[1] == 0 {
 		return 0
 	}
-	value := bytes.Clone(k.block("var_set", p[1]))
+	value := k.block("var_set", p[1])
 	if k.size += len(name) + len(value); k.size > maxVars {
 		panic(&guestFault{message: fmt.Sprintf("var_set: the plugin's variables would have %d bytes, and at most %d are allowed", k.size, maxVars)})
 	}
 	if k.vars == nil {
 		k.vars = map[string][]byte{}
 	}
-	k.vars[name] = value
+	k.vars[name] = bytes.Clone(value)
 	return 0
 }
 
@@ -324,7 +333,7 @@ func (c *call) ask(module, function string, request []byte) ([]byte, error) {
 }
 
 func (c *extism) config(k *kernel, p []uint64) uint64 {
-	value, err := c.ask("config", "get", bytes.Clone(k.block("config_get", p[0])))
+	value, err := c.ask("config", "get", []byte(k.name("config_get", p[0])))
 	if err != nil {
 		return 0 // as Extism does: there is no such name
 	}
@@ -344,7 +353,14 @@ func (c *extism) http(k *kernel, p []uint64) uint64 {
 		Method  string            `json:"method"`
 		Headers map[string]string `json:"headers"`
 	}
-	if err := json.Unmarshal(k.block("http_request", p[0]), &request); err != nil {
+	text, body := k.block("http_request", p[0]), k.block("http_request", p[1])
+	if len(text) > abi.MaxHTTPHead {
+		fault("the request has %d bytes without its body, and at most %d are allowed", len(text), abi.MaxHTTPHead)
+	}
+	if len(body) > abi.MaxRequestSize {
+		fault("the request's body has %d bytes, and at most %d are allowed", len(body), abi.MaxRequestSize)
+	}
+	if err := json.Unmarshal(text, &request); err != nil {
 		fault("the request is not what it should be: %v", err)
 	}
 	head := struct {
@@ -358,7 +374,7 @@ func (c *extism) http(k *kernel, p []uint64) uint64 {
 	for name, value := range request.Headers {
 		head.Headers[name] = []string{value}
 	}
-	framed, err := passthrough.EncodeFrame(head, k.block("http_request", p[1]))
+	framed, err := passthrough.EncodeFrame(head, body)
 	if err != nil {
 		fault("%v", err)
 	}

@@ -204,3 +204,52 @@ func TestExtismInputBeyondTheLimits(t *testing.T) {
 		}
 	}
 }
+
+// What a plugin hands over is compared with its limit before it is decoded or copied: a
+// text that is no JSON is refused for its length.
+func TestExtismHeadsAreBounded(t *testing.T) {
+	called := 0
+	respond := func(response string) passthrough.Func {
+		return func(context.Context, *passthrough.Call, []byte) ([]byte, error) {
+			called++
+			return []byte(response), nil
+		}
+	}
+	set, err := passthrough.NewSet(
+		passthrough.Module{Name: "http", Functions: map[string]passthrough.Func{"send": respond("\x02\x00\x00\x00{}")}},
+		passthrough.Module{Name: "config", Functions: map[string]passthrough.Func{"get": respond("value")}},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, sandbox.Config{
+		Modules: files(t, "heads"), Passthrough: set,
+		Defaults: sandbox.Options{MemoryLimit: 128 << 20, Passthrough: set.Names()},
+	})
+	for _, tt := range []struct {
+		activity, input, want string // part of the failure
+		calls                 int
+	}{
+		{"Request", `{"url": "http://a/"}`, "", 1},
+		{"Request", strings.Repeat("x", abi.MaxHTTPHead+1), "http_request: the request has 65537 bytes without its body, and at most 65536 are allowed", 0},
+		{"Request", strings.Repeat("x", abi.MaxHTTPHead), "http_request: the request is not what it should be", 0},
+		{"Body", strings.Repeat("x", abi.MaxRequestSize+1), "http_request: the request's body has 16777217 bytes, and at most 16777216 are allowed", 0},
+		{"Config", strings.Repeat("x", abi.MaxPluginName), "", 1},
+		{"Config", strings.Repeat("x", abi.MaxPluginName+1), "config_get: the name has 65537 bytes, and at most 65536 are allowed", 0},
+		{"Get", strings.Repeat("x", abi.MaxPluginName+1), "var_get: the name has 65537 bytes", 0},
+		{"Set", strings.Repeat("x", abi.MaxPluginName+1), "var_set: the name has 65537 bytes", 0},
+		{"Set", strings.Repeat("x", abi.MaxPluginName), "", 0},
+	} {
+		called = 0
+		_, err := s.Run(t.Context(), sandbox.Task{Activity: tt.activity, Args: []sandbox.Payload{raw(tt.input)}})
+		if tt.want == "" && err != nil {
+			t.Errorf("%s of %d bytes: %v", tt.activity, len(tt.input), err)
+		}
+		if tt.want != "" {
+			if f := failure(t, err, abi.TypeWasmTrap); !strings.Contains(f.Message, tt.want) {
+				t.Errorf("%s of %d bytes: %s", tt.activity, len(tt.input), f.Message)
+			}
+		}
+		equal(t, tt.activity+" asks", called, tt.calls)
+	}
+}

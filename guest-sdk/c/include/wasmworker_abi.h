@@ -130,6 +130,9 @@ enum {
 #define WW_MAX_METADATA 65536u // an encoding, or the metadata of a payload
 #define WW_MAX_HANDLES 256u // open response handles of one activity
 #define WW_MAX_REQUEST_SIZE 16777216u // one request to a passthrough function
+#define WW_MAX_HTTP_HEAD 65536u // the head of a request of http, and of an Extism plugin's http_request
+#define WW_MAX_HEAD_VALUES 70000u // JSON values of the head of a request's frame, nested ones included
+#define WW_MAX_PLUGIN_NAME 65536u // the name of an Extism plugin's variable or configuration value
 #define WW_MAX_HEAD_SIZE 1048576u // the head of a request's frame
 
 // Types of failures.

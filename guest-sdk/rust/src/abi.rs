@@ -55,6 +55,12 @@ pub(crate) const MAX_METADATA: usize = 65_536;
 pub(crate) const MAX_HANDLES: usize = 256;
 /// One request to a passthrough function.
 pub(crate) const MAX_REQUEST_SIZE: usize = 16_777_216;
+/// The head of a request of http, and of an Extism plugin's http_request.
+pub(crate) const MAX_HTTP_HEAD: usize = 65_536;
+/// JSON values of the head of a request's frame, nested ones included.
+pub(crate) const MAX_HEAD_VALUES: usize = 70_000;
+/// The name of an Extism plugin's variable or configuration value.
+pub(crate) const MAX_PLUGIN_NAME: usize = 65_536;
 /// The head of a request's frame.
 pub(crate) const MAX_HEAD_SIZE: usize = 1_048_576;
 

@@ -65,6 +65,12 @@ pub const max_metadata = 65_536;
 pub const max_handles = 256;
 /// One request to a passthrough function.
 pub const max_request_size = 16_777_216;
+/// The head of a request of http, and of an Extism plugin's http_request.
+pub const max_http_head = 65_536;
+/// JSON values of the head of a request's frame, nested ones included.
+pub const max_head_values = 70_000;
+/// The name of an Extism plugin's variable or configuration value.
+pub const max_plugin_name = 65_536;
 /// The head of a request's frame.
 pub const max_head_size = 1_048_576;
 

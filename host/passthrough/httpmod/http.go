@@ -84,10 +84,7 @@ type pool struct {
 	wrapped   http.RoundTripper
 }
 
-const (
-	maxHead        = 64 << 10 // bytes of JSON: URL and headers of a request
-	maxHeaderBytes = 64 << 10 // of a response
-)
+const maxHeaderBytes = 64 << 10 // of a response
 
 // requestHead is what comes before a request's body.
 type requestHead struct {
@@ -322,13 +319,16 @@ func (m *module) close(context.Context) error {
 
 // parseRequest decodes what a guest sends and checks its form.
 func parseRequest(frame []byte) (*request, error) {
-	var head requestHead
-	body, err := passthrough.DecodeFrame(frame, &head)
+	text, body, err := passthrough.SplitFrame(frame)
 	if err != nil {
 		return nil, err
 	}
-	if size := len(frame) - 4 - len(body); size > maxHead { // servers take hardly more
-		return nil, fmt.Errorf("%w: the request's head has %d bytes, and at most %d are allowed", abi.EMSGSIZE, size, maxHead)
+	if len(text) > abi.MaxHTTPHead { // servers take hardly more
+		return nil, fmt.Errorf("%w: the request's head has %d bytes, and at most %d are allowed", abi.EMSGSIZE, len(text), abi.MaxHTTPHead)
+	}
+	var head requestHead
+	if _, err := passthrough.DecodeFrame(frame, &head); err != nil {
+		return nil, err
 	}
 	r := &request{method: cmp.Or(head.Method, "GET"), body: body, timeout: head.Timeout}
 	if r.target, err = parseTarget(head.URL); err != nil {

@@ -178,6 +178,10 @@ func TestBadRequests(t *testing.T) {
 	}
 	c.want(t, request{URL: s.URL, Timeout: -1}, abi.EINVAL, "timeout_ms")
 	c.want(t, request{URL: s.URL, Headers: map[string][]string{"X": {strings.Repeat("x", 64<<10)}}}, abi.EMSGSIZE, "head")
+	// which is no JSON, and refused before it is decoded
+	if _, err := c.frame(t.Context(), []byte("\x01\x00\x01\x00"+strings.Repeat("[", abi.MaxHTTPHead+1))); !errors.Is(err, abi.EMSGSIZE) {
+		t.Errorf("a head of 64 KiB and 1 byte: %v", err)
+	}
 	for _, frame := range []string{"", "\x00", "\x00\x00\x00", "\x01\x00\x00\x00", "\xff\xff\xff\xff{}", "\x00\x00\x00\x00{}", "\x02\x00\x00\x00[]", "\x04\x00\x00\x00null", "\x09\x00\x00\x00{\"url\":1}", "\x02\x00\x00\x00{}"} {
 		if _, err := c.frame(t.Context(), []byte(frame)); !errors.Is(err, abi.EINVAL) {
 			t.Errorf("%q: %v", frame, err)

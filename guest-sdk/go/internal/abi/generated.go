@@ -95,6 +95,9 @@ const (
 	MaxMetadata    = 64 << 10  // bytes: an encoding, or the metadata of a payload
 	MaxHandles     = 256       // open response handles of one activity
 	MaxRequestSize = 16 << 20  // bytes: one request to a passthrough function
+	MaxHTTPHead    = 64 << 10  // bytes: the head of a request of http, and of an Extism plugin's http_request
+	MaxHeadValues  = 70_000    // JSON values of the head of a request's frame, nested ones included
+	MaxPluginName  = 64 << 10  // bytes: the name of an Extism plugin's variable or configuration value
 	MaxHeadSize    = 1 << 20   // bytes: the head of a request's frame
 )
 

@@ -86,6 +86,12 @@ export const MAX_METADATA = 65536;
 export const MAX_HANDLES = 256;
 /** One request to a passthrough function. */
 export const MAX_REQUEST_SIZE = 16777216;
+/** The head of a request of http, and of an Extism plugin's http_request. */
+export const MAX_HTTP_HEAD = 65536;
+/** JSON values of the head of a request's frame, nested ones included. */
+export const MAX_HEAD_VALUES = 70000;
+/** The name of an Extism plugin's variable or configuration value. */
+export const MAX_PLUGIN_NAME = 65536;
 /** The head of a request's frame. */
 export const MAX_HEAD_SIZE = 1048576;
 

@@ -61,6 +61,12 @@ public final class Abi {
     public static final int MAX_HANDLES = 256;
     /** One request to a passthrough function. */
     public static final int MAX_REQUEST_SIZE = 16_777_216;
+    /** The head of a request of http, and of an Extism plugin's http_request. */
+    public static final int MAX_HTTP_HEAD = 65_536;
+    /** JSON values of the head of a request's frame, nested ones included. */
+    public static final int MAX_HEAD_VALUES = 70_000;
+    /** The name of an Extism plugin's variable or configuration value. */
+    public static final int MAX_PLUGIN_NAME = 65_536;
     /** The head of a request's frame. */
     public static final int MAX_HEAD_SIZE = 1_048_576;
 
