@@ -100,6 +100,57 @@ func TestPlugin(t *testing.T) {
 	}
 }
 
+// Headers by which servers replace what the rules were compared with are the operator's
+// alone. A plugin that sets one sends nothing.
+func TestPluginsOverrideNothing(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Http-Method") != "MERGE" || r.Header.Get("Api_key") != "k" {
+			t.Errorf("the operator's headers are %q", r.Header)
+		}
+	})
+	policy := loopback(s.URL)
+	policy.Allow[0].Headers = map[string]string{"X-HTTP-Method": "MERGE", "api_key": "k"}
+	granted := httpmod.New(httpmod.Options{})
+	t.Cleanup(func() { granted.Close(context.Background()) })
+	set, err := passthrough.NewSet(granted, configmod.New())
+	if err != nil {
+		t.Fatal(err)
+	}
+	plugin, err := modules.Read(testbed.Root(t) + "/testdata/wat/heads.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	box, err := sandbox.New(sandbox.Config{
+		Modules: []*modules.File{plugin}, Passthrough: set,
+		Defaults: sandbox.Options{Passthrough: []string{"http", "config"}, Policies: map[string]any{"http": policy}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer box.Close(context.Background())
+	if err := box.Compile(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for header, want := range map[string]string{
+		"X-Fine":                 "",
+		"X_Forwarded_For":        "more than letters, digits and hyphens",
+		"api_key":                "the operator can set it with headers of a rule",
+		"x-http-method-override": "is not for guests: proxies and frameworks take the method from it",
+		"X-Original-URL":         "take the URL from it",
+		"X-Forwarded-Host":       "take the client's address or connection from it",
+	} {
+		input := `{"url": "` + s.URL + `", "headers": {"` + header + `": "x"}}`
+		_, err := box.Run(t.Context(), sandbox.Task{Activity: "Request", Args: []sandbox.Payload{sandbox.NewPayload(abi.EncodingBinary, []byte(input))}})
+		f, failed := errors.AsType[*abi.Failure](err)
+		if want == "" && err != nil || want != "" && (!failed || !strings.Contains(f.Message, want)) {
+			t.Errorf("%s: %v, want %q", header, err, want)
+		}
+	}
+	if lines := s.got(); len(lines) != 1 {
+		t.Errorf("sent %q", lines)
+	}
+}
+
 // The host closes the modules that it was given, the last one first, after the worker has
 // stopped.
 func TestClosedWithTheHost(t *testing.T) {

@@ -343,7 +343,7 @@ func parseRequest(frame []byte) (*request, error) {
 	r.headers = http.Header{"User-Agent": {"wasmworker"}}
 	// in some order that is always the same
 	for _, name := range slices.Sorted(maps.Keys(head.Headers)) {
-		if err := checkHeader(name, head.Headers[name]); err != nil {
+		if err := checkGuestHeader(name, head.Headers[name]); err != nil {
 			return nil, fmt.Errorf("%w: %w", abi.EINVAL, err)
 		}
 		key := http.CanonicalHeaderKey(name)
@@ -385,6 +385,42 @@ func checkHeader(name string, values []string) error {
 		}
 	}
 	return nil
+}
+
+// overriding are headers by which proxies and frameworks replace what the rules were
+// compared with, or what a service is told of its client. A name that ends with a hyphen
+// is a prefix.
+var overriding = map[string][]string{
+	"the URL":    {"X-Original-Url", "X-Original-Uri", "X-Rewrite-Url", "X-Http-Destinationurl", "X-Http-Path-Override", "X-Envoy-", "X-Middleware-", "Destination"},
+	"the method": {"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "X-Http-Verb", "X-Http-Verb-Override", "X-Method"},
+	"the host":   {"X-Host", "X-Host-Override", "X-Original-Host", "X-Http-Host-Override", "X-Server-Name"},
+	"the client's address or connection": {
+		"Forwarded", "X-Forwarded-", "X-Forwarded", "X-Real-Ip", "X-Client-Ip", "Client-Ip", "X-Cluster-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip", "Cf-Connecting-Ipv6",
+		"Fastly-Client-Ip", "X-Azure-Clientip", "X-Appengine-User-Ip", "X-Originating-Ip", "X-Original-Forwarded-For", "X-Remote-Ip", "X-Remote-Addr", "X-Proxyuser-Ip",
+		"X-Scheme", "X-Url-Scheme", "Front-End-Https",
+	},
+}
+
+// checkGuestHeader is checkHeader for what a guest sets.
+func checkGuestHeader(name string, values []string) error {
+	if err := checkHeader(name, values); err != nil {
+		return err
+	}
+	const remedy = "; if the service needs it, the operator can set it with headers of a rule"
+	if strings.ContainsFunc(name, func(r rune) bool { return r != '-' && !alphanumeric(r) }) {
+		return fmt.Errorf("the name of the header %s has more than letters, digits and hyphens, and servers take some of that for hyphens%s", shorten(name), remedy)
+	}
+	key := http.CanonicalHeaderKey(name)
+	for what, names := range overriding {
+		if slices.ContainsFunc(names, func(n string) bool { return key == n || strings.HasSuffix(n, "-") && strings.HasPrefix(key, n) }) {
+			return fmt.Errorf("the header %s is not for guests: proxies and frameworks take %s from it, in place of what the policy was compared with%s", shorten(name), what, remedy)
+		}
+	}
+	return nil
+}
+
+func alphanumeric(r rune) bool {
+	return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z'
 }
 
 // isToken reports whether a text is a token as RFC 9110 has it, as methods and names of

@@ -172,6 +172,10 @@ func TestBadRequests(t *testing.T) {
 		"": "x", "X Y": "x", "X:Y": "x", "X\r\nY": "x", "X☃": "x", ":authority": "x",
 		"Host": "example.com", "host": "x", "Connection": "close", "Keep-Alive": "x", "Content-Length": "1", "content-length": "0", "Transfer-Encoding": "chunked", "TE": "trailers",
 		"Trailer": "X", "Upgrade": "websocket", "Expect": "100-continue", "Proxy-Authorization": "x", "proxy-connection": "x", "HTTP2-Settings": "x",
+		"X_Forwarded_For": "x", "Content_Length": "1", "X.Y": "x", "api_key": "x", "x-http-method_override": "DELETE",
+		"X-Original-URL": "/admin", "x-rewrite-url": "/admin", "X-HTTP-Method-Override": "DELETE", "X-HTTP-Method": "DELETE", "x-method-override": "DELETE",
+		"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Host": "x", "X-Forwarded-Prefix": "/admin", "Forwarded": "for=x", "X-Real-IP": "127.0.0.1", "X-Original-Host": "x",
+		"X-Envoy-Original-Path": "/admin", "X-Middleware-Subrequest": "middleware", "Destination": "/admin", "True-Client-IP": "127.0.0.1",
 		"X-A": "secret\r\nX-B: y", "X-C": "secret\n", "X-D": "secret\r", "X-E": "\x00", "X-F": "\x7f", "X-G": "\x1b",
 	} {
 		c.want(t, request{URL: s.URL, Headers: map[string][]string{name: {"fine", value}}}, abi.EINVAL, "header")
