@@ -147,6 +147,8 @@ const (
 	MaxCauseDepth  = 16        // nested causes of one failure
 	MinDetailSize  = 64        // bytes: what one detail of a heartbeat counts as, at least
 	MaxLogText     = 64 << 10  // bytes: one log record: message and attributes, each
+	MaxLogShown    = 256 << 10 // bytes: the attributes of one log record as text, each with the names of all objects around it
+	MaxLogDepth    = 32        // objects and lists in each other, of the attributes of one log record
 	MaxLogRecords  = 10_000    // log records of one activity
 	MaxLogVolume   = 8 << 20   // bytes: text of all log records of one activity
 	MaxMetadata    = 64 << 10  // bytes: an encoding, or the metadata of a payload

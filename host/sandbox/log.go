@@ -28,7 +28,7 @@ func linkLog(ctx context.Context, r wazero.Runtime) error {
 			text := c.view(mod, "log write", p[3], p[4])
 			var attrs []slog.Attr
 			if len(text) > abi.MaxLogText {
-				attrs = []slog.Attr{slog.String("attributes_cut", cut(text))}
+				attrs = attrsCut(text)
 			} else if len(text) > 0 {
 				var err error
 				if attrs, err = parseAttrs(text); err != nil {
@@ -49,6 +49,11 @@ func cut(text []byte) string {
 	return strings.ToValidUTF8(string(text[:abi.MaxLogText]), "\uFFFD") + fmt.Sprintf("… (%d bytes in all)", len(text))
 }
 
+// attrsCut is the attribute in place of those that are more than a log should have.
+func attrsCut(text []byte) []slog.Attr {
+	return []slog.Attr{slog.String("attributes_cut", cut(text))}
+}
+
 // parseAttrs makes attributes of a JSON object, sorted by name.
 func parseAttrs(text []byte) ([]slog.Attr, error) {
 	var values map[string]any
@@ -60,12 +65,46 @@ func parseAttrs(text []byte) ([]slog.Attr, error) {
 	if _, err := decoder.Token(); values == nil || err != io.EOF {
 		return nil, fmt.Errorf("%w: the attributes of a log record are not one JSON object", abi.EINVAL)
 	}
+	if size, depth := shown(values, 0, 1); size > abi.MaxLogShown || depth > abi.MaxLogDepth {
+		return attrsCut(text), nil
+	}
 	attrs := make([]slog.Attr, 0, len(values))
 	for name, value := range values {
 		attrs = append(attrs, attr(name, value))
 	}
 	slices.SortFunc(attrs, func(a, b slog.Attr) int { return cmp.Compare(a.Key, b.Key) })
 	return attrs, nil
+}
+
+// shown returns how many bytes a value has about as text for people, where each is told
+// with the names of all objects around it, whose length is given; and how many objects
+// and lists are in each other at most, with those around it. It stops beyond the limits.
+func shown(value any, names, around int) (size, depth int) {
+	depth = around
+	inner := func(v any, names int) {
+		if size <= abi.MaxLogShown && depth <= abi.MaxLogDepth {
+			s, d := shown(v, names, around+1)
+			size, depth = size+s, max(depth, d)
+		}
+	}
+	switch v := value.(type) {
+	case map[string]any:
+		for name, value := range v {
+			inner(value, names+len(name)+1)
+		}
+	case []any:
+		size += names
+		for _, value := range v {
+			inner(value, 0)
+		}
+	case string:
+		return names + len(v), around - 1
+	case json.Number:
+		return names + len(v), around - 1
+	default:
+		return names + len("false"), around - 1
+	}
+	return size, depth
 }
 
 func attr(name string, value any) slog.Attr {

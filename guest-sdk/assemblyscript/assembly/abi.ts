@@ -109,6 +109,10 @@ export const MAX_CAUSE_DEPTH = 16;
 export const MIN_DETAIL_SIZE = 64;
 /** One log record: message and attributes, each. */
 export const MAX_LOG_TEXT = 65536;
+/** The attributes of one log record as text, each with the names of all objects around it. */
+export const MAX_LOG_SHOWN = 262144;
+/** Objects and lists in each other, of the attributes of one log record. */
+export const MAX_LOG_DEPTH = 32;
 /** Log records of one activity. */
 export const MAX_LOG_RECORDS = 10000;
 /** Text of all log records of one activity. */

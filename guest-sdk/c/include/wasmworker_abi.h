@@ -125,6 +125,8 @@ enum {
 #define WW_MAX_CAUSE_DEPTH 16u // nested causes of one failure
 #define WW_MIN_DETAIL_SIZE 64u // what one detail of a heartbeat counts as, at least
 #define WW_MAX_LOG_TEXT 65536u // one log record: message and attributes, each
+#define WW_MAX_LOG_SHOWN 262144u // the attributes of one log record as text, each with the names of all objects around it
+#define WW_MAX_LOG_DEPTH 32u // objects and lists in each other, of the attributes of one log record
 #define WW_MAX_LOG_RECORDS 10000u // log records of one activity
 #define WW_MAX_LOG_VOLUME 8388608u // text of all log records of one activity
 #define WW_MAX_METADATA 65536u // an encoding, or the metadata of a payload

@@ -45,6 +45,10 @@ pub(crate) const MAX_CAUSE_DEPTH: usize = 16;
 pub(crate) const MIN_DETAIL_SIZE: usize = 64;
 /// One log record: message and attributes, each.
 pub(crate) const MAX_LOG_TEXT: usize = 65_536;
+/// The attributes of one log record as text, each with the names of all objects around it.
+pub(crate) const MAX_LOG_SHOWN: usize = 262_144;
+/// Objects and lists in each other, of the attributes of one log record.
+pub(crate) const MAX_LOG_DEPTH: usize = 32;
 /// Log records of one activity.
 pub(crate) const MAX_LOG_RECORDS: usize = 10_000;
 /// Text of all log records of one activity.

@@ -55,6 +55,10 @@ pub const max_cause_depth = 16;
 pub const min_detail_size = 64;
 /// One log record: message and attributes, each.
 pub const max_log_text = 65_536;
+/// The attributes of one log record as text, each with the names of all objects around it.
+pub const max_log_shown = 262_144;
+/// Objects and lists in each other, of the attributes of one log record.
+pub const max_log_depth = 32;
 /// Log records of one activity.
 pub const max_log_records = 10_000;
 /// Text of all log records of one activity.

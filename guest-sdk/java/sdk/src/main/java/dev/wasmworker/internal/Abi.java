@@ -51,6 +51,10 @@ public final class Abi {
     public static final int MIN_DETAIL_SIZE = 64;
     /** One log record: message and attributes, each. */
     public static final int MAX_LOG_TEXT = 65_536;
+    /** The attributes of one log record as text, each with the names of all objects around it. */
+    public static final int MAX_LOG_SHOWN = 262_144;
+    /** Objects and lists in each other, of the attributes of one log record. */
+    public static final int MAX_LOG_DEPTH = 32;
     /** Log records of one activity. */
     public static final int MAX_LOG_RECORDS = 10_000;
     /** Text of all log records of one activity. */
