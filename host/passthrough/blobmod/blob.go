@@ -99,6 +99,17 @@ func (m *module) check(p *Policy) error {
 	for _, name := range slices.Sorted(maps.Keys(p.Buckets)) {
 		if _, ok := m.buckets[name]; !ok {
 			errs = append(errs, passthrough.At(fmt.Errorf("there is no bucket %q; %s", name, known), "buckets", name))
+			continue
+		}
+		if b := m.buckets[name]; b == nil || b.url.Scheme == "file" {
+			continue
+		}
+		const limited = "the bucket is not a directory, and stores have quotas of their own: set it there"
+		if p.Buckets[name].MaxBucketBytes != 0 {
+			errs = append(errs, passthrough.At(errors.New(limited), "buckets", name, "max_bucket_bytes"))
+		}
+		if p.Buckets[name].MaxBucketObjects != 0 {
+			errs = append(errs, passthrough.At(errors.New(limited), "buckets", name, "max_bucket_objects"))
 		}
 	}
 	return errors.Join(errs...)

@@ -25,11 +25,13 @@ type Bucket struct {
 	// parameters that its package lists, and mem:// keeps objects in the worker's memory
 	// until it stops, for tests. It must not hold credentials. Required.
 	//
-	// Of a directory, the regular files are the objects, and links are not followed. What
-	// a file cannot say itself, content type and metadata, is beside it in a file that
-	// ends with .attrs; unfinished ones end with .wasmworker-tmp, and those that a crash
-	// left behind are removed after a day. Directories that deletions leave empty are
-	// removed. The directory itself must be there when the worker starts.
+	// Of a directory, the regular files are the objects, and links are not followed.
+	// What a file cannot say itself, content type and metadata, is beside it in a file
+	// that ends with .attrs; unfinished ones end with .wasmworker-tmp. Those that a
+	// killed worker left behind are removed when the next one first writes, or within
+	// the hour by one that does; where the system has no locks for files, after a day.
+	// Directories that deletions leave empty are removed. The directory itself must be
+	// there when the worker starts.
 	URL string `yaml:"url" json:"url"`
 	// Credentials are names of secrets, by what they are to the driver: {access_key_id:
 	// s3-key, secret_access_key: s3-secret} for s3. They are read whenever they are used,

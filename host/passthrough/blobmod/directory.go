@@ -12,7 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"syscall"
 
 	"gocloud.dev/blob"
@@ -38,10 +38,11 @@ import (
 // nothing but empty directories is in its place, and what a deletion leaves empty goes
 // too.
 type directory struct {
-	root  *os.Root
-	ctx   context.Context // ends with the bucket
-	end   context.CancelFunc
-	swept atomic.Int64 // when the last look for unfinished files began, in Unix seconds
+	root    *os.Root
+	ctx     context.Context // ends with the bucket
+	end     context.CancelFunc
+	usage   usage
+	placing sync.Mutex // held while an object gets its place or goes, so that its size is known
 }
 
 const (

@@ -42,8 +42,12 @@ const races = 1000
 func (f *directory) above(key string, make bool) (near string, err error) {
 	for _, dir := range parents(key) {
 		if make {
-			if err := f.root.Mkdir(dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+			err := f.root.Mkdir(dir, 0o777)
+			if err != nil && !errors.Is(err, fs.ErrExist) {
 				return "", tooLong(err)
+			}
+			if err == nil {
+				f.usage.add(0, 1)
 			}
 		}
 		info, err := f.root.Lstat(dir)
@@ -105,7 +109,7 @@ func (f *directory) clear(ctx context.Context, dir string) error {
 		}
 	}
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		err = f.rmdir(dir)
+		err = f.removeDir(dir)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR): // others have made it something else
@@ -120,10 +124,19 @@ func (f *directory) clear(ctx context.Context, dir string) error {
 // word, which holds when they go.
 func (f *directory) prune(key string) {
 	for dir := path.Dir(key); dir != "."; dir = path.Dir(dir) {
-		if f.rmdir(dir) != nil {
+		if f.removeDir(dir) != nil {
 			return
 		}
 	}
+}
+
+// removeDir removes a directory that is empty.
+func (f *directory) removeDir(dir string) error {
+	err := f.rmdir(dir)
+	if err == nil {
+		f.usage.add(0, -1)
+	}
+	return err
 }
 
 // entries are what is in a directory, "" for the bucket's own.
@@ -136,12 +149,9 @@ func (f *directory) entries(dir string) ([]fs.DirEntry, error) {
 	return file.ReadDir(-1)
 }
 
-// Unfinished files that were not written to for so long are those of workers that were
-// killed.
-const (
-	abandonedAfter = 24 * time.Hour
-	sweepEvery     = 24 * time.Hour
-)
+// abandonedAfter is when unfinished files that were not written to are those of workers
+// that were killed, where no lock tells.
+const abandonedAfter = 24 * time.Hour
 
 // removeAbandoned removes a file if it is an unfinished one that nobody will finish, and
 // returns errBelow if it is not.
@@ -151,43 +161,18 @@ func (f *directory) removeAbandoned(name string) error {
 	}
 	info, err := f.root.Lstat(name)
 	if err != nil {
-		return err // another sweep may have removed it already
+		return err // another worker may have removed it already
 	}
-	if !info.Mode().IsRegular() || time.Since(info.ModTime()) <= abandonedAfter {
+	if !info.Mode().IsRegular() || !f.nobodys(name, info) {
 		return errBelow
 	}
 	return f.root.Remove(name)
 }
 
-// sweep removes unfinished files that were left by workers that were killed, in the
-// background and once a day. Only buckets that are written to have some. Their names are
-// made once, so that several workers can do this at the same time.
-func (f *directory) sweep() {
-	last, now := f.swept.Load(), time.Now().Unix()
-	if now-last < int64(sweepEvery/time.Second) || !f.swept.CompareAndSwap(last, now) {
-		return
-	}
-	go f.sweepBelow("")
-}
-
-func (f *directory) sweepBelow(dir string) {
-	entries, _ := f.entries(dir) // what cannot be read is left as it is
-	for _, e := range entries {
-		name := path.Join(dir, e.Name())
-		switch {
-		case f.ctx.Err() != nil:
-			return
-		case e.IsDir():
-			f.sweepBelow(name)
-		case f.removeAbandoned(name) == nil:
-			f.prune(name)
-		}
-	}
-}
-
 // NewTypedWriter implements [driver.Bucket]. The unfinished file is as near to its place
 // as there are directories, so that it is on the same file system, and keeps them from
-// being removed. It stays behind if the worker crashes, until a [directory.sweep].
+// being removed. It stays behind if the worker crashes, until another one counts what there
+// is.
 func (f *directory) NewTypedWriter(ctx context.Context, key, contentType string, opts *driver.WriterOptions) (driver.Writer, error) {
 	if reserved(key) {
 		return nil, errReserved
@@ -198,26 +183,71 @@ func (f *directory) NewTypedWriter(ctx context.Context, key, contentType string,
 			return nil, errLong
 		}
 	}
-	f.sweep()
-	w := &fileWriter{f: f, ctx: ctx, key: key, exclusive: opts.IfNotExist}
+	w := &fileWriter{f: f, ctx: ctx, key: key, exclusive: opts.IfNotExist, most: Access{}.quota()}
 	if contentType != defaultType || len(opts.Metadata) > 0 {
-		w.attrs = &attrs{contentType, opts.Metadata}
+		text, err := json.Marshal(&attrs{contentType, opts.Metadata})
+		if err != nil {
+			return nil, err
+		}
+		w.attrs = text
 		if segment := path.Base(key) + attrsSuffix; len(segment) > maxSegment {
 			return nil, errNote
 		}
 	}
 	if opts.BeforeWrite != nil {
-		if err := opts.BeforeWrite(func(any) bool { return false }); err != nil {
+		as := func(i any) bool {
+			most, ok := i.(*quota)
+			if ok {
+				w.most = *most
+			}
+			return ok
+		}
+		if err := opts.BeforeWrite(as); err != nil {
 			return nil, err
 		}
 	}
-	return w, w.begin()
+	err := w.begin()
+	if err != nil {
+		w.release()
+	}
+	return w, err
 }
 
 const maxSegment = 255 // bytes of a name; a few file systems take less
 
+// reserve takes room in the directory until the writer is closed.
+func (w *fileWriter) reserve(bytes, entries int64) error {
+	err := w.f.reserve(w.ctx, w.most, bytes, entries)
+	if err == nil {
+		w.reserved.bytes += bytes
+		w.reserved.entries += entries
+	}
+	return err
+}
+
+func (w *fileWriter) release() {
+	w.f.usage.release(w.reserved.bytes, w.reserved.entries)
+	w.reserved = quota{}
+}
+
 // begin opens the unfinished file.
 func (w *fileWriter) begin() error {
+	near, err := w.f.above(w.key, false)
+	if err != nil {
+		return err
+	}
+	var entries int64 // that are not there yet
+	if _, there := w.f.size(w.key); !there {
+		entries = 1
+	}
+	for _, dir := range parents(w.key) {
+		if len(dir) > len(near) {
+			entries++
+		}
+	}
+	if err := w.reserve(int64(len(w.attrs)), entries); err != nil {
+		return err
+	}
 	name := "." + rand.Text() + tempSuffix
 	for range races {
 		near, err := w.f.above(w.key, false)
@@ -228,7 +258,7 @@ func (w *fileWriter) begin() error {
 			return err
 		}
 		w.temp = path.Join(near, name)
-		w.file, err = w.f.root.OpenFile(w.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		w.file, err = w.f.createTemp(w.temp)
 		if near == "" || !changed(err) {
 			return err
 		}
@@ -246,30 +276,41 @@ type fileWriter struct {
 	ctx       context.Context
 	key, temp string
 	file      *os.File
-	attrs     *attrs // nil: none
+	attrs     []byte // as JSON; nil: none
 	exclusive bool
+	most      quota // of all that is in the directory
+	reserved  quota
+	size      int64
 }
 
 func (w *fileWriter) Write(p []byte) (int, error) {
 	if err := w.ctx.Err(); err != nil {
 		return 0, err
 	}
-	return w.file.Write(p)
+	if err := w.reserve(int64(len(p)), 0); err != nil {
+		return 0, err
+	}
+	n, err := w.file.Write(p)
+	w.size += int64(n)
+	return n, err
 }
 
 // Close puts the file in its place, unless the context has ended.
 func (w *fileWriter) Close() error {
+	defer w.release()
 	err := w.ctx.Err()
 	if err == nil {
 		err = w.file.Sync() // or a crash of the machine could leave the name, and nothing in it
 	}
-	if closeErr := w.file.Close(); err == nil {
+	if locks {
+		defer w.file.Close() // until then it is locked, and nobody's to remove
+	} else if closeErr := w.file.Close(); err == nil {
 		err = closeErr
 	}
 	if err == nil {
 		err = w.publish()
 	}
-	w.f.root.Remove(w.temp) //nolint:errcheck // most often it is not there any more
+	w.f.removeTemp(w.temp)
 	if err != nil {
 		w.f.prune(w.temp) // which may have been all that was left in its directory
 		w.f.prune(w.key)
@@ -279,20 +320,43 @@ func (w *fileWriter) Close() error {
 
 func (w *fileWriter) publish() error {
 	root := w.f.root
+	w.f.placing.Lock()
+	defer w.f.placing.Unlock()
 	tempAttrs := strings.TrimSuffix(w.temp, tempSuffix) + attrsSuffix + tempSuffix
 	if w.attrs != nil {
-		text, err := json.Marshal(w.attrs)
-		if err == nil {
-			err = root.WriteFile(tempAttrs, text, 0o666)
+		file, err := w.f.createTemp(tempAttrs)
+		if err != nil {
+			return err
+		}
+		defer w.f.removeTemp(tempAttrs)
+		_, err = file.Write(w.attrs)
+		if locks {
+			defer file.Close()
+		} else if closeErr := file.Close(); err == nil {
+			err = closeErr
 		}
 		if err != nil {
 			return err
 		}
-		defer root.Remove(tempAttrs) //nolint:errcheck // as above
+	}
+	oldSize, old := w.f.size(w.key)
+	oldAttrs, _ := w.f.size(w.key + attrsSuffix)
+	if !old && w.reserved.entries == 0 { // others have deleted it since
+		if err := w.reserve(0, 1); err != nil {
+			return err
+		}
 	}
 	if err := w.place(); err != nil {
 		return err
 	}
+	defer func() {
+		entries := int64(1)
+		if old {
+			entries = 0
+		}
+		newAttrs, _ := w.f.size(w.key + attrsSuffix)
+		w.f.usage.add(w.size+newAttrs-oldSize-oldAttrs, entries)
+	}()
 	// Two files cannot be replaced at once: for a moment a reader may find the new object
 	// with the old attributes.
 	var err error
@@ -343,10 +407,18 @@ func (f *directory) Delete(ctx context.Context, key string, _ *driver.DeleteOpti
 	if _, err := f.Attributes(ctx, key); err != nil {
 		return err
 	}
+	f.placing.Lock()
+	defer f.placing.Unlock()
+	size, _ := f.size(key)
+	attrs, _ := f.size(key + attrsSuffix)
 	if err := f.root.Remove(key); err != nil {
 		return err
 	}
 	err := f.root.Remove(key + attrsSuffix)
+	if err != nil {
+		attrs = 0
+	}
+	f.usage.add(-size-attrs, -1)
 	f.prune(key)
 	if changed(err) || errors.Is(err, syscall.ENAMETOOLONG) {
 		return nil

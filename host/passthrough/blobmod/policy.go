@@ -19,6 +19,9 @@ const (
 	DefaultMaxObjectBytes = 64 << 20
 	DefaultTimeout        = 30 * time.Second
 
+	DefaultMaxBucketBytes   = 10 << 30
+	DefaultMaxBucketObjects = 1_000_000
+
 	maxKey = 1024 // bytes; the least that the stores have in common
 )
 
@@ -46,6 +49,14 @@ type Access struct {
 	// those that stream much. A get has 64 MiB at most, whatever is here, because the
 	// worker holds it in memory. Default 64 MiB.
 	MaxObjectBytes passthrough.Size `yaml:"max_object_bytes" json:"max_object_bytes,omitempty"`
+	// MaxBucketBytes is how many bytes may be in the bucket, whoever put them there, for
+	// the guest to write more; unfinished objects count. For directories alone: stores
+	// have quotas of their own. What others write is noticed within the hour, or when
+	// there seems to be no room. Lower it to what the disk can spare. Default 10 GiB.
+	MaxBucketBytes passthrough.Size `yaml:"max_bucket_bytes" json:"max_bucket_bytes,omitempty"`
+	// MaxBucketObjects is the same for the number of objects and of directories that they
+	// are in. Default 1,000,000.
+	MaxBucketObjects int64 `yaml:"max_bucket_objects" json:"max_bucket_objects,omitempty"`
 	// Timeout is the most time for one operation; of a reader or writer, for each read,
 	// write and commit. Raise it for stores that are slow or far away. Default 30 s.
 	Timeout passthrough.Duration `yaml:"timeout" json:"timeout,omitempty"`
@@ -68,6 +79,12 @@ func (p *Policy) Validate() error {
 		}
 		if access.MaxObjectBytes < 0 {
 			complain(fmt.Errorf("%d is negative", access.MaxObjectBytes), "max_object_bytes")
+		}
+		if access.MaxBucketBytes < 0 {
+			complain(fmt.Errorf("%d is negative", access.MaxBucketBytes), "max_bucket_bytes")
+		}
+		if access.MaxBucketObjects < 0 {
+			complain(fmt.Errorf("%d is negative", access.MaxBucketObjects), "max_bucket_objects")
 		}
 		if access.Timeout < 0 {
 			complain(fmt.Errorf("%s is negative", time.Duration(access.Timeout)), "timeout")
@@ -124,6 +141,10 @@ func (p *Policy) Explain(words []string) (passthrough.Verdict, error) {
 }
 
 func (a Access) maxObject() int64 { return int64(cmp.Or(a.MaxObjectBytes, DefaultMaxObjectBytes)) }
+
+func (a Access) quota() quota {
+	return quota{int64(cmp.Or(a.MaxBucketBytes, DefaultMaxBucketBytes)), cmp.Or(a.MaxBucketObjects, DefaultMaxBucketObjects)}
+}
 
 func (a Access) timeout() time.Duration {
 	return time.Duration(cmp.Or(a.Timeout, passthrough.Duration(DefaultTimeout)))

@@ -43,7 +43,14 @@ func (m *module) writer(ctx context.Context, caller *passthrough.Call, function 
 		if err != nil {
 			return err
 		}
-		options.BeforeWrite = opened.BeforeWrite
+		options.BeforeWrite = func(as func(any) bool) error {
+			most := access.quota()
+			as(&most) // of a directory
+			if opened.BeforeWrite == nil {
+				return nil
+			}
+			return opened.BeforeWrite(as)
+		}
 		s.w, err = opened.Bucket.NewWriter(s.ctx, req.Key, options)
 		return w.reason(err)
 	})

@@ -34,6 +34,9 @@ func TestMain(m *testing.M) {
 	os.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	os.Setenv("AWS_CONFIG_FILE", os.DevNull)
 	os.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
+	if dir := os.Getenv(victimDirectory); dir != "" {
+		beKilled(dir)
+	}
 	os.Exit(testbed.Main(m.Run))
 }
 
