@@ -6,7 +6,9 @@ const (
 	callCost     = 16 // calls, and instructions that call something or work on a range
 	bytesShift   = 4  // working on memory costs 1 more for each 1<<bytesShift bytes,
 	entriesShift = 1  // and on a table, for each 1<<entriesShift entries
-	moveShift    = 4  // 1<<moveShift moves of local variables cost 1, see segment.total
+	// growing a memory costs 1<<pageShift for each page, as to fill it would
+	pageShift = 16 - bytesShift
+	moveShift = 4 // 1<<moveShift moves of local variables cost 1, see segment.total
 )
 
 // maxCharge caps what is charged at once: fuel, which is not negative before, must not
@@ -296,6 +298,14 @@ func (w *rewriter) write(r *reader) {
 			w.short(r).call(w.copy()).op(opEnd)
 		case opMemoryFill:
 			w.short(r).call(w.fill()).op(opEnd)
+		case opMemoryGrow:
+			r.replace(in.pos).call(w.growMemory())
+		case opTableGrow:
+			if uint64(in.index) >= uint64(len(w.tables)) {
+				r.fail("table %d at offset %#x does not exist", in.index, in.pos)
+				return
+			}
+			r.replace(in.pos).call(w.growTable(in.index))
 		case opMemoryInit: // the topmost operand is the length
 			r.replace(in.pos).call(w.chargeBytes()).op(r.data[in.pos:r.pos]...)
 		case opTableInit, opTableCopy, opTableFill:

@@ -49,7 +49,7 @@ func Instrument(binary []byte, options ...Option) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &module{refs: map[uint32]int{}}
+	m := &module{refs: map[uint32]int{}, grown: map[uint32]int{}}
 	for _, option := range options {
 		option(m)
 	}
@@ -171,8 +171,10 @@ type module struct {
 	funcs    []uint32 // the types of the functions, imported ones first
 	imported int      // how many functions are imported
 	globals  int
+	tables   []byte // the types of their elements
 	memory   bool
 	refs     map[uint32]int // the functions that ref.func is used with, numbered
+	grown    map[uint32]int // the tables that table.grow is used with, numbered
 
 	canonical bool // NaNs
 }
@@ -181,8 +183,11 @@ type module struct {
 func (m *module) section(s *section) {
 	r := s.reader
 	switch s.id {
-	case sectionTable: // nothing of interest
-		r.skip(len(r.rest()))
+	case sectionTable:
+		for range s.n {
+			m.tables = append(m.tables, r.byte())
+			r.limits()
+		}
 	case sectionMemory:
 		m.memory = m.memory || s.n > 0
 		r.skip(len(r.rest()))
@@ -254,7 +259,7 @@ func (m *module) importEntry(r *reader) {
 	case kindFunc:
 		m.funcs = append(m.funcs, m.typeIndex(r))
 	case kindTable:
-		r.skip(1) // type of the elements
+		m.tables = append(m.tables, r.byte())
 		r.limits()
 	case kindMemory:
 		r.limits()

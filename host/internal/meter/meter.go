@@ -17,7 +17,8 @@
 //     preempted, but it goes through Go as often as it looks for the end of its context.
 //     This needs no wazero.RuntimeConfig.WithCloseOnContextDone.
 //   - But for that, the code behaves as before. Only a module that executes ref.func no
-//     longer gets memory of the host with each time, see ref.
+//     longer gets memory of the host with each time, see ref; and tables grow only if
+//     [Meter.Reserve] allows for it.
 //
 // # Units
 //
@@ -62,7 +63,14 @@ const (
 	// sets it.
 	GlobalFuel = Prefix + "fuel"
 
-	refillName = "refill"
+	refillName  = "refill"
+	reserveName = "reserve"
+)
+
+// What the code asks of reserve.
+const (
+	reserveEntries = 0
+	returnEntries  = 1
 )
 
 const (
@@ -96,15 +104,24 @@ var (
 // Instantiate provides a runtime with the host module that instrumented modules import.
 func Instantiate(ctx context.Context, rt wazero.Runtime) error {
 	i32 := api.ValueTypeI32
-	_, err := rt.NewHostModuleBuilder(Module).NewFunctionBuilder().
-		WithGoModuleFunction(api.GoModuleFunc(refill), []api.ValueType{i32, i32}, []api.ValueType{i32}).
-		Export(refillName).Instantiate(ctx)
+	builder := rt.NewHostModuleBuilder(Module)
+	for name, fn := range map[string]api.GoModuleFunc{refillName: refill, reserveName: reserve} {
+		builder.NewFunctionBuilder().
+			WithGoModuleFunction(fn, []api.ValueType{i32, i32}, []api.ValueType{i32}).Export(name)
+	}
+	_, err := builder.Instantiate(ctx)
 	return err
 }
 
 // Meter is the meter of one instance of an instrumented module. Its zero value is ready
 // for use, and for one run at a time, like the instance itself.
 type Meter struct {
+	// Reserve is asked, while code runs, for the memory of further entries of tables. If
+	// it returns false, table.grow does not grow the table, and returns -1. A number
+	// below zero gives back what was asked for last and could not be used. Nil: nothing
+	// is refused.
+	Reserve func(entries int64) bool
+
 	mod     api.Module        // nil until its code has first asked for more
 	fuel    api.MutableGlobal // likewise
 	left    int64             // of the budget, without what is in fuel
@@ -202,6 +219,26 @@ func refill(ctx context.Context, mod api.Module, stack []uint64) {
 		runtime.Gosched()
 	}
 	stack[0] = api.EncodeI32(int32(m.take() + charge))
+}
+
+// reserve is the host function that the code calls before a table grows:
+// reserve(entries, what i32) (granted i32). It is a point of interruption, too.
+func reserve(ctx context.Context, _ api.Module, stack []uint64) {
+	m, _ := ctx.Value(key{}).(*Meter)
+	if m == nil || !m.running {
+		panic(errors.New("metered code was called without the context of Meter.Run"))
+	}
+	if ctx.Err() != nil {
+		panic(stopped(ctx))
+	}
+	entries, granted := int64(uint32(stack[0])), uint64(1)
+	if api.DecodeI32(stack[1]) == returnEntries {
+		entries = -entries
+	}
+	if m.Reserve != nil && !m.Reserve(entries) {
+		granted = 0
+	}
+	stack[0] = granted
 }
 
 func stopped(ctx context.Context) error {

@@ -44,12 +44,7 @@ var nanKind = func() map[int]int {
 }()
 
 // nan is the index of the function that makes a result canonical.
-func (m *module) nan(kind int) int {
-	if m.memory {
-		return m.fill() + 1 + kind
-	}
-	return m.chargeEntries() + 1 + kind
-}
+func (m *module) nan(kind int) int { return m.fixed() + kind }
 
 // nanBody returns its parameter, or the canonical NaN in place of one.
 func nanBody(kind int) []byte {

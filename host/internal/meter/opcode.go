@@ -32,6 +32,8 @@ const (
 	opI64Const     = 0x42
 	opF32Const     = 0x43
 	opF64Const     = 0x44
+	opI32Eqz       = 0x45
+	opI32Ne        = 0x47
 	opI32LtS       = 0x48
 	opI32LtU       = 0x49
 	opI32GtU       = 0x4b
@@ -42,6 +44,7 @@ const (
 	opI32Add       = 0x6a
 	opI32Sub       = 0x6b
 	opI32Or        = 0x72
+	opI32Shl       = 0x74
 	opI32ShrU      = 0x76
 	opI64Add       = 0x7c
 	opI64Sub       = 0x7d
@@ -66,6 +69,7 @@ const (
 const (
 	typeI32     = 0x7f
 	typeI64     = 0x7e
+	typeExtern  = 0x6f
 	typeFuncRef = 0x70
 	typeNone    = 0x40
 
@@ -175,7 +179,7 @@ var vector = func() (t [256]immediates) {
 type instruction struct {
 	op     int      // with prefix, see the constants
 	pos    int      // the offset of its first byte
-	index  uint32   // of a label, local variable, function or type
+	index  uint32   // of a label, local variable, function, type or table
 	block  arity    // of the type of a block
 	labels []uint32 // of br_table, the default last; valid until the next instruction
 }
@@ -235,7 +239,7 @@ func (m *module) next(r *reader, in *instruction) {
 	case globalIndex:
 		m.global(r)
 	case index:
-		r.u32()
+		in.index = r.u32()
 	case twoIndices:
 		r.u32()
 		r.u32()

@@ -67,7 +67,7 @@ func Expose(binary []byte, maxTable uint32) (*Exposed, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &module{refs: map[uint32]int{}}
+	m := &module{refs: map[uint32]int{}, grown: map[uint32]int{}}
 	e := &Exposed{}
 	var memory uint64 // its minimum, in bytes
 	var mutable []int
