@@ -278,6 +278,14 @@ func TestInspect(t *testing.T) {
 	if got.code != 2 || !strings.Contains(got.stdout, `"wasi_snapshot_preview1" (2 functions): always available`) || !strings.Contains(got.stderr, "text.wasm") {
 		t.Errorf("a good and a bad file: %+v", got)
 	}
+
+	// 65 loops within each other: one more than is compiled.
+	loops := "\x00asm\x01\x00\x00\x00" + "\x01\x04\x01\x60\x00\x00" + "\x03\x02\x01\x00" +
+		"\x0a\xc8\x01\x01\xc5\x01\x00" + strings.Repeat("\x03\x40", 65) + strings.Repeat("\x0b", 66)
+	got = command{args: []string{"inspect", file(t, "loops.wasm", loops)}}.run(t)
+	if got.code != 2 || !strings.Contains(got.stderr, "loops.wasm: section 10: function 0 has 65 loops within each other; at most 64 are supported") {
+		t.Errorf("a module beyond a limit: %+v", got)
+	}
 }
 
 func TestVersionHelpAndCompletion(t *testing.T) {

@@ -24,7 +24,7 @@ import (
 // MaxModuleSize is the size in bytes of the largest module that is read. Real
 // modules stay below 50 MB, interpreters with their libraries included; a
 // larger file in the directory is most likely something else.
-const MaxModuleSize = 128 << 20
+const MaxModuleSize = wasm.MaxSize
 
 // maxNameLength bounds the names of activities: Temporal's default limit for identifiers
 // is 1,000 bytes.

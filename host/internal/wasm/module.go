@@ -25,6 +25,7 @@ type Binary struct {
 	Memories []Limits // defined, not imported; in pages
 	Exports  []Export
 	HasStart bool
+	Sizes    Sizes
 
 	imported []FuncType // of the imported functions: the first of the function indices
 }
@@ -158,9 +159,10 @@ func (m *Binary) FuncType(index uint32) (FuncType, bool) {
 }
 
 // Parse reads a module's types, imports, functions, tables, memories, exports and
-// start section. Of the other sections it checks that every count and size in them
-// fits, and no more; it does not validate the module: a compiler does that. It never
-// panics, whatever the input.
+// start section, and counts what is limited (see [Sizes]) and refuses too much of it. Of
+// the other sections it checks that every count and size in them fits, and no more; it
+// does not validate the module: a compiler does that. It never panics, whatever the
+// input, and takes time and memory in proportion to that.
 func Parse(binary []byte) (*Binary, error) {
 	if len(binary) < 8 {
 		if len(binary) >= 4 && string(binary[:4]) == "\x00asm" {
@@ -178,8 +180,11 @@ func Parse(binary []byte) (*Binary, error) {
 	default:
 		return nil, fmt.Errorf("unknown binary version % x; version 1 is the one that is supported", version)
 	}
+	if len(binary) > MaxSize {
+		return nil, fmt.Errorf("%d bytes are more than the %d that a module may have", len(binary), MaxSize)
+	}
 	r := &reader{data: binary, pos: 8}
-	m := &Binary{}
+	m := &Binary{Sizes: Sizes{File: uint64(len(binary))}}
 	last := byte(0)
 	for r.pos < len(r.data) {
 		start := r.pos
@@ -214,6 +219,12 @@ func Parse(binary []byte) (*Binary, error) {
 		if uint64(t) >= uint64(len(m.Types)) {
 			return nil, fmt.Errorf("a function has type %d, but there are %d types", t, len(m.Types))
 		}
+	}
+	s := &m.Sizes
+	s.Types, s.Imports, s.Functions = uint64(len(m.Types)), uint64(len(m.Imports)), uint64(len(m.Funcs))
+	s.Tables, s.Exports = uint64(len(m.Tables)), uint64(len(m.Exports))
+	if err := s.within(); err != nil {
+		return nil, err
 	}
 	return m, nil
 }
@@ -269,7 +280,10 @@ func (m *Binary) section(id byte, r *reader) error {
 			return err
 		})
 	case 6:
-		return r.vector("global", r.globalVariable)
+		return r.vector("global", func() error {
+			m.Sizes.Globals++
+			return r.globalVariable()
+		})
 	case 7:
 		return r.vector("export", func() error {
 			name, err := r.name()
@@ -292,11 +306,18 @@ func (m *Binary) section(id byte, r *reader) error {
 		_, err := r.u32()
 		return err
 	case 9:
-		return r.vector("element segment", r.elementSegment)
+		return r.vector("element segment", func() error {
+			m.Sizes.Elements++
+			return r.elementSegment(&m.Sizes.ElementEntries)
+		})
 	case 10:
-		return r.vector("function bodie", r.functionBody)
+		s := m.newScanner()
+		return r.vector("function bodie", func() error { return r.functionBody(&m.Sizes, s) })
 	case 11:
-		return r.vector("data segment", r.dataSegment)
+		return r.vector("data segment", func() error {
+			m.Sizes.DataSegments++
+			return r.dataSegment()
+		})
 	}
 	return nil
 }

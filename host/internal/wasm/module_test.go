@@ -296,7 +296,7 @@ func TestParse64BitAndSharedMemory(t *testing.T) {
 // A module as large as a hostile one can be costs no more than its size: neither its
 // rendered types nor the look-up of its functions grow with the product of its parts.
 func TestParseHuge(t *testing.T) {
-	const n = 200_000
+	const n = 10_000 // imports are limited to as many
 	params := bytes.Repeat([]byte{wasm.I64}, n)
 	imports, exports := make([][]byte, n), make([][]byte, n)
 	for i := range n {
@@ -311,7 +311,7 @@ func TestParseHuge(t *testing.T) {
 		}
 	}
 	text := m.Types[0].String()
-	if len(text) > 300 || !strings.Contains(text, "… 199980 more) -> (i64, ") {
+	if len(text) > 300 || !strings.Contains(text, "… 9980 more) -> (i64, ") {
 		t.Errorf("a type with %d parameters is %.500q", n, text)
 	}
 }

@@ -66,7 +66,7 @@ func (r *reader) globalVariable() error {
 // elementSegment skims an element segment. The bits of its flags are: passive or
 // declarative; with a table index, or declarative; with expressions instead of function
 // indices.
-func (r *reader) elementSegment() error {
+func (r *reader) elementSegment(entries *uint64) error {
 	flags, err := r.u32()
 	if err != nil {
 		return err
@@ -90,16 +90,20 @@ func (r *reader) elementSegment() error {
 		}
 	}
 	if flags&4 != 0 {
-		return r.vector("element", r.constant)
+		return r.vector("element", func() error {
+			*entries++
+			return r.constant()
+		})
 	}
 	return r.vector("element", func() error {
+		*entries++
 		_, err := r.u32()
 		return err
 	})
 }
 
-// functionBody skims the body of a function, of which it reads the local variables only.
-func (r *reader) functionBody() error {
+// functionBody reads the local variables of a function, and scans its code.
+func (r *reader) functionBody(sizes *Sizes, s *scanner) error {
 	return r.sized("function body", func() error {
 		start, locals := r.pos, uint64(0)
 		err := r.vector("group of local variable", func() error {
@@ -114,8 +118,17 @@ func (r *reader) functionBody() error {
 		if locals > maxLocals {
 			return fmt.Errorf("the function at offset %#x has %d local variables; at most %d are supported", start, locals, maxLocals)
 		}
+		if err != nil {
+			return err
+		}
+		index := s.imported + s.bodies
+		s.bodies++
+		of := at(s.funcs, uint32(index))
+		f := s.scan(r.data[r.pos:], of)
+		sizes.Locals += locals
+		sizes.add(f, locals+uint64(of.params))
 		r.pos = len(r.data)
-		return err
+		return f.within(index)
 	})
 }
 
