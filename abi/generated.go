@@ -90,6 +90,7 @@ const (
 	EMSGSIZE     Errno = 35 // too long
 	ENAMETOOLONG Errno = 37 // a name is too long
 	ENOENT       Errno = 44 // not there
+	ENOMEM       Errno = 48 // the host may not hold so much for the activity
 	ENOSPC       Errno = 51 // no space is left
 	ENOSYS       Errno = 52 // no such function
 	ENOTDIR      Errno = 54 // it is no directory
@@ -125,6 +126,7 @@ var errnoNames = map[Errno]string{
 	EMSGSIZE:     "EMSGSIZE",
 	ENAMETOOLONG: "ENAMETOOLONG",
 	ENOENT:       "ENOENT",
+	ENOMEM:       "ENOMEM",
 	ENOSPC:       "ENOSPC",
 	ENOSYS:       "ENOSYS",
 	ENOTDIR:      "ENOTDIR",

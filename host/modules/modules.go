@@ -62,6 +62,10 @@ type File struct {
 	// TableMin is the number of elements that the module's tables have at the start,
 	// together.
 	TableMin uint64
+	// Globals and ElementEntries are how many global variables the module has, and how
+	// many entries its element segments have together. A host holds them for each
+	// instance.
+	Globals, ElementEntries uint64
 	// Initialize are the exported functions that are called, in this order and with zeros
 	// for parameters, when an instance is made: _initialize of a WASI reactor, or what
 	// Extism's hosts call in plugins that have no such function.
@@ -246,6 +250,7 @@ func Parse(name string, binary []byte) (*File, error) {
 		}
 		m.TableMin += table.Min
 	}
+	m.Globals, m.ElementEntries = b.Sizes.Globals, b.Sizes.ElementEntries
 	start := false
 	initializers := map[string]bool{}
 	for _, e := range b.Exports {

@@ -10,7 +10,8 @@ import (
 // memoryBudget is what Config.MemoryLimit allows.
 type memoryBudget struct {
 	*image.Budget
-	trial sync.Mutex // held while a module makes its first instance and its image
+	modules []*Module  // that share it
+	trial   sync.Mutex // held while a module makes its first instance and its image
 }
 
 // imageBudget returns the budget, which may be nil: no limit.
@@ -21,7 +22,8 @@ func (m *Module) imageBudget() *image.Budget {
 	return m.budget.Budget
 }
 
-// exceeded tells how much of the budget is taken.
+// exceeded tells how much of the budget is taken, and by whom.
 func (b *memoryBudget) exceeded() error {
-	return fmt.Errorf("%w: %s of %s are taken", ErrMemoryLimit, mebibytes(b.Used()), mebibytes(b.Limit()))
+	return fmt.Errorf("%w: %s of %s are taken (%s); raise total_memory_limit (or auto), or lower max_concurrent_activities, or memory_limit or max_instances of a module",
+		ErrMemoryLimit, mebibytes(b.Used()), mebibytes(b.Limit()), b.holders())
 }

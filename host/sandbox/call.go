@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/internal/inject"
 	"github.com/wasmworker/wasmworker/host/internal/wasip1"
 	"github.com/wasmworker/wasmworker/host/passthrough"
@@ -24,16 +25,17 @@ type call struct {
 	output       []byte
 	metadata     map[string][]byte // of the output; nil: none was set
 	metadataSize int
-	tooLarge     int // the size of an output that did not fit; 0: all did
+	tooLarge     int   // the size of an output that did not fit; 0: all did
+	noRoom       error // why the host could not hold all of the output; nil: it could
 
-	handles     map[uint32][]byte
-	handlesSize int    // of all responses together
-	handle      uint32 // the last one given out
-	lastError   string
-	resources   passthrough.Resources // what the guest has open beyond a call
-	wasi        wasip1.Process
-	streams     *streams     // of the instance
-	used        func() int64 // units so far
+	handles   map[uint32][]byte
+	handle    uint32 // the last one given out
+	lastError string
+	resources passthrough.Resources // what the guest has open beyond a call
+	wasi      wasip1.Process
+	streams   *streams // of the instance
+	memory    *image.Memory
+	used      func() int64 // units so far
 
 	logRecords  int
 	logVolume   int // bytes of text
@@ -65,6 +67,7 @@ func (c *call) in(ctx context.Context) *call {
 // release gives back what the call has, beside its instance.
 func (c *call) release() {
 	c.guest.release()
+	c.memory.ReleaseCall()
 	if err := errors.Join(c.resources.Close(), c.wasi.Close()); err != nil {
 		c.module.logger.Debug("what an activity had open was closed with an error", "activity", c.activity.Type, "error", err)
 	}

@@ -29,8 +29,9 @@ func (c command) enter() (export string, err error) {
 }
 
 func (c command) end(_ int32, err error, refused image.GrowFailure) (*Payload, error) {
-	if c.tooLarge > 0 { // whatever the program made of an error from its standard output
-		return nil, c.outputTooLarge()
+	// whatever the program made of an error from its standard output
+	if refused := c.outputRefused(); refused != nil {
+		return nil, refused
 	}
 	if exit, ok := errors.AsType[*sys.ExitError](err); err != nil && (!ok || exit.ExitCode() != 0) {
 		return nil, c.abnormalEnd(err, refused)

@@ -54,6 +54,9 @@ const (
 // maxVars bounds what a plugin keeps in variables, names included.
 const maxVars = 1 << 20
 
+// variableCost is what one takes of the host's memory beside its name and value.
+const variableCost = 128
+
 // extismFunc is a function of extism:host/env. What it returns is its result, if it has
 // one.
 type extismFunc func(c *extism, k *kernel, p []uint64) uint64
@@ -302,17 +305,20 @@ func (c *extism) setError(k *kernel, p []uint64) uint64 {
 func (c *extism) setVar(k *kernel, p []uint64) uint64 {
 	defer func() { k.release(p[0]); k.release(p[1]) }()
 	name := k.name("var_set", p[0])
-	k.size -= len(name) + len(k.vars[name])
-	if _, ok := k.vars[name]; !ok {
-		k.size += len(name)
+	if before, ok := k.vars[name]; ok {
+		k.size -= len(name) + len(before)
+		c.letGo(image.Variables, len(name)+len(before)+variableCost)
+		delete(k.vars, name)
 	}
-	delete(k.vars, name)
 	if p[1] == 0 {
 		return 0
 	}
 	value := k.block("var_set", p[1])
 	if k.size += len(name) + len(value); k.size > maxVars {
 		panic(&guestFault{message: fmt.Sprintf("var_set: the plugin's variables would have %d bytes, and at most %d are allowed", k.size, maxVars)})
+	}
+	if !c.memory.Hold(image.Variables, uint64(len(name)+len(value)+variableCost)) {
+		panic(outOfMemory("var_set: it was refused %s", c.module.refusal(c.memory.GrowFailure())))
 	}
 	if k.vars == nil {
 		k.vars = map[string][]byte{}
@@ -381,10 +387,18 @@ func (c *extism) http(k *kernel, p []uint64) uint64 {
 	if len(framed) > abi.MaxRequestSize {
 		fault("the request has %d bytes, and at most %d are allowed", len(framed), abi.MaxRequestSize)
 	}
+	if err := c.hold(image.Requests, len(framed)); err != nil {
+		panic(outOfMemory("http_request: %v", err))
+	}
 	response, err := c.ask("http", "send", framed)
+	c.letGo(image.Requests, len(framed))
 	if err != nil {
 		fault("%v", err)
 	}
+	if err := c.hold(image.Responses, len(response)); err != nil {
+		panic(outOfMemory("http_request: %v", err))
+	}
+	defer c.letGo(image.Responses, len(response))
 	var got struct {
 		Status  int32               `json:"status"`
 		Headers map[string][]string `json:"headers"`
@@ -431,12 +445,12 @@ func (c *extism) enter() (export string, err error) {
 
 // growKernel makes the kernel's memory larger.
 func (c *extism) growKernel(size uint64) *guestFault {
-	k, budget := c.kernel, c.module.imageBudget()
+	k := c.kernel
+	more := size - uint64(len(k.memory))
+	if !c.memory.Hold(image.Plugin, more) {
+		return outOfMemory("it asked for %s, but was refused %s", mebibytes(size), c.module.refusal(c.memory.GrowFailure()))
+	}
 	if size <= smallKernel {
-		more := size - uint64(len(k.memory))
-		if !budget.Take(more) {
-			return outOfMemory("it asked for more, and %v", c.module.budget.exceeded())
-		}
 		k.memory = append(k.memory, make([]byte, more)...)
 		return nil
 	}
@@ -444,12 +458,14 @@ func (c *extism) growKernel(size uint64) *guestFault {
 	if mapped == nil {
 		var err error
 		limit := (c.module.options.MemoryLimit + extismPage) / extismPage * extismPage
-		if mapped, err = image.NewMemory(image.Config{Limit: limit, Budget: budget}); err != nil {
+		if mapped, err = image.NewMemory(image.Config{Limit: limit}); err != nil {
+			c.letGo(image.Plugin, int(more))
 			return outOfMemory("it asked for more: %v", err)
 		}
 	}
 	memory := mapped.Reallocate(size)
 	if memory == nil {
+		c.letGo(image.Plugin, int(more))
 		refusal := mapped.TakeGrowFailure()
 		if k.mapped == nil {
 			mapped.Close()
@@ -458,20 +474,18 @@ func (c *extism) growKernel(size uint64) *guestFault {
 	}
 	if k.mapped == nil {
 		copy(memory, k.memory)
-		budget.Give(uint64(len(k.memory)))
 	}
 	k.mapped, k.memory = mapped, memory
 	return nil
 }
 
-// release gives back what the kernel has of the limit for all instances.
+// release gives back what the kernel has of memory.
 func (c *extism) release() {
-	switch k := c.kernel; {
-	case k == nil:
-	case k.mapped != nil:
-		k.mapped.Close()
-	default:
-		c.module.imageBudget().Give(uint64(len(k.memory)))
+	if k := c.kernel; k != nil {
+		c.letGo(image.Plugin, len(k.memory))
+		if k.mapped != nil {
+			k.mapped.Close()
+		}
 	}
 	c.kernel = nil
 }
@@ -497,7 +511,7 @@ func (c *extism) end(status int32, err error, refused image.GrowFailure) (*Paylo
 		return nil, &abi.Failure{Type: abi.TypeActivityFailed, Message: message}
 	}
 	if err := c.write(k.at("output_set", k.output[0], k.output[1])); err != nil {
-		return nil, c.outputTooLarge()
+		return nil, c.outputRefused()
 	}
 	return c.guessedOutput()
 }

@@ -190,8 +190,9 @@ func TestExtismInputBeyondTheLimits(t *testing.T) {
 	input := []sandbox.Payload{raw(strings.Repeat("x", 32_770))}
 	for name, cfg := range map[string]sandbox.Config{
 		"memory_limit": {Defaults: sandbox.Options{MemoryLimit: 65_540}},
-		// Room for the image and one instance of 64 KiB each, and for the small input.
-		"total_memory_limit": {MemoryLimit: 3 * 64 << 10, Defaults: sandbox.Options{Isolation: sandbox.IsolationPristine}},
+		// Room for the image and one instance of 64 KiB each. What the small input takes is
+		// not counted.
+		"total_memory_limit": {MemoryLimit: 2*64<<10 + 32<<10, Defaults: sandbox.Options{Isolation: sandbox.IsolationPristine}},
 	} {
 		cfg.Modules = files(t, "plugin")
 		s := start(t, cfg)

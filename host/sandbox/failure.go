@@ -89,6 +89,8 @@ func (m *Module) refusal(r image.GrowFailure) string {
 	switch limit := m.MemoryLimit(); {
 	case r == image.GrowOverBudget:
 		return "more, since all instances together have a memory limit of " + mebibytes(m.budget.Limit())
+	case r == image.HoldOverLimit:
+		return "more than its memory limit of " + mebibytes(m.options.MemoryLimit) + " for what it has and what the host holds for it"
 	case r == image.GrowNoSystemMemory:
 		return "more by the operating system"
 	case limit == m.file.MemoryMax:

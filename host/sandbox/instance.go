@@ -72,7 +72,11 @@ func (p *program) newMemory() (memory *image.Memory, err error) {
 	if p.image != nil {
 		memory, err = p.image.NewMemory()
 	} else {
-		memory, err = image.NewMemory(image.Config{Min: max(m.file.MemoryMin, p.initialized), Limit: m.MemoryLimit(), Budget: m.imageBudget()})
+		memory, err = image.NewMemory(image.Config{Min: max(m.file.MemoryMin, p.initialized), Limit: m.MemoryLimit(), Total: m.options.MemoryLimit, Budget: m.imageBudget(), Ledger: &m.ledger})
+	}
+	if err == nil && !m.holdStart(memory) {
+		memory.Close()
+		err = image.ErrBudget
 	}
 	if errors.Is(err, image.ErrBudget) {
 		return nil, m.budget.exceeded()
@@ -87,7 +91,7 @@ func (p *program) instantiate(ctx context.Context, memory *image.Memory) (_ *Ins
 		memory.Close()
 		return nil, context.Cause(ctx)
 	}
-	i := &Instance{module: m, program: p.hold(), memory: memory, meter: &meter.Meter{}, stdio: newStreams(), functions: map[string]api.Function{}}
+	i := &Instance{module: m, program: p.hold(), memory: memory, meter: &meter.Meter{Reserve: reserveTables(memory)}, stdio: newStreams(), functions: map[string]api.Function{}}
 	// While the instance is being made there is no activity: what it logs is the
 	// module's, and what it asks of the activity is refused.
 	c := newCall(ctx, m, Activity{}, &Task{Log: logTo(m.logger)})
@@ -154,7 +158,7 @@ func (p *program) instantiate(ctx context.Context, memory *image.Memory) (_ *Ins
 // begin gives a call what its guest finds: the streams, a clock, random numbers and
 // files, all as new.
 func (i *Instance) begin(c *call, phase wasip1.Phase, units func() int64) {
-	c.streams, c.used = i.stdio, units
+	c.streams, c.used, c.memory = i.stdio, units, i.memory
 	i.program.wasi.Begin(&c.wasi, wasiHost{c}, phase, units, c.hooks.Mounts)
 	i.wasi.Attach(&c.wasi)
 }

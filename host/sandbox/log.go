@@ -16,6 +16,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
 
@@ -26,6 +27,11 @@ func linkLog(ctx context.Context, r wazero.Runtime) error {
 			level := slog.Level(int32(uint32(p[0])))
 			message := cut(c.view(mod, "log write", p[1], p[2]))
 			text := c.view(mod, "log write", p[3], p[4])
+			held := len(message) + attributeCost*min(len(text), abi.MaxLogText)
+			if err := c.hold(image.Logs, held); err != nil {
+				return 0, err
+			}
+			defer c.letGo(image.Logs, held)
 			var attrs []slog.Attr
 			if len(text) > abi.MaxLogText {
 				attrs = attrsCut(text)
@@ -40,6 +46,9 @@ func linkLog(ctx context.Context, r wazero.Runtime) error {
 		},
 	}, func(name string) string { return types[name] })
 }
+
+// attributeCost is how many bytes a byte of JSON takes at most once it is decoded.
+const attributeCost = 16
 
 // cut makes text of bytes, and shortens it to the limit of a log record.
 func cut(text []byte) string {

@@ -256,7 +256,7 @@ func TestTotalMemoryLimitNeverFits(t *testing.T) {
 	for range 3 {
 		_, err = s.Run(t.Context(), sandbox.Task{Activity: "b.Read"})
 		f := failure(t, err, abi.TypeNoInstance)
-		if f.NonRetryable || !strings.Contains(f.Message, "6 MiB of 7 MiB are taken") {
+		if f.NonRetryable || !strings.Contains(f.Message, "6 MiB of 7 MiB are taken (a: 2 MiB memory, 2 MiB images; b: 2 MiB images); raise total_memory_limit (or auto), or lower max_concurrent_activities") {
 			t.Errorf("%+v", f)
 		}
 		equal(t, "stats", stats(s), sandbox.Stats{})

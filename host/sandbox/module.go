@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/internal/meter"
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
@@ -25,6 +26,7 @@ type Module struct {
 	denials denials
 
 	budget *memoryBudget // of all modules; nil: none
+	ledger image.Ledger
 	grants []passthrough.Module
 	env    [][2]string
 
@@ -112,6 +114,10 @@ func (m *Module) admit(set passthrough.Set) error {
 	}
 	if m.file.TableMin > maxTable {
 		return fmt.Errorf("%s: refused, because its tables have %d elements at the start and at most %d are allowed", m.file.Path, m.file.TableMin, maxTable)
+	}
+	if need := m.startBytes(); need > image.Allowance && m.file.MemoryMin+need-image.Allowance > m.options.MemoryLimit {
+		return &OptionError{m.file.Name, "MemoryLimit", fmt.Errorf("%s: refused, because it needs %s of memory at the start, and the host %s for its tables, globals and element segments, of which %s are free, and together they may have %s: raise the limit",
+			m.file.Path, mebibytes(m.file.MemoryMin), mebibytes(need), mebibytes(image.Allowance), mebibytes(m.options.MemoryLimit))}
 	}
 	for _, need := range set.Needs(m.file) {
 		if need.Grant != "" {

@@ -50,16 +50,16 @@ func (n *native) end(result int32, err error, refused image.GrowFailure) (*Paylo
 	}
 	switch abi.Status(result) {
 	case abi.StatusCompleted:
-		if n.tooLarge > 0 {
-			return nil, n.outputTooLarge()
+		if refused := n.outputRefused(); refused != nil {
+			return nil, refused
 		}
 		return n.result(), nil
 	case abi.StatusFailed:
 		if n.failure != nil {
 			return nil, n.failure
 		}
-		if n.tooLarge > 0 {
-			return nil, n.outputTooLarge()
+		if refused := n.outputRefused(); refused != nil {
+			return nil, refused
 		}
 		if n.refused != nil {
 			return nil, &abi.Failure{Type: abi.TypeActivityFailed, Message: fmt.Sprintf("activity %s failed, and what it said of that was refused: %v", n.activity.Type, n.refused)}
@@ -69,7 +69,7 @@ func (n *native) end(result int32, err error, refused image.GrowFailure) (*Paylo
 		if n.flags() == 0 {
 			return nil, &abi.Failure{Type: abi.TypeUnexpectedCancel, Message: fmt.Sprintf("activity %s reported a cancellation that nobody requested", n.activity.Type)}
 		}
-		if n.tooLarge > 0 { // what there is may be a part of it, or under another encoding
+		if n.outputRefused() != nil { // what there is may be a part of it, or under another encoding
 			return nil, &CanceledError{}
 		}
 		return nil, &CanceledError{Details: n.result()}
@@ -79,6 +79,12 @@ func (n *native) end(result int32, err error, refused image.GrowFailure) (*Paylo
 		Message:      fmt.Sprintf("export %s of module %s returned %d; a status is 0 (completed), 1 (failed) or 2 (canceled)", n.activity.Export, n.module.file.Name, result),
 		NonRetryable: true,
 	}
+}
+
+// dropDetails forgets the details of the next heartbeat.
+func (n *native) dropDetails() {
+	n.letGo(image.Details, n.pendingSize)
+	n.pending, n.pendingSize = nil, 0
 }
 
 func (n *native) stdout(p []byte) error { return n.logStdout(p) }
@@ -178,8 +184,12 @@ var activityFuncs = map[string]func(n *native, mod api.Module, p []uint64) (int6
 		// A payload costs the host more than its bytes.
 		size := n.pendingSize + max(Size(detail), abi.MinDetailSize)
 		if most, limit := n.limit(); size > most {
-			n.pending, n.pendingSize = nil, 0
+			n.dropDetails()
 			return 0, fmt.Errorf("%w: the details of the heartbeat would be %d bytes with their metadata, and %s is %d", abi.EMSGSIZE, size, limit, most)
+		}
+		if err := n.hold(image.Details, size-n.pendingSize); err != nil {
+			n.dropDetails()
+			return 0, err
 		}
 		n.pendingSize = size
 		detail.Data = bytes.Clone(data)
@@ -188,7 +198,7 @@ var activityFuncs = map[string]func(n *native, mod api.Module, p []uint64) (int6
 	},
 	"heartbeat": func(n *native, _ api.Module, _ []uint64) (int64, error) {
 		details := n.pending
-		n.pending, n.pendingSize = nil, 0
+		n.dropDetails()
 		if n.task.Heartbeat != nil {
 			if err := n.task.Heartbeat(n.ctx, details); err != nil {
 				return 0, err
@@ -227,7 +237,7 @@ var activityFuncs = map[string]func(n *native, mod api.Module, p []uint64) (int6
 		if _, ok := n.handles[uint32(p[0])]; !ok {
 			return 0, fmt.Errorf("%w: there is no handle %d", abi.EBADF, uint32(p[0]))
 		}
-		n.handlesSize -= len(n.handles[uint32(p[0])])
+		n.letGo(image.Responses, len(n.handles[uint32(p[0])]))
 		delete(n.handles, uint32(p[0]))
 		return 0, nil
 	},

@@ -62,7 +62,9 @@ type Options struct {
 	// that one module cannot take every slot. Activities beyond it wait for an instance
 	// while their own time runs, and do not hold up other modules. Default: no cap.
 	MaxInstances int
-	// MemoryLimit is the most memory in bytes that an instance may have. Default 256 MiB.
+	// MemoryLimit is the most memory in bytes that an instance may have, together with
+	// what the host holds for it: its tables, the responses that are open, the output, and
+	// so on, of which the first 8 MiB are not counted. Default 256 MiB.
 	MemoryLimit uint64
 	// MaxFuel is the most units of fuel that an activity may use, see [Usage]: for
 	// modules whose work has a known size, so that a bug or an attack costs little. An
@@ -84,8 +86,8 @@ type Options struct {
 
 const (
 	defaultMaxCalls = 1000
-	// maxTable caps the elements of a module's tables at the start: each costs 8
-	// bytes that the memory limit does not cover. A large Go program has 30,000.
+	// maxTable caps the elements of all tables of an instance together. A large Go
+	// program has 30,000.
 	maxTable = 1 << 20
 )
 

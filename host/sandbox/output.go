@@ -4,7 +4,28 @@ import (
 	"fmt"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/internal/image"
 )
+
+// outputRefused is the failure of an activity whose output was refused, nil if it was not.
+func (c *call) outputRefused() *abi.Failure {
+	switch {
+	case c.tooLarge > 0:
+		return c.outputTooLarge()
+	case c.noRoom != nil:
+		return &abi.Failure{Type: abi.TypeOutOfMemory, Message: fmt.Sprintf("module %s ran out of memory: its output was refused (%v)", c.module.file.Name, c.noRoom)}
+	}
+	return nil
+}
+
+// room charges for what the output is to grow by.
+func (c *call) room(n int) error {
+	err := c.hold(image.Output, max(n, 0))
+	if err != nil {
+		c.noRoom = err
+	}
+	return err
+}
 
 func (c *call) outputTooLarge() *abi.Failure {
 	most, limit := c.limit()
@@ -64,6 +85,9 @@ func (c *call) write(data []byte) error {
 	if err := c.check(c.metadataSize, len(c.output)+len(data)); err != nil {
 		return err
 	}
+	if err := c.room(len(data)); err != nil {
+		return err
+	}
 	c.output = append(c.output, data...)
 	return nil
 }
@@ -72,6 +96,9 @@ func (c *call) write(data []byte) error {
 func (c *call) describe(metadata map[string][]byte) error {
 	size := metadataSize(metadata)
 	if err := c.check(size, len(c.output)); err != nil {
+		return err
+	}
+	if err := c.room(size - c.metadataSize); err != nil {
 		return err
 	}
 	c.metadata, c.metadataSize = metadata, size

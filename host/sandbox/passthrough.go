@@ -13,6 +13,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
 
@@ -29,8 +30,13 @@ func (p *program) linkPassthrough(ctx context.Context, granted passthrough.Modul
 			if len(c.handles) >= abi.MaxHandles {
 				return 0, fmt.Errorf("%w: %d responses are open: close those that were read", abi.EMFILE, len(c.handles))
 			}
-			request := bytes.Clone(c.view(mod, what, params[0], params[1]))
+			view := c.view(mod, what, params[0], params[1])
+			if err := c.hold(image.Requests, len(view)); err != nil {
+				return 0, err
+			}
+			request := bytes.Clone(view)
 			response, err := c.passthrough(granted, name, request)
+			c.letGo(image.Requests, len(request))
 			if err != nil {
 				return 0, err
 			}
@@ -40,10 +46,9 @@ func (p *program) linkPassthrough(ctx context.Context, granted passthrough.Modul
 			if len(response) > math.MaxInt32 {
 				return 0, fmt.Errorf("%w: the response has %d bytes", abi.EMSGSIZE, len(response))
 			}
-			if limit := p.module.options.MemoryLimit; uint64(c.handlesSize)+uint64(len(response)) > limit {
-				return 0, fmt.Errorf("%w: the open responses would have more than the module's memory limit of %s: close those that were read", abi.EMSGSIZE, mebibytes(limit))
+			if err := c.hold(image.Responses, len(response)); err != nil {
+				return 0, fmt.Errorf("%w: close the responses that were read", err)
 			}
-			c.handlesSize += len(response)
 			if c.handles == nil {
 				c.handles = map[uint32][]byte{}
 			}

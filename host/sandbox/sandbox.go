@@ -208,6 +208,9 @@ func New(cfg Config) (*Sandbox, error) {
 		if err := s.register(m); err != nil {
 			errs = append(errs, err)
 		}
+		if budget != nil {
+			budget.modules = append(budget.modules, m)
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.PerModule)) {
 		if _, ok := names[name]; !ok {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/internal/inject"
 	"github.com/wasmworker/wasmworker/host/internal/wasip1"
 	"github.com/wasmworker/wasmworker/host/passthrough"
@@ -69,6 +70,19 @@ func (h wasiHost) Stderr(p []byte) error {
 
 func (h wasiHost) Denied(capability string, denial *passthrough.Denial) {
 	h.c.denied(capability, denial)
+}
+
+// fileCost is what the host has for an open file.
+const fileCost = 1 << 10
+
+func (h wasiHost) FilesOpen(n int) error {
+	held := int(h.c.memory.Held(image.Files))
+	if more := n*fileCost - held; more > 0 {
+		return h.c.hold(image.Files, more)
+	} else {
+		h.c.letGo(image.Files, -more)
+		return nil
+	}
 }
 
 func (h wasiHost) FilesChanged() {

@@ -60,6 +60,8 @@ export enum Errno {
   ENAMETOOLONG = 37,
   /** Not there. */
   ENOENT = 44,
+  /** The host may not hold so much for the activity. */
+  ENOMEM = 48,
   /** No space is left. */
   ENOSPC = 51,
   /** No such function. */

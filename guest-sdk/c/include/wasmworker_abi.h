@@ -65,6 +65,7 @@ enum {
     WW_EMSGSIZE = 35, // too long
     WW_ENAMETOOLONG = 37, // a name is too long
     WW_ENOENT = 44, // not there
+    WW_ENOMEM = 48, // the host may not hold so much for the activity
     WW_ENOSPC = 51, // no space is left
     WW_ENOSYS = 52, // no such function
     WW_ENOTDIR = 54, // it is no directory
@@ -99,6 +100,7 @@ enum {
     case WW_EMSGSIZE: return "EMSGSIZE"; \
     case WW_ENAMETOOLONG: return "ENAMETOOLONG"; \
     case WW_ENOENT: return "ENOENT"; \
+    case WW_ENOMEM: return "ENOMEM"; \
     case WW_ENOSPC: return "ENOSPC"; \
     case WW_ENOSYS: return "ENOSYS"; \
     case WW_ENOTDIR: return "ENOTDIR"; \

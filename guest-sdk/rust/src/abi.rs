@@ -128,6 +128,8 @@ impl Errno {
     pub const ENAMETOOLONG: Errno = Errno(37);
     /// Not there.
     pub const ENOENT: Errno = Errno(44);
+    /// The host may not hold so much for the activity.
+    pub const ENOMEM: Errno = Errno(48);
     /// No space is left.
     pub const ENOSPC: Errno = Errno(51);
     /// No such function.
@@ -176,6 +178,7 @@ impl Errno {
             Errno::EMSGSIZE => Some("EMSGSIZE"),
             Errno::ENAMETOOLONG => Some("ENAMETOOLONG"),
             Errno::ENOENT => Some("ENOENT"),
+            Errno::ENOMEM => Some("ENOMEM"),
             Errno::ENOSPC => Some("ENOSPC"),
             Errno::ENOSYS => Some("ENOSYS"),
             Errno::ENOTDIR => Some("ENOTDIR"),

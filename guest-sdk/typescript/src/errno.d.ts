@@ -40,6 +40,8 @@ export declare const Errno: Readonly<{
   ENAMETOOLONG: number;
   /** Not there. */
   ENOENT: number;
+  /** The host may not hold so much for the activity. */
+  ENOMEM: number;
   /** No space is left. */
   ENOSPC: number;
   /** No such function. */

@@ -138,6 +138,8 @@ pub const Errno = enum(u16) {
     NAMETOOLONG = 37,
     /// Not there.
     NOENT = 44,
+    /// The host may not hold so much for the activity.
+    NOMEM = 48,
     /// No space is left.
     NOSPC = 51,
     /// No such function.

@@ -85,6 +85,7 @@ const (
 	GrowOverLimit                  // the memory's own limit
 	GrowOverBudget                 // the limit for all memories together
 	GrowNoSystemMemory             // the operating system had no more
+	HoldOverLimit                  // the limit for the memory and what the host holds
 )
 
 // String names what refused.
@@ -98,6 +99,8 @@ func (r GrowFailure) String() string {
 		return "budget"
 	case GrowNoSystemMemory:
 		return "system"
+	case HoldOverLimit:
+		return "held"
 	}
 	return fmt.Sprintf("GrowFailure(%d)", uint8(r))
 }
@@ -113,6 +116,11 @@ type Config struct {
 	Limit uint64
 	// Budget is what this memory shares with others. Nil means no common limit.
 	Budget *Budget
+	// Total is the most that the memory and what the host holds for the instance (see
+	// [Memory.Hold]) may have together, but for the [Allowance]. 0: Limit alone holds.
+	Total uint64
+	// Ledger counts what this memory and its image have. Nil: nobody wants to know.
+	Ledger *Ledger
 }
 
 // Memory backs the linear memory of one instance. It implements
@@ -124,6 +132,7 @@ type Memory struct {
 	image   *Image // what Reset goes back to; nil until Snapshot
 	size    uint64 // what the guest has
 	charged uint64 // taken from the budget: size, or more
+	held    held
 	refusal GrowFailure
 
 	allocated bool // the instance has a memory, and it is this one
@@ -169,6 +178,7 @@ func (m *Memory) charge(n uint64) bool {
 		return false
 	}
 	usage.committed.Add(int64(n - m.charged))
+	m.config.Ledger.add(Linear, int64(n-m.charged))
 	m.charged = n
 	return true
 }
@@ -178,6 +188,7 @@ func (m *Memory) discharge(n uint64) {
 	if n < m.charged {
 		m.config.Budget.Give(m.charged - n)
 		usage.committed.Add(-int64(m.charged - n))
+		m.config.Ledger.add(Linear, -int64(m.charged-n))
 		m.charged = n
 	}
 }
@@ -204,6 +215,9 @@ func (m *Memory) Reallocate(size uint64) []byte {
 		return m.region.shrink(m.size)
 	case size > m.config.Limit:
 		m.refusal = GrowOverLimit
+		return nil
+	case size > m.most():
+		m.refusal = HoldOverLimit
 		return nil
 	case m.refuse > 0:
 		if m.requests++; m.requests >= m.refuse {
@@ -255,6 +269,9 @@ func (m *Memory) TakeGrowFailure() GrowFailure {
 	return r
 }
 
+// GrowFailure returns what TakeGrowFailure would, and leaves it.
+func (m *Memory) GrowFailure() GrowFailure { return m.refusal }
+
 // Snapshot makes an image of the present contents and size. From the next Reset on, m has
 // the image for its contents and shares it; until then, and after an error, it remains as
 // it is. A memory has one image: it cannot be snapshotted again.
@@ -281,6 +298,7 @@ func (m *Memory) Snapshot() (*Image, error) {
 	m.image = i
 	usage.images.Add(1)
 	usage.imageBytes.Add(int64(i.size))
+	i.config.Ledger.add(Images, int64(i.size))
 	return i, nil
 }
 
@@ -365,6 +383,7 @@ func (m *Memory) Close() {
 	m.region = nil
 	m.size = 0
 	m.discharge(0)
+	m.releaseAll()
 	if m.image != nil {
 		m.image.release()
 		m.image = nil
@@ -425,4 +444,5 @@ func (i *Image) release() {
 	i.config.Budget.Give(i.size)
 	usage.images.Add(-1)
 	usage.imageBytes.Add(-int64(i.size))
+	i.config.Ledger.add(Images, -int64(i.size))
 }

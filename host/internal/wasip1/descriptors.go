@@ -78,6 +78,7 @@ func fdPwrite(proc *Process, mod api.Module, p []uint64) error {
 }
 
 func fdClose(proc *Process, _ api.Module, p []uint64) error {
+	defer func() { proc.host.FilesOpen(proc.files.opened) }() //nolint:errcheck // no more than before
 	return proc.files.CloseFile(uint32(p[0]))
 }
 

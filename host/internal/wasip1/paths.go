@@ -28,6 +28,10 @@ func pathOpen(proc *Process, mod api.Module, p []uint64) error {
 		return abi.EINVAL
 	}
 	// Of the rights, guests ask for all that they know. These two say what for.
+	if err := proc.host.FilesOpen(proc.files.opened + 1); err != nil {
+		return err
+	}
+	defer func() { proc.host.FilesOpen(proc.files.opened) }() //nolint:errcheck // no more than before
 	fd, err := proc.files.Open(dir, name, OpenFlags{
 		Read:      want&rightRead != 0,
 		Write:     want&rightWrite != 0,

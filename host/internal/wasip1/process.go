@@ -29,6 +29,9 @@ type Host interface {
 	Stderr(p []byte) error
 	// Denied is told what a policy denied.
 	Denied(capability string, denial *passthrough.Denial)
+	// FilesOpen is told how many files are open, or are about to be. It returns ENOMEM if
+	// there is no memory for them.
+	FilesOpen(n int) error
 	// FilesChanged is told of each change of a file or a directory in a replay, see
 	// [OpenMounts].
 	FilesChanged()

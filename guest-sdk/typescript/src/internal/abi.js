@@ -23,6 +23,7 @@ export const Errno = Object.freeze({
   EMSGSIZE: 35, // too long
   ENAMETOOLONG: 37, // a name is too long
   ENOENT: 44, // not there
+  ENOMEM: 48, // the host may not hold so much for the activity
   ENOSPC: 51, // no space is left
   ENOSYS: 52, // no such function
   ENOTDIR: 54, // it is no directory

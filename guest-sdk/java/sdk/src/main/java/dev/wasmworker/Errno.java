@@ -41,6 +41,8 @@ public final class Errno {
     public static final int ENAMETOOLONG = 37;
     /** Not there. */
     public static final int ENOENT = 44;
+    /** The host may not hold so much for the activity. */
+    public static final int ENOMEM = 48;
     /** No space is left. */
     public static final int ENOSPC = 51;
     /** No such function. */
