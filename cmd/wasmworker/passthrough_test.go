@@ -106,7 +106,7 @@ func TestDocumentationHasThePolicies(t *testing.T) {
 	doc := string(data)
 	for _, key := range []string{
 		"http.allow", "origin", "methods", "path_prefixes", "headers", "secrets", "http.private_addresses", "http.max_request_bytes", "http.max_response_bytes", "http.timeout", "http.max_redirects",
-		"connections.NAME.url", "connections.NAME.password", "connections.NAME.max_open", "sql.connections", "write", "timeout", "max_rows", "max_row_bytes",
+		"connections.NAME.url", "connections.NAME.password", "connections.NAME.max_open", "connections.NAME.memory_limit", "sql.connections", "write", "timeout", "max_rows", "max_row_bytes",
 		"buckets.NAME.url", "buckets.NAME.credentials", "blob.buckets", "prefixes", "max_object_bytes",
 		"fs.mounts", "directory", "fs.max_file_bytes", "fs.max_written_bytes", "fs.max_open", "clock.start", "random.seed", "config.values", "config.from_env", "secrets.NAME.env", "secrets.NAME.file", "secret.reveal",
 	} {

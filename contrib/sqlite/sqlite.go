@@ -7,14 +7,27 @@
 // A URL has no more than that, and there is no password. The worker needs to write to the
 // file's directory too, where SQLite keeps its journal.
 //
-// SQLite runs inside of the worker: its memory and its temporary files are the worker's,
-// and so is the processor. A statement is interrupted between its steps, but a single
-// call of a function on long texts is not, which takes seconds at worst. Where modules
-// are not trusted to be reasonable, a database server is the better choice.
+// SQLite runs inside of the worker. What it may have and for how long is bounded:
 //
-// Tables and results have 256 columns at most. Foreign keys are enforced. Temporary
-// tables, ATTACH, VACUUM and extensions are not available, nor is PRAGMA but to describe
-// tables and indexes.
+//   - The memory of all sessions of a connection together: memory_limit of the connection.
+//     Temporary files are part of that, and none is written.
+//   - A call returns within 100 ms after its timeout or the end of its activity. A statement
+//     is interrupted between its steps, in each allocation, and before each call of a
+//     function. If a single call still goes on, as long ones do for about a second, the
+//     session is left to it and counts in max_open until it has ended.
+//   - Values and rows are as long as max_row_bytes (and 256 KiB at least on the way), texts
+//     of SQL 1 MiB; tables, results and indexes have 256 columns, calls 127 arguments, a
+//     compound SELECT has 500 parts, an expression the depth 1000; triggers start each
+//     other 100 deep, and a statement is compiled to 250,000 steps at most. LIKE and GLOB
+//     take patterns of 256 bytes, and with texts longer than 1 MiB shorter ones;
+//     json_patch(), jsonb_patch() and unhex() with two arguments refuse texts that are too
+//     long for each other.
+//
+// Foreign keys are enforced. Temporary tables, ATTACH, VACUUM and extensions are not
+// available, nor is PRAGMA but to describe tables and indexes. What the file still has of
+// deleted rows is not shown: sqlite_dbpage, dbstat, sqlite_stat4 and the tables that
+// virtual tables keep their data in cannot be read. geopoly_overlap() and geopoly_within()
+// are not available.
 package sqlite
 
 import (
@@ -23,13 +36,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math/bits"
 	"net/url"
 	"path/filepath"
 	"reflect"
-	"slices"
-	"strings"
 	"time"
 
 	"modernc.org/libc"
@@ -45,7 +55,7 @@ func init() { sqlmod.Register(open, "sqlite") }
 // hardened are settings of each connection. Defensive keeps SQL from writing to the
 // file's internals, and untrusted schemas keep a view or trigger from calling functions
 // that have effects.
-const hardened = "_defensive=1&_pragma=trusted_schema(0)&_pragma=foreign_keys(1)&_pragma=cell_size_check(1)&_pragma=busy_timeout(0)"
+const hardened = "vfs=" + vfsName + "&_defensive=1&_pragma=trusted_schema(0)&_pragma=foreign_keys(1)&_pragma=cell_size_check(1)&_pragma=busy_timeout(0)"
 
 func open(u *url.URL, password func() (string, error)) (*sqlmod.Database, error) {
 	path := u.Opaque
@@ -67,11 +77,19 @@ func open(u *url.URL, password func() (string, error)) (*sqlmod.Database, error)
 		file := url.URL{Scheme: "file", Path: filepath.ToSlash(path)}
 		dsn = file.String() + "?mode=rw&" + hardened
 	}
+	if err := errors.Join(configured, registered(), guarded()); err != nil {
+		return nil, err
+	}
 	connector, err := sqlite.NewConnector(dsn)
 	if err != nil {
 		return nil, errors.New("its path cannot be used")
 	}
-	return &sqlmod.Database{Single: single, Connect: func(ctx context.Context) (sqlmod.Conn, error) { return connect(ctx, connector) }}, nil
+	account := newAccount(sqlmod.DefaultMemoryLimit)
+	return &sqlmod.Database{
+		Single:      single,
+		LimitMemory: account.limit.Store,
+		Connect:     func(ctx context.Context) (sqlmod.Conn, error) { return connect(ctx, connector, account) },
+	}, nil
 }
 
 // conn is a connection of modernc.org/sqlite, used by SQLite's own functions: that driver
@@ -79,15 +97,21 @@ func open(u *url.URL, password func() (string, error)) (*sqlmod.Database, error)
 // texts.
 type conn struct {
 	driver.Conn // for its Close
-	db          uintptr
-	tls         *libc.TLS
-	own         bool   // the statement is the driver's, and not a guest's
-	inTx        bool   // a transaction was begun and not ended
-	readOnly    bool   // the transaction is
-	denied      string // what the authorizer said no to
+	*runner
+	db       uintptr
+	tls      *libc.TLS
+	aside    *libc.TLS // for who interrupts, since each goroutine has one
+	memory   *allocator
+	before   uintptr              // an int64: the changes of who had the session before
+	open     map[uintptr]struct{} // statements; of the runner
+	own      bool                 // the statement is the driver's, and not a guest's
+	inTx     bool                 // a transaction was begun and not ended
+	readOnly bool                 // the transaction is
+	denied   string               // what the authorizer said no to
+	suspects []string             // tables that a guest may not read if they belong to a virtual one
 }
 
-func connect(ctx context.Context, connector driver.Connector) (sqlmod.Conn, error) {
+func connect(ctx context.Context, connector driver.Connector, account *account) (sqlmod.Conn, error) {
 	opened, err := connector.Connect(ctx)
 	if err != nil {
 		if failed, ok := errors.AsType[*sqlite.Error](err); ok && failed.Code()&0xff == sqlite3.SQLITE_CANTOPEN {
@@ -95,91 +119,25 @@ func connect(ctx context.Context, connector driver.Connector) (sqlmod.Conn, erro
 		}
 		return nil, &sqlmod.Error{Message: "the database cannot be opened"}
 	}
-	c := &conn{Conn: opened, own: true}
 	// The connection's handle is not public. A version of the package that has it
 	// elsewhere ends here, and in the tests.
 	handle := reflect.Indirect(reflect.ValueOf(opened)).FieldByName("db")
 	registerer, ok := opened.(sqlite.AuthorizerRegisterer)
 	if !ok || handle.Kind() != reflect.Uintptr || handle.Uint() == 0 {
 		opened.Close() //nolint:errcheck // the other error says more
-		return nil, &sqlmod.Error{Message: "this version of modernc.org/sqlite is not the one that the driver was made for"}
+		return nil, &sqlmod.Error{Message: errOther.Error()}
 	}
-	c.db, c.tls = uintptr(handle.Uint()), libc.NewTLS()
-	if err := registerer.RegisterAuthorizer(c.authorize); err != nil {
+	c := &conn{Conn: opened, runner: startRunner(), db: uintptr(handle.Uint()), tls: libc.NewTLS(), aside: libc.NewTLS(), memory: &allocator{account: account}, open: map[uintptr]struct{}{}, own: true}
+	c.before = libc.Xcalloc(c.tls, 1, 8)
+	allocators.Store(c.tls, c.memory)
+	for limit, most := range limits {
+		sqlite3.Xsqlite3_limit(c.tls, c.db, limit, most)
+	}
+	if !c.addFunctions() || !c.dropModules() || registerer.RegisterAuthorizer(c.authorize) != nil {
 		c.Close() //nolint:errcheck // the other error says more
 		return nil, &sqlmod.Error{Message: "the database cannot be opened"}
 	}
-	for limit, most := range map[int32]int32{
-		sqlite3.SQLITE_LIMIT_ATTACHED:            0,
-		sqlite3.SQLITE_LIMIT_COLUMN:              256, // each can be of the full length
-		sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 1000,
-		sqlite3.SQLITE_LIMIT_WORKER_THREADS:      0,
-	} {
-		sqlite3.Xsqlite3_limit(c.tls, c.db, limit, most)
-	}
 	return c, nil
-}
-
-// describing are the pragmas that say what the tables are like, and one that full-text
-// search uses itself. Others change the connection or the file, or tell its path.
-var describing = []string{"table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list", "data_version"}
-
-// authorize is asked by SQLite when it compiles a guest's statement.
-func (c *conn) authorize(action sqlite.AuthorizerActionCode, first, second, database, _ string) sqlite.AuthorizerReturnCode {
-	if c.own {
-		return sqlite.AuthorizerOK
-	}
-	denied := ""
-	switch action {
-	case sqlite.AuthSelect, sqlite.AuthRead, sqlite.AuthRecursive:
-	case sqlite.AuthFunction:
-		if strings.EqualFold(second, "load_extension") {
-			denied = "load_extension"
-		}
-	case sqlite.AuthPragma:
-		if !slices.Contains(describing, strings.ToLower(first)) {
-			denied = "PRAGMA"
-		}
-	case sqlite.AuthTransaction, sqlite.AuthSavepoint:
-		denied = "control of transactions"
-	case sqlite.AuthInsert, sqlite.AuthUpdate, sqlite.AuthDelete, sqlite.AuthAlterTable, sqlite.AuthReindex, sqlite.AuthAnalyze,
-		sqlite.AuthCreateIndex, sqlite.AuthCreateTable, sqlite.AuthCreateTrigger, sqlite.AuthCreateView,
-		sqlite.AuthDropIndex, sqlite.AuthDropTable, sqlite.AuthDropTrigger, sqlite.AuthDropView,
-		sqlite.AuthCreateVTable, sqlite.AuthDropVTable:
-		if c.readOnly {
-			denied = "a change"
-		}
-		if strings.EqualFold(database, "temp") || action == sqlite.AuthAlterTable && strings.EqualFold(first, "temp") {
-			denied = "a temporary table" // which would be there for the next activity
-		}
-		if action == sqlite.AuthUpdate && first == "sqlite_temp_master" && !c.readOnly {
-			// ALTER TABLE looks there too, for triggers; a guest's own UPDATE of it
-			// SQLite refuses
-			denied = ""
-		}
-	case sqlite.AuthAttach, sqlite.AuthDetach:
-		denied = "ATTACH, DETACH or VACUUM"
-	default: // temporary tables, and what a later version of SQLite may ask
-		denied = "a temporary table"
-	}
-	if denied == "" {
-		return sqlite.AuthorizerOK
-	}
-	if c.denied == "" {
-		c.denied = denied
-	}
-	return sqlite.AuthorizerDeny
-}
-
-// refusal is the error for what the authorizer denied.
-func (c *conn) refusal() error {
-	switch c.denied {
-	case "a change":
-		return &sqlmod.RejectedError{What: c.denied, Why: "the sql policy would allow it with write: true"}
-	case "control of transactions":
-		return &sqlmod.RejectedError{What: c.denied, Why: "transactions are begun and ended by functions of the module: begin, commit and rollback"}
-	}
-	return &sqlmod.RejectedError{What: c.denied, Why: "it is not available, since it would reach beyond the database or stay behind in the session"}
 }
 
 // fail makes an error of a result code.
@@ -193,6 +151,12 @@ func (c *conn) fail(ctx context.Context, code int32) error {
 		return c.refusal()
 	case sqlite3.SQLITE_READONLY:
 		return &sqlmod.RejectedError{What: "a change", Why: "the database says that it can only be read"}
+	case sqlite3.SQLITE_NOMEM:
+		return c.noMemory(ctx)
+	case sqlite3.SQLITE_IOERR:
+		if code == sqlite3.SQLITE_IOERR_NOMEM {
+			return c.noMemory(ctx)
+		}
 	case sqlite3.SQLITE_TOOBIG:
 		return fmt.Errorf("%w: a value is larger than max_row_bytes of the sql policy", abi.EMSGSIZE)
 	}
@@ -202,28 +166,15 @@ func (c *conn) fail(ctx context.Context, code int32) error {
 	return &sqlmod.Error{Message: libc.GoString(sqlite3.Xsqlite3_errmsg(c.tls, c.db))}
 }
 
-// watch makes ctx interrupt what SQLite does, until done is called.
-func (c *conn) watch(ctx context.Context) (done func()) {
-	over, ended := make(chan struct{}), make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(ended)
-		tls := libc.NewTLS() // one for each goroutine
-		defer tls.Close()
-		for { // since SQLite forgets an interrupt that comes right before a statement begins
-			sqlite3.Xsqlite3_interrupt(tls, c.db)
-			select {
-			case <-over:
-				return
-			case <-time.After(5 * time.Millisecond):
-			}
-		}
-	})
-	return func() {
-		close(over)
-		if !stop() {
-			<-ended // it must not touch a connection that is closed
-		}
+// noMemory is the error for what could not be allocated.
+func (c *conn) noMemory(ctx context.Context) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case c.memory.ran.Load():
+		return fmt.Errorf("%w: the statement needs more memory than is left of the memory_limit of the connection, %d bytes, which all its sessions share", abi.E2BIG, c.memory.account.limit.Load())
 	}
+	return fmt.Errorf("%w: the statement has more than %d steps, or needs more memory than there is", abi.E2BIG, mostSteps)
 }
 
 // pause waits for other connections to the file, whose locks SQLite reports as busy.
@@ -243,7 +194,18 @@ func busy(code int32) bool {
 
 // prepare compiles the one statement of a text.
 func (c *conn) prepare(ctx context.Context, text string) (stmt uintptr, err error) {
-	defer c.watch(ctx)()
+	var compiled struct {
+		stmt uintptr
+		err  error
+	}
+	if err := c.do(ctx, func() { compiled.stmt, compiled.err = c.compile(ctx, text) }); err != nil {
+		return 0, err
+	}
+	return compiled.stmt, compiled.err
+}
+
+func (c *conn) compile(ctx context.Context, text string) (stmt uintptr, err error) {
+	c.memory.ran.Store(false)
 	cText, err := libc.CString(text)
 	if err != nil {
 		return 0, err
@@ -264,15 +226,15 @@ func (c *conn) prepare(ctx context.Context, text string) (stmt uintptr, err erro
 				err = pause(ctx, attempt)
 			}
 			if err != nil {
-				c.finalize(stmt)
+				sqlite3.Xsqlite3_finalize(c.tls, stmt)
 				return 0, err
 			}
 		}
 		next, tail := pointer(out), pointer(out+pointerSize)
 		switch {
 		case next != 0 && stmt != 0:
-			c.finalize(next)
-			c.finalize(stmt)
+			sqlite3.Xsqlite3_finalize(c.tls, next)
+			sqlite3.Xsqlite3_finalize(c.tls, stmt)
 			return 0, fmt.Errorf("%w: the SQL has more than one statement", abi.EINVAL)
 		case next != 0:
 			stmt = next
@@ -286,6 +248,7 @@ func (c *conn) prepare(ctx context.Context, text string) (stmt uintptr, err erro
 	if stmt == 0 {
 		return 0, fmt.Errorf("%w: the SQL has no statement", abi.EINVAL)
 	}
+	c.open[stmt] = struct{}{}
 	return stmt, nil
 }
 
@@ -299,32 +262,53 @@ func pointer(at uintptr) uintptr {
 	return uintptr(binary.NativeEndian.Uint64(libc.GoBytes(at, 8)))
 }
 
-func (c *conn) finalize(stmt uintptr) {
+func (c *conn) finalize(ctx context.Context, stmt uintptr) {
 	if stmt != 0 {
-		sqlite3.Xsqlite3_finalize(c.tls, stmt)
+		c.do(ctx, func() { c.end(stmt) }) //nolint:errcheck // Close does it then
 	}
 }
 
-// run runs a statement of the driver's own.
-func (c *conn) run(ctx context.Context, text string) error {
+// run runs a statement of the driver's own, and tells whether it has a row.
+func (c *conn) run(ctx context.Context, text string) (row bool, err error) {
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	if c.lost {
+		return false, errLost
+	}
 	c.own, c.denied = true, ""
-	defer func() { c.own = false }()
-	stmt, err := c.prepare(ctx, text)
-	if err != nil {
-		return err
+	var ran struct {
+		row bool
+		err error
 	}
-	defer c.finalize(stmt)
-	_, err = c.step(ctx, stmt, true)
-	return err
+	err = c.do(ctx, func() {
+		stmt, err := c.compile(ctx, text)
+		if err == nil {
+			ran.row, err = c.step(ctx, stmt, true)
+			c.end(stmt)
+		}
+		ran.err = err
+	})
+	if err != nil { // SQLite may ask the authorizer right now
+		return false, err
+	}
+	c.own = false
+	return ran.row, ran.err
 }
 
-// step goes on to the next row, if there is one. A statement that is at its beginning
-// waits for locks.
+// end finalizes a statement, on the runner.
+func (c *conn) end(stmt uintptr) {
+	delete(c.open, stmt)
+	sqlite3.Xsqlite3_finalize(c.tls, stmt)
+}
+
+// step goes on to the next row, if there is one, on the runner. A statement that is at
+// its beginning waits for locks.
 func (c *conn) step(ctx context.Context, stmt uintptr, beginning bool) (row bool, err error) {
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
-	defer c.watch(ctx)()
+	c.memory.ran.Store(false)
 	for attempt := 0; ; attempt++ {
 		code := sqlite3.Xsqlite3_step(c.tls, stmt)
 		switch {
@@ -349,13 +333,13 @@ func (c *conn) Begin(ctx context.Context, options sqlmod.TxOptions) error {
 	if options.ReadOnly || options.Single {
 		text = "BEGIN"
 	}
-	if err := c.run(ctx, text); err != nil {
+	if _, err := c.run(ctx, text); err != nil {
 		return err
 	}
 	c.inTx = true
 	// besides the authorizer, which reads SQL, something that looks at what is done
 	if options.ReadOnly {
-		if err := c.run(ctx, "PRAGMA query_only = 1"); err != nil {
+		if _, err := c.run(ctx, "PRAGMA query_only = 1"); err != nil {
 			return err
 		}
 	}
@@ -366,7 +350,7 @@ func (c *conn) Begin(ctx context.Context, options sqlmod.TxOptions) error {
 // End implements [sqlmod.Conn].
 func (c *conn) End(ctx context.Context, commit bool) error {
 	if c.readOnly {
-		if err := c.run(ctx, "PRAGMA query_only = 0"); err != nil {
+		if _, err := c.run(ctx, "PRAGMA query_only = 0"); err != nil {
 			return err
 		}
 		c.readOnly = false
@@ -382,10 +366,11 @@ func (c *conn) End(ctx context.Context, commit bool) error {
 	case gone:
 		return nil
 	case !commit:
-		return c.run(ctx, "ROLLBACK")
+		_, err := c.run(ctx, "ROLLBACK")
+		return err
 	}
 	// a constraint that is deferred leaves the transaction open
-	if err := c.run(ctx, "COMMIT"); err != nil {
+	if _, err := c.run(ctx, "COMMIT"); err != nil {
 		c.inTx = true
 		return err
 	}
@@ -395,37 +380,55 @@ func (c *conn) End(ctx context.Context, commit bool) error {
 // gone tells whether SQLite has ended the transaction by itself, as it does with a change
 // that was interrupted or did not fit on the disk. Further statements would each be
 // committed.
-func (c *conn) gone() bool { return c.inTx && sqlite3.Xsqlite3_get_autocommit(c.tls, c.db) != 0 }
+func (c *conn) gone() bool {
+	return !c.lost && c.inTx && sqlite3.Xsqlite3_get_autocommit(c.tls, c.db) != 0
+}
 
 var errGone = &sqlmod.Error{Message: "the transaction had an error and was rolled back"}
 
-// Reset implements [sqlmod.Conn]. The authorizer lets guests leave nothing behind.
-func (c *conn) Reset(ctx context.Context) error { return ctx.Err() }
-
-// Close implements [sqlmod.Conn].
-func (c *conn) Close() error {
-	err := c.Conn.Close()
-	if c.tls != nil {
-		c.tls.Close()
-		c.tls = nil
+// Reset implements [sqlmod.Conn]. The authorizer lets guests leave nothing behind but the
+// counters.
+func (c *conn) Reset(ctx context.Context) error {
+	if c.lost {
+		return errLost
 	}
+	sqlite3.Xsqlite3_set_last_insert_rowid(c.tls, c.db, 0)
+	*at[int64](c.before) = sqlite3.Xsqlite3_total_changes64(c.tls, c.db)
+	return ctx.Err()
+}
+
+// Close implements [sqlmod.Conn]. A function of SQLite's that was left to itself keeps it
+// waiting, so that no other session takes the place of this one meanwhile.
+func (c *conn) Close() error {
+	c.stop()
+	for stmt := range c.open { // that could not be ended before
+		sqlite3.Xsqlite3_finalize(c.tls, stmt)
+	}
+	err := c.Conn.Close()
+	allocators.Delete(c.tls)
+	libc.Xfree(c.tls, c.before)
+	c.tls.Close()
+	c.aside.Close()
 	return err
 }
 
 // Query implements [sqlmod.Conn].
 func (c *conn) Query(ctx context.Context, s *sqlmod.Statement) (sqlmod.Rows, error) {
-	if c.gone() {
+	switch {
+	case c.lost:
+		return nil, errLost
+	case c.gone():
 		return nil, errGone
 	}
 	c.own, c.denied = false, ""
 	// Some functions need a little more on the way, and schemas have values too.
 	sqlite3.Xsqlite3_limit(c.tls, c.db, sqlite3.SQLITE_LIMIT_LENGTH, int32(max(s.MaxRow+(4<<10), 256<<10)))
-	stmt, err := c.prepare(ctx, s.SQL)
+	stmt, err := c.prepareGuest(ctx, s.SQL)
 	if _, said := errors.AsType[*sqlmod.Error](err); said {
 		// Another connection may have changed the schema since this one read it, which
 		// SQLite finds out only when a statement runs.
-		if c.run(ctx, "SELECT 1 FROM sqlite_schema LIMIT 1") == nil {
-			stmt, err = c.prepare(ctx, s.SQL)
+		if _, failed := c.run(ctx, "SELECT 1 FROM sqlite_schema LIMIT 1"); failed == nil {
+			stmt, err = c.prepareGuest(ctx, s.SQL)
 		}
 	}
 	if err != nil {
@@ -433,159 +436,8 @@ func (c *conn) Query(ctx context.Context, s *sqlmod.Statement) (sqlmod.Rows, err
 	}
 	r := &rows{c: c, stmt: stmt, before: sqlite3.Xsqlite3_total_changes(c.tls, c.db)}
 	if err := r.begin(ctx, s.Args); err != nil {
-		r.finalize()
+		r.finalize(ctx)
 		return nil, err
 	}
 	return r, nil
-}
-
-// rows are a statement.
-type rows struct {
-	c        *conn
-	stmt     uintptr // 0: it has ended
-	columns  []sqlmod.Column
-	first    bool // there is a row that was stepped to and not returned
-	before   int32
-	affected int64
-}
-
-func (r *rows) begin(ctx context.Context, args []any) (err error) {
-	c := r.c
-	if c.readOnly && sqlite3.Xsqlite3_stmt_readonly(c.tls, r.stmt) == 0 {
-		c.denied = "a change"
-		return c.refusal()
-	}
-	if want := int(sqlite3.Xsqlite3_bind_parameter_count(c.tls, r.stmt)); want != len(args) {
-		return fmt.Errorf("%w: the statement has %d parameters, and args has %d", abi.EINVAL, want, len(args))
-	}
-	for i, arg := range args {
-		if code := r.bind(int32(i+1), arg); code != sqlite3.SQLITE_OK {
-			return c.fail(ctx, code)
-		}
-	}
-	if r.first, err = c.step(ctx, r.stmt, true); err != nil {
-		return err
-	}
-	// Only now: the first step compiles the statement again if another connection has
-	// changed the schema since this one read it.
-	for i := range sqlite3.Xsqlite3_column_count(c.tls, r.stmt) {
-		r.columns = append(r.columns, sqlmod.Column{
-			Name: strings.ToValidUTF8(libc.GoString(sqlite3.Xsqlite3_column_name(c.tls, r.stmt, i)), "\ufffd"),
-			Type: strings.ToUpper(strings.ToValidUTF8(libc.GoString(sqlite3.Xsqlite3_column_decltype(c.tls, r.stmt, i)), "\ufffd")),
-		})
-	}
-	if !r.first {
-		r.end()
-	}
-	return nil
-}
-
-// bind sets a parameter, and returns a result code.
-func (r *rows) bind(i int32, arg any) int32 {
-	tls := r.c.tls
-	switch arg := arg.(type) {
-	case bool:
-		n := int64(0)
-		if arg {
-			n = 1
-		}
-		return sqlite3.Xsqlite3_bind_int64(tls, r.stmt, i, n)
-	case int64:
-		return sqlite3.Xsqlite3_bind_int64(tls, r.stmt, i, arg)
-	case float64:
-		return sqlite3.Xsqlite3_bind_double(tls, r.stmt, i, arg)
-	case string:
-		return r.bindBytes(i, arg, sqlite3.Xsqlite3_bind_text)
-	case []byte:
-		if len(arg) == 0 {
-			return sqlite3.Xsqlite3_bind_zeroblob(tls, r.stmt, i, 0)
-		}
-		return r.bindBytes(i, string(arg), sqlite3.Xsqlite3_bind_blob)
-	}
-	return sqlite3.Xsqlite3_bind_null(tls, r.stmt, i)
-}
-
-func (r *rows) bindBytes(i int32, value string, bind func(tls *libc.TLS, stmt uintptr, i int32, value uintptr, size int32, free uintptr) int32) int32 {
-	p, err := libc.CString(value)
-	if err != nil {
-		return sqlite3.SQLITE_NOMEM
-	}
-	defer libc.Xfree(r.c.tls, p)
-	const transient = ^uintptr(0) // SQLite makes a copy
-	return bind(r.c.tls, r.stmt, i, p, int32(len(value)), transient)
-}
-
-// Columns implements [sqlmod.Rows].
-func (r *rows) Columns() []sqlmod.Column { return r.columns }
-
-// Affected implements [sqlmod.Rows].
-func (r *rows) Affected() int64 { return r.affected }
-
-// Next implements [sqlmod.Rows].
-func (r *rows) Next(ctx context.Context) ([]any, error) {
-	if r.stmt == 0 {
-		return nil, io.EOF
-	}
-	if !r.first {
-		more, err := r.c.step(ctx, r.stmt, false)
-		if err != nil {
-			r.finalize()
-			return nil, err
-		}
-		if !more {
-			r.end()
-			return nil, io.EOF
-		}
-	}
-	r.first = false
-	row := make([]any, len(r.columns))
-	for i := range row {
-		row[i] = r.value(int32(i))
-	}
-	return row, nil
-}
-
-func (r *rows) value(i int32) any {
-	tls, stmt := r.c.tls, r.stmt
-	switch sqlite3.Xsqlite3_column_type(tls, stmt, i) {
-	case sqlite3.SQLITE_INTEGER:
-		return sqlite3.Xsqlite3_column_int64(tls, stmt, i)
-	case sqlite3.SQLITE_FLOAT:
-		return sqlite3.Xsqlite3_column_double(tls, stmt, i)
-	case sqlite3.SQLITE_TEXT:
-		p := sqlite3.Xsqlite3_column_text(tls, stmt, i)
-		return string(view(p, sqlite3.Xsqlite3_column_bytes(tls, stmt, i)))
-	case sqlite3.SQLITE_BLOB:
-		p := sqlite3.Xsqlite3_column_blob(tls, stmt, i)
-		return append([]byte{}, view(p, sqlite3.Xsqlite3_column_bytes(tls, stmt, i))...)
-	}
-	return nil
-}
-
-// view is memory of SQLite's, until the next step.
-func view(p uintptr, size int32) []byte {
-	if p == 0 || size == 0 {
-		return nil
-	}
-	return libc.GoBytes(p, int(size))
-}
-
-func (r *rows) finalize() {
-	r.c.finalize(r.stmt)
-	r.stmt = 0
-}
-
-// end ends a statement that has no more rows.
-func (r *rows) end() {
-	// without triggers' and foreign keys' changes
-	if sqlite3.Xsqlite3_total_changes(r.c.tls, r.c.db) != r.before {
-		r.affected = int64(sqlite3.Xsqlite3_changes(r.c.tls, r.c.db))
-	}
-	r.finalize()
-}
-
-// Close implements [sqlmod.Rows].
-func (r *rows) Close(context.Context) error {
-	r.finalize()
-	return nil
 }

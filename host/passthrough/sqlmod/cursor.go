@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"github.com/wasmworker/wasmworker/abi"
@@ -126,6 +127,9 @@ func (c *cursor) batch(call *call, most int64, head result, keep func() (uint32,
 // read reads the rows of a batch, and tells whether there are more.
 func (c *cursor) read(call *call, most int64) (b *batch, more bool, err error) {
 	b = newBatch()
+	if rows, ok := c.rows.(Expecting); ok {
+		rows.Expect(int(min(most, c.access.maxRows(), math.MaxInt32)))
+	}
 	for n := int64(0); ; n++ {
 		row := c.next
 		if c.next = nil; row == nil {

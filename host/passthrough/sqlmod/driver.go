@@ -23,6 +23,10 @@ type Database struct {
 	// Single is for a database that lives in its one connection, which must not be closed
 	// before the worker ends.
 	Single bool
+	// LimitMemory is there if the database runs inside of the worker: it sets how many
+	// bytes all its sessions may have at once, for statements that begin later. Without a
+	// call it is [DefaultMemoryLimit].
+	LimitMemory func(bytes int64)
 }
 
 // Conn is a physical connection. It belongs to one goroutine at a time, and serves one
@@ -90,6 +94,13 @@ type Rows interface {
 	Affected() int64
 	// Close skips the other rows. Closing twice does nothing.
 	Close(ctx context.Context) error
+}
+
+// Expecting is for [Rows] that read several rows at once if they know how many the caller
+// goes on to read.
+type Expecting interface {
+	// Expect says that at least so many calls of Next follow, unless the rows end before.
+	Expect(rows int)
 }
 
 // Error is an error that the database has reported. It must hold nothing about the

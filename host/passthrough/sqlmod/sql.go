@@ -36,6 +36,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"net"
 	"net/url"
 	"slices"
@@ -62,10 +63,22 @@ type Connection struct {
 	// as far as the database allows. Modules that must not wait for each other need
 	// connections of their own. Default 10.
 	MaxOpen int `yaml:"max_open" json:"max_open,omitempty"`
+	// MemoryLimit is the most memory that a database inside of the worker (SQLite) takes
+	// for all sessions of this connection together, between 8 MiB and 64 GiB: caches,
+	// statements, and what would be temporary files elsewhere. A statement beyond it
+	// fails. Raise it for queries that sort much. Modules that must not take memory from
+	// each other need connections of their own. Other databases have none. Default 256
+	// MiB.
+	MemoryLimit passthrough.Size `yaml:"memory_limit" json:"memory_limit,omitempty"`
 }
 
-// DefaultMaxOpen is the default of [Connection].MaxOpen.
-const DefaultMaxOpen = 10
+// Defaults and bounds of [Connection].
+const (
+	DefaultMaxOpen     = 10
+	DefaultMemoryLimit = 256 << 20
+
+	minMemory, maxMemory = 8 << 20, 64 << 30
+)
 
 // Options are what a module has. The zero value has no connections.
 type Options struct {
@@ -120,6 +133,9 @@ func newDatabase(name string, c Connection, secrets *secretmod.Store) (*database
 	if c.MaxOpen < 0 || c.MaxOpen > 1000 {
 		complain("max_open", "%d is not between 1 and 1000", c.MaxOpen)
 	}
+	if n := int64(c.MemoryLimit); n != 0 && (n < minMemory || n > maxMemory) {
+		complain("memory_limit", "%d is not between %d and %d bytes (8 MiB and 64 GiB)", n, minMemory, int64(maxMemory))
+	}
 	var password func() (string, error)
 	if c.Password != "" {
 		if err := secrets.Check(c.Password); err != nil {
@@ -150,6 +166,13 @@ func newDatabase(name string, c Connection, secrets *secretmod.Store) (*database
 		if err != nil {
 			errs = append(errs, passthrough.At(err, "url"))
 			break
+		}
+		switch {
+		case c.MemoryLimit == 0:
+		case driver.LimitMemory == nil:
+			complain("memory_limit", "it is for databases inside of the worker (SQLite), and %s has its memory elsewhere", u.Scheme)
+		default:
+			driver.LimitMemory(int64(c.MemoryLimit))
 		}
 		return &database{name: name, driver: driver, maxOpen: cmp.Or(c.MaxOpen, DefaultMaxOpen)}, errors.Join(errs...)
 	}
@@ -344,6 +367,11 @@ func (m *module) exec(ctx context.Context, caller *passthrough.Call, frame []byt
 		s = t.s
 	}
 	rows, err := s.query(call, statement)
+	if err == nil {
+		if rows, ok := rows.(Expecting); ok {
+			rows.Expect(math.MaxInt32)
+		}
+	}
 	for err == nil {
 		_, err = rows.Next(call)
 	}
