@@ -28,8 +28,7 @@ type builtin struct {
 var builtins = map[uintptr]*builtin{}
 
 // products are functions that compare the parts of one argument with each of the other's,
-// with what their lengths may have for a product.
-// They take a second at most.
+// with what their lengths may have for a product. They take a second at most.
 var products = map[string]int64{
 	"like":        1 << 28,
 	"glob":        1 << 28,
@@ -126,8 +125,8 @@ func compileOwn(tls *libc.TLS, db uintptr, text string) (stmt uintptr) {
 	return pointer(out)
 }
 
-// guard notes a function that is to be changed, which it finds in a statement that calls it. Functions that
-// SQLite makes other things of than calls are not there.
+// guard notes a function that is to be changed, which it finds in a statement that calls
+// it. Functions that SQLite makes other things of than calls are not there.
 func guard(tls *libc.TLS, db uintptr, name string, args int) {
 	parameters := strings.TrimSuffix(strings.Repeat("?, ", args), ", ")
 	stmt := compileOwn(tls, db, "SELECT \""+name+"\"("+parameters+")")
