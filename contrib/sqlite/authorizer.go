@@ -49,7 +49,7 @@ func (c *conn) authorize(action sqlite.AuthorizerActionCode, first, second, data
 		sqlite.AuthCreateIndex, sqlite.AuthCreateTable, sqlite.AuthCreateTrigger, sqlite.AuthCreateView,
 		sqlite.AuthDropIndex, sqlite.AuthDropTable, sqlite.AuthDropTrigger, sqlite.AuthDropView,
 		sqlite.AuthCreateVTable, sqlite.AuthDropVTable:
-		if c.readOnly {
+		if c.readOnly && !c.opening {
 			denied = "a change"
 		}
 		if strings.EqualFold(database, "temp") || action == sqlite.AuthAlterTable && strings.EqualFold(first, "temp") {
@@ -97,9 +97,22 @@ func (c *conn) refusal() error {
 // belong to others. The virtual tables themselves read them as well, when they are opened
 // by the statement that needs them first: what asks for them twice is the guest.
 func (c *conn) prepareGuest(ctx context.Context, text string) (stmt uintptr, err error) {
-	for range 2 {
+	for attempt := range 3 {
 		c.suspects = nil
-		if stmt, err = c.prepare(ctx, text); err != nil || len(c.suspects) == 0 {
+		stmt, err = c.prepare(ctx, text)
+		if err != nil && c.denied == "a change" && attempt == 0 {
+			// An R-tree compiles its changes when it is opened, by whoever reads it. So it
+			// is opened by compiling the statement, which is not run, and compiled again.
+			c.denied, c.opening = "", true
+			stmt, err = c.prepare(ctx, text)
+			if c.lost {
+				return 0, err
+			}
+			c.denied, c.opening = "", false
+			c.finalize(ctx, stmt)
+			continue
+		}
+		if err != nil || len(c.suspects) == 0 {
 			return stmt, err
 		}
 		hidden, err := c.anyHidden(ctx, c.suspects)

@@ -2,10 +2,11 @@ package sqlite
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/wasmworker/wasmworker/host/passthrough/sqlmod"
 )
 
 // SQLite looks whether it is interrupted between the steps of a statement, and a step may
@@ -18,7 +19,7 @@ const (
 )
 
 // errLost is the error of a connection that was left to itself.
-var errLost = errors.New("the connection is still busy with what was canceled")
+var errLost = &sqlmod.Error{Message: "the session is still busy with what was canceled; its transaction is rolled back"}
 
 // runner runs functions one after the other.
 type runner struct {

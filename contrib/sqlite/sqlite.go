@@ -108,6 +108,7 @@ type conn struct {
 	inTx     bool                 // a transaction was begun and not ended
 	readOnly bool                 // the transaction is
 	denied   string               // what the authorizer said no to
+	opening  bool                 // the statement is compiled for what that opens, and not run
 	suspects []string             // tables that a guest may not read if they belong to a virtual one
 }
 

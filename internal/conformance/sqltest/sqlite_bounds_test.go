@@ -228,6 +228,9 @@ func TestSQLiteShowsNoDeletedRows(t *testing.T) {
 		w.exec(text)
 	}
 	for _, access := range []sqlmod.Access{writing, {}} {
+		if text := newClient(t, connection, access).activity(t).query("SELECT id FROM places").rows; text != "[[2]]" {
+			t.Error(text)
+		}
 		a := newClient(t, connection, access).activity(t) // with sessions that have read no schema yet
 		for _, text := range []string{
 			"SELECT data FROM sqlite_dbpage", "SELECT count(*) FROM sqlite_dbpage", "SELECT * FROM sqlite_dbpage('main')", "SELECT * FROM dbstat",
