@@ -1,0 +1,7 @@
+//go:build race
+
+package compiler
+
+// raceDetector tells that Go's race detector maps several times the memory that the
+// program uses.
+const raceDetector = true
