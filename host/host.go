@@ -4,6 +4,7 @@
 // a directory of modules, with one line in worker.Options.Plugins. [Host] is a whole
 // worker around that plugin: client, worker, signals-free start and stop.
 //
+//	sandbox.CompilerMain() // first of all: modules are compiled in processes of their own
 //	options := host.DefaultOptions()
 //	options.Modules = []string{"./acts"}
 //	h, err := host.New(options)

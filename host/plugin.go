@@ -102,6 +102,13 @@ type PluginOptions struct {
 	// read alone, as far as it can be. Empty: nothing is kept. Default: that of
 	// [sandbox.DefaultCacheDir].
 	CacheDir string
+	// CompileTimeout is the most time that compiling a module may take, and
+	// CompileMemoryLimit the most memory in bytes. A module beyond them is refused. They
+	// hold whatever a module does to the compiler in programs that call
+	// [sandbox.CompilerMain] first; in others there is a warning. 0: no limit. Default
+	// 60 s and 4 GiB.
+	CompileTimeout     time.Duration
+	CompileMemoryLimit uint64
 	// Interceptor stands around activities and calls of passthrough modules, to record or
 	// trace them. Default: none.
 	Interceptor Interceptor
@@ -124,6 +131,8 @@ func DefaultPluginOptions() PluginOptions {
 		CacheDir:                sandbox.DefaultCacheDir(),
 		Preload:                 sandbox.PreloadAll,
 		ModuleIdleTimeout:       DefaultModuleIdleTimeout,
+		CompileTimeout:          sandbox.DefaultCompileTimeout,
+		CompileMemoryLimit:      sandbox.DefaultCompileMemoryLimit,
 	}
 }
 
@@ -227,19 +236,21 @@ func NewPlugin(options PluginOptions) (*Plugin, error) {
 	}
 	if len(modules) > 0 {
 		p.sandbox, err = sandbox.New(sandbox.Config{
-			Modules:           modules,
-			Defaults:          options.Defaults,
-			PerModule:         options.PerModule,
-			Passthrough:       set,
-			SkipRefused:       options.SkipRefused,
-			Preload:           options.Preload,
-			ModuleIdleTimeout: options.ModuleIdleTimeout,
-			Limit:             p.limit,
-			MemoryLimit:       options.TotalMemoryLimit,
-			Executor:          options.Executor,
-			Capped:            capped,
-			CacheDir:          p.options.CacheDir,
-			Logger:            p.logger,
+			Modules:            modules,
+			Defaults:           options.Defaults,
+			PerModule:          options.PerModule,
+			Passthrough:        set,
+			SkipRefused:        options.SkipRefused,
+			Preload:            options.Preload,
+			ModuleIdleTimeout:  options.ModuleIdleTimeout,
+			Limit:              p.limit,
+			MemoryLimit:        options.TotalMemoryLimit,
+			Executor:           options.Executor,
+			Capped:             capped,
+			CacheDir:           p.options.CacheDir,
+			CompileTimeout:     options.CompileTimeout,
+			CompileMemoryLimit: options.CompileMemoryLimit,
+			Logger:             p.logger,
 		})
 		errs = append(errs, err)
 	}

@@ -114,6 +114,9 @@ func invoke(c *cli.Context) error {
 		return record(c, path, file, replay.Options{Modules: found.paths, Files: plugins, Defaults: defaults, PerModule: perModule, Passthrough: granting})
 	}
 	config := sandbox.Config{Modules: files, Defaults: defaults, PerModule: perModule, Passthrough: set, Limit: 1, Logger: logger, CacheDir: cacheDir(c)}
+	var worker host.Options
+	apply(c, &worker, nil)
+	config.CompileTimeout, config.CompileMemoryLimit = worker.CompileTimeout, worker.CompileMemoryLimit
 	box, err := sandbox.New(config)
 	if err != nil {
 		return usageError{err}

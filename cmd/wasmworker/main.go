@@ -13,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/wasmworker/wasmworker/host/sandbox"
 	"github.com/wasmworker/wasmworker/internal/nearest"
 	"github.com/wasmworker/wasmworker/internal/visible"
 )
@@ -37,6 +38,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 var version = ""
 
 func main() {
+	sandbox.CompilerMain()
 	os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr))
 }
 

@@ -226,6 +226,18 @@ var settings = []setting{
 		doc:   "`none` to keep nothing. Only trusted users may write there: it holds machine code. See [Cache](#cache)",
 	},
 	{
+		name: "compile-timeout", env: "WASMWORKER_COMPILE_TIMEOUT", commands: inWorkers | inInvoke, value: durationFlag(sandbox.DefaultCompileTimeout),
+		usage:  "most time that compiling a module may take: `SECONDS`, or with a unit; 0 means no limit",
+		doc:    "most time that compiling a module may take, which happens in a process of its own. `0` means no limit. See [Compilation](#compilation)",
+		worker: func(o *host.Options) any { return &o.CompileTimeout },
+	},
+	{
+		name: "compile-memory-limit", env: "WASMWORKER_COMPILE_MEMORY_LIMIT", commands: inWorkers | inInvoke, value: bytesFlag(sandbox.DefaultCompileMemoryLimit),
+		usage:  "most memory that compiling a module may take; 0 means no limit",
+		doc:    "most memory that compiling a module may take. `0` means no limit",
+		worker: func(o *host.Options) any { return &o.CompileMemoryLimit },
+	},
+	{
 		name: "record-dir", alias: "record", env: "WASMWORKER_RECORD_DIR", commands: inWorkers, value: "", unset: "none", file: true,
 		usage: "write a sample of the activities to `DIRECTORY`, as cases that wasmworker test replays, with their inputs and what they were answered, but without secrets (default: none)",
 		doc:   "a directory for a [sample of real tasks](testing.md#a-sample-of-real-tasks), as cases for `wasmworker test`. They have inputs, requests and answers in them: keep it to those who may see these",

@@ -22,9 +22,11 @@ import (
 	"go.temporal.io/sdk/contrib/envconfig"
 
 	"github.com/wasmworker/wasmworker/host"
+	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
 func main() {
+	sandbox.CompilerMain() // modules are compiled in processes of their own
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)

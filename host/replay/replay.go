@@ -164,6 +164,7 @@ func (e *Env) open(ctx context.Context, options Options) error {
 	e.box, err = sandbox.New(sandbox.Config{
 		Modules: modules, Defaults: defaults, PerModule: perModule, Passthrough: set.Wrap(record),
 		CacheDir: options.cacheDir(), Interpreter: options.Interpreter,
+		CompileTimeout: sandbox.DefaultCompileTimeout, CompileMemoryLimit: sandbox.DefaultCompileMemoryLimit,
 	})
 	if err != nil {
 		return err

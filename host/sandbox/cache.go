@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/wasmworker/wasmworker/host/internal/meter"
@@ -26,7 +27,8 @@ import (
 type codeCache struct {
 	dir      string
 	logger   *slog.Logger
-	readOnly atomic.Bool // something could not be written, so nothing more is tried
+	engine   func() string // what made the code, see [engineName]
+	readOnly atomic.Bool   // something could not be written, so nothing more is tried
 }
 
 const (
@@ -40,7 +42,7 @@ func openCache(dir string, logger *slog.Logger) *codeCache {
 	if dir == "" {
 		return nil
 	}
-	c := &codeCache{dir: dir, logger: logger}
+	c := &codeCache{dir: dir, logger: logger, engine: sync.OnceValue(func() string { return engineName(dir, os.TempDir(), memoryDirectory) })}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		c.cannotBeWritten(err)
 		return nil
@@ -50,6 +52,7 @@ func openCache(dir string, logger *slog.Logger) *codeCache {
 			"make the directory writable for this user alone (chmod go-w), or name another one with --cache-dir (WASMWORKER_CACHE_DIR)", "directory", dir, "error", err)
 		return nil
 	}
+	c.tidy()
 	return c
 }
 
@@ -62,11 +65,14 @@ func (c *codeCache) cannotBeWritten(err error) {
 }
 
 // directory returns a module's directory. Everything that the code depends on is in its
-// name, but for what wazero takes care of.
+// name: the code there is of use, or there is none.
 func (c *codeCache) directory(m *Module) string {
 	kind := ""
 	if m.options.CanonicalNaN {
 		kind = "-nan"
+	}
+	if !m.loader.interpreter {
+		kind += "-" + c.engine()
 	}
 	return filepath.Join(c.dir, fmt.Sprintf("%s-%d%s-%s", meter.Version(), maxTable, kind, m.file.Digest))
 }

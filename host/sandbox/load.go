@@ -21,6 +21,8 @@ type loader struct {
 	idle  time.Duration
 	evict func(*Module) // closes its idle instances
 
+	compiling compileLimits
+
 	prepared    sync.Once
 	cache       *codeCache
 	interpreter bool // as configured, or because the compiler cannot work here
@@ -35,6 +37,7 @@ type loader struct {
 
 func newLoader(cfg *Config, executor Executor, logger *slog.Logger) *loader {
 	l := &loader{cacheDir: cfg.CacheDir, logger: logger, skip: cfg.SkipRefused, idle: cfg.ModuleIdleTimeout, evict: executor.Evict, interpreter: cfg.Interpreter}
+	l.compiling.timeout, l.compiling.memory = cfg.CompileTimeout, cfg.CompileMemoryLimit
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	return l
 }

@@ -27,6 +27,7 @@ import (
 var scratch string
 
 func TestMain(m *testing.M) {
+	sandbox.CompilerMain()
 	var err error
 	if scratch, err = os.MkdirTemp("", "wasmworker-sandbox-test-"); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -153,8 +153,10 @@ func (p *program) load(ctx context.Context, cache *codeCache) (err error) {
 	return nil
 }
 
-// recovered makes an error of a panic. The compiler is fed with whatever lies in a
-// directory. A bug in it must cost one module.
+// recovered makes an error of a panic. What reads a module here, the metering and wazero's
+// decoder, is fed with whatever lies in a directory. A bug in it must cost one module.
+// wazero's compiler panics in goroutines of its own, which this does not reach: that is
+// what [CompilerMain] is for.
 func (m *Module) recovered(err *error) {
 	if p := recover(); p != nil {
 		*err = m.errorf("the compiler failed on this module", fmt.Errorf("%v", p))
@@ -165,6 +167,16 @@ func (m *Module) recovered(err *error) {
 // works.
 func (p *program) build(ctx context.Context, binary []byte, cache *codeCache) error {
 	directory, whole := cache.open(p.module)
+	if whole == 0 {
+		code, remove, err := p.module.precompile(ctx, binary, cache, directory)
+		if err != nil {
+			return err
+		}
+		defer remove()
+		if code != directory {
+			return p.buildIn(ctx, binary, code)
+		}
+	}
 	if directory == "" {
 		return p.buildIn(ctx, binary, "")
 	}
@@ -197,9 +209,11 @@ func (p *program) buildIn(ctx context.Context, binary []byte, cacheDir string) (
 		return fmt.Errorf("%s: %w", p.module.file.Path, err)
 	}
 	// With two workers or more, compilation looks at ctx between functions.
-	compiling := experimental.WithCompilationWorkers(ctx, max(2, runtime.GOMAXPROCS(0)))
+	limited, cancel := p.module.loader.compiling.context(ctx)
+	defer cancel()
+	compiling := experimental.WithCompilationWorkers(limited, max(2, runtime.GOMAXPROCS(0)))
 	if p.compiled, err = p.runtime.CompileModule(compiling, binary); err != nil {
-		return p.module.errorf("the module is not valid", err)
+		return p.module.compileError(ctx, err)
 	}
 	return nil
 }

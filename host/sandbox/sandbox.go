@@ -71,6 +71,12 @@ type Config struct {
 	// Beyond it, idle instances are closed, who needs a further one waits for it, and
 	// guests that ask for more are refused. 0 means no limit.
 	MemoryLimit uint64
+	// CompileTimeout is the most time that compiling a module may take, and
+	// CompileMemoryLimit the most memory in bytes. A module beyond them is refused. 0
+	// means no limit; see [DefaultCompileTimeout] and [DefaultCompileMemoryLimit]. They
+	// hold whatever a module does to the compiler in programs that call [CompilerMain].
+	CompileTimeout     time.Duration
+	CompileMemoryLimit uint64
 	// Interpreter runs the guests in wazero's interpreter, which is some ten times
 	// slower: to see that they behave as on platforms without a compiler. Default: the
 	// compiler, where wazero has one and the system allows for executable memory.
@@ -164,6 +170,9 @@ func New(cfg Config) (*Sandbox, error) {
 	}
 	if cfg.ModuleIdleTimeout < 0 {
 		errs = append(errs, &OptionError{Option: "ModuleIdleTimeout", Err: fmt.Errorf("%s is negative", cfg.ModuleIdleTimeout)})
+	}
+	if cfg.CompileTimeout < 0 {
+		errs = append(errs, &OptionError{Option: "CompileTimeout", Err: fmt.Errorf("%s is negative", cfg.CompileTimeout)})
 	}
 	if len(cfg.Defaults.Rename) > 0 {
 		errs = append(errs, &OptionError{Option: "Rename", Err: errors.New("it is for single modules")})

@@ -100,22 +100,21 @@ func compile(r request, binary []byte) (said report) {
 	if r.Directory != "" {
 		cache, err := wazero.NewCompilationCacheWithDir(r.Directory)
 		if err != nil {
-			return report{Directory: err.Error()}
+			said.Directory = shorten(err)
+		} else {
+			config = config.WithCompilationCache(cache)
 		}
-		config = config.WithCompilationCache(cache)
 	}
 	// Nothing is closed: the process ends.
 	_, err := wazero.NewRuntimeWithConfig(ctx, config).
 		CompileModule(experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0)), binary)
-	if err != nil {
-		text := shorten(err)
-		if aboutDirectory(err) {
-			return report{Directory: text}
-		}
-		return report{Invalid: text}
-	}
-	if r.Directory == "" {
-		return report{}
+	switch {
+	case err != nil && aboutDirectory(err): // the module has been compiled
+		return report{Directory: shorten(err)}
+	case err != nil:
+		return report{Invalid: shorten(err)}
+	case r.Directory == "" || said.Directory != "":
+		return said
 	}
 	if said.Files, err = list(r.Directory); err != nil {
 		return report{Directory: shorten(err)}

@@ -145,7 +145,7 @@ func (e *StartError) Error() string {
 func (e *StartError) Unwrap() error { return e.Err }
 
 // DirectoryError is the error of [Compile] where the machine code could not be handed
-// over. The module has been compiled, or might have been.
+// over. The module itself has been compiled, within the limits.
 type DirectoryError struct{ Err error }
 
 // Error says why.

@@ -41,6 +41,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+var sink [][]byte // what the compiler cannot leave out
+
 func act(binary []byte) {
 	switch string(actOf(binary)) {
 	case actPanic:
@@ -48,11 +50,11 @@ func act(binary []byte) {
 		select {}
 	case actHang:
 		for {
+			sink = nil
 		}
 	case actFill:
-		var all [][]byte
 		for {
-			all = append(all, bytes.Repeat([]byte{1}, 1<<20))
+			sink = append(sink, bytes.Repeat([]byte{1}, 1<<20))
 		}
 	case actMap:
 		mapWithoutEnd()
