@@ -24,7 +24,8 @@ import (
 const idleHeartbeat = 5 * time.Second
 
 // MetricFuel is a counter of the Temporal client's metrics handler: the units of
-// computation that guests have used, by activity type; see [sandbox.Usage].
+// computation that guests have used, by activity type, with those of initializing
+// instances for them; see [sandbox.Usage].
 const MetricFuel = "wasmworker_activity_fuel"
 
 // MetricInstances is a counter of the Temporal client's metrics handler: activities that
@@ -210,14 +211,14 @@ func (a *attempt) run(ctx context.Context, info activity.Info, args []sandbox.Pa
 		}
 	}
 	result, err := run(guest, task)
-	metrics.Counter(MetricFuel).Inc(usage.Fuel)
+	metrics.Counter(MetricFuel).Inc(usage.Fuel + usage.InitializeFuel)
 	if usage.Wait > 0 { // otherwise it asked for none
 		metrics.Timer(MetricInstanceWait).Record(usage.Wait)
 	}
 	if usage.Instance != "" {
 		metrics.WithTags(map[string]string{"instance": string(usage.Instance)}).Counter(MetricInstances).Inc(1)
 	}
-	activity.GetLogger(ctx).Debug("guest returned", "fuel", usage.Fuel, "instance", string(usage.Instance))
+	activity.GetLogger(ctx).Debug("guest returned", "fuel", usage.Fuel, "initialize_fuel", usage.InitializeFuel, "instance", string(usage.Instance))
 	return result, err
 }
 

@@ -106,7 +106,7 @@ type PluginOptions struct {
 	// CompileMemoryLimit the most memory in bytes. A module beyond them is refused. They
 	// hold whatever a module does to the compiler in programs that call
 	// [sandbox.CompilerMain] first; in others there is a warning. 0: no limit. Default
-	// 60 s and 4 GiB.
+	// 60 s and 2 GiB.
 	CompileTimeout     time.Duration
 	CompileMemoryLimit uint64
 	// Interceptor stands around activities and calls of passthrough modules, to record or

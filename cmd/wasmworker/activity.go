@@ -171,7 +171,7 @@ func invoke(c *cli.Context) error {
 			return nil
 		},
 	})
-	logger.Debug("guest returned", "fuel", usage.Fuel)
+	logger.Debug("guest returned", "fuel", usage.Fuel, "initialize_fuel", usage.InitializeFuel)
 	return printOutcome(c, result, err)
 }
 

@@ -181,6 +181,18 @@ var settings = []setting{
 		},
 	},
 	{
+		name: "initialize-timeout", env: "WASMWORKER_INITIALIZE_TIMEOUT", commands: inModules, value: durationFlag(sandbox.DefaultOptions().InitializeTimeout),
+		usage:  "most time that the initialization of an instance may take: `SECONDS`, or with a unit",
+		doc:    "most time that making an instance may take, which is its start function and its `_initialize`. A module whose first instance takes longer is refused",
+		module: func(o *host.ModuleOptions) any { return &o.InitializeTimeout },
+	},
+	{
+		name: "max-initialize-fuel", env: "WASMWORKER_MAX_INITIALIZE_FUEL", commands: inModules, value: sandbox.DefaultOptions().MaxInitializeFuel,
+		usage:  "most units of fuel that the initialization of an instance may use",
+		doc:    "most units of fuel that making an instance may use, apart from `max_fuel`: a runtime that begins needs more than an activity. The default is about what a fast machine does in 10 seconds",
+		module: func(o *host.ModuleOptions) any { return &o.MaxInitializeFuel },
+	},
+	{
 		name: "isolation", env: "WASMWORKER_ISOLATION", commands: inGrants, value: string(sandbox.IsolationPristine),
 		usage:  "pristine: instances are reset after each activity; fresh: a new one for each; reuse: kept as they are, and state leaks between activities",
 		doc:    "`pristine` sets an instance back after each activity; `fresh` initializes a new one for each, slower; `reuse` keeps it as it is, and leaks state between activities",

@@ -59,6 +59,9 @@ func (i *Instance) tell(c *call, fuel int64) {
 		return
 	}
 	*c.task.Usage = Usage{Fuel: fuel, Instance: i.origin(), Wait: c.waited}
+	if i.calls == 1 {
+		c.task.Usage.InitializeFuel = i.fuel
+	}
 	if mem := hostfunc.Memory(i.wasm); mem != nil {
 		c.task.Usage.Memory = uint64(mem.Size())
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/modules"
@@ -59,10 +60,12 @@ func TestOptions(t *testing.T) {
 	defaults := sandbox.Options{
 		Env: []string{"A"}, Prefix: "d.", Isolation: sandbox.IsolationReuse,
 		MaxCalls: 5, MaxInstances: 3, MemoryLimit: 8 << 20, MaxOutput: 1000, Passthrough: []string{"greeter"},
+		InitializeTimeout: time.Second, MaxInitializeFuel: 1_000_000,
 	}
 	own := sandbox.Options{
 		Env: []string{"B"}, Prefix: "o.", Isolation: sandbox.IsolationFresh,
 		MaxCalls: 7, MaxInstances: 2, MemoryLimit: 16 << 20, MaxOutput: 2000, Passthrough: []string{"greeter"},
+		InitializeTimeout: time.Minute, MaxInitializeFuel: 2_000_000,
 		Rename: map[string]string{"Echo": "E"},
 	}
 	both := own
@@ -72,7 +75,8 @@ func TestOptions(t *testing.T) {
 		defaults, own, want sandbox.Options
 	}{
 		{"nothing said", sandbox.Options{}, sandbox.Options{},
-			sandbox.Options{Isolation: sandbox.IsolationPristine, MaxCalls: 1000, MemoryLimit: abi.DefaultMemoryLimit, MaxOutput: abi.DefaultMaxOutput}},
+			sandbox.Options{Isolation: sandbox.IsolationPristine, MaxCalls: 1000, MemoryLimit: abi.DefaultMemoryLimit, MaxOutput: abi.DefaultMaxOutput,
+				InitializeTimeout: 10 * time.Second, MaxInitializeFuel: 10_000_000_000}},
 		{"defaults", defaults, sandbox.Options{}, defaults},
 		{"the module's", sandbox.Options{}, own, own},
 		{"both", defaults, own, both},

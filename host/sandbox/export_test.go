@@ -7,9 +7,9 @@ import (
 
 // SetTrialTimeout shortens, for one test, how long a module may take to initialize.
 func SetTrialTimeout(t *testing.T, d time.Duration) {
-	before := trialTimeout
-	trialTimeout = d
-	t.Cleanup(func() { trialTimeout = before })
+	before := defaultInitializeTimeout
+	defaultInitializeTimeout = d
+	t.Cleanup(func() { defaultInitializeTimeout = before })
 }
 
 // TrimAfter is how long an instance is idle before it gives memory back.

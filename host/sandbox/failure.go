@@ -25,6 +25,9 @@ func (c *call) instantiationError(err error) error {
 	if err == c.module.Refusal() {
 		return &abi.Failure{Type: abi.TypeModuleRefused, Message: err.Error()}
 	}
+	if e, ok := errors.AsType[*initializationError](err); ok && e.failure != "" {
+		return &abi.Failure{Type: e.failure, Message: fmt.Sprintf("no instance of module %s could be made: %s", c.module.file.Name, shorten(e)), NonRetryable: e.failure == abi.TypeOutOfFuel}
+	}
 	_, exited := errors.AsType[*sys.ExitError](err)
 	_, faulted := errors.AsType[*guestFault](err)
 	if !exited && !faulted && !wazerotext.IsFromGuest(err.Error()) { // not the guest's doing

@@ -26,7 +26,8 @@ type Instance struct {
 	// functions looked up so far: a look-up allocates 12 KB of stack each time.
 	functions map[string]api.Function
 	calls     int
-	broken    bool // it cannot serve another call
+	fuel      int64 // what its initialization took
+	broken    bool  // it cannot serve another call
 }
 
 // ErrMemoryLimit is returned by [Module.NewInstance] when Config.MemoryLimit does not
@@ -91,12 +92,14 @@ func (p *program) instantiate(ctx context.Context, memory *image.Memory) (_ *Ins
 		memory.Close()
 		return nil, context.Cause(ctx)
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, m.options.InitializeTimeout, errInitializeTimedOut)
+	defer cancel()
 	i := &Instance{module: m, program: p.hold(), memory: memory, meter: &meter.Meter{Reserve: reserveTables(memory)}, stdio: newStreams(), functions: map[string]api.Function{}}
 	// While the instance is being made there is no activity: what it logs is the
 	// module's, and what it asks of the activity is refused.
 	c := newCall(ctx, m, Activity{}, &Task{Log: logTo(m.logger)})
-	var before int64 // units of what ran before
-	i.begin(c, wasip1.Initialization, func() int64 { return before + i.meter.Used() })
+	starting := &initialization{meter: i.meter, limit: m.options.MaxInitializeFuel}
+	i.begin(c, wasip1.Initialization, starting.soFar)
 	config := p.wasi.Configure(wazero.NewModuleConfig().
 		WithName("").         // instances of one module live side by side
 		WithStartFunctions(), // _initialize and _start are called below, with a context
@@ -105,12 +108,13 @@ func (p *program) instantiate(ctx context.Context, memory *image.Memory) (_ *Ins
 	made := false
 	defer func() {
 		c.release()
-		if made {
+		if i.fuel = starting.used; made {
 			return
 		}
 		if memory.TakeGrowFailure() == image.GrowOverBudget && ctx.Err() == nil {
 			err = fmt.Errorf("%w, and its initialization ended for want of more (%s)", m.budget.exceeded(), shorten(err))
 		}
+		err = starting.failed(ctx, &m.options, err)
 		if i.wasm == nil {
 			i.memory.Close()
 			m.letGo(p)
@@ -118,7 +122,7 @@ func (p *program) instantiate(ctx context.Context, memory *image.Memory) (_ *Ins
 			i.Close()
 		}
 	}()
-	used, err := i.meter.Run(ctx, meter.Unlimited, func(ctx context.Context) (err error) {
+	err = starting.run(ctx, func(ctx context.Context) (err error) {
 		i.wasm, err = p.runtime.InstantiateModule(ctx, p.compiled, config)
 		return err
 	})
@@ -137,8 +141,7 @@ func (p *program) instantiate(ctx context.Context, memory *image.Memory) (_ *Ins
 		i.wasm.Memory().Write(data.Offset, data.Bytes) // it fits
 	}
 	for _, name := range m.file.Initialize {
-		before += used
-		used, err = i.meter.Run(ctx, meter.Unlimited, func(ctx context.Context) error {
+		err = starting.run(ctx, func(ctx context.Context) error {
 			fn := i.wasm.ExportedFunction(name)
 			_, err := fn.Call(ctx, make([]uint64, len(fn.Definition().ParamTypes()))...)
 			return err

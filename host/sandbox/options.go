@@ -74,6 +74,16 @@ type Options struct {
 	// its instance. One that takes longer fails with the type TimedOut, retryable. 0: no
 	// limit but the activity's own.
 	Timeout time.Duration
+	// InitializeTimeout is how long making an instance may take: its start function and
+	// its _initialize, or what its kind has instead. MaxInitializeFuel is the most units
+	// of fuel that these may use. They hold whenever an instance is made, and are apart
+	// from Timeout and MaxFuel, which are an activity's: what is fit for that says
+	// nothing of a runtime that has to begin. A module whose first instance needs more is
+	// refused, and an activity for which a further one does fails with the type TimedOut,
+	// or OutOfFuel. Default 10 s, and 10 billion, which is about what a fast machine does
+	// in that time. Neither can be without a limit.
+	InitializeTimeout time.Duration
+	MaxInitializeFuel int64
 	// CanonicalNaN makes each NaN that a guest computes the same one, on every processor,
 	// for results that can be compared bit by bit. Code with much floating-point
 	// arithmetic takes several times as long with it. For tests.
@@ -86,10 +96,16 @@ type Options struct {
 
 const (
 	defaultMaxCalls = 1000
+	// defaultMaxInitializeFuel has room: even a large interpreter is ready in well under
+	// a second.
+	defaultMaxInitializeFuel = 10_000_000_000
 	// maxTable caps the elements of all tables of an instance together. A large Go
 	// program has 30,000.
 	maxTable = 1 << 20
 )
+
+// defaultInitializeTimeout has room, too. A variable for the tests.
+var defaultInitializeTimeout = 10 * time.Second
 
 // over returns the options of a module: o where it says something, otherwise def.
 // Grants add up.
@@ -124,6 +140,12 @@ func (o Options) over(def Options) Options {
 	if o.Timeout == 0 {
 		o.Timeout = def.Timeout
 	}
+	if o.InitializeTimeout == 0 {
+		o.InitializeTimeout = def.InitializeTimeout
+	}
+	if o.MaxInitializeFuel == 0 {
+		o.MaxInitializeFuel = def.MaxInitializeFuel
+	}
 	if o.MaxOutput == 0 {
 		o.MaxOutput = def.MaxOutput
 	}
@@ -134,10 +156,12 @@ func (o Options) over(def Options) Options {
 // DefaultOptions returns what a zero value of each field means.
 func DefaultOptions() Options {
 	return Options{
-		Isolation:   IsolationPristine,
-		MaxCalls:    defaultMaxCalls,
-		MemoryLimit: abi.DefaultMemoryLimit,
-		MaxOutput:   abi.DefaultMaxOutput,
+		Isolation:         IsolationPristine,
+		MaxCalls:          defaultMaxCalls,
+		MemoryLimit:       abi.DefaultMemoryLimit,
+		InitializeTimeout: defaultInitializeTimeout,
+		MaxInitializeFuel: defaultMaxInitializeFuel,
+		MaxOutput:         abi.DefaultMaxOutput,
 	}
 }
 
@@ -183,6 +207,12 @@ func (o Options) check(module string, set passthrough.Set) error {
 	}
 	if o.Timeout < 0 {
 		complain("Timeout", "%s is negative", o.Timeout)
+	}
+	if o.InitializeTimeout < 0 {
+		complain("InitializeTimeout", "%s is negative", o.InitializeTimeout)
+	}
+	if o.MaxInitializeFuel < 0 {
+		complain("MaxInitializeFuel", "%d is negative", o.MaxInitializeFuel)
 	}
 	if o.MaxOutput < 0 {
 		complain("MaxOutput", "%d is negative", o.MaxOutput)

@@ -17,12 +17,13 @@ import (
 	"github.com/wasmworker/wasmworker/host/internal/compiler"
 )
 
-// What [DefaultOptions] of package host, and the program, have.
+// What the program, and DefaultPluginOptions of package host, have.
 const (
-	// DefaultCompileTimeout is fifty times what a large module takes.
+	// DefaultCompileTimeout is three times what a module of 16 MB takes of one processor.
 	DefaultCompileTimeout = 60 * time.Second
-	// DefaultCompileMemoryLimit is four times what one takes of 26 MB.
-	DefaultCompileMemoryLimit = 4 << 30
+	// DefaultCompileMemoryLimit is five times what that takes, which is 400 MiB; one of 4
+	// MB takes 80.
+	DefaultCompileMemoryLimit = 2 << 30
 )
 
 // CompilerMain makes this program one that compiles its modules in processes of their

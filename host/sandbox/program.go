@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -95,10 +94,6 @@ func (p *program) isolation() Isolation {
 	return p.module.options.Isolation
 }
 
-// trialTimeout bounds the instantiation that compile tries. Even a large interpreter is
-// ready in well under a second. A variable for the tests.
-var trialTimeout = 10 * time.Second
-
 // newProgram compiles a module into a runtime of its own, links what was granted, and
 // makes one instance to see that it works. The caller holds what it returns.
 func newProgram(ctx context.Context, m *Module, cache *codeCache) (*program, error) {
@@ -129,16 +124,14 @@ func (p *program) load(ctx context.Context, cache *codeCache) (err error) {
 		m.budget.trial.Lock()
 		defer m.budget.trial.Unlock()
 	}
-	trial, cancel := context.WithTimeoutCause(ctx, trialTimeout, fmt.Errorf("its start function or _initialize did not return within %s", trialTimeout))
-	defer cancel()
 	memory, err := p.newMemory()
 	if err != nil {
 		return fmt.Errorf("%s: %w", m.file.Path, err)
 	}
-	instance, err := p.instantiate(trial, memory)
+	instance, err := p.instantiate(ctx, memory)
 	if err != nil {
-		if trial.Err() != nil {
-			err = context.Cause(trial)
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
 		}
 		return m.errorf("the module cannot be instantiated", err)
 	}

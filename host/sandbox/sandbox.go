@@ -361,6 +361,9 @@ func (s *Sandbox) Run(ctx context.Context, task Task) (*Payload, error) {
 	if err != nil {
 		if task.Usage != nil {
 			*task.Usage = Usage{Wait: c.waited}
+			if e, ok := errors.AsType[*initializationError](err); ok {
+				task.Usage.InitializeFuel = e.fuel
+			}
 		}
 		return nil, c.instantiationError(err)
 	}

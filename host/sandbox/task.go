@@ -48,6 +48,10 @@ type Usage struct {
 	// Units of computation, about an instruction each: the same work takes the same
 	// number on every machine. What the host does for the guest is not counted.
 	Fuel int64
+	// InitializeFuel is what the initialization of the instance took, where one was made
+	// for the activity, also in vain: its start function and, unless it begins with the
+	// module's image, its _initialize.
+	InitializeFuel int64
 	// Memory in bytes that the instance had in the end, which is when it has most.
 	Memory uint64
 	// Instance is where the instance came from. Empty if there was none.
