@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -92,7 +93,19 @@ func tryCommand(h *host.Host, dev *devServer) string {
 	if h.TaskQueue() != host.DefaultTaskQueue {
 		fmt.Fprintf(&flags, " --task-queue %s", h.TaskQueue())
 	}
-	return fmt.Sprintf("%s execute%s %s%s", os.Args[0], flags.String(), name, input)
+	return fmt.Sprintf("%s execute%s %s%s", os.Args[0], flags.String(), quoted(name), input)
+}
+
+// plainWord is a word that means itself to every shell.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$`)
+
+// quoted is a module's name as a shell takes it for itself: the line is there to be
+// copied.
+func quoted(name string) string {
+	if plainWord.MatchString(name) {
+		return name
+	}
+	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
 }
 
 func freePort(ip string) (int, error) {

@@ -30,7 +30,10 @@ func (p *Pool) Private() (bytes uint64) {
 // its initialization took another amount each time.
 func (m *Module) ForgetInitialised() { m.program.initialized = 0 }
 
-// SetPatience shortens, for one test, how long Compile waits for the last modules.
+// Patient makes Compile wait for all modules, however long that takes.
+func Patient() { patience = time.Hour }
+
+// SetPatience sets, for one test, how long Compile waits for the last modules.
 func SetPatience(t *testing.T, d time.Duration) {
 	before := patience
 	patience = d
