@@ -31,6 +31,7 @@ const (
 	DefaultGracefulShutdownTimeout = 30 * time.Second
 	DefaultCancelGrace             = 10 * time.Second
 	DefaultModuleIdleTimeout       = 10 * time.Minute
+	DefaultCacheLimit              = 10 << 30
 )
 
 // reportAllowance is how long, after the graceful timeout, the SDK's worker goes on
@@ -109,6 +110,10 @@ type PluginOptions struct {
 	// 60 s and 2 GiB.
 	CompileTimeout     time.Duration
 	CompileMemoryLimit uint64
+	// CacheLimit is how many bytes the cache may have. What has not been of use for
+	// longest makes room, to any worker that shares it, except for what this one serves. 0:
+	// no limit. Default 10 GiB.
+	CacheLimit uint64
 	// Interceptor stands around activities and calls of passthrough modules, to record or
 	// trace them. Default: none.
 	Interceptor Interceptor
@@ -129,6 +134,7 @@ func DefaultPluginOptions() PluginOptions {
 		GracefulShutdownTimeout: DefaultGracefulShutdownTimeout,
 		CancelGrace:             DefaultCancelGrace,
 		CacheDir:                sandbox.DefaultCacheDir(),
+		CacheLimit:              DefaultCacheLimit,
 		Preload:                 sandbox.PreloadAll,
 		ModuleIdleTimeout:       DefaultModuleIdleTimeout,
 		CompileTimeout:          sandbox.DefaultCompileTimeout,
@@ -247,6 +253,7 @@ func NewPlugin(options PluginOptions) (*Plugin, error) {
 			MemoryLimit:        options.TotalMemoryLimit,
 			Executor:           options.Executor,
 			Capped:             capped,
+			CacheLimit:         options.CacheLimit,
 			CacheDir:           p.options.CacheDir,
 			CompileTimeout:     options.CompileTimeout,
 			CompileMemoryLimit: options.CompileMemoryLimit,

@@ -250,6 +250,12 @@ var settings = []setting{
 		worker: func(o *host.Options) any { return &o.CompileMemoryLimit },
 	},
 	{
+		name: "cache-limit", env: "WASMWORKER_CACHE_LIMIT", commands: inWorkers, value: bytesFlag(host.DefaultCacheLimit),
+		usage:  "most that the cache of compiled modules may have; 0 means no limit",
+		doc:    "most that the cache of compiled modules may have. What has not been of use for longest makes room. `0` means no limit",
+		worker: func(o *host.Options) any { return &o.CacheLimit },
+	},
+	{
 		name: "record-dir", alias: "record", env: "WASMWORKER_RECORD_DIR", commands: inWorkers, value: "", unset: "none", file: true,
 		usage: "write a sample of the activities to `DIRECTORY`, as cases that wasmworker test replays, with their inputs and what they were answered, but without secrets (default: none)",
 		doc:   "a directory for a [sample of real tasks](testing.md#a-sample-of-real-tasks), as cases for `wasmworker test`. They have inputs, requests and answers in them: keep it to those who may see these",

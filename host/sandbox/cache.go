@@ -29,6 +29,11 @@ type codeCache struct {
 	logger   *slog.Logger
 	engine   func() string // what made the code, see [engineName]
 	readOnly atomic.Bool   // something could not be written, so nothing more is tried
+
+	limit  uint64      // of all that is in it, in bytes; 0: none
+	added  atomic.Bool // something, since it was last compared with the limit
+	served sync.Map    // directories of modules that this process has loaded
+	full   sync.Once
 }
 
 const (
@@ -38,11 +43,11 @@ const (
 
 // openCache makes the directory. It returns nil if there can be none, or others than this
 // user may write to it.
-func openCache(dir string, logger *slog.Logger) *codeCache {
+func openCache(dir string, limit uint64, logger *slog.Logger) *codeCache {
 	if dir == "" {
 		return nil
 	}
-	c := &codeCache{dir: dir, logger: logger, engine: sync.OnceValue(func() string { return engineName(dir, os.TempDir(), memoryDirectory) })}
+	c := &codeCache{dir: dir, limit: limit, logger: logger, engine: sync.OnceValue(func() string { return engineName(dir, os.TempDir(), memoryDirectory) })}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		c.cannotBeWritten(err)
 		return nil
@@ -85,6 +90,7 @@ func (c *codeCache) open(m *Module) (directory string, whole int) {
 		return "", 0
 	}
 	directory = c.directory(m)
+	c.served.Store(directory, nil)
 	err := eachCode(directory, func(file string) error {
 		err := checkSum(file)
 		if err == nil {
@@ -105,6 +111,10 @@ func (c *codeCache) open(m *Module) (directory string, whole int) {
 		return "", 0
 	case whole == 0 && c.readOnly.Load():
 		return "", 0
+	case whole == 0:
+		c.added.Store(true) // soon
+	default:
+		touch(directory)
 	}
 	return directory, whole
 }

@@ -15,8 +15,10 @@ import (
 // loader loads the modules of a sandbox, each when it is asked for.
 type loader struct {
 	cacheDir string
-	logger   *slog.Logger
-	skip     bool // modules that cannot be loaded are left out
+	// cacheLimit is how many bytes may be there. 0: any number.
+	cacheLimit uint64
+	logger     *slog.Logger
+	skip       bool // modules that cannot be loaded are left out
 	// idle is how long a module stays loaded that no activity needs. 0: for ever.
 	idle  time.Duration
 	evict func(*Module) // closes its idle instances
@@ -36,7 +38,7 @@ type loader struct {
 }
 
 func newLoader(cfg *Config, executor Executor, logger *slog.Logger) *loader {
-	l := &loader{cacheDir: cfg.CacheDir, logger: logger, skip: cfg.SkipRefused, idle: cfg.ModuleIdleTimeout, evict: executor.Evict, interpreter: cfg.Interpreter}
+	l := &loader{cacheDir: cfg.CacheDir, cacheLimit: cfg.CacheLimit, logger: logger, skip: cfg.SkipRefused, idle: cfg.ModuleIdleTimeout, evict: executor.Evict, interpreter: cfg.Interpreter}
 	l.compiling.timeout, l.compiling.memory = cfg.CompileTimeout, cfg.CompileMemoryLimit
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	return l
@@ -45,7 +47,7 @@ func newLoader(cfg *Config, executor Executor, logger *slog.Logger) *loader {
 // prepare opens the cache and finds out whether the compiler works.
 func (l *loader) prepare() {
 	l.prepared.Do(func() {
-		l.cache = openCache(l.cacheDir, l.logger)
+		l.cache = openCache(l.cacheDir, l.cacheLimit, l.logger)
 		if l.interpreter {
 			return
 		}
@@ -140,6 +142,7 @@ func (m *Module) startLoading(ctx context.Context) bool {
 		m.loader.prepare()
 		start := time.Now()
 		p, err := newProgram(ctx, m, m.loader.cache)
+		m.loader.cache.trim()
 		if err == nil {
 			m.logger.Debug("module loaded", "kind", string(m.file.Kind), "digest", m.file.Digest[:12], "cached", p.cached, "duration", time.Since(start).Round(time.Millisecond))
 		}

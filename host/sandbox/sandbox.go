@@ -94,6 +94,10 @@ type Config struct {
 	// other than root, or that others may write to is told and not used (on Windows that is
 	// for you to see to). Empty: nothing is kept.
 	CacheDir string
+	// CacheLimit is how many bytes the cache may have. What has not been of use for
+	// longest, to any process that shares it, makes room for what is added, except for
+	// what this sandbox has loaded. Default 0: no limit.
+	CacheLimit uint64
 	// Logger gets what modules log outside of activities, and what the sandbox
 	// itself has to say. Default: nothing is logged.
 	Logger *slog.Logger

@@ -1,0 +1,92 @@
+package sandbox_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wasmworker/wasmworker/host/sandbox"
+)
+
+// What has not been of use for longest makes room in the cache, and nothing else.
+func TestCacheLimit(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	names := []string{"echo", "memory", "misbehave", "dirty"}
+	has := func() (found string) {
+		t.Helper()
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			for _, e := range entries {
+				if strings.HasSuffix(e.Name(), "-"+fixture(t, name).Digest) {
+					found += name + " "
+				}
+			}
+		}
+		return found
+	}
+	compile := func(limit uint64, names ...string) {
+		t.Helper()
+		start(t, sandbox.Config{Modules: files(t, names...), CacheDir: dir, CacheLimit: limit})
+	}
+	for i, name := range names[:3] {
+		compile(0, name)
+		for _, e := range entriesOf(t, dir) { // in this order, whatever the clock of the files
+			if strings.HasSuffix(e, fixture(t, name).Digest) {
+				at := time.Now().Add(time.Duration(i-10) * time.Hour)
+				if err := os.Chtimes(filepath.Join(dir, e), at, at); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "of-somebody"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	compile(1, "echo") // it was there: nothing is added, and nothing goes
+	equal(t, "without anything new", has(), "echo memory misbehave ")
+	room := size(t, dir)
+	compile(room, "dirty") // as much as there was before, so that something has to go
+	if got := has(); strings.Contains(got, "memory") || !strings.Contains(got, "echo") || !strings.Contains(got, "dirty") {
+		t.Errorf("left are %s, want memory gone, which was not used for longest", got)
+	}
+	if got := size(t, dir); got > room {
+		t.Errorf("%d bytes, with a limit of %d", got, room)
+	}
+	// What is served stays, whatever the limit, and that is told.
+	logged := &recorder{}
+	start(t, sandbox.Config{Modules: files(t, "memory", "misbehave"), CacheDir: dir, CacheLimit: 1, Logger: logged.logger(), PerModule: map[string]sandbox.Options{"misbehave": {Prefix: "m."}}})
+	equal(t, "what one worker serves", has(), "memory misbehave ")
+	told := false
+	for _, record := range logged.all() {
+		told = told || strings.HasPrefix(record.message, "the modules that are served take more of the cache")
+	}
+	equal(t, "told", told, true)
+	if _, err := os.Stat(filepath.Join(dir, "of-somebody")); err != nil {
+		t.Error(err)
+	}
+}
+
+func entriesOf(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func size(t *testing.T, dir string) (total uint64) {
+	t.Helper()
+	for _, info := range entries(t, dir) {
+		total += uint64(info.Size())
+	}
+	return total
+}
