@@ -217,8 +217,8 @@ var settings = []setting{
 	},
 	{
 		name: "preload", env: "WASMWORKER_PRELOAD", commands: inWorkers, value: string(sandbox.PreloadAll),
-		usage:  "all: load every module before the worker begins; none: load each when the first of its activities comes",
-		doc:    "`all` loads every module before the worker begins; `none` loads each when the first of its activities comes, which waits for that. See [Loading](#loading)",
+		usage:  "all: load every module before the worker begins; used: those whose activities have run before; none: load each when the first of its activities comes",
+		doc:    "`all` loads every module before the worker begins; `used` those whose activities have run before; `none` loads each when the first of its activities comes, which waits for that. See [Loading](#loading)",
 		worker: func(o *host.Options) any { return &o.Preload },
 	},
 	{

@@ -30,6 +30,8 @@ type codeCache struct {
 	engine   func() string // what made the code, see [engineName]
 	readOnly atomic.Bool   // something could not be written, so nothing more is tried
 
+	compiling sync.Map // a *sync.Mutex for each directory: see alone
+
 	limit  uint64      // of all that is in it, in bytes; 0: none
 	added  atomic.Bool // something, since it was last compared with the limit
 	served sync.Map    // directories of modules that this process has loaded
@@ -117,6 +119,14 @@ func (c *codeCache) open(m *Module) (directory string, whole int) {
 		touch(directory)
 	}
 	return directory, whole
+}
+
+// alone waits until nobody else in this process compiles for the directory, which takes
+// no longer than one compilation may. The function that it returns lets others.
+func (c *codeCache) alone(directory string) (done func()) {
+	lock, _ := c.compiling.LoadOrStore(directory, &sync.Mutex{})
+	lock.(*sync.Mutex).Lock()
+	return lock.(*sync.Mutex).Unlock
 }
 
 // damaged tells that a file is made again.

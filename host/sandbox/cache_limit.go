@@ -23,6 +23,32 @@ func touch(directory string) {
 	_ = os.Chtimes(directory, now, now)
 }
 
+// usedName is the file in a module's directory whose time is when one of its activities
+// ran.
+const usedName = "used"
+
+// mark notes that an activity of the module has run.
+func (c *codeCache) mark(m *Module) {
+	if c == nil || c.readOnly.Load() {
+		return
+	}
+	if err := os.WriteFile(filepath.Join(c.directory(m), usedName), nil, 0o600); err != nil {
+		m.logger.Debug("the cache has no note of the module's use", "error", err) // it may be gone
+	}
+}
+
+// usedAt is when an activity of the module ran last, in this process or another one. It
+// is zero if the cache does not know.
+func (c *codeCache) usedAt(m *Module) (at time.Time) {
+	if c == nil {
+		return at
+	}
+	if info, err := os.Stat(filepath.Join(c.directory(m), usedName)); err == nil {
+		at = info.ModTime()
+	}
+	return at
+}
+
 // trim removes what has not been of use for longest until the cache is within its limit,
 // but nothing that this process serves. Others that serve it compile it once more if they
 // have to load it again. It returns at once if nothing has been added.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -179,6 +180,10 @@ func (m *Module) end() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.users--
+	if !m.marked && m.program != nil {
+		m.marked = true
+		m.loader.cache.mark(m)
+	}
 	m.touch()
 }
 
@@ -230,7 +235,7 @@ func (m *Module) unload(ctx context.Context) error {
 // lock.
 func (m *Module) take() *program {
 	p := m.program
-	m.program = nil
+	m.program, m.marked = nil, false
 	return p
 }
 
@@ -322,11 +327,12 @@ var patience = 5 * time.Second
 func (s *Sandbox) Compile(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { s.loader.cancel(context.Cause(ctx)) })
 	defer stop()
-	if s.preloads == PreloadNone {
+	modules := s.ahead()
+	if len(modules) == 0 {
 		return nil
 	}
-	results := s.preload(ctx)
-	errs := make([]error, len(s.modules))
+	results := s.preload(ctx, modules)
+	errs := make([]error, len(modules))
 	enough := time.NewTimer(patience)
 	defer enough.Stop()
 	for loaded, left := 0, len(errs); left > 0; {
@@ -353,7 +359,7 @@ func (s *Sandbox) Compile(ctx context.Context) error {
 		return errors.Join(errs...)
 	}
 	for i, err := range errs {
-		if err != nil && s.modules[i].Refusal() == nil {
+		if err != nil && modules[i].Refusal() == nil {
 			s.logger.Warn("a module could not be loaded now, and is tried again for its next activity", "error", err)
 		}
 	}
@@ -366,36 +372,53 @@ type loadResult struct {
 	err   error
 }
 
-// preload begins to load all modules.
-func (s *Sandbox) preload(ctx context.Context) <-chan loadResult {
-	results := make(chan loadResult, len(s.modules))
-	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+// ahead returns the modules that are to be loaded before they are needed, in this order.
+func (s *Sandbox) ahead() []*Module {
+	switch s.preloads {
+	case PreloadNone:
+		return nil
+	case PreloadUsed:
+		s.loader.prepare()
+		used := map[*Module]time.Time{}
+		for _, m := range s.modules {
+			if at := s.loader.cache.usedAt(m); !at.IsZero() {
+				used[m] = at
+			}
+		}
+		return slices.SortedStableFunc(maps.Keys(used), func(a, b *Module) int { return used[b].Compare(used[a]) })
+	}
+	return s.modules
+}
+
+// preload begins to load modules, each when it is its turn.
+func (s *Sandbox) preload(ctx context.Context, modules []*Module) <-chan loadResult {
+	results := make(chan loadResult, len(modules))
+	turns := make(chan int, len(modules))
+	for i := range modules {
+		turns <- i
+	}
+	close(turns)
 	ctx, cancel := s.loader.context(ctx)
 	var left atomic.Int64
-	left.Store(int64(len(s.modules)))
-	end := func(i int, err error) {
-		results <- loadResult{i, err}
-		if left.Add(-1) == 0 {
-			cancel()
+	left.Store(int64(len(modules)))
+	work := func() {
+		for i := range turns {
+			err := context.Cause(ctx)
+			if err == nil {
+				var p *program
+				if p, err = modules[i].acquire(ctx); err == nil {
+					modules[i].letGo(p)
+				}
+			}
+			results <- loadResult{i, err}
+			if left.Add(-1) == 0 {
+				cancel()
+			}
 		}
 	}
-	for i, m := range s.modules {
-		started := s.loader.run(func() {
-			select {
-			case slots <- struct{}{}:
-				defer func() { <-slots }()
-			case <-ctx.Done():
-				end(i, context.Cause(ctx))
-				return
-			}
-			p, err := m.acquire(ctx)
-			if err == nil {
-				m.letGo(p)
-			}
-			end(i, err)
-		})
-		if !started {
-			end(i, ErrClosed)
+	for range min(len(modules), runtime.GOMAXPROCS(0)) {
+		if !s.loader.run(work) { // it is closed, and loads nothing
+			work()
 		}
 	}
 	return results

@@ -62,6 +62,38 @@ func TestOnDemand(t *testing.T) {
 	equal(t, "loads", all, 1)
 }
 
+// Files with the same code are compiled once.
+func TestSameCodeIsCompiledOnce(t *testing.T) {
+	cfg := copies(t, "misbehave", sandbox.Options{}, "a", "b", "c", "d", "e", "f")
+	logged := &recorder{}
+	cfg.Logger, cfg.CacheDir = logged.logger(), filepath.Join(t.TempDir(), "cache")
+	start(t, cfg)
+	all, cached := loads(logged)
+	equal(t, "loads, and those from the cache", [2]int{all, cached}, [2]int{6, 5})
+}
+
+// What was used before is loaded ahead, the last one first, and the others are not.
+func TestPreloadUsed(t *testing.T) {
+	cfg := sandbox.Config{Modules: files(t, "echo", "misbehave", "memory"), CacheDir: filepath.Join(t.TempDir(), "cache"), Preload: sandbox.PreloadUsed}
+	cfg.PerModule = map[string]sandbox.Options{"misbehave": {Prefix: "m."}}
+	loaded := func(s *sandbox.Sandbox) (names string) {
+		for _, m := range s.Modules() {
+			if m.Loaded() {
+				names += m.File().Name + " "
+			}
+		}
+		return names
+	}
+	s := start(t, cfg)
+	equal(t, "loaded at the first start", loaded(s), "")
+	run(t, s, "m.Count")
+	run(t, s, "Echo")
+	s = start(t, cfg)
+	equal(t, "loaded at the second start", loaded(s), "echo misbehave ")
+	cfg.CacheDir = filepath.Join(t.TempDir(), "another")
+	equal(t, "loaded with another cache", loaded(start(t, cfg)), "")
+}
+
 // What turns out to be broken late is told as it is at the start, and costs nobody else
 // anything.
 func TestOnDemandRefuses(t *testing.T) {

@@ -38,6 +38,7 @@ type Module struct {
 	program   *program    // nil unless it is loaded
 	loading   *loading    // nil unless it is being loaded
 	refused   error       // why it cannot be loaded
+	marked    bool        // the cache knows that it is used
 	users     int         // activities that need it
 	used      time.Time   // when it was last needed, or loaded
 	idleTimer *time.Timer // nil unless unloadIdle is to come

@@ -160,6 +160,10 @@ func (m *Module) recovered(err *error) {
 // works.
 func (p *program) build(ctx context.Context, binary []byte, cache *codeCache) error {
 	directory, whole := cache.open(p.module)
+	if whole == 0 && directory != "" { // a module with the same code may be at it
+		defer cache.alone(directory)()
+		directory, whole = cache.open(p.module)
+	}
 	if whole == 0 {
 		code, remove, err := p.module.precompile(ctx, binary, cache, directory)
 		if err != nil {

@@ -110,6 +110,9 @@ type Preload string
 const (
 	PreloadAll  Preload = "all"
 	PreloadNone Preload = "none"
+	// PreloadUsed is for the modules whose activities have run before, as far as the cache
+	// directory knows, the last one first.
+	PreloadUsed Preload = "used"
 )
 
 // Activity is one activity that the sandbox can run.
@@ -169,8 +172,8 @@ func New(cfg Config) (*Sandbox, error) {
 	}
 	defaults := cfg.Defaults.over(DefaultOptions())
 	errs := []error{defaults.check("", cfg.Passthrough)}
-	if s.preloads != PreloadAll && s.preloads != PreloadNone {
-		errs = append(errs, &OptionError{Option: "Preload", Err: fmt.Errorf("%q is neither %q nor %q", cfg.Preload, PreloadAll, PreloadNone)})
+	if s.preloads != PreloadAll && s.preloads != PreloadUsed && s.preloads != PreloadNone {
+		errs = append(errs, &OptionError{Option: "Preload", Err: fmt.Errorf("%q is none of %q, %q and %q", cfg.Preload, PreloadAll, PreloadUsed, PreloadNone)})
 	}
 	if cfg.ModuleIdleTimeout < 0 {
 		errs = append(errs, &OptionError{Option: "ModuleIdleTimeout", Err: fmt.Errorf("%s is negative", cfg.ModuleIdleTimeout)})
