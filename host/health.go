@@ -63,18 +63,33 @@ func (s *serverCheck) ask(ctx context.Context, c client.Client) error {
 }
 
 // HealthHandler serves /healthz, which is 200 until the worker fails for good, and
-// /readyz, which is 200 while [Host.Ready] returns nil. Otherwise they answer 503 and
-// say why in a line of text.
+// /readyz, which is 200 while [Host.Ready] returns nil, with how many modules are loaded.
+// Otherwise they answer 503 and say why in a line of text.
 func (h *Host) HealthHandler() http.Handler {
 	mux := http.NewServeMux()
-	answer := func(w http.ResponseWriter, err error) {
+	answer := func(w http.ResponseWriter, err error, text string) {
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
-		fmt.Fprintln(w, "ok")
+		fmt.Fprintln(w, text)
 	}
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, h.Err()) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { answer(w, h.Ready(r.Context())) })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, h.Err(), "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { answer(w, h.Ready(r.Context()), "ok, "+h.modulesText()) })
 	return mux
+}
+
+// modulesText says how many modules there are, and what became of them.
+func (h *Host) modulesText() string {
+	modules, loaded := h.plugin.Modules(), 0
+	for _, m := range modules {
+		if m.Loaded() {
+			loaded++
+		}
+	}
+	text := fmt.Sprintf("%d of %d modules loaded", loaded, len(modules))
+	if refused := len(h.plugin.Refused()); refused > 0 {
+		text += fmt.Sprintf(", %d left out", refused)
+	}
+	return text
 }

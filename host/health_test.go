@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -14,6 +15,20 @@ import (
 	"github.com/wasmworker/wasmworker/host"
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
+
+func body(t *testing.T, url string) string {
+	t.Helper()
+	response, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
 
 // However many ask whether the worker is ready, the server is asked once a second.
 func TestReadyAsksOnceASecond(t *testing.T) {
@@ -48,6 +63,9 @@ func TestReadyAsksOnceASecond(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	if got := body(t, health.URL+"/readyz"); got != "ok, 1 of 1 modules loaded\n" {
+		t.Errorf("readyz says %q", got)
+	}
 	if n, most := asked.Load()-before, int64(time.Since(begin)/time.Second)+1; n < 1 || n > most {
 		t.Errorf("400 requests in %s asked the server %d times, want between 1 and %d", time.Since(begin), n, most)
 	}
