@@ -53,7 +53,7 @@ var deviations = []struct {
 const (
 	undeclared = "a function that ref.func names need not be declared: the global that holds the reference declares it"
 	tooMany    = "a function may leave more values than it has results: it ends by a return, which drops them"
-	reexported = "asked for an import that a module exports again, wazero's compiler takes the wrong function if the module that has it imports something, as all rewritten ones do; in the sandbox no module imports from another"
+	reexported = "asked for an import that a module exports again, wazero's compiler takes the wrong function if the module that has it imports something, as all rewritten ones do; in the sandbox no module imports from another (findings/wazero-reexported-import.sh)"
 )
 
 // deviates returns the reason of a deviation, or "".
