@@ -11,8 +11,9 @@ import (
 	"go.temporal.io/sdk/client"
 )
 
-// Ready returns nil when the worker polls and Temporal answers, and otherwise why not.
-// It asks the server, for at most a second, and goes by the last answer for another one.
+// Ready returns nil while the worker polls and Temporal answers, and otherwise the reason
+// why it is not ready. It asks the server and blocks for at most a second. An answer is
+// reused for a second.
 func (h *Host) Ready(ctx context.Context) error {
 	h.mu.Lock()
 	state, failure, c := h.state, h.failure, h.client
@@ -24,7 +25,7 @@ func (h *Host) Ready(ctx context.Context) error {
 		return fmt.Errorf("starting")
 	case state == stateStopped:
 		return fmt.Errorf("stopped")
-	case h.plugin.stopping.Load(): // polling has ended, as far as the server knows too
+	case h.plugin.stopping.Load(): // polling has ended, and the server was told
 		return fmt.Errorf("draining")
 	case state == stateStopping:
 		return fmt.Errorf("stopping")
@@ -38,8 +39,8 @@ func (h *Host) Ready(ctx context.Context) error {
 	return nil
 }
 
-// serverCheck is what the server answered last. However many ask, the server is asked
-// once a second.
+// serverCheck holds the server's last answer. The server is asked at most once a second,
+// however often Ready is called.
 type serverCheck struct {
 	mu  sync.Mutex
 	at  time.Time
@@ -54,7 +55,7 @@ func (s *serverCheck) ask(ctx context.Context, c client.Client) error {
 	if !s.at.IsZero() && time.Since(s.at) < checkInterval {
 		return s.err
 	}
-	// Who asked may go away, and the answer is for the others, too.
+	// The caller may go away, but its answer serves the other callers too.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	_, s.err = c.CheckHealth(ctx, &client.CheckHealthRequest{})
@@ -62,9 +63,10 @@ func (s *serverCheck) ask(ctx context.Context, c client.Client) error {
 	return s.err
 }
 
-// HealthHandler serves /healthz, which is 200 until the worker fails for good, and
-// /readyz, which is 200 while [Host.Ready] returns nil, with how many modules are loaded.
-// Otherwise they answer 503 and say why in a line of text.
+// HealthHandler returns a handler for GET /healthz and GET /readyz. /healthz answers 200
+// until the worker fails for good. /readyz answers 200 while [Host.Ready] returns nil,
+// and says how many modules are loaded. Otherwise they answer 503 with the reason as a
+// line of text.
 func (h *Host) HealthHandler() http.Handler {
 	mux := http.NewServeMux()
 	answer := func(w http.ResponseWriter, err error, text string) {
@@ -79,7 +81,8 @@ func (h *Host) HealthHandler() http.Handler {
 	return mux
 }
 
-// modulesText says how many modules there are, and what became of them.
+// modulesText says how many modules there are, how many are loaded and how many were left
+// out.
 func (h *Host) modulesText() string {
 	modules, loaded := h.plugin.Modules(), 0
 	for _, m := range modules {

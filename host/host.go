@@ -1,8 +1,8 @@
 // Package host is a Temporal worker whose activities are WebAssembly modules.
 //
-// Its core is [Plugin], which gives any worker of the Temporal Go SDK the activities of
-// a directory of modules, with one line in worker.Options.Plugins. [Host] is a whole
-// worker around that plugin: client, worker, signals-free start and stop.
+// [Plugin] is its core. It gives any worker of the Temporal Go SDK the activities of a
+// directory of modules, with one line in worker.Options.Plugins. [Host] is a whole worker
+// around that plugin: client, worker, start and stop. It handles no signals.
 //
 //	sandbox.CompilerMain() // first of all: modules are compiled in processes of their own
 //	options := host.DefaultOptions()
@@ -13,18 +13,21 @@
 //
 // # Shutdown
 //
-// No activity that was picked up is lost silently, and nothing is closed under a live
-// instance. Stopping goes through these steps, whoever stops the worker:
+// No activity that the worker has picked up is lost silently, and nothing is closed under
+// a live instance. Every stop goes through these steps, for a [Host] as for a worker with
+// the [Plugin]:
 //
-//  1. Readiness turns false, polling stops, guests see WORKER_STOPPING in their status.
-//  2. Activities run on, up to the graceful timeout. When the last one has reported: 5.
+//  1. Readiness turns false, polling stops, and guests see WORKER_STOPPING in their
+//     status.
+//  2. Activities go on, up to the graceful timeout. When the last one has reported, step
+//     5 follows.
 //  3. After the timeout, or when the context given to [Host.Stop] ends, live instances
-//     are interrupted. Each attempt fails with a retryable error of type WorkerShutdown
-//     that holds the last heartbeat's details if there is room for them: Temporal hands
-//     it on at once.
-//  4. Every call has returned and every result has been sent.
-//  5. Pool, modules, runtimes and caches are closed, then the Temporal client, if the
-//     Host made it.
+//     are interrupted. Each attempt fails with a retryable error of type WorkerShutdown.
+//     The error holds the last heartbeat's details if there is room for them. Temporal
+//     hands the activity on at once.
+//  4. The worker waits until every call has returned and every result has been sent.
+//  5. Pool, modules, runtimes and caches are closed. Then the Temporal client is closed,
+//     if the Host made it.
 package host
 
 import (
@@ -45,20 +48,22 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// DefaultTaskQueue is the task queue where neither it nor a deployment's name is given.
+// DefaultTaskQueue is the task queue of a [Host] whose options name neither a task queue
+// nor a deployment.
 const DefaultTaskQueue = "wasmworker"
 
 // Options make a [Host]. Begin with [DefaultOptions].
 type Options struct {
 	PluginOptions
 
-	// Client is the Temporal client to use. The Host does not close it. Results are given
-	// up after 10 seconds without Temporal, and Ready does not know of failing polls,
-	// since the connection was made without [Plugin.DialOption]. Default: Start makes a
-	// client from ClientOptions, and Stop closes it.
+	// Client is the Temporal client to use. The Host does not close it. Its connection
+	// lacks [Plugin.DialOption] unless you gave it that: results are then given up after
+	// 10 seconds without Temporal, and Ready does not notice failing polls. Default:
+	// Start makes a client from ClientOptions, and Stop closes it.
 	Client client.Client
-	// ClientOptions say where Temporal is and how to get in, when Client is nil. Its
-	// Identity and Logger get defaults of ours.
+	// ClientOptions say where Temporal is and how to get in. They are used when Client is
+	// nil. Identity defaults to process, machine and deployment, and ClientOptions.Logger
+	// to the Logger of these options.
 	ClientOptions client.Options
 	// TaskQueue is the Temporal task queue to poll. Default: "wasmworker", or
 	// "wasmworker-" and the deployment's name.
@@ -67,15 +72,16 @@ type Options struct {
 	// part of the default task queue and of the worker's default identity.
 	DeploymentName string
 	// WorkerOptions are further options of the Temporal worker: pollers, rates,
-	// interceptors, plugins. What [Plugin] says about them holds.
+	// interceptors, plugins. [Plugin] documents which of them it sets.
 	WorkerOptions worker.Options
 }
 
 // DefaultOptions returns options with the defaults that the fields document.
 func DefaultOptions() Options { return Options{PluginOptions: DefaultPluginOptions()} }
 
-// Host is a Temporal worker that serves modules, and Go workflows and activities
-// beside them. It starts once and stops once. Its methods may be called concurrently.
+// Host is a Temporal worker that serves modules, and Go workflows and activities beside
+// them. It can be started once; after a stop it cannot be started again. Its methods may
+// be called concurrently.
 type Host struct {
 	options   Options
 	plugin    *Plugin
@@ -107,8 +113,8 @@ const (
 	stateStopped
 )
 
-// New reads and checks the modules and the options as a whole. It compiles nothing and
-// connects to nothing. The error joins everything that was found wrong.
+// New makes a Host. It reads the modules, and checks them and the options as a whole. It
+// compiles nothing and connects to nothing. The error joins every mistake that was found.
 func New(options Options) (*Host, error) {
 	if options.Logger == nil {
 		options.Logger = slog.Default()
@@ -132,7 +138,8 @@ func New(options Options) (*Host, error) {
 	return h, nil
 }
 
-// TaskQueueFor returns the default task queue of a deployment.
+// TaskQueueFor returns the default task queue of a deployment: "wasmworker-" and its
+// name, or [DefaultTaskQueue] if the name is empty.
 func TaskQueueFor(deployment string) string {
 	if deployment == "" {
 		return DefaultTaskQueue
@@ -140,14 +147,14 @@ func TaskQueueFor(deployment string) string {
 	return DefaultTaskQueue + "-" + deployment
 }
 
-// RegisterActivity registers a Go activity, or a struct of them, beside those of the
-// modules. Call it before Start; it panics later, as Temporal's own does for a bad
-// function.
+// RegisterActivity registers a Go activity, or a struct of them, beside the modules'
+// activities. Call it before Start; it panics later. As with the SDK's own registration,
+// an unsuitable function makes Start panic.
 func (h *Host) RegisterActivity(a any) {
 	h.RegisterActivityWithOptions(a, activity.RegisterOptions{})
 }
 
-// RegisterActivityWithOptions is RegisterActivity with a name.
+// RegisterActivityWithOptions is RegisterActivity with options, such as a name.
 func (h *Host) RegisterActivityWithOptions(a any, options activity.RegisterOptions) {
 	h.registration(&h.activities, activityNames(a, options), func(r worker.Registry) { r.RegisterActivityWithOptions(a, options) })
 }
@@ -157,7 +164,7 @@ func (h *Host) RegisterWorkflow(w any) {
 	h.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{})
 }
 
-// RegisterWorkflowWithOptions is RegisterWorkflow with a name.
+// RegisterWorkflowWithOptions is RegisterWorkflow with options, such as a name.
 func (h *Host) RegisterWorkflowWithOptions(w any, options workflow.RegisterOptions) {
 	name := options.Name
 	if name == "" {
@@ -176,24 +183,23 @@ func (h *Host) registration(list *[]string, names []string, register func(worker
 	h.register = append(h.register, register)
 }
 
-// ErrInterrupted is wrapped by the error of Stop and Run when activities were
-// interrupted: they were handed back to Temporal, which retries them if their retry
-// policies allow it.
+// ErrInterrupted is wrapped by the error of Stop and Run when the stop interrupted
+// activities. Temporal has them back, and retries them if their retry policies allow it.
 var ErrInterrupted = errors.New("activities were interrupted")
 
 // ErrUndelivered is wrapped by the error of Stop and Run when Temporal could not be told
-// how activities ended, at any time since Start: see [Plugin.Undelivered]. Each has been
-// logged as an error.
+// how activities ended, at any time since Start. Each of them was logged as an error. See
+// [Plugin.Undelivered].
 var ErrUndelivered = errors.New("results could not be delivered to Temporal")
 
-// LoadError is returned by Start when modules turn out to be unusable as they are
-// compiled: invalid code, or an initialization that fails.
+// LoadError is returned by Start when modules cannot be loaded: their code is invalid, or
+// their initialization fails.
 type LoadError struct{ Err error }
 
 // Error names each file.
 func (e *LoadError) Error() string { return e.Err.Error() }
 
-// Unwrap returns the errors of the single modules, joined.
+// Unwrap returns the joined errors of the modules.
 func (e *LoadError) Unwrap() error { return e.Err }
 
 // UnreachableError is returned by Start when there is no connection to the Temporal
@@ -208,12 +214,14 @@ func (e *UnreachableError) Error() string {
 	return fmt.Sprintf("the Temporal server at %s cannot be reached: %v", e.Address, e.Err)
 }
 
-// Unwrap returns why.
+// Unwrap returns the cause.
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
-// Start connects to Temporal, compiles the modules and starts polling, and returns
-// then: daemon mode. It returns early when ctx ends. On an error everything that was
-// started is stopped, and the Host cannot be used again.
+// Start connects to Temporal, loads the modules, starts polling and returns. The worker
+// then runs in the background. Start returns early when ctx ends; after it has returned,
+// ctx no longer matters. On an error everything that was started is stopped, and the Host
+// cannot be used again. The error is or wraps an [*UnreachableError] if there is no
+// connection, or a [*LoadError] if modules cannot be loaded.
 func (h *Host) Start(ctx context.Context) error {
 	h.mu.Lock()
 	if h.state != stateNew {
@@ -275,7 +283,7 @@ func (h *Host) start(ctx context.Context) error {
 	options := h.options.WorkerOptions
 	options.Plugins = append(slices.Clone(options.Plugins), h.plugin)
 	if len(h.workflows) == 0 {
-		options.DisableWorkflowWorker = true // it would be stopped before the activities, in turn
+		options.DisableWorkflowWorker = true // the SDK would stop it first, and only then the activities
 	}
 	onFatal := options.OnFatalError
 	options.OnFatalError = func(err error) {
@@ -302,10 +310,12 @@ func (h *Host) start(ctx context.Context) error {
 	return nil
 }
 
-// Stop stops the worker as the package comment describes, and returns when everything
-// is closed. When ctx ends, activities that still run are interrupted at once instead
-// of after the graceful timeout; Stop still waits for them to return. The error wraps
-// ErrInterrupted if there were any. Calling it again waits for the same end.
+// Stop stops the worker as the package comment describes. It blocks until everything is
+// closed. When ctx ends, activities that still run are interrupted at once instead of
+// after the graceful timeout; Stop still waits for them to return. The error wraps
+// [ErrInterrupted] if any were interrupted, and [ErrUndelivered] if results were lost. A
+// second call waits for the same end and returns the same error. While Start runs, Stop
+// fails: end Start's context instead.
 func (h *Host) Stop(ctx context.Context) error {
 	h.mu.Lock()
 	switch h.state {
@@ -358,9 +368,8 @@ func (h *Host) closeClient() {
 	}
 }
 
-// Run starts the worker and blocks until ctx ends or the worker fails for good, then
-// stops it, gracefully: foreground mode. The error is that of Start, the failure, or that
-// of Stop.
+// Run starts the worker, blocks until ctx ends or the worker fails for good, and then
+// stops it gracefully. The error is that of Start, or joins [Host.Err] and that of Stop.
 func (h *Host) Run(ctx context.Context) error {
 	if err := h.Start(ctx); err != nil {
 		return err
@@ -373,40 +382,40 @@ func (h *Host) Run(ctx context.Context) error {
 	return errors.Join(h.Err(), err)
 }
 
-// Failed returns a channel that is closed when the worker failed for good: Temporal
-// refused it, or its namespace is gone. Err then tells why. The Host must still be
+// Failed returns a channel that is closed when the worker has failed for good: Temporal
+// refused it, or its namespace is gone. Err returns the cause. The Host must still be
 // stopped.
 func (h *Host) Failed() <-chan struct{} { return h.failed }
 
-// Err returns why the worker failed for good, nil if it did not.
+// Err returns why the worker failed for good, or nil if it did not.
 func (h *Host) Err() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.failure
 }
 
-// Client returns the Temporal client; nil before Start unless Options.Client was set.
+// Client returns the Temporal client. It is nil before Start unless Options.Client was
+// set.
 func (h *Host) Client() client.Client {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.client
 }
 
-// Worker returns the Temporal worker; nil before Start has returned.
+// Worker returns the Temporal worker. It is nil before Start has returned.
 func (h *Host) Worker() worker.Worker {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.worker
 }
 
-// TaskQueue returns the task queue that is polled.
+// TaskQueue returns the name of the task queue that the worker polls.
 func (h *Host) TaskQueue() string { return h.taskQueue }
 
-// Plugin returns the plugin at the core of the Host, which knows the modules.
+// Plugin returns the plugin at the core of the Host. It knows the modules.
 func (h *Host) Plugin() *Plugin { return h.plugin }
 
-// Activities returns the types of all activities: those of the modules and those in Go,
-// sorted.
+// Activities returns the types of all activities, of modules and in Go, sorted.
 func (h *Host) Activities() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -425,15 +434,16 @@ func (h *Host) Workflows() []string {
 	return slices.Sorted(slices.Values(h.workflows))
 }
 
-// PassthroughModules returns the host modules that can be granted.
+// PassthroughModules returns the host modules that can be granted. The slice is the
+// caller's.
 func (h *Host) PassthroughModules() []PassthroughModule {
 	return slices.Clone(h.options.Passthrough)
 }
 
-// Limit returns the most activities that run at once, or 0 if there is no limit.
+// Limit returns how many activities may run at once, or 0 if there is no limit.
 func (h *Host) Limit() int { return h.plugin.limit }
 
-// Executor returns what hands out the instances.
+// Executor returns the executor that hands out the instances.
 func (h *Host) Executor() Executor { return h.plugin.Executor() }
 
 // activityNames returns the types under which the SDK registers an activity or a struct

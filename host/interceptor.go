@@ -7,23 +7,25 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// Interceptor stands around what the modules do in a worker: to record it, to trace it,
-// to audit it. What it returns is what Temporal or the guest gets. Its methods are called
-// concurrently.
+// Interceptor wraps the activities of a worker's modules and their calls of passthrough
+// modules, to record, trace or audit them. Temporal and the guest get the results that it
+// returns. Its methods are called concurrently.
 //
 // Implementations embed [InterceptorBase], so that they compile when a method is added.
 type Interceptor interface {
-	// Execute is around each attempt of an activity. Next runs the guest, and blocks
-	// until it has ended; errors are those of [sandbox.Sandbox.Run]. The functions in the
-	// task may be wrapped. The functions that Passthrough returns get the context that
-	// next was given.
+	// Execute wraps one attempt of an activity. Next runs the guest and blocks until it
+	// has ended; its errors are those of [sandbox.Sandbox.Run]. Execute may wrap the
+	// functions in the task. The context that it gives to next reaches the functions that
+	// Passthrough returns.
 	Execute(ctx context.Context, task sandbox.Task, next Execute) (*sandbox.Payload, error)
-	// Passthrough returns what is called in place of a function of a passthrough module.
-	// It is asked once for each. Files and other functions of WASI are not among them.
+	// Passthrough returns the function to call in place of f, a function of a passthrough
+	// module. It is called once for each function, when the plugin is made. Functions of
+	// WASI, such as those for files, are not passed to it.
 	Passthrough(m passthrough.Module, function string, f passthrough.Func) passthrough.Func
 }
 
-// Execute runs an attempt of an activity. It returns its result, which is nil for none.
+// Execute runs one attempt of an activity. It returns the result, or nil if there is
+// none.
 type Execute = func(ctx context.Context, task sandbox.Task) (*sandbox.Payload, error)
 
 // InterceptorBase is an [Interceptor] that changes nothing.

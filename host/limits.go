@@ -20,30 +20,31 @@ import (
 )
 
 const (
-	// defaultPayloadLimit is the server's limit.blobSize.error where nobody has changed
-	// it.
+	// defaultPayloadLimit is the default of the server's setting limit.blobSize.error, in
+	// bytes.
 	defaultPayloadLimit = 2 << 20
-	// markerAllowance is what a local activity leaves of the limit for the rest of the
-	// marker with its result.
+	// markerAllowance is how many bytes of the limit a local activity leaves free. Its
+	// result is stored in a marker, and the rest of the marker needs them.
 	markerAllowance = 4 << 10
-	// maxCutMessage is what stays of a message of a failure that is too large without it.
+	// maxCutMessage is how many bytes are kept of the message of a failure that stays too
+	// large without details and causes.
 	maxCutMessage = 16 << 10
 
 	describeTimeout = 5 * time.Second
 	describeAgain   = 30 * time.Second // after it failed
 )
 
-// serverLimits knows how large a list of payloads, or a failure, the server takes at
-// most.
+// serverLimits holds the most bytes that the server accepts for a list of payloads or for
+// a failure.
 type serverLimits struct {
-	server bool         // there is one to ask
+	server bool         // there is a server to ask
 	bytes  atomic.Int64 // 0: not known yet
 
 	asking sync.Mutex
 	asked  time.Time
 }
 
-// known returns the limit as far as it is known.
+// known returns the limit, or the server's default while the limit is not known.
 func (l *serverLimits) known() int {
 	if n := l.bytes.Load(); n > 0 {
 		return int(n)
@@ -51,8 +52,10 @@ func (l *serverLimits) known() int {
 	return defaultPayloadLimit
 }
 
-// payload returns the limit of the activity's namespace. The first activity asks the
-// server for it, as the SDK does when a worker starts, and the others wait for that.
+// payload returns the limit of the activity's namespace, in bytes. The first activity
+// asks the server for it, as the SDK does when a worker starts. The others wait for the
+// answer. If the server cannot be asked, the default holds, and it is asked again after
+// describeAgain.
 func (l *serverLimits) payload(ctx context.Context, namespace string) int {
 	if l.server && l.bytes.Load() == 0 {
 		l.asking.Lock()
@@ -65,7 +68,8 @@ func (l *serverLimits) payload(ctx context.Context, namespace string) int {
 	return l.known()
 }
 
-// describeLimit asks the server. 0: it does not say.
+// describeLimit asks the server for a namespace's limit. It returns 0 if there is no
+// answer.
 func describeLimit(ctx context.Context, namespace string) int64 {
 	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
 	defer cancel()
@@ -77,21 +81,21 @@ func describeLimit(ctx context.Context, namespace string) int64 {
 	if limit := response.GetNamespaceInfo().GetLimits().GetBlobSizeLimitError(); limit > 0 {
 		return limit
 	}
-	return defaultPayloadLimit // a server that is too old to say
+	return defaultPayloadLimit // the server is too old to report its limit
 }
 
-// FailureConverter makes the failure converter for the client of the plugin's worker, for
-// client.Options.FailureConverter, which a [Host] with a client of its own sets by
-// itself. The parent does the conversion; nil is that of the SDK with the data converter,
-// which is client.Options.DataConverter, or nil if there is none. The converter adds to
-// it:
+// FailureConverter returns the failure converter for the client of the plugin's worker;
+// put it into client.Options.FailureConverter. A [Host] that makes its own client does
+// so. The parent does the conversion. A nil parent means the SDK's default with the data
+// converter, which is client.Options.DataConverter, or nil if there is none. The
+// converter adds these rules:
 //
-//   - A result, heartbeat or detail of a cancellation that only the data converter's
-//     codec makes too large for the server ends the activity with
+//   - A result, heartbeat or detail of a cancellation may become too large for the server
+//     only through the data converter's codec. The activity then fails with
 //     [abi.TypeOutputTooLarge], not retryable. The SDK's own error for that is retried.
-//   - A failure that is too large for the server, which would not retry the activity
-//     then, is sent without its details, and if need be without its causes and with a
-//     shorter message.
+//   - The server does not retry an activity whose failure is too large. Such a failure is
+//     sent without its details, and if need be without its causes and with a shorter
+//     message.
 //   - An activity's failure that cannot be encoded, because the codec fails, is reported
 //     as [abi.TypeCodecFailed], and retried.
 func (p *Plugin) FailureConverter(parent converter.FailureConverter, data converter.DataConverter) converter.FailureConverter {
@@ -116,8 +120,8 @@ func (c *failureConverter) WithSerializationContext(ctx converter.SerializationC
 	return &failureConverter{parent: converter.WithFailureConverterSerializationContext(c.parent, ctx), limits: c.limits, activity: isActivity}
 }
 
-// sdkSizeError is in the text of the SDK's error for payloads above the limit, which has
-// no exported type.
+// sdkSizeError occurs in the text of the SDK's error for payloads above the limit. The
+// error has no exported type.
 const sdkSizeError = "[TMPRL1103]"
 
 // ErrorToFailure implements [converter.FailureConverter].
@@ -131,8 +135,8 @@ func (c *failureConverter) ErrorToFailure(err error) (failure *failurepb.Failure
 			c.limits.known()), abi.TypeOutputTooLarge, nil)
 	}
 	if c.activity {
-		// A workflow's failure that cannot be encoded has to remain a panic: that is how
-		// the SDK tries its task again.
+		// For a workflow's failure the panic must go on: the SDK then retries the
+		// workflow task.
 		defer func() {
 			if cause := recover(); cause != nil {
 				failure = unencodable(err, cause)
@@ -148,8 +152,9 @@ func (c *failureConverter) FailureToError(failure *failurepb.Failure) error {
 	return c.parent.FailureToError(failure)
 }
 
-// unencodable is reported in place of a failure that cannot be encoded. Nothing of that
-// is in it, since it may have to be secret.
+// unencodable returns the failure that is reported in place of one that cannot be
+// encoded. It holds nothing of the original but the retry delay, because the original may
+// be secret.
 func unencodable(err error, cause any) *failurepb.Failure {
 	var options temporal.ApplicationErrorOptions
 	if original, ok := errors.AsType[*temporal.ApplicationError](err); ok {
@@ -164,8 +169,8 @@ func unencodable(err error, cause any) *failurepb.Failure {
 		temporal.NewApplicationErrorWithOptions(cutText(message, maxCutMessage), abi.TypeCodecFailed, options))
 }
 
-// fitting returns the failure that an error is converted to, within the limit, and the
-// error for it: the given one, or as much of that as there is room for.
+// fitting converts an error to a failure within the limit. It also returns the error that
+// the failure stands for: err itself, or as much of err as there is room for.
 func fitting(c converter.FailureConverter, limit int, err error) (*failurepb.Failure, error) {
 	all := c.ErrorToFailure(err)
 	if all.Size() <= limit {
@@ -180,8 +185,9 @@ func fitting(c converter.FailureConverter, limit int, err error) (*failurepb.Fai
 	return c.ErrorToFailure(alone), alone
 }
 
-// shortened is an error as its failure says, without details and stack traces, and
-// without its causes and most of a long message if those are not to stay.
+// shortened returns a copy of an error without details and stack traces, made from its
+// failure. Without causes, the copy also lacks its causes, and its message and type are
+// cut to maxMessage bytes. The note is appended to the message.
 func shortened(err error, failure *failurepb.Failure, causes bool, maxMessage int, note string) error {
 	info := failure.GetApplicationFailureInfo()
 	options := temporal.ApplicationErrorOptions{
@@ -203,7 +209,7 @@ func shortened(err error, failure *failurepb.Failure, causes bool, maxMessage in
 	return temporal.NewApplicationErrorWithOptions(message+note, kind, options)
 }
 
-// cutText shortens a text, at the border of a character.
+// cutText cuts a text to at most most bytes, at a character boundary, and appends "…".
 func cutText(text string, most int) string {
 	if len(text) <= most {
 		return text
@@ -211,8 +217,8 @@ func cutText(text string, most int) string {
 	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
-// outputTooLarge is the failure of a result that an interceptor has made too large, nil
-// if it is not.
+// outputTooLarge returns the failure for a result that an interceptor made too large, or
+// nil if the result is within the limit.
 func (a *attempt) outputTooLarge(activityType string, result sandbox.Payload) error {
 	if size := sandbox.Size(result); size > a.payloadLimit {
 		return applicationError(sandbox.OutputTooLarge(activityType, size, a.payloadLimit, sandbox.ServerLimit))

@@ -21,7 +21,7 @@ type polls struct {
 // refusal arrives within milliseconds.
 const pollSettles = time.Second
 
-// watch runs one poll.
+// watch runs one poll and records its outcome. It returns the poll's error.
 func (p *polls) watch(ctx context.Context, poll func() error) error {
 	p.mu.Lock()
 	p.started = time.Now()

@@ -47,7 +47,7 @@ type reports struct {
 	installed                    atomic.Bool // the client's connection calls intercept
 	undelivered                  atomic.Int64
 	activityPolls, workflowPolls polls
-	// when the connection was last told to try again, in Unix milliseconds
+	// redialed is when the connection was last told to try again, in Unix milliseconds.
 	redialed atomic.Int64
 
 	mu       sync.Mutex
@@ -141,7 +141,7 @@ func (r *reports) settle(ctx context.Context) {
 	r.pending = map[string]*report{}
 	r.mu.Unlock()
 	for _, rep := range left {
-		r.end(rep, status.Error(codes.Canceled, "the worker stopped before the activity was reported")) //nolint:errcheck // it is logged
+		r.end(rep, status.Error(codes.Canceled, "the worker stopped before the activity was reported")) //nolint:errcheck // end logs the error
 	}
 }
 
@@ -197,10 +197,10 @@ func (r *reports) insist(ctx context.Context, rep *report, begin time.Time, err 
 	if end.Before(earliest) || r.forced.Err() != nil {
 		end = earliest
 	}
-	// the SDK's own ends after 10 s
+	// The SDK's own context ends after 10 s.
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), end)
 	defer cancel()
-	defer context.AfterFunc(r.forced, func() { // which may be now, where end is earlier in any case
+	defer context.AfterFunc(r.forced, func() { // at once if forced has ended; end is earlier then
 		select {
 		case <-ctx.Done():
 		case <-time.After(reportAttempt):
@@ -224,7 +224,7 @@ func (r *reports) insist(ctx context.Context, rep *report, begin time.Time, err 
 		once, done := context.WithTimeout(ctx, reportAttempt)
 		failure := attempt(once)
 		done()
-		if failure == nil || ctx.Err() == nil { // an attempt that was broken off says nothing
+		if failure == nil || ctx.Err() == nil { // the error of an attempt that ctx ended tells nothing
 			err = failure
 		}
 		if err == nil {
@@ -241,7 +241,7 @@ func (r *reports) insist(ctx context.Context, rep *report, begin time.Time, err 
 func (r *reports) end(rep *report, err error) error {
 	switch {
 	case err == nil:
-	case status.Code(err) == codes.NotFound: // the server has decided otherwise already: nothing is lost by this worker
+	case status.Code(err) == codes.NotFound: // the server has ended the attempt already, so nothing is lost
 		r.logger.Warn("activity report refused: Temporal does not wait for this attempt any more", append(rep.attributes(), "error", err.Error())...)
 	default:
 		r.undelivered.Add(1)

@@ -82,8 +82,8 @@ func (s *slots) change(issued, waiting int) {
 	s.more = make(chan struct{})
 }
 
-// tuner makes a tuner of the slots, with what the worker's options say of everything
-// else.
+// tuner makes a tuner from the slots. For all other kinds of slot it takes the sizes in
+// the worker's options.
 func (s *slots) tuner(o *worker.Options) (worker.WorkerTuner, error) {
 	sizes := worker.FixedSizeTunerOptions{
 		NumWorkflowSlots:      o.MaxConcurrentWorkflowTaskExecutionSize,
