@@ -217,7 +217,7 @@ func (i *Instance) Module() *Module { return i.module }
 // allows it, the module has not been unloaded, nothing went wrong in it, and it has been
 // reset or its calls are not used up.
 func (i *Instance) Reusable() bool {
-	if !i.module.current(i.program) {
+	if i.program.unloaded.Load() {
 		return false
 	}
 	switch i.program.isolation() {

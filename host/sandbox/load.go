@@ -168,11 +168,13 @@ func (m *Module) startLoading(ctx context.Context) bool {
 	return started
 }
 
-// begin is called before an activity of the module, which is not idle until end is.
-func (m *Module) begin() {
+// begin is called before an activity of the module, which is not idle until end is. It
+// tells whether the module is loaded.
+func (m *Module) begin() (loaded bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.users++
+	return m.program != nil
 }
 
 // end is called after an activity of the module.
@@ -189,6 +191,9 @@ func (m *Module) end() {
 
 // touch notes that the module was of use until now. It is called with the lock.
 func (m *Module) touch() {
+	if m.loader.idle == 0 && m.budget == nil { // nothing will ask
+		return
+	}
 	m.used = time.Now()
 	if m.users == 0 && m.loader.idle > 0 && m.idleTimer == nil && m.program != nil && m.program.kept {
 		m.idleTimer = time.AfterFunc(m.loader.idle, m.unloadIdle)
@@ -235,6 +240,9 @@ func (m *Module) unload(ctx context.Context) error {
 // lock.
 func (m *Module) take() *program {
 	p := m.program
+	if p != nil {
+		p.unloaded.Store(true)
+	}
 	m.program, m.marked = nil, false
 	return p
 }
@@ -296,15 +304,12 @@ func (s *Sandbox) reclaim(except *Module) bool {
 	return false
 }
 
-// current tells whether a program is what the module's next instance will be made of.
-func (m *Module) current(p *program) bool {
+// Loaded tells whether the module's code is in memory.
+func (m *Module) Loaded() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.program == p
+	return m.program != nil
 }
-
-// Loaded tells whether the module's code is in memory.
-func (m *Module) Loaded() bool { return !m.current(nil) }
 
 // Refusal returns why the module cannot be loaded, once that was tried in vain: it is
 // invalid, or its initialization fails. Nil otherwise.

@@ -27,6 +27,8 @@ import (
 type program struct {
 	module  *Module
 	holders atomic.Int64
+	// unloaded tells that the module's next instance will be made of another one.
+	unloaded atomic.Bool
 
 	cached   bool // its code came from the cache directory
 	kept     bool // its code is in the cache directory

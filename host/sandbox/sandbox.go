@@ -360,10 +360,10 @@ func (s *Sandbox) Run(ctx context.Context, task Task) (*Payload, error) {
 	}()
 	c := newCall(ctx, activity.Module, activity, &task)
 	c.hooks = inject.Of(ctx)
-	c.module.begin()
+	loaded := c.module.begin()
 	defer c.module.end()
 	begin := time.Now()
-	instance, err := s.acquire(c)
+	instance, err := s.acquire(c, loaded)
 	c.waited = time.Since(begin)
 	if err != nil {
 		if task.Usage != nil {
@@ -383,12 +383,14 @@ func (s *Sandbox) Run(ctx context.Context, task Task) (*Payload, error) {
 // acquire returns an instance for a call. Its module is loaded before that takes a slot
 // from others, unless there is no memory for that: the executor knows when there is. Who
 // waits there does not hold the program, since who comes first may need its memory.
-func (s *Sandbox) acquire(c *call) (*Instance, error) {
-	p, err := c.module.acquire(c.ctx)
-	if err == nil {
-		c.module.letGo(p)
-	} else if !errors.Is(err, ErrMemoryLimit) {
-		return nil, err
+func (s *Sandbox) acquire(c *call, loaded bool) (*Instance, error) {
+	if !loaded {
+		p, err := c.module.acquire(c.ctx)
+		if err == nil {
+			c.module.letGo(p)
+		} else if !errors.Is(err, ErrMemoryLimit) {
+			return nil, err
+		}
 	}
 	return s.executor.Acquire(c.ctx, c.module)
 }
