@@ -1,5 +1,5 @@
 #!/bin/sh
-# wazero's compiler calls a neighbouring function where a module exports again what it imports from a module that has
+# wazero's compiler calls a neighboring function where a module exports again what it imports from a module that has
 # imports itself: no error, another result. wazero's interpreter calls the right one.
 #
 # Date:      2026-11-30
