@@ -20,32 +20,34 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// idleHeartbeat is how often the host heartbeats for a guest that does not, at most.
+// idleHeartbeat is the longest interval at which the host heartbeats for a guest that
+// does not heartbeat itself.
 const idleHeartbeat = 5 * time.Second
 
 // MetricFuel is a counter of the Temporal client's metrics handler: the units of
-// computation that guests have used, by activity type, with those of initializing
-// instances for them; see [sandbox.Usage].
+// computation that guests used, by activity type. It includes the initialization of
+// instances for them. See [sandbox.Usage].
 const MetricFuel = "wasmworker_activity_fuel"
 
 // MetricInstances is a counter of the Temporal client's metrics handler: activities that
-// got an instance, with the tag "instance" saying which, see [sandbox.Origin]. Activities
-// of modules that cannot be reset, which cost more, count as "fallback".
+// got an instance, by activity type. The tag "instance" says where the instance came
+// from; see [sandbox.Origin]. Activities of modules that cannot be reset cost more; they
+// count as "fallback".
 const MetricInstances = "wasmworker_activity_instances"
 
 // MetricInstanceWait is a timer of the Temporal client's metrics handler: how long
-// activities waited for their instance, by activity type; see [sandbox.Usage]. It is what
-// max_instances and total_memory_limit cost.
+// activities waited for an instance, by activity type. It shows what max_instances and
+// total_memory_limit cost. See [sandbox.Usage].
 const MetricInstanceWait = "wasmworker_activity_instance_wait"
 
 // MetricPassthroughLatency is a timer of the Temporal client's metrics handler: how long
-// the calls of guests to passthrough modules took, by activity type, with the tags
-// "capability", "function" and "outcome" (ok, denied or error).
+// guests' calls of passthrough modules took, by activity type. The tags are "capability",
+// "function" and "outcome" (ok, denied or error).
 const MetricPassthroughLatency = "wasmworker_passthrough_latency"
 
 // MetricDenied is a counter of the Temporal client's metrics handler: what policies
-// denied, by activity type, with the tags "module" and "capability". The targets are in
-// the log: there is no end to how many guests can name.
+// denied, by activity type. The tags are "module" and "capability". The target of a
+// denial is only in the log, because guests can name any number of targets.
 const MetricDenied = "wasmworker_passthrough_denied"
 
 // measured measures the calls of a passthrough function.
@@ -67,11 +69,11 @@ func measured(m passthrough.Module, function string, f passthrough.Func) passthr
 
 // execute is the dynamic activity behind every wasm activity.
 //
-// Payloads go through the client's data converter as raw values: a codec (encryption,
-// compression) is undone and applied, and nothing else is converted.
+// Payloads go through the client's data converter as raw values. A codec, such as one
+// that encrypts or compresses, is undone and applied; nothing else is converted.
 //
-// With an error there is no result at all: the SDK would encode an empty one too, and a
-// codec may refuse that.
+// With an error, execute returns nil as the result. The SDK would encode even an empty
+// result, and a codec may refuse it.
 func (p *Plugin) execute(ctx context.Context, args converter.EncodedValues) (any, error) {
 	info := activity.GetInfo(ctx)
 	payloads, err := rawPayloads(args.HasValues(), args.Get)
@@ -101,15 +103,16 @@ func (p *Plugin) execute(ctx context.Context, args converter.EncodedValues) (any
 	case err == nil:
 		return rawValue(*result), nil
 	case temporal.IsCanceledError(err):
-		return nil, err // it is no failure
-	default: // what a codec adds to it is for the client's failure converter to know
+		return nil, err // a cancellation is not a failure
+	default: // only the client's failure converter knows what a codec adds
 		_, err = fitting(temporal.GetDefaultFailureConverter(), failureLimit, err)
 		return nil, err
 	}
 }
 
-// undecodable is the error for payloads that the client's data converter or its codec
-// cannot decode. It is retried: a codec can be away for a while, or lack a key.
+// undecodable returns the error for payloads that the client's data converter or its
+// codec cannot decode. The error is retryable, because a codec can be unreachable or lack
+// a key for a while.
 func undecodable(what string, err error) error {
 	message := err.Error()
 	if application, ok := errors.AsType[*temporal.ApplicationError](err); ok {
@@ -121,21 +124,21 @@ func undecodable(what string, err error) error {
 // attempt is one attempt of a wasm activity while it runs.
 type attempt struct {
 	plugin        *Plugin
-	detailsBefore []sandbox.Payload // of the last attempt
+	detailsBefore []sandbox.Payload // of the attempt before
 	payloadLimit  int               // the server's
 
 	flags atomic.Uint32
 
 	mu         sync.Mutex
-	details    []sandbox.Payload // of the last heartbeat, or of the last attempt
+	details    []sandbox.Payload // of the last heartbeat, of this attempt or the one before
 	guestBeats bool              // the guest heartbeats itself
 }
 
-// run runs the guest under a context that ends only when it must be interrupted, and
-// watches over it.
+// run runs the guest and watches it. The guest's context ends only when the guest must be
+// interrupted.
 //
-// The SDK's context ends as soon as a cancellation arrives. A guest is first told, and
-// has CancelGrace to clean up.
+// The SDK's context ends as soon as a cancellation arrives. A guest is told first, and
+// then has CancelGrace to clean up.
 func (a *attempt) run(ctx context.Context, info activity.Info, args []sandbox.Payload) (*sandbox.Payload, error) {
 	guest, interrupt := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer interrupt(nil)
@@ -146,12 +149,12 @@ func (a *attempt) run(ctx context.Context, info activity.Info, args []sandbox.Pa
 	}
 	grace := a.plugin.options.CancelGrace
 	if act, ok := a.plugin.sandbox.Lookup(info.ActivityType.Name); ok && !act.Module.HeedsFlags() {
-		grace = 0 // it cannot be told
+		grace = 0 // the guest cannot be told
 	}
 
-	// Both watchers are goroutines only once there is something to do: most activities
-	// are over before that, and to wake up and wait for two goroutines costs more than
-	// many guests.
+	// A watcher becomes a goroutine only once it has something to do. Most activities are
+	// over before that, and waking and joining two goroutines costs more than many
+	// guests.
 	done := make(chan struct{})
 	var watchers sync.WaitGroup
 	defer watchers.Wait()
@@ -212,7 +215,7 @@ func (a *attempt) run(ctx context.Context, info activity.Info, args []sandbox.Pa
 	}
 	result, err := run(guest, task)
 	metrics.Counter(MetricFuel).Inc(usage.Fuel + usage.InitializeFuel)
-	if usage.Wait > 0 { // otherwise it asked for none
+	if usage.Wait > 0 { // 0 if it asked for no instance
 		metrics.Timer(MetricInstanceWait).Record(usage.Wait)
 	}
 	if usage.Instance != "" {
@@ -230,8 +233,9 @@ func (a *attempt) currentFlags(context.Context) abi.Flags {
 	return flags
 }
 
-// watch is called when the SDK's context has ended. It sets the flag that tells why, and
-// interrupts the guest when its grace is over.
+// watch is called when the SDK's context has ended. It sets the flag that tells the guest
+// why. It interrupts the guest when the grace is over or the plugin interrupts all
+// activities. On a shutdown or a passed deadline it interrupts at once.
 func (a *attempt) watch(ctx context.Context, grace time.Duration, interrupt context.CancelCauseFunc, done <-chan struct{}) {
 	cause := context.Cause(ctx)
 	switch {
@@ -244,7 +248,7 @@ func (a *attempt) watch(ctx context.Context, grace time.Duration, interrupt cont
 		a.flags.Or(uint32(abi.FlagPaused))
 	case errors.Is(cause, activity.ErrActivityReset):
 		a.flags.Or(uint32(abi.FlagReset))
-	default: // not found, or no heartbeat got through before its timeout
+	default: // not found, or no heartbeat reached the server before its timeout
 		a.flags.Or(uint32(abi.FlagGone))
 	}
 	timer := time.NewTimer(grace)
@@ -258,9 +262,10 @@ func (a *attempt) watch(ctx context.Context, grace time.Duration, interrupt cont
 	}
 }
 
-// beat heartbeats for a guest, now and at intervals, until it does so itself: that is how
-// Temporal says that the activity was canceled, paused or reset. It repeats the details
-// of the last attempt, which would otherwise be lost if this one is cut off early.
+// beat heartbeats for a guest, now and at intervals, until the guest heartbeats itself.
+// Temporal's answer says whether the activity was canceled, paused or reset. The
+// heartbeat repeats the details of the last attempt, because they would otherwise be lost
+// if this attempt is cut off early.
 func (a *attempt) beat(ctx context.Context, interval time.Duration, done <-chan struct{}) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
@@ -284,7 +289,8 @@ func (a *attempt) beat(ctx context.Context, interval time.Duration, done <-chan 
 	}
 }
 
-// heartbeat is the guest's own.
+// heartbeat records a heartbeat of the guest. From then on the host does not heartbeat
+// for it.
 func (a *attempt) heartbeat(ctx context.Context, details []sandbox.Payload) error {
 	a.mu.Lock()
 	a.details, a.guestBeats = details, true
@@ -292,7 +298,8 @@ func (a *attempt) heartbeat(ctx context.Context, details []sandbox.Payload) erro
 	return recordHeartbeat(ctx, details)
 }
 
-// recordHeartbeat blocks for one RPC when the SDK's throttling lets it through.
+// recordHeartbeat hands a heartbeat to the SDK. It blocks for one RPC if the SDK's
+// throttling lets it through.
 func recordHeartbeat(ctx context.Context, details []sandbox.Payload) (err error) {
 	defer func() {
 		// The SDK panics when the data converter's codec fails.
@@ -304,7 +311,8 @@ func recordHeartbeat(ctx context.Context, details []sandbox.Payload) (err error)
 	return nil
 }
 
-// temporalError makes the error that the SDK turns into the right report.
+// temporalError converts the error of a run to the error that the SDK reports to Temporal
+// as it should be.
 func (a *attempt) temporalError(ctx context.Context, info activity.Info, err error) error {
 	activityType := info.ActivityType.Name
 	var (
@@ -315,7 +323,7 @@ func (a *attempt) temporalError(ctx context.Context, info activity.Info, err err
 	)
 	switch {
 	case errors.As(err, &failure):
-		if err := failure.Check(); err != nil { // an interceptor's or an executor's
+		if err := failure.Check(); err != nil { // it came from an interceptor or an executor
 			failure = &abi.Failure{Type: abi.TypeProtocolError, Message: fmt.Sprintf("activity %s failed, and the failure cannot be reported: %v", activityType, err), NonRetryable: true}
 		}
 		if failure.Type == abi.TypeWorkerShutdown && failure.NextRetryDelay == 0 {
@@ -329,7 +337,7 @@ func (a *attempt) temporalError(ctx context.Context, info activity.Info, err err
 			return a.plugin.interruptedError(info, a.lastDetails()...)
 		}
 		if errors.Is(interrupted.Cause, context.DeadlineExceeded) {
-			// the server has timed the attempt out, and the SDK reports nothing
+			// The server has timed the attempt out, and the SDK reports nothing.
 			return interrupted.Cause
 		}
 		return a.canceled(ctx, activityType, nil)
@@ -339,7 +347,8 @@ func (a *attempt) temporalError(ctx context.Context, info activity.Info, err err
 	return err
 }
 
-// canceled is how an attempt ends that stopped, or was stopped, because it was asked to.
+// canceled returns the error of an attempt that stopped, or was stopped, because it was
+// asked to. The flags say who asked.
 func (a *attempt) canceled(ctx context.Context, activityType string, details *sandbox.Payload) error {
 	var values []any
 	if details != nil {
@@ -358,14 +367,15 @@ func (a *attempt) canceled(ctx context.Context, activityType string, details *sa
 	}
 }
 
-// lastDetails returns the details of the last heartbeat.
+// lastDetails returns the details of the last heartbeat, of this attempt or of an earlier
+// one.
 func (a *attempt) lastDetails() []any {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return rawValues(a.details)
 }
 
-// applicationError makes Temporal's error of a failure.
+// applicationError converts a failure to Temporal's error.
 func applicationError(f *abi.Failure) error {
 	options := temporal.ApplicationErrorOptions{
 		NonRetryable:   f.NonRetryable,
@@ -386,8 +396,8 @@ func applicationError(f *abi.Failure) error {
 	return temporal.NewApplicationErrorWithOptions(f.Message, f.Type, options)
 }
 
-// rawPayloads gets all payloads behind a Get of the SDK, which fills the pointers it is
-// given, leaves the rest alone, and does not say how many there are.
+// rawPayloads returns all payloads behind a Get of the SDK. Such a Get fills the pointers
+// that it is given and does not say how many payloads there are.
 func rawPayloads(has bool, get func(...any) error) ([]sandbox.Payload, error) {
 	if !has {
 		return nil, nil
@@ -426,8 +436,8 @@ func rawValues(payloads []sandbox.Payload) []any {
 	return values
 }
 
-// guestInfo is what a guest is told. The task token stays with the host: whoever has
-// it can complete the activity.
+// guestInfo returns the information that a guest gets about its activity. The task token
+// stays with the host, because with it anybody could complete the activity.
 func guestInfo(info activity.Info) abi.Info {
 	g := abi.Info{
 		ActivityID:             info.ActivityID,
@@ -464,8 +474,9 @@ func guestInfo(info activity.Info) abi.Info {
 	return g
 }
 
-// logTo hands a guest's records to the activity's logger, which adds the activity to
-// them. A guest's attributes keep a prefix, so that they cannot pass for the host's.
+// logTo returns a function that writes a guest's records to the activity's logger. The
+// logger adds the activity to them. A guest's attributes keep a prefix, so that none of
+// them passes for an attribute of the host.
 func logTo(ctx context.Context) func(context.Context, slog.Level, string, []slog.Attr) {
 	return func(_ context.Context, level slog.Level, message string, attrs []slog.Attr) {
 		logger := activity.GetLogger(ctx)

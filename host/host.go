@@ -57,9 +57,9 @@ type Options struct {
 	PluginOptions
 
 	// Client is the Temporal client to use. The Host does not close it. Its connection
-	// lacks [Plugin.DialOption] unless you gave it that: results are then given up after
-	// 10 seconds without Temporal, and Ready does not notice failing polls. Default:
-	// Start makes a client from ClientOptions, and Stop closes it.
+	// was made without [Plugin.DialOption]: results are given up after 10 seconds without
+	// Temporal, and Ready does not notice failing polls. Default: Start makes a client
+	// from ClientOptions, and Stop closes it.
 	Client client.Client
 	// ClientOptions say where Temporal is and how to get in. They are used when Client is
 	// nil. Identity defaults to process, machine and deployment, and ClientOptions.Logger
@@ -148,8 +148,8 @@ func TaskQueueFor(deployment string) string {
 }
 
 // RegisterActivity registers a Go activity, or a struct of them, beside the modules'
-// activities. Call it before Start; it panics later. As with the SDK's own registration,
-// an unsuitable function makes Start panic.
+// activities. Call it before Start; it panics later. A function that the SDK refuses
+// makes Start panic.
 func (h *Host) RegisterActivity(a any) {
 	h.RegisterActivityWithOptions(a, activity.RegisterOptions{})
 }

@@ -209,7 +209,8 @@ func shortened(err error, failure *failurepb.Failure, causes bool, maxMessage in
 	return temporal.NewApplicationErrorWithOptions(message+note, kind, options)
 }
 
-// cutText cuts a text to at most most bytes, at a character boundary, and appends "…".
+// cutText cuts a text that is longer than most bytes. It cuts at a character boundary and
+// appends "…".
 func cutText(text string, most int) string {
 	if len(text) <= most {
 		return text

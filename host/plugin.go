@@ -25,7 +25,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// What [DefaultPluginOptions] has.
+// Values of [DefaultPluginOptions].
 const (
 	DefaultMaxConcurrentActivities = 100
 	DefaultGracefulShutdownTimeout = 30 * time.Second
@@ -34,95 +34,99 @@ const (
 	DefaultCacheLimit              = 10 << 30
 )
 
-// reportAllowance is how long, after the graceful timeout, the SDK's worker goes on
-// waiting for interrupted activities to return and to report that. The SDK does not
-// wait for what its own timeout cut off, so that timeout is ours plus this.
+// reportAllowance is how much longer than the graceful timeout the SDK's worker waits, so
+// that interrupted activities can return and report. The SDK does not wait for activities
+// that its own timeout cut off. Its timeout is therefore the graceful timeout plus this.
 const reportAllowance = 15 * time.Second
 
-// Executor hands out instances to activities; see [sandbox.Executor]. It is experimental.
+// Executor hands out instances to activities; see [sandbox.Executor]. It is experimental
+// and may change.
 type Executor = sandbox.Executor
 
 // ModuleOptions are the settings of a module; see [sandbox.Options].
 type ModuleOptions = sandbox.Options
 
-// PassthroughModule is a host module that guests may import when it is granted; see
+// PassthroughModule is a host module that guests may import once it is granted; see
 // [passthrough.Module].
 type PassthroughModule = passthrough.Module
 
 // PluginOptions say which modules are served, and how. Begin with [DefaultPluginOptions]:
-// zero means zero here.
+// a zero value in a field means zero, not the default.
 type PluginOptions struct {
 	// Modules are .wasm files and directories with such files. Required, unless there are
 	// Files.
 	Modules []string
-	// Files are further modules, which were read already: with [modules.Parse], say, from
-	// what is embedded into the program. Default: none.
+	// Files are further modules that were already read, for example with [modules.Parse]
+	// from a binary that is embedded in the program. Default: none.
 	Files []*modules.File
-	// Defaults are the options of every module: grants, limits, isolation. Zero values in
-	// them mean those of [sandbox.DefaultOptions].
+	// Defaults are the options of every module: grants, limits, isolation. A zero value
+	// in them means that of [sandbox.DefaultOptions].
 	Defaults ModuleOptions
-	// PerModule are options of single modules, by the file's name without .wasm.
-	// What they say replaces the default; grants add to it.
+	// PerModule are options of single modules, by the file's name without .wasm. Their
+	// values replace those of Defaults; their grants are added to those of Defaults.
 	PerModule map[string]ModuleOptions
-	// Passthrough are host modules of your own, which can then be granted.
+	// Passthrough are the host modules that can be granted. The plugin closes them when
+	// it stops. Default: none.
 	Passthrough []PassthroughModule
-	// SkipRefused serves what can be served when some modules are refused, rather
-	// than nothing: for directories that several teams write to.
+	// SkipRefused serves the remaining modules when some are refused, instead of none. It
+	// is for directories that several teams write to. Once one module is loaded, a start
+	// waits at most 5 s for the others. Default: false.
 	SkipRefused bool
-	// Preload says which modules are loaded before the worker begins to poll. The others
-	// are loaded when the first of their activities comes, which waits for that. Default:
-	// all.
+	// Preload says which modules are loaded before the worker begins to poll. Every other
+	// module is loaded when the first of its activities comes, and that activity waits.
+	// Default: all.
 	Preload sandbox.Preload
-	// ModuleIdleTimeout is how long a module stays loaded that no activity needs; its
-	// next activity loads it from the cache again. Modules whose code is not in the cache
-	// stay. 0: for ever. Default 10 min.
+	// ModuleIdleTimeout is how long a module stays loaded without an activity. Its next
+	// activity loads it again from the cache. A module whose code is not in the cache
+	// stays loaded. 0 keeps all modules loaded. Default 10 min.
 	ModuleIdleTimeout time.Duration
-	// MaxConcurrentActivities caps the activities that run at once, and with them
-	// the instances that exist: memory is at most this times the memory limit.
-	// 0: as many as Temporal sends. Default 100.
+	// MaxConcurrentActivities is how many activities may run at once, and how many
+	// instances may exist. Memory is at most this times the memory limit. 0 means as many
+	// as Temporal sends. Default 100.
 	MaxConcurrentActivities int
 	// TotalMemoryLimit is the most memory in bytes that the instances of all modules may
-	// have together, for a machine or container that could not give each its own limit at
-	// once. Beyond it, idle instances are closed; if that does not suffice, activities
-	// wait within their time, in the order in which they came, each in one of the
-	// worker's slots. One that would find no memory if nothing else ran fails with
-	// NoInstance. Default 0: no limit.
+	// have together. It is for machines and containers that cannot give each instance its
+	// own limit at once. Beyond it, idle instances are closed. If that does not suffice,
+	// activities wait, within their time and in the order in which they came; each keeps
+	// one of the worker's slots. An activity that would find no memory even if nothing
+	// else ran fails with NoInstance. 0 means no limit. Default 0.
 	TotalMemoryLimit uint64
-	// GracefulShutdownTimeout is how long activities may go on once the worker was
-	// told to stop. Then they are interrupted and handed to another worker. Choose
-	// it below the time after which your platform kills the process. 0 interrupts at
-	// once. Default 30 s.
+	// GracefulShutdownTimeout is how long activities may go on once the worker is told to
+	// stop. Then they are interrupted and handed to another worker. Choose it below the
+	// time after which your platform kills the process. 0 interrupts at once. Default
+	// 30 s.
 	GracefulShutdownTimeout time.Duration
-	// CancelGrace is how long a guest may go on after it was told that its activity
-	// was canceled, paused, reset or is gone, before it is interrupted. A command,
-	// which cannot be told, is interrupted at once. 0 gives none. Default 10 s.
+	// CancelGrace is how long a guest may go on after it was told that its activity was
+	// canceled, paused, reset or is gone. Then it is interrupted. A command cannot be
+	// told and is interrupted at once. 0 interrupts every guest at once. Default 10 s.
 	CancelGrace time.Duration
-	// CacheDir is where compiled code is kept between starts: a start with it takes a
-	// twentieth of the time. Only trusted users may be able to write to it, since what
-	// lies there is run. One that cannot be made or written to is told to the Logger and
-	// read alone, as far as it can be. Empty: nothing is kept. Default: that of
-	// [sandbox.DefaultCacheDir].
+	// CacheDir is the directory where compiled code is kept between starts. A start that
+	// finds its code there takes a twentieth of the time. The code is run, so only
+	// trusted users may be able to write to the directory. A directory that cannot be
+	// written is only read. A directory that cannot be created, or that other users may
+	// write to, is not used. The Logger is told of either. Empty: nothing is kept.
+	// Default: that of [sandbox.DefaultCacheDir].
 	CacheDir string
 	// CompileTimeout is the most time that compiling a module may take, and
-	// CompileMemoryLimit the most memory in bytes. A module beyond them is refused. They
-	// hold whatever a module does to the compiler in programs that call
-	// [sandbox.CompilerMain] first; in others there is a warning. 0: no limit. Default
-	// 60 s and 2 GiB.
+	// CompileMemoryLimit the most memory in bytes. A module beyond them is refused.
+	// Programs that call [sandbox.CompilerMain] first enforce them, whatever a module
+	// does to the compiler. Other programs log a warning, and check them only between two
+	// functions of a module. 0 means no limit. Default 60 s and 2 GiB.
 	CompileTimeout     time.Duration
 	CompileMemoryLimit uint64
-	// CacheLimit is how many bytes the cache may have. What has not been of use for
-	// longest makes room, to any worker that shares it, except for what this one serves. 0:
-	// no limit. Default 10 GiB.
+	// CacheLimit is how many bytes the cache may have. Beyond it, the code that was not
+	// used for longest is removed, whichever worker used it, except for modules that this
+	// worker serves. 0 means no limit. Default 10 GiB.
 	CacheLimit uint64
-	// Interceptor stands around activities and calls of passthrough modules, to record or
-	// trace them. Default: none.
+	// Interceptor wraps activities and calls of passthrough modules, to record or trace
+	// them. Default: none.
 	Interceptor Interceptor
-	// Executor replaces the pool of instances. MaxConcurrentActivities then limits
-	// the activities, and the executor alone the instances.
+	// Executor replaces the pool of instances. MaxConcurrentActivities then limits only
+	// the activities, and the executor limits the instances. Default: the pool.
 	Executor Executor
-	// Logger gets what the host has to say, and what modules log outside of
-	// activities. What they log in activities goes to the Temporal client's logger.
-	// Default: slog.Default().
+	// Logger gets the log records of the host, and those that modules write outside of
+	// activities. Records that modules write in activities go to the Temporal client's
+	// logger. Default: slog.Default().
 	Logger *slog.Logger
 }
 
@@ -142,19 +146,23 @@ func DefaultPluginOptions() PluginOptions {
 	}
 }
 
-// Plugin makes a Temporal worker serve WebAssembly modules. It is made by [NewPlugin]
-// and put into worker.Options.Plugins, of one worker.
+// Plugin makes a Temporal worker serve WebAssembly modules. [NewPlugin] makes it. Put it
+// into worker.Options.Plugins of one worker only.
 //
-// It sets these fields of the worker's options unless they are set already:
-// MaxConcurrentActivityExecutionSize to the limit (not with a Tuner), or where a module
-// has MaxInstances a Tuner of its own, which takes on more activities while some wait for
-// that, DefaultHeartbeatThrottleInterval to 5 s, and WorkerStopTimeout, which is always
-// the graceful timeout and 15 s more for interrupted activities to report. It registers
-// the worker's dynamic activity, so a worker cannot have another one.
+// It sets these fields of the worker's options:
 //
-// Worker.Start compiles the modules, which can take seconds; call [Plugin.Load]
-// before it to do that under a context. Worker.Stop returns when every activity has
-// returned and everything is closed.
+//   - MaxConcurrentActivityExecutionSize becomes the limit, unless it or Tuner is set.
+//     Where a module has MaxInstances, a Tuner is set instead: it takes on more
+//     activities while some wait for that module.
+//   - DefaultHeartbeatThrottleInterval becomes 5 s, unless it is set.
+//   - WorkerStopTimeout always becomes the graceful timeout and 15 s, in which
+//     interrupted activities report.
+//
+// It registers the worker's dynamic activity, so a worker cannot have another one.
+//
+// Worker.Start loads the modules, which can take seconds. Call [Plugin.Load] before it to
+// do that under a context. Worker.Stop returns when every activity has returned and
+// everything is closed.
 //
 // Give the client [Plugin.DialOption] too, so that no result is lost while Temporal is
 // away.
@@ -162,7 +170,7 @@ type Plugin struct {
 	worker.PluginBase
 	options PluginOptions
 	sandbox *sandbox.Sandbox
-	limit   int // 0: none
+	limit   int // 0 means no limit
 	limits  serverLimits
 	logger  *slog.Logger
 
@@ -179,9 +187,9 @@ type Plugin struct {
 	interruptCtx context.Context // ends when live activities are to be interrupted
 	interruptAll context.CancelFunc
 	interrupted  atomic.Int64
-	lastAttempt  atomic.Int64 // of the interrupted ones, those that Temporal does not retry
+	lastAttempt  atomic.Int64 // interrupted attempts that Temporal does not retry
 	reports      *reports
-	slots        *slots // nil: no module has a limit of its own
+	slots        *slots // nil if no module has MaxInstances
 	stopped      chan struct{}
 	closeOnce    sync.Once
 	closeErr     error
@@ -189,7 +197,7 @@ type Plugin struct {
 
 var _ worker.Plugin = (*Plugin)(nil)
 
-// check reports values that no worker can have.
+// check reports negative values.
 func (o PluginOptions) check() error {
 	var errs []error
 	complain := func(option string, value any) {
@@ -210,10 +218,10 @@ func (o PluginOptions) check() error {
 	return errors.Join(errs...)
 }
 
-// NewPlugin reads the modules and checks them and the options as a whole. It compiles
-// and runs nothing. The error joins everything that was found wrong; each part names a
-// file or a field. errors.As finds a [*passthrough.AdmissionError] in it where a module
-// imports more than it was granted.
+// NewPlugin reads the modules, and checks them and the options as a whole. It compiles
+// and runs nothing. The error joins every mistake that was found; each part names a file
+// or a field. It contains a [*passthrough.AdmissionError], for errors.As, for each module
+// that imports more than it was granted.
 func NewPlugin(options PluginOptions) (*Plugin, error) {
 	p := &Plugin{options: options, logger: options.Logger, goActivities: map[string]bool{}, stopped: make(chan struct{})}
 	if p.logger == nil {
@@ -272,7 +280,7 @@ func NewPlugin(options PluginOptions) (*Plugin, error) {
 	return p, nil
 }
 
-// hasMaxInstances tells whether a module has a limit of its own.
+// hasMaxInstances reports whether any module has a limit of instances of its own.
 func hasMaxInstances(options PluginOptions) bool {
 	for _, o := range options.PerModule {
 		if o.MaxInstances > 0 {
@@ -285,8 +293,9 @@ func hasMaxInstances(options PluginOptions) bool {
 // Name implements [worker.Plugin].
 func (p *Plugin) Name() string { return "wasmworker" }
 
-// Load compiles the modules. It blocks until that is done or ctx ends. It does its
-// work once; later calls return the first one's error.
+// Load loads the modules that Preload names. It blocks until that is done or ctx ends;
+// with SkipRefused, at most 5 s once one module is loaded. It does its work once; later
+// calls return the first call's error. On an error the plugin is closed.
 func (p *Plugin) Load(ctx context.Context) error {
 	p.loadOnce.Do(func() {
 		if p.loadErr = p.sandbox.Compile(ctx); p.loadErr != nil {
@@ -299,29 +308,30 @@ func (p *Plugin) Load(ctx context.Context) error {
 // Activities returns the activities of the modules that are served, sorted by type.
 func (p *Plugin) Activities() []sandbox.Activity { return p.sandbox.Activities() }
 
-// Modules returns the modules that are served.
+// Modules returns the modules that are served, whether or not they are loaded.
 func (p *Plugin) Modules() []*sandbox.Module { return p.sandbox.Modules() }
 
-// Refused returns why modules were left out, which needs SkipRefused.
+// Refused returns an error for each module that was left out. It is empty without
+// SkipRefused.
 func (p *Plugin) Refused() []error { return p.sandbox.Refused() }
 
-// Executor returns what hands out the instances.
+// Executor returns the executor that hands out the instances.
 func (p *Plugin) Executor() Executor { return p.sandbox.Executor() }
 
 // Interrupted returns how many activities a shutdown has interrupted so far. Guests that
-// gave up by themselves when they saw that the worker stops are not among them.
+// gave up by themselves, because they saw that the worker stops, are not counted.
 func (p *Plugin) Interrupted() int { return int(p.interrupted.Load()) }
 
 // Undelivered returns how many activities have ended so far without Temporal being told
-// how, because it was away for too long or refused to hear it. It is 0 without
+// how. Temporal was away for too long, or refused the report. It is 0 without
 // [Plugin.DialOption].
 func (p *Plugin) Undelivered() int { return int(p.reports.undelivered.Load()) }
 
-// DialOption lets the connection of a client insist on telling Temporal how activities
-// ended, until the activity's own deadline, or until the graceful timeout while the
-// worker stops. Without it the SDK gives up after 10 seconds. Put it into the
-// ConnectionOptions.DialOptions of the worker's client; a [Host] does so with the client
-// that it makes.
+// DialOption returns an option for the connection of the worker's client. With it,
+// reports of how activities ended are retried until the activity's own deadline, or until
+// the graceful timeout while the worker stops. Without it the SDK gives up after 10
+// seconds. Put it into the client's ConnectionOptions.DialOptions. A [Host] does so if it
+// makes the client itself.
 func (p *Plugin) DialOption() grpc.DialOption {
 	p.reports.installed.Store(true)
 	return grpc.WithChainUnaryInterceptor(p.reports.intercept)
@@ -351,7 +361,7 @@ func (p *Plugin) ConfigureWorker(_ context.Context, options worker.PluginConfigu
 		}
 	}
 	if o.DefaultHeartbeatThrottleInterval == 0 {
-		// For activities without a heartbeat timeout: how late a cancellation can be.
+		// A cancellation of an activity without a heartbeat timeout can be this late.
 		o.DefaultHeartbeatThrottleInterval = idleHeartbeat
 	}
 	o.WorkerStopTimeout = p.options.GracefulShutdownTimeout + reportAllowance
@@ -380,14 +390,13 @@ func (p *Plugin) ConfigureWorker(_ context.Context, options worker.PluginConfigu
 	return nil
 }
 
-// StartWorker implements [worker.Plugin]: it compiles the modules unless [Plugin.Load]
-// did, registers their activities and lets the worker start. On an error everything is
-// closed.
+// StartWorker implements [worker.Plugin]. It loads the modules unless [Plugin.Load] did,
+// registers their activities and lets the worker start. On an error everything is closed.
 func (p *Plugin) StartWorker(ctx context.Context, options worker.PluginStartWorkerOptions, next func(context.Context, worker.PluginStartWorkerOptions) error) error {
 	if err := p.Load(ctx); err != nil {
 		return err
 	}
-	// the SDK's test environment has none, and no server
+	// The SDK's test environment is not a worker and has no server.
 	_, p.limits.server = options.WorkerRegistry.(worker.Worker)
 	err := p.checkNames()
 	if err == nil {
@@ -400,7 +409,8 @@ func (p *Plugin) StartWorker(ctx context.Context, options worker.PluginStartWork
 	return nil
 }
 
-// checkNames finds Go activities that would silently win over those of modules.
+// checkNames reports Go activities that would silently replace activities of modules, and
+// a second dynamic activity.
 func (p *Plugin) checkNames() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -416,8 +426,8 @@ func (p *Plugin) checkNames() error {
 	return errors.Join(errs...)
 }
 
-// StopWorker implements [worker.Plugin]. The worker has stopped polling when it is
-// called; it blocks until every activity has returned and reported, and everything is
+// StopWorker implements [worker.Plugin]. The SDK calls it after the worker has stopped
+// polling. It blocks until every activity has returned and reported, and everything is
 // closed.
 func (p *Plugin) StopWorker(ctx context.Context, options worker.PluginStopWorkerOptions, next func(context.Context, worker.PluginStopWorkerOptions)) {
 	p.mu.Lock()
@@ -429,16 +439,17 @@ func (p *Plugin) StopWorker(ctx context.Context, options worker.PluginStopWorker
 	timer := time.AfterFunc(p.options.GracefulShutdownTimeout, p.interruptAll)
 	next(ctx, options)
 	timer.Stop()
-	p.interruptAll() // whatever the SDK did not wait for has to end now
-	p.close(ctx)     //nolint:errcheck // it is kept
+	p.interruptAll() // activities that the SDK did not wait for must end now
+	p.close(ctx)     //nolint:errcheck // closeErr keeps the error
 	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportAttempt)
 	defer cancel()
 	p.reports.settle(settling)
 	close(p.stopped)
 }
 
-// close closes the sandbox, which waits for the calls, and then the passthrough modules,
-// the last one first. It does so once, also if ctx has ended.
+// close closes the sandbox, which waits for the calls, and then the passthrough modules
+// in reverse order. It does so once, even if ctx has ended; later calls return the same
+// error.
 func (p *Plugin) close(ctx context.Context) error {
 	p.closeOnce.Do(func() {
 		ctx := context.WithoutCancel(ctx)
@@ -456,10 +467,10 @@ func (p *Plugin) close(ctx context.Context) error {
 	return p.closeErr
 }
 
-// Interrupt ends a graceful shutdown early: activities of this worker that still run, and
-// any that begin later, are interrupted as soon as it has stopped polling: earlier,
-// Temporal would hand them to this worker again. Call it when the worker is being
-// stopped. It does not block.
+// Interrupt ends a graceful shutdown early. It does not block. Call it when the worker is
+// being stopped. Activities of this worker that still run, and any that begin later, are
+// interrupted as soon as the worker has stopped polling. Temporal would hand an activity
+// that is interrupted earlier to this worker again.
 func (p *Plugin) Interrupt() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -468,17 +479,17 @@ func (p *Plugin) Interrupt() {
 		p.interruptAll()
 		return
 	}
-	// A server that hangs cannot hand them out either, and the SDK waits 10 s for it.
+	// The SDK waits up to 10 s for a server that hangs. Such a server cannot hand
+	// activities out again, so pollsEnd is enough.
 	time.AfterFunc(pollsEnd, p.interruptAll)
 }
 
-// pollsEnd is how long it may take to tell the server that the worker does not poll any
-// more.
+// pollsEnd is how long telling the server that the worker stops polling may take.
 const pollsEnd = 2 * time.Second
 
-// shutdownInterceptor gives every activity of the worker, those in Go too, a context
+// shutdownInterceptor gives every activity of the worker, Go activities too, a context
 // that ends with worker.ErrWorkerShutdown when the graceful timeout is over. The SDK's
-// own timeout comes later, see reportAllowance.
+// own timeout is later; see reportAllowance.
 type shutdownInterceptor struct {
 	interceptor.WorkerInterceptorBase
 	plugin *Plugin
@@ -501,7 +512,7 @@ func (a *shutdownInbound) ExecuteActivity(ctx context.Context, in *interceptor.E
 	defer context.AfterFunc(a.plugin.interruptCtx, func() { cancel(worker.ErrWorkerShutdown) })()
 	a.plugin.reports.expect(ctx)
 	result, err := a.Next.ExecuteActivity(ctx, in)
-	// A wasm activity that was interrupted says so itself, with its heartbeat details.
+	// A wasm activity has made this error itself, with its heartbeat details.
 	if err != nil && errors.Is(context.Cause(ctx), worker.ErrWorkerShutdown) && errors.Is(err, context.Canceled) {
 		err = a.plugin.interruptedError(activity.GetInfo(ctx))
 	}
@@ -509,8 +520,8 @@ func (a *shutdownInbound) ExecuteActivity(ctx context.Context, in *interceptor.E
 	return result, err
 }
 
-// interruptedError counts an attempt that a shutdown has interrupted, and returns its
-// failure.
+// interruptedError counts an attempt that a shutdown interrupted. It returns the
+// attempt's failure.
 func (p *Plugin) interruptedError(info activity.Info, details ...any) error {
 	p.interrupted.Add(1)
 	if r := info.RetryPolicy; r != nil && (r.MaximumAttempts > 0 && info.Attempt >= r.MaximumAttempts || slices.Contains(r.NonRetryableErrorTypes, abi.TypeWorkerShutdown)) {
@@ -519,11 +530,11 @@ func (p *Plugin) interruptedError(info activity.Info, details ...any) error {
 	return shutdownError(info.ActivityType.Name, details...)
 }
 
-// handOver is the retry delay that makes Temporal hand an activity to another worker at
-// once: zero would mean the delay of the retry policy.
+// handOver is the retry delay with which Temporal hands an activity to another worker at
+// once. Zero would mean the delay of the retry policy.
 const handOver = time.Millisecond
 
-// shutdownError is the failure of an attempt that a shutdown cut short.
+// shutdownError returns the failure of an attempt that a shutdown cut short.
 func shutdownError(activityType string, details ...any) error {
 	return temporal.NewApplicationErrorWithOptions(
 		fmt.Sprintf("activity %s was cut short because its worker had to stop", activityType),
@@ -532,7 +543,8 @@ func shutdownError(activityType string, details ...any) error {
 	)
 }
 
-// defaultIdentity names this process in Temporal's UI.
+// defaultIdentity returns the name of this process for Temporal's UI:
+// PID@HOST@wasmworker-DEPLOYMENT, or PID@HOST@wasmworker without a deployment.
 func defaultIdentity(deployment string) string {
 	host, err := os.Hostname()
 	if err != nil {
