@@ -8,12 +8,12 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 )
 
-// MaxHead is the most bytes of JSON that the head of a request's frame may have.
+// MaxHead is how many bytes of JSON the head of a request's frame may have.
 const MaxHead = abi.MaxHeadSize
 
-// EncodeFrame makes what the built-in modules exchange with guests: the length of the
-// head in 4 bytes, little-endian, the head as JSON, and the body as it is. Bytes in bulk
-// do not become JSON this way.
+// EncodeFrame makes a frame, in which the built-in modules exchange data with guests. A
+// frame is the length of the head in 4 bytes, little-endian, then the head as JSON, then
+// the body as it is. Bulk data is thus not encoded as JSON.
 func EncodeFrame(head any, body []byte) ([]byte, error) {
 	text, err := json.Marshal(head)
 	if err != nil {
@@ -23,8 +23,8 @@ func EncodeFrame(head any, body []byte) ([]byte, error) {
 	return append(append(frame, text...), body...), nil
 }
 
-// SplitFrame returns a frame's head and body, which are parts of it. EINVAL: it is no
-// frame. The messages hold nothing of what is in the frame.
+// SplitFrame returns a frame's head and body. Both are parts of the given slice. The
+// error is EINVAL if the frame is malformed; its text holds nothing of the frame.
 func SplitFrame(frame []byte) (head, body []byte, err error) {
 	if len(frame) < 4 {
 		return nil, nil, fmt.Errorf("%w: the request has no length of its head", abi.EINVAL)
@@ -36,9 +36,10 @@ func SplitFrame(frame []byte) (head, body []byte, err error) {
 	return rest[:size], rest[size:], nil
 }
 
-// DecodeFrame decodes the head of a guest's request and returns the body. Errors are
-// those of [SplitFrame]; EMSGSIZE if the head has more than [MaxHead] bytes or
-// [abi.MaxHeadValues] values, and EINVAL if it is not JSON of that type.
+// DecodeFrame decodes the head of a guest's request and returns the body, a part of the
+// given slice. Its errors are those of [SplitFrame], EMSGSIZE if the head has more than
+// [MaxHead] bytes or [abi.MaxHeadValues] values, and EINVAL if the head is not JSON of
+// that type.
 func DecodeFrame(frame []byte, head any) (body []byte, err error) {
 	text, body, err := SplitFrame(frame)
 	if err != nil {
@@ -50,7 +51,7 @@ func DecodeFrame(frame []byte, head any) (body []byte, err error) {
 	if n := abi.CountValues(text); n > abi.MaxHeadValues {
 		return nil, fmt.Errorf("%w: the request's head has %d JSON values, and at most %d are allowed", abi.EMSGSIZE, n, abi.MaxHeadValues)
 	}
-	if err := json.Unmarshal(text, head); err != nil { // whose text has parts of what it is about
+	if err := json.Unmarshal(text, head); err != nil { // the text of err holds parts of the head
 		return nil, fmt.Errorf("%w: the request's head is not the JSON object that abi/SPEC.md describes", abi.EINVAL)
 	}
 	return body, nil

@@ -1,10 +1,10 @@
-// Package passthrough is the fence: which host modules a guest may import, and
-// how an embedder adds one.
+// Package passthrough decides which host modules a guest may import, and lets an embedder
+// add such modules.
 //
-// A module's wasm imports are its request, a [Grant] is what the operator allows,
-// and [Check] compares the two before anything is compiled. What was granted is
-// linked into the module's own runtime and nothing else is, so there is no second
-// check at run time that could be forgotten.
+// A module's wasm imports are its request. The names that the operator grants to it are
+// what is allowed. [Set.Check] compares the two before anything is compiled. Only modules
+// that were granted are linked into a guest's runtime. There is therefore no second check
+// at run time that could be forgotten.
 package passthrough
 
 import (
@@ -21,45 +21,48 @@ import (
 	"github.com/wasmworker/wasmworker/host/modules"
 )
 
-// Func is one function of a passthrough module. It gets the call that it serves, which is
-// not nil and must not be kept, and the request that the guest sent, its own copy. It
-// returns the response.
+// Func is one function of a passthrough module. The call that it serves is never nil and
+// must not be kept. The request is the function's own copy of what the guest sent. The
+// function returns the response.
 //
-// An error becomes a negative errno for the guest, with the error's text as its
-// message: EIO unless the error is or wraps an [abi.Errno]. So the text must not
-// hold secrets. The function must return soon after ctx is done, which is when
-// the activity is interrupted. It may be called by several activities at once. A
-// panic is recovered, logged, and shown to the guest as EIO without its text.
+// An error becomes a negative errno for the guest, with the error's text as its message.
+// The text must therefore not hold secrets. The errno is EIO unless the error is or wraps
+// an [abi.Errno].
+//
+// The function must return soon after ctx is done, which is when the activity is
+// interrupted. Several activities may call it at once. A panic is recovered and logged;
+// the guest gets EIO without the panic's text.
 type Func func(ctx context.Context, call *Call, req []byte) ([]byte, error)
 
 // Module is a host module that guests may import when it is granted.
 type Module struct {
-	// Name is what operators grant; guests import "wasmworker:<Name>/v<Version>".
-	// Lower-case letters, digits and dashes, beginning with a letter.
+	// Name is the name that operators grant. Guests import
+	// "wasmworker:<Name>/v<Version>". It consists of lower-case letters, digits and
+	// dashes, and begins with a letter. Required.
 	Name string
-	// Version is part of the import name: a breaking change is a new Module with
-	// the next version, registered beside the old one. Default 1.
+	// Version is part of the import name. A breaking change is a new Module with the next
+	// version, registered beside the old one. Default 1.
 	Version int
-	// Functions are the module's functions by name. The signature in wasm is the same for
-	// all: (req_ptr i32, req_len i32) -> i64, see abi/SPEC.md. A module without functions
-	// is one whose policy alone matters: it governs a part of WASI.
+	// Functions are the module's functions by name. All have the same signature in wasm:
+	// (req_ptr i32, req_len i32) -> i64, see abi/SPEC.md. A module may have no functions
+	// if it has a Policy; the policy then governs a part of WASI.
 	Functions map[string]Func
-	// Policy is a pointer to the zero value of a type, or nil if there is nothing to
-	// decide. What the operator configures for one activity module, in YAML, is decoded
-	// into a value of this type, and the functions get that from [PolicyOf]. The zero
-	// value is what a module has that was granted by name alone: it must be valid, and
-	// should deny what could do harm.
+	// Policy is a pointer to the zero value of a struct type, or nil if there is nothing
+	// to decide. The operator's configuration for one activity module, in YAML, is
+	// decoded into a value of this type. Functions get that value from [PolicyOf]. A
+	// module that was granted by name alone has the zero value. The zero value must be
+	// valid, and should deny whatever could do harm.
 	//
-	// The pointer may be a [Validator], which is called before the policy is used, and an
+	// The type may implement [Validator], which is called before the policy is used, and
 	// [Explainer].
 	Policy any
-	// Check, if there is one, compares a policy that is valid in itself with what the
-	// module has: whether the connections exist that it names. The error joins all that
-	// is wrong, each with its place by [At].
+	// Check compares a valid policy with the module's own configuration, for example
+	// whether the connections that the policy names exist. The error joins every mistake,
+	// each with its place by [At]. Default: no check.
 	Check func(policy any) error
-	// Close, if there is one, closes what the functions keep between calls, such as
-	// connections. The host calls it when it stops, after the last call has returned, and
-	// not more than once.
+	// Close closes what the functions keep between calls, such as connections. The host
+	// calls it at most once, when it stops, after the last call has returned. Default:
+	// nothing is closed.
 	Close func(ctx context.Context) error
 }
 
@@ -68,7 +71,7 @@ func (m Module) ImportName() string {
 	return fmt.Sprintf("wasmworker:%s/v%d", m.Name, max(m.Version, 1))
 }
 
-// NewPolicy makes a zero policy, or returns nil if the module has none.
+// NewPolicy returns a new zero policy, or nil if the module has none.
 func (m Module) NewPolicy() any {
 	if m.Policy == nil {
 		return nil
@@ -76,8 +79,8 @@ func (m Module) NewPolicy() any {
 	return reflect.New(reflect.TypeOf(m.Policy).Elem()).Interface()
 }
 
-// CheckPolicy validates a policy, which must be of the module's type. The error joins all
-// that is wrong with it, each part a [*FieldError] where it has a place.
+// CheckPolicy validates a policy of the module's type. The error joins every mistake. A
+// mistake with a known place is a [*FieldError].
 func (m Module) CheckPolicy(policy any) error {
 	if v, ok := policy.(Validator); ok {
 		if err := v.Validate(); err != nil {
@@ -92,13 +95,15 @@ func (m Module) CheckPolicy(policy any) error {
 
 var validName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 
-// Set is the passthrough modules that this host has. The zero value has none. It cannot
-// be changed once it is made.
+// Set holds the passthrough modules of a host. The zero value holds none. A Set cannot be
+// changed once it is made.
 type Set struct {
 	modules map[string]Module // by import name
 }
 
-// NewSet checks modules and puts them together. It reports every mistake at once.
+// NewSet makes a Set of modules. The error names every mistake: bad or reserved names,
+// negative versions, policies of the wrong type, modules without functions and policy,
+// and modules that occur twice.
 func NewSet(modules ...Module) (Set, error) {
 	set := map[string]Module{}
 	var problems []string
@@ -142,7 +147,8 @@ func (s Set) Modules() []Module {
 	return all
 }
 
-// WithPolicy returns the module of a name that has a policy.
+// WithPolicy returns the module of a name that has a policy. It returns an error if no
+// module has the name, or none of them has a policy.
 func (s Set) WithPolicy(name string) (Module, error) {
 	if err := s.CheckGrant([]string{name}); err != nil {
 		return Module{}, err
@@ -155,8 +161,8 @@ func (s Set) WithPolicy(name string) (Module, error) {
 	return Module{}, fmt.Errorf("passthrough module %q has no policy: grant it by its name alone", name)
 }
 
-// Wrap returns the set with each function replaced by what wrap makes of it: to count
-// calls, to record them, to answer in their place.
+// Wrap returns a set in which each function is replaced by the result of wrap. It serves
+// to count calls, to record them, or to answer in place of the functions.
 func (s Set) Wrap(wrap func(m Module, function string, f Func) Func) Set {
 	wrapped := make(map[string]Module, len(s.modules))
 	for name, m := range s.modules {
@@ -173,7 +179,7 @@ func (s Set) Wrap(wrap func(m Module, function string, f Func) Func) Set {
 	return Set{wrapped}
 }
 
-// Names returns what can be granted, sorted, each once.
+// Names returns the names that can be granted, sorted and without duplicates.
 func (s Set) Names() []string {
 	var names []string
 	for _, m := range s.modules {
@@ -183,8 +189,8 @@ func (s Set) Names() []string {
 	return slices.Compact(names)
 }
 
-// CheckGrant reports names in a grant that no module of the set has: a misspelled
-// grant would otherwise show up as a refused module.
+// CheckGrant returns an error for the first of the names that no module of the set has.
+// Without this check, a misspelled grant would show up as a refused module.
 func (s Set) CheckGrant(names []string) error {
 	for _, name := range names {
 		if !slices.Contains(s.Names(), name) {
@@ -198,9 +204,9 @@ func (s Set) CheckGrant(names []string) error {
 	return nil
 }
 
-// CheckPolicies validates the policies of an activity module, by the name of the
-// passthrough module that each is for, and completes them: a granted module that has none
-// gets its zero policy. The error joins all that is wrong.
+// CheckPolicies validates the policies of an activity module and completes them. The keys
+// are names of passthrough modules. A granted module without a policy gets its zero
+// policy. The error joins every mistake.
 func (s Set) CheckPolicies(granted []string, policies map[string]any) (map[string]any, error) {
 	var complete map[string]any
 	var errs []error
@@ -233,21 +239,23 @@ func (s Set) CheckPolicies(granted []string, policies map[string]any) (map[strin
 	return complete, errors.Join(errs...)
 }
 
-// Need is what one imported host module of a guest asks for.
+// Need is what a guest imports from one host module, as far as one grant decides it.
 type Need struct {
 	// Import is the wasm import module's name.
 	Import string `json:"import"`
-	// Grant is the name to grant, or "" if the module is always available.
+	// Grant is the name to grant. It is empty if the module is always available.
 	Grant string `json:"grant,omitempty"`
-	// Functions are the names imported from it, in the order of the file.
+	// Functions are the names of the imported functions, in the order of the file.
 	Functions []string `json:"functions"`
-	// Problem says why no grant can help: the host has no such module or function.
+	// Problem says why no grant can help: the host has no such module or function. It is
+	// empty if a grant can.
 	Problem string `json:"problem,omitempty"`
 }
 
-// Resolve returns which passthrough function answers an import: the import name of its
-// module, and its own. They are the import's own names, but for Extism's functions. Both
-// are empty for what needs no grant, and for what is no passthrough module's.
+// Resolve returns the passthrough function that answers an import: the import name of its
+// module, and the function's name. They equal the import's own names, except for Extism's
+// functions. Both are empty for an import that needs no grant, or that no passthrough
+// module answers.
 func Resolve(imp modules.Import) (importName, function string) {
 	extism, ok := extismFunctions[imp.Name]
 	switch {
@@ -260,13 +268,13 @@ func Resolve(imp modules.Import) (importName, function string) {
 }
 
 // Builtin returns the functions, with their types, of a host module that every guest may
-// import, or nil for any other module. Of Extism's, some functions need a grant. WASI is
-// always available too, but its functions are those of preview 1 and not listed here. The
-// map is the caller's.
+// import. It returns nil for any other module. The map is the caller's. Some of Extism's
+// functions still need a grant. WASI is always available too, but its functions are those
+// of preview 1 and are not listed here.
 func Builtin(importModule string) map[string]string { return maps.Clone(always[importModule]) }
 
-// Needs lists what a module imports, one entry for each import module and grant, in the
-// order of the file.
+// Needs returns what a module imports, with one entry for each import module and grant,
+// in the order of the file.
 func (s Set) Needs(m *modules.File) []Need {
 	var needs []Need
 	index := map[[2]string]int{}
@@ -320,7 +328,8 @@ func (s Set) need(importModule string) Need {
 	return n
 }
 
-// needOf is a need that a passthrough module answers under another import name.
+// needOf returns a need that the passthrough module of the given name answers, under an
+// import name that is not its own.
 func (s Set) needOf(importModule, name string) Need {
 	n := Need{Import: importModule, Grant: name}
 	if !slices.Contains(s.Names(), name) {
@@ -329,14 +338,15 @@ func (s Set) needOf(importModule, name string) Need {
 	return n
 }
 
-// Granted returns the module that answers a need with a grant.
+// Granted returns the module that answers a need that has a grant, or the zero Module if
+// there is none.
 func (s Set) Granted(n Need) Module {
 	if m, ok := s.modules[n.Import]; ok {
 		return m
 	}
 	var found Module
 	for _, m := range s.modules {
-		// the version that Extism's functions were mapped to
+		// Extism's functions are mapped to the lowest version.
 		if m.Name == n.Grant && (found.Name == "" || m.Version < found.Version) {
 			found = m
 		}
@@ -344,7 +354,8 @@ func (s Set) Granted(n Need) Module {
 	return found
 }
 
-// nearest finds another version of the module that a guest asked for.
+// nearest returns the import names of other versions of the module that a guest asked
+// for, separated by commas.
 func (s Set) nearest(importModule string) string {
 	base, _, _ := strings.Cut(importModule, "/")
 	var found []string
@@ -367,7 +378,7 @@ func (s Set) importProblem(imp modules.Import) string {
 		return fmt.Sprintf(`%s "%s" is imported, and only functions can be`, imp.Kind, printable(imp.Name))
 	}
 	if imp.Module == abi.ModuleWASI {
-		return "" // the linker checks these: the module's trial instantiation names what is missing
+		return "" // the trial instantiation reports missing WASI functions
 	}
 	want, ok := always[imp.Module][imp.Name], always[imp.Module] != nil
 	if ok && want == "" {
@@ -389,23 +400,26 @@ func (s Set) importProblem(imp modules.Import) string {
 	return ""
 }
 
-// AdmissionError is why a module may not be loaded: every import beyond its grant.
+// AdmissionError is the error for a module that may not be loaded. It lists every import
+// beyond the module's grants.
 type AdmissionError struct {
 	// File is the refused module.
 	File *modules.File
-	// Needs are the imports that were not granted or cannot be.
+	// Needs are the imports that were not granted, or that cannot be granted.
 	Needs []Need
 }
 
-// maxShown is how many import modules a message lists: a guest can have any number.
+// maxShown is how many import modules a message lists. A guest can have any number of
+// them.
 const maxShown = 20
 
-// Error names the file, each import that was refused, and the grant that it would need.
+// Error names the file, the refused imports, and the grants that they need.
 func (r *AdmissionError) Error() string {
 	return r.Explain(func(n Need) string { return fmt.Sprintf("it is not granted %q", n.Grant) })
 }
 
-// Explain is Error with what remedy says about each import that a grant would allow.
+// Explain returns the text of Error, but with the text of remedy for each import that a
+// grant would allow.
 func (r *AdmissionError) Explain(remedy func(Need) string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: refused, because it imports more than it was granted:", r.File.Path)
@@ -424,7 +438,8 @@ func (r *AdmissionError) Explain(remedy func(Need) string) string {
 	return b.String()
 }
 
-// printable keeps a hostile name from disturbing a terminal or filling a log.
+// printable quotes a name and cuts it after 200 bytes, so that a hostile name cannot
+// disturb a terminal or fill a log.
 func printable(name string) string {
 	quoted := fmt.Sprintf("%q", name)
 	name = quoted[1 : len(quoted)-1]
@@ -434,8 +449,8 @@ func printable(name string) string {
 	return name
 }
 
-// Check compares what a module imports with the names that it was granted. It
-// returns nil or an [*AdmissionError].
+// Check compares what a module imports with the names that it was granted. It returns nil
+// or an [*AdmissionError].
 func (s Set) Check(m *modules.File, granted []string) error {
 	var refused []Need
 	for _, n := range s.Needs(m) {

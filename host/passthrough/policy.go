@@ -12,46 +12,47 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// Validator is a policy that can be wrong in more ways than its type says. Validate may
-// be called more than once, and may prepare unexported fields. Its error joins all that
-// is wrong, each with its place by [At].
+// Validator is implemented by policies with rules beyond their types. Validate may be
+// called more than once, and may prepare unexported fields. Its error joins every
+// mistake, each with its place by [At].
 type Validator interface {
 	Validate() error
 }
 
-// Explainer is a policy that can say what it makes of a call, for people: `wasmworker
-// explain MODULE NAME WORD…`. The error says what the words should be.
+// Explainer is implemented by policies that can explain their decisions to people, for
+// `wasmworker explain MODULE NAME WORD…`. The error of Explain says what the words should
+// be.
 type Explainer interface {
 	Explain(words []string) (Verdict, error)
 }
 
-// Verdict is what a policy makes of a call.
+// Verdict is a policy's decision on a call.
 type Verdict struct {
 	Allowed bool
-	// Reason is a sentence: what allows it, or what would.
+	// Reason says what allows the call, or what would allow it.
 	Reason string
-	// Path leads to the part of the policy that decided, as in [FieldError]. Empty: there
-	// is none.
+	// Path leads to the part of the policy that decided, as in [FieldError]. It is empty
+	// if no part did.
 	Path []any
 }
 
-// FieldError is a mistake in a policy, or in another part of the configuration, with its
-// place.
+// FieldError is a mistake in a policy, or elsewhere in the configuration, with its place.
 type FieldError struct {
-	// Path leads to the place: names of fields and keys of maps (string), and indexes of
-	// lists (int).
+	// Path leads to the place. A string is the name of a field or the key of a map, and
+	// an int is the index in a list.
 	Path []any
 	Err  error
 }
 
-// Error names the place as people write it.
+// Error names the place, as [PathString] writes it, and the mistake.
 func (e *FieldError) Error() string { return PathString(e.Path) + ": " + e.Err.Error() }
 
 // Unwrap returns the mistake.
 func (e *FieldError) Unwrap() error { return e.Err }
 
-// At says where an error is: At(err, "allow", 2, "origin"). Of an error that has a place,
-// or joins several that have, the place is taken as relative to it. At of nil is nil.
+// At adds a place to an error: At(err, "allow", 2, "origin"). If the error is a
+// [*FieldError], its own place becomes relative to that one. If the error joins several,
+// At adds the place to each. At returns nil for a nil error.
 func At(err error, path ...any) error {
 	if err == nil {
 		return nil
@@ -86,7 +87,7 @@ func PathString(path []any) string {
 	return b.String()
 }
 
-// Size is a number of bytes in a policy; as text 8MiB, or a plain number.
+// Size is a number of bytes in a policy. Its text is 8MiB, or a plain number of bytes.
 type Size int64
 
 // MarshalText implements [encoding.TextMarshaler].
@@ -109,7 +110,7 @@ func (s *Size) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Duration is a time.Duration in a policy; as text 30s or 2m, or a plain number of
+// Duration is a time.Duration in a policy. Its text is 30s or 2m, or a plain number of
 // seconds.
 type Duration time.Duration
 
