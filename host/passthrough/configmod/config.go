@@ -1,9 +1,8 @@
-// Package configmod is the passthrough module config: guests read values by their names,
-// those that the operator's policy gives them. abi/SPEC.md describes it as a guest sees
-// it.
+// Package configmod is the passthrough module config: guests read values by name, as far
+// as the operator's policy gives them. abi/SPEC.md describes it as a guest sees it.
 //
-// The values are no secrets. They stand in the configuration file or come from the
-// environment, and a guest may do with them whatever it can do with data: log them, send
+// The values are not secrets. They stand in the configuration file or come from the
+// environment. A guest may do with them whatever it can do with data: log them, send
 // them, return them.
 package configmod
 
@@ -29,11 +28,11 @@ type Policy struct {
 	// are read once, when the policy is validated, and must be set. Default: none.
 	FromEnv map[string]string `yaml:"from_env" json:"from_env,omitempty"`
 
-	values map[string]string // all of them
+	values map[string]string // of Values and FromEnv together
 }
 
-// UnmarshalYAML reads a policy. A value must be a text: YAML would make 1.5 of the
-// version 1.50, and true of yes.
+// UnmarshalYAML implements the YAML library's interface. A value must be a text, because
+// YAML would turn the version 1.50 into 1.5, and yes into true.
 func (p *Policy) UnmarshalYAML(unmarshal func(any) error) error {
 	var fields struct {
 		Values  map[string]any    `yaml:"values"`
@@ -54,8 +53,7 @@ func (p *Policy) UnmarshalYAML(unmarshal func(any) error) error {
 	return errors.Join(errs...)
 }
 
-// Validate checks the policy and reads the environment. The error joins all that is
-// wrong.
+// Validate checks the policy and reads the environment. The error joins every mistake.
 func (p *Policy) Validate() error {
 	var errs []error
 	values := map[string]string{}
@@ -96,7 +94,7 @@ func (p *Policy) Explain(words []string) (passthrough.Verdict, error) {
 	return passthrough.Verdict{Reason: "the config policy has no value of that name"}, nil
 }
 
-// New makes the passthrough module. Its policy is a [*Policy].
+// New returns the passthrough module. Its policy is a [*Policy].
 func New() passthrough.Module {
 	return passthrough.Module{
 		Name:      "config",
@@ -105,8 +103,8 @@ func New() passthrough.Module {
 	}
 }
 
-// get is wasmworker:config/v1 get. A name that exists for another module is answered like
-// one that does not exist at all.
+// get is wasmworker:config/v1 get. A name that only another module's policy has gets the
+// same answer as a name that does not exist.
 func get(ctx context.Context, call *passthrough.Call, name []byte) ([]byte, error) {
 	value, ok := passthrough.PolicyOf[Policy](call).values[string(name)]
 	if !ok {
