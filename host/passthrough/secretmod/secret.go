@@ -1,11 +1,11 @@
-// Package secretmod keeps the credentials that passthrough modules use for guests, and is
-// the passthrough module secret, by which a guest reads one. abi/SPEC.md describes that
-// as a guest sees it.
+// Package secretmod keeps the credentials that passthrough modules use for guests. It is
+// also the passthrough module secret, by which a guest reads a credential. abi/SPEC.md
+// describes that module as a guest sees it.
 //
-// A guest hardly ever needs to have a secret: it names one in a header of a request
-// (package http), or a connection or a bucket that has one (packages sql and blob). The
-// value goes from the host to the service, and the guest's memory never holds it. Only
-// what the operator lists under reveal can be read.
+// A guest rarely needs the value of a secret. It names a secret in a header of a request
+// (package httpmod), or uses a connection or a bucket that has one (packages sqlmod and
+// blobmod). The value then goes from the host to the service, and the guest's memory
+// never holds it. A guest can read only the secrets that the operator lists under reveal.
 package secretmod
 
 import (
@@ -36,14 +36,14 @@ type Source struct {
 // MaxSize is the most bytes that a secret may have.
 const MaxSize = 64 << 10
 
-// Store knows where secrets are. A nil *Store has none. Its methods may be called
-// concurrently.
+// Store knows where secrets are. It does not keep their values. A nil *Store has no
+// secrets. Its methods may be called concurrently.
 type Store struct{ sources map[string]Source }
 
 var validName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
 
-// Open makes a store and reads each secret once, to see that it is there. The error joins
-// all that is wrong, each part with its place by [passthrough.At], and without any value.
+// Open makes a store. It reads each secret once, to see that it is there. The error joins
+// every mistake, each with its place by [passthrough.At], and contains no value.
 func Open(sources map[string]Source) (*Store, error) {
 	s := &Store{maps.Clone(sources)}
 	var errs []error
@@ -59,7 +59,7 @@ func Open(sources map[string]Source) (*Store, error) {
 	return s, errors.Join(errs...)
 }
 
-// Names are the secrets that there are, sorted.
+// Names returns the names of all secrets, sorted.
 func (s *Store) Names() []string {
 	if s == nil {
 		return nil
@@ -67,11 +67,11 @@ func (s *Store) Names() []string {
 	return slices.Sorted(maps.Keys(s.sources))
 }
 
-// Has tells whether there is a secret of a name.
+// Has reports whether there is a secret of a name.
 func (s *Store) Has(name string) bool { return slices.Contains(s.Names(), name) }
 
-// Check is for policies: an error if there is no secret of a name, which says what there
-// is.
+// Check returns an error if there is no secret of a name. The error lists the secrets
+// that there are. Policies use it.
 func (s *Store) Check(name string) error {
 	if s.Has(name) {
 		return nil
@@ -82,7 +82,8 @@ func (s *Store) Check(name string) error {
 	return fmt.Errorf("there is no secret %q; there are: %s", name, strings.Join(s.Names(), ", "))
 }
 
-// Value reads a secret. Errors name the source and hold nothing of what is in it.
+// Value reads a secret from its source. Errors name the source and contain nothing of the
+// value.
 func (s *Store) Value(name string) (string, error) {
 	if err := s.Check(name); err != nil {
 		return "", err
@@ -106,7 +107,7 @@ func (s *Store) Value(name string) (string, error) {
 		return "", fmt.Errorf("the file cannot be read: %w", err)
 	}
 	defer f.Close()
-	// reading another kind could go on for good
+	// Reading another kind of file could block for ever.
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 		return "", fmt.Errorf("the file %s is not a regular file", source.File)
 	}
@@ -124,11 +125,11 @@ func (s *Store) Value(name string) (string, error) {
 	return value, nil
 }
 
-// placeholder stands for a secret in a text.
+// placeholder matches {{secret:NAME}}, which stands for a secret in a text.
 var placeholder = regexp.MustCompile(`\{\{secret:([^{}]*)\}\}`)
 
-// Mentioned are the names of the secrets that a text asks for, with {{secret:NAME}}, in
-// their order.
+// Mentioned returns the names of the secrets that a text mentions as {{secret:NAME}}, in
+// the text's order.
 func Mentioned(text string) []string {
 	if !strings.Contains(text, "{{secret:") {
 		return nil
@@ -140,8 +141,8 @@ func Mentioned(text string) []string {
 	return names
 }
 
-// Expand puts the values of secrets in the places of {{secret:NAME}}. What is in a value
-// is not expanded again.
+// Expand replaces each {{secret:NAME}} in a text with the secret's value. Values are not
+// expanded again. The error joins the errors of all secrets that cannot be read.
 func (s *Store) Expand(text string) (string, error) {
 	if Mentioned(text) == nil {
 		return text, nil
@@ -177,8 +178,8 @@ func (p *Policy) Explain(words []string) (passthrough.Verdict, error) {
 	return passthrough.Verdict{Reason: fmt.Sprintf("reveal does not name it; the secret policy would allow it with reveal: [%s]", words[0])}, nil
 }
 
-// New makes the passthrough module. Its policy is a [*Policy]. Without a store there is
-// nothing to reveal.
+// New returns the passthrough module. Its policy is a [*Policy]. A nil store has nothing
+// to reveal.
 func New(store *Store) passthrough.Module {
 	return passthrough.Module{
 		Name:   "secret",
