@@ -1,13 +1,13 @@
-// Package fsmod is the passthrough module fs: guests reach directories of the host by the
-// file functions of WASI, those that the operator's policy mounts. abi/SPEC.md describes
-// it as a guest sees it.
+// Package fsmod is the passthrough module fs: guests reach directories of the host
+// through WASI's file functions, as far as the operator's policy mounts them. abi/SPEC.md
+// describes it as a guest sees it.
 //
 // The module has no functions of its own. A [Policy] says what is mounted, and the
-// sandbox's functions of WASI ask it.
+// sandbox's WASI functions follow it.
 //
-// A guest never leaves its directories: every path is resolved by an [os.Root], symbolic
-// links included. It gets regular files and directories alone; pipes, devices and sockets
-// are refused, so that nothing it opens can block for good or reach a driver.
+// A guest never leaves its directories: an [os.Root] resolves every path, symbolic links
+// included. A guest gets regular files and directories only. Pipes, devices and sockets
+// are refused, so that opening a file can neither block for ever nor reach a driver.
 package fsmod
 
 import (
@@ -23,7 +23,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
 
-// Name is what operators grant.
+// Name is the name that operators grant.
 const Name = "fs"
 
 // Defaults and bounds of [Policy].
@@ -34,7 +34,7 @@ const (
 
 	maxOpen = 4096
 
-	// MaxPath is the most bytes that a path of a guest's may have.
+	// MaxPath is how many bytes a guest's path may have.
 	MaxPath = 4096
 )
 
@@ -74,7 +74,7 @@ type Mount struct {
 	Write bool `yaml:"write" json:"write,omitempty"`
 }
 
-// UnmarshalYAML reads a mount, or a directory.
+// UnmarshalYAML reads a mount, or a directory alone.
 func (m *Mount) UnmarshalYAML(unmarshal func(any) error) error {
 	if err := unmarshal(&m.Directory); err == nil {
 		return nil
@@ -83,16 +83,16 @@ func (m *Mount) UnmarshalYAML(unmarshal func(any) error) error {
 	return unmarshal((*fields)(m))
 }
 
-// guestPaths are the paths of the mounts, sorted.
+// guestPaths returns the mounts' paths in the guest, sorted.
 func (p *Policy) guestPaths() []string { return slices.Sorted(maps.Keys(p.Mounts)) }
 
-// Validate checks the policy, and that its directories are there. The error joins all
-// that is wrong.
+// Validate checks the policy, and that its directories exist. The error joins every
+// mistake.
 func (p *Policy) Validate() error {
 	const most = 1 << 40
 	var errs []error
 	complain := func(err error, path ...any) { errs = append(errs, passthrough.At(err, path...)) }
-	real := map[string]string{} // the directories, without symbolic links
+	real := map[string]string{} // the directories with symbolic links resolved, by the guest's path
 	for _, guest := range p.guestPaths() {
 		if err := checkGuestPath(guest); err != nil {
 			complain(err, "mounts", guest)
@@ -142,7 +142,8 @@ func checkGuestPath(guest string) error {
 	return nil
 }
 
-// checkDirectory returns the directory without symbolic links.
+// checkDirectory returns the directory's path with all symbolic links resolved. The error
+// says if it is not an absolute path or not a directory.
 func checkDirectory(directory string) (string, error) {
 	if !filepath.IsAbs(directory) {
 		return "", fmt.Errorf("%q is not the absolute path of a directory", directory)
@@ -161,13 +162,13 @@ func checkDirectory(directory string) (string, error) {
 	return real, nil
 }
 
-// within tells whether a clean path is another one, or below it.
+// within reports whether a clean path is the directory or lies below it.
 func within(name, directory, separator string) bool {
 	return name == directory || strings.HasPrefix(name, strings.TrimSuffix(directory, separator)+separator)
 }
 
-// Explain implements [passthrough.Explainer]. The words are read or write, and a path as
-// the guest has it.
+// Explain implements [passthrough.Explainer]. The words are "read" or "write", and a path
+// in the guest.
 func (p *Policy) Explain(words []string) (passthrough.Verdict, error) {
 	if len(words) != 2 || words[0] != "read" && words[0] != "write" {
 		return passthrough.Verdict{}, errors.New("name read or write, and a path, such as read /data/x")
@@ -197,7 +198,7 @@ func (p *Policy) Explain(words []string) (passthrough.Verdict, error) {
 	return passthrough.Verdict{Reason: "no mount of the fs policy has the path " + name}, nil
 }
 
-// New makes the passthrough module. Its policy is a [*Policy]; it has no functions.
+// New returns the passthrough module. Its policy is a [*Policy]. It has no functions.
 func New() passthrough.Module {
 	return passthrough.Module{Name: Name, Policy: &Policy{}}
 }
