@@ -1,9 +1,9 @@
-// Package wasi has the passthrough modules clock and random: what guests get from WASI's
-// clocks and random numbers. Both are real unless a policy says otherwise, and need no
-// grant. With a start and a seed, the same guest does the same with the same input, every
-// time and on every machine: for tests.
+// Package wasi has the passthrough modules clock and random. They decide what guests get
+// from WASI's clocks and random numbers. Both need no grant, and are real unless a policy
+// says otherwise. With a start and a seed, a guest does the same with the same input,
+// every time and on every machine. That is for tests.
 //
-// The modules have no functions: the sandbox asks their policies.
+// The modules have no functions. The sandbox asks their policies.
 package wasi
 
 import (
@@ -42,8 +42,8 @@ type Random struct {
 	Seed *int64 `yaml:"seed" json:"seed,omitempty"`
 }
 
-// UnmarshalYAML reads a policy. The YAML library takes a time that it cannot read for
-// none, which would be the real clock.
+// UnmarshalYAML reads a policy. The YAML library reads a malformed time as the zero time,
+// which would mean the real clock. This method returns an error instead.
 func (c *Clock) UnmarshalYAML(unmarshal func(any) error) error {
 	var fields struct {
 		Start *string `yaml:"start"`
@@ -58,7 +58,8 @@ func (c *Clock) UnmarshalYAML(unmarshal func(any) error) error {
 	return nil
 }
 
-// UnmarshalYAML reads a policy. The YAML library takes 1.5 for 1.
+// UnmarshalYAML reads a policy. The YAML library reads 1.5 as 1. This method returns an
+// error instead.
 func (r *Random) UnmarshalYAML(unmarshal func(any) error) error {
 	var fields struct {
 		Seed any `yaml:"seed"`
@@ -74,19 +75,19 @@ func (r *Random) UnmarshalYAML(unmarshal func(any) error) error {
 	return nil
 }
 
-// NewClock makes the module clock. Its policy is a [*Clock].
+// NewClock returns the module clock. Its policy is a [*Clock].
 func NewClock() passthrough.Module {
 	return passthrough.Module{Name: NameClock, Policy: &Clock{}}
 }
 
-// NewRandom makes the module random. Its policy is a [*Random].
+// NewRandom returns the module random. Its policy is a [*Random].
 func NewRandom() passthrough.Module {
 	return passthrough.Module{Name: NameRandom, Policy: &Random{}}
 }
 
 var first, last = time.Unix(0, 0), time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// Validate checks the policy.
+// Validate checks that Start lies between 1970 and 2200.
 func (c *Clock) Validate() error {
 	if !c.Start.IsZero() && (c.Start.Before(first) || !c.Start.Before(last)) {
 		return passthrough.At(fmt.Errorf("%s is not between 1970 and 2200", c.Start.Format(time.RFC3339)), "start")
