@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// special are the blocks of IPv4 that are not the public internet: the "not globally
-// reachable" ones of IANA's registry of special-purpose addresses, and multicast.
+// special are the IPv4 blocks that are not public: multicast, and those that IANA's
+// registry of special-purpose addresses calls not globally reachable.
 var special = prefixes(
 	"0.0.0.0/8",       // this network; connecting to 0.0.0.0 reaches the worker itself
 	"10.0.0.0/8",      // private
@@ -30,9 +30,9 @@ var special = prefixes(
 	"240.0.0.0/4",     // reserved, and broadcast
 )
 
-// Of IPv6, global unicast alone is public, without those of its blocks that are set aside
-// or that have an IPv4 address inside, which a gateway could take us to. The rest is
-// loopback, link-local, unique local, multicast, NAT64, IPv4-compatible, and unassigned.
+// Only IPv6 global unicast is public, without its blocks that are set aside or that embed
+// an IPv4 address, to which a gateway could lead. Every other address is loopback,
+// link-local, unique local, multicast, NAT64, IPv4-compatible or unassigned.
 var (
 	global6  = netip.MustParsePrefix("2000::/3")
 	special6 = prefixes(
@@ -55,7 +55,8 @@ func contains(list []netip.Prefix, addr netip.Addr) bool {
 	return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// public reports whether an address is one of the public internet.
+// public reports whether an address belongs to the public internet. The address must be
+// plain.
 func public(addr netip.Addr) bool {
 	if addr.Is4() {
 		return !contains(special, addr)
@@ -63,14 +64,15 @@ func public(addr netip.Addr) bool {
 	return global6.Contains(addr) && !contains(special6, addr)
 }
 
-// plain is the address without what could disguise it: ::ffff:127.0.0.1 is 127.0.0.1, and
-// a zone only says which interface leads there.
+// plain returns an address in the form in which it is compared. The IPv4-mapped
+// ::ffff:127.0.0.1 becomes 127.0.0.1. A zone is dropped, because it only names an
+// interface.
 func plain(addr netip.Addr) netip.Addr { return addr.Unmap().WithZone("") }
 
-// guard returns a dialer that connects to public addresses and to the listed ones. It
-// looks at the address that the socket is about to be connected to, after every look-up:
-// a name that was harmless when it was resolved before, or that has a harmless address
-// among others, gains nothing.
+// guard returns a dialer that connects only to public addresses and to the listed ones.
+// It checks the address to which the socket is about to be connected, after every
+// look-up. A name gains nothing by resolving to a harmless address earlier, or among
+// others.
 func guard(dialer net.Dialer, listed []netip.Prefix) *net.Dialer {
 	inner, innerContext := dialer.Control, dialer.ControlContext
 	dialer.Control = nil
@@ -94,7 +96,8 @@ func guard(dialer net.Dialer, listed []netip.Prefix) *net.Dialer {
 		return nil
 	}
 	if dialer.Timeout == 0 {
-		// a connection is made for whoever comes next, beyond the call that asked for it
+		// A connection may outlive the call that asked for it, because the pool gives it
+		// to the next call. The call's deadline thus does not bound the dial.
 		dialer.Timeout = 30 * time.Second
 	}
 	return &dialer

@@ -1,18 +1,16 @@
-// Package httpmod is the passthrough module http: guests send HTTP requests, to the
-// origins that the operator's policy allows and to no others. abi/SPEC.md describes it as
-// a guest sees it.
+// Package httpmod is the passthrough module http: guests send HTTP requests, only to the
+// origins that the operator's policy allows. abi/SPEC.md describes it as a guest sees it.
 //
-// What keeps a guest within its policy:
+// These rules keep a guest within its policy:
 //
 //   - Deny by default: a request needs a [Rule] that has its origin, method and path.
-//   - A request is made of the parts that the rules were compared with, so that nobody
-//     after us can read the URL differently. What programs disagree about is refused, not
-//     put right.
+//   - A request is made of the parts that were compared with the rules, so that no later
+//     reader can take the URL for another one. A URL on which programs disagree is
+//     refused, not repaired.
 //   - The address of every connection is checked when the socket is connected, after all
-//     look-ups of names. Only public addresses are allowed, and the listed ones.
-//     Connections are shared by the modules that may reach the same addresses, and by no
-//     others.
-//   - Redirects are requests of their own, compared with the rules again.
+//     look-ups of names. Only public addresses and the listed ones are allowed. Only
+//     modules that may reach the same addresses share connections.
+//   - Redirects are requests of their own, and are compared with the rules again.
 //   - No proxy, cookie or credential comes from the worker's environment.
 package httpmod
 
@@ -39,27 +37,27 @@ import (
 )
 
 // Options are for programs that embed the module. The zero value is what wasmworker
-// itself uses.
+// itself uses, except for Secrets.
 type Options struct {
-	// Secrets are what rules can put into headers. Default: none.
+	// Secrets are the secrets that rules can put into headers. Default: none.
 	Secrets *secretmod.Store
-	// Dialer makes the connections, and its Resolver looks up names. Its Control
-	// functions run after the policy's. Default: the zero net.Dialer.
+	// Dialer makes the connections. Its Resolver looks up names. Its Control functions
+	// run after the policy's check. Default: the zero net.Dialer.
 	Dialer net.Dialer
-	// TLS has what servers are verified with, such as root certificates, and what they
-	// may ask for. Default: those of the system.
+	// TLS is the configuration for verifying servers, such as root certificates, and for
+	// client certificates. It is copied. Default: the system's.
 	TLS *tls.Config
-	// MaxConnsPerHost is the most connections to one host, of all activities whose
-	// modules may reach the same addresses; further requests wait. Default 0: no limit
-	// but that of activities.
+	// MaxConnsPerHost is how many connections to one host the modules that may reach the
+	// same addresses have together. Further requests wait. 0 means no limit but that of
+	// activities. Default 0.
 	MaxConnsPerHost int
-	// Wrap is put around the transport, to trace or count requests. It sees each of them
-	// after the rules did, redirects too. It must not change where they go. Default:
-	// none.
+	// Wrap wraps the transport, to trace or count requests. It sees each request,
+	// redirects too, after the rules allowed it. It must not change where a request goes.
+	// Default: none.
 	Wrap func(http.RoundTripper) http.RoundTripper
 }
 
-// New makes the passthrough module. Its policy is a [*Policy].
+// New returns the passthrough module. Its policy is a [*Policy].
 func New(options Options) passthrough.Module {
 	m := &module{options: options, pools: map[string]pool{}}
 	return passthrough.Module{
@@ -75,10 +73,10 @@ type module struct {
 	options Options
 
 	mu    sync.Mutex
-	pools map[string]pool // by the private addresses that their connections may have
+	pools map[string]pool // by the private addresses that their connections may reach
 }
 
-// pool keeps the connections that modules share.
+// pool holds the connections that modules share.
 type pool struct {
 	transport *http.Transport
 	wrapped   http.RoundTripper
@@ -86,7 +84,7 @@ type pool struct {
 
 const maxHeaderBytes = 64 << 10 // of a response
 
-// requestHead is what comes before a request's body.
+// requestHead is the head of a request's frame.
 type requestHead struct {
 	Method  string              `json:"method"`
 	URL     string              `json:"url"`
@@ -94,13 +92,13 @@ type requestHead struct {
 	Timeout abi.Milliseconds    `json:"timeout_ms"`
 }
 
-// responseHead is what comes before a response's body.
+// responseHead is the head of a response's frame.
 type responseHead struct {
 	Status  int         `json:"status"`
 	Headers http.Header `json:"headers"`
 }
 
-// request is a request that is well-formed. Nothing is known about whether it is allowed.
+// request is a well-formed request. It need not be allowed.
 type request struct {
 	method  string
 	target  target
@@ -142,7 +140,7 @@ func (m *module) send(ctx context.Context, call *passthrough.Call, frame []byte)
 	return nil, fmt.Errorf("%w: %s: %s", abi.EIO, what, reason(err))
 }
 
-// reason says why a request failed, without the addresses of the worker and of its name
+// reason returns why a request failed, without the addresses of the worker and its name
 // servers.
 func reason(err error) string {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
@@ -154,8 +152,8 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// exchange sends a request, follows redirects as far as the policy says, and reads the
-// response.
+// exchange sends a request, follows as many redirects as the policy allows, and returns
+// the encoded response.
 func (m *module) exchange(ctx context.Context, policy *Policy, req *request) ([]byte, error) {
 	for hop := 0; ; hop++ {
 		response, err := m.roundTrip(ctx, policy, req)
@@ -167,7 +165,7 @@ func (m *module) exchange(ctx context.Context, policy *Policy, req *request) ([]
 			defer response.Body.Close()
 			return readResponse(response, policy.maxResponse())
 		}
-		io.CopyN(io.Discard, response.Body, 4<<10) //nolint:errcheck // so that the connection can be used again, most often
+		io.CopyN(io.Discard, response.Body, 4<<10) //nolint:errcheck // reading a short body to its end lets the connection be used again
 		response.Body.Close()
 		if err := req.redirect(response.StatusCode, location); err != nil {
 			return nil, err
@@ -175,7 +173,8 @@ func (m *module) exchange(ctx context.Context, policy *Policy, req *request) ([]
 	}
 }
 
-// roundTrip sends one request, if the policy allows it.
+// roundTrip sends one request if the policy allows it, and returns a denial otherwise.
+// The caller closes the response's body.
 func (m *module) roundTrip(ctx context.Context, policy *Policy, req *request) (*http.Response, error) {
 	allowed, why := policy.check(req.method, req.target)
 	if why != nil {
@@ -200,11 +199,12 @@ func (m *module) roundTrip(ctx context.Context, policy *Policy, req *request) (*
 	return response, err
 }
 
-// portable are the headers that go along when a redirect leads to another origin. Any
-// other could be a credential.
+// portable are the headers that are kept when a redirect leads to another origin. Any
+// other header could be a credential.
 var portable = []string{"Accept", "Accept-Encoding", "Accept-Language", "Content-Encoding", "Content-Type", "Range", "User-Agent"}
 
-// redirect makes the request that a redirect asks for, as the Fetch standard has it.
+// redirect changes the request to the one that a redirect asks for, by the rules of the
+// Fetch standard.
 func (r *request) redirect(status int, location string) error {
 	const prefix = "the server's redirect cannot be followed"
 	u, err := r.target.url().Parse(location)
@@ -227,13 +227,14 @@ func (r *request) redirect(status int, location string) error {
 	return nil
 }
 
-// deny makes the error of a request that is not allowed.
+// deny returns the error of a request that is not allowed.
 func (r *request) deny(why *denial) error {
 	return passthrough.Deny(r.method+" "+r.target.String(), "%s", why)
 }
 
-// headers are what is sent: the guest's, with the secrets that it may use, and the rule's
-// own. The request itself keeps the names, so that a redirect is asked about them again.
+// headers returns the headers to send: the guest's, with the secrets that it may use, and
+// the rule's own. The request itself keeps the secrets' names, so that they are checked
+// again after a redirect.
 func (m *module) headers(req *request, allowed *rule) (http.Header, error) {
 	headers := req.headers.Clone()
 	for name, values := range headers {
@@ -263,40 +264,39 @@ func (m *module) headers(req *request, allowed *rule) (http.Header, error) {
 	return headers, nil
 }
 
-// expand puts secrets into the value of a header.
+// expand replaces secrets in the value of a header, and checks the result.
 func (m *module) expand(name, value string) (string, error) {
 	expanded, err := m.options.Secrets.Expand(value)
 	if err == nil && expanded != value {
 		err = checkHeader(name, []string{expanded})
 	}
-	if err != nil { // the operator's to repair, and no business of the guest's
+	if err != nil { // only the operator can repair this
 		return "", fmt.Errorf("%w: a secret of header %s cannot be used: %w", abi.EIO, shorten(name), err)
 	}
 	return expanded, nil
 }
 
-// pool returns the transport for a policy. A connection that one module was allowed to
-// make must not be found by another one that is not, so each set of private addresses has
-// connections of its own.
+// pool returns the transport for a policy. Each set of private addresses has connections
+// of its own, so that a module never uses a connection that it was not allowed to make.
 func (m *module) pool(policy *Policy) http.RoundTripper {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p, ok := m.pools[policy.reach]
 	if !ok {
 		p.transport = &http.Transport{
-			Proxy:                  nil, // it would be connected to in place of what was checked
+			Proxy:                  nil, // the checked address would be the proxy's, not the target's
 			DialContext:            guard(m.options.Dialer, policy.private).DialContext,
 			TLSClientConfig:        m.options.TLS.Clone(),
 			TLSHandshakeTimeout:    10 * time.Second,
-			DisableCompression:     true, // what comes is what is counted, and what the guest gets
+			DisableCompression:     true, // the guest gets, and the limit counts, the body as it was sent
 			MaxIdleConns:           100,
 			MaxIdleConnsPerHost:    16,
 			MaxConnsPerHost:        m.options.MaxConnsPerHost,
 			IdleConnTimeout:        90 * time.Second,
 			MaxResponseHeaderBytes: maxHeaderBytes,
 			ForceAttemptHTTP2:      true,
-			// A server that vanished would let one request after another time out on the
-			// same connection.
+			// Without pings, one request after another would time out on the connection
+			// of a server that vanished.
 			HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second},
 		}
 		if p.wrapped = p.transport; m.options.Wrap != nil {
@@ -307,7 +307,7 @@ func (m *module) pool(policy *Policy) http.RoundTripper {
 	return p.wrapped
 }
 
-// close closes the connections, none of which is in use any more.
+// close closes the connections. None of them is in use any more.
 func (m *module) close(context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -317,13 +317,14 @@ func (m *module) close(context.Context) error {
 	return nil
 }
 
-// parseRequest decodes what a guest sends and checks its form.
+// parseRequest decodes a guest's request and checks its form. Errors wrap EINVAL or
+// EMSGSIZE.
 func parseRequest(frame []byte) (*request, error) {
 	text, body, err := passthrough.SplitFrame(frame)
 	if err != nil {
 		return nil, err
 	}
-	if len(text) > abi.MaxHTTPHead { // servers take hardly more
+	if len(text) > abi.MaxHTTPHead { // servers rarely accept more
 		return nil, fmt.Errorf("%w: the request's head has %d bytes, and at most %d are allowed", abi.EMSGSIZE, len(text), abi.MaxHTTPHead)
 	}
 	var head requestHead
@@ -341,7 +342,7 @@ func parseRequest(frame []byte) (*request, error) {
 		return nil, fmt.Errorf("%w: timeout_ms is negative", abi.EINVAL)
 	}
 	r.headers = http.Header{"User-Agent": {"wasmworker"}}
-	// in some order that is always the same
+	// A fixed order makes the first error and the merged values reproducible.
 	for _, name := range slices.Sorted(maps.Keys(head.Headers)) {
 		if err := checkGuestHeader(name, head.Headers[name]); err != nil {
 			return nil, fmt.Errorf("%w: %w", abi.EINVAL, err)
@@ -355,8 +356,8 @@ func parseRequest(frame []byte) (*request, error) {
 	return r, nil
 }
 
-// checkMethod checks the form of a method, and refuses those that are not about a
-// resource.
+// checkMethod checks the form of a method. It refuses CONNECT and TRACE, which are not
+// about a resource.
 func checkMethod(method string) error {
 	switch {
 	case !isToken(method) || len(method) > 32:
@@ -367,9 +368,8 @@ func checkMethod(method string) error {
 	return nil
 }
 
-// owned are the headers that belong to the connection or are derived from URL and body:
-// whoever sets them can make client and server, or proxies between them, see different
-// requests.
+// owned are the headers that belong to the connection, or are derived from URL and body.
+// Setting them could make client, server and proxies see different requests.
 var owned = []string{"Connection", "Content-Length", "Expect", "Host", "Http2-Settings", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
 
 func checkHeader(name string, values []string) error {
@@ -387,9 +387,9 @@ func checkHeader(name string, values []string) error {
 	return nil
 }
 
-// overriding are headers by which proxies and frameworks replace what the rules were
-// compared with, or what a service is told of its client. A name that ends with a hyphen
-// is a prefix.
+// overriding are headers with which proxies and frameworks replace a part of the request
+// that the rules were compared with, or the information about the client. The keys name
+// that part. A header name that ends with a hyphen is a prefix.
 var overriding = map[string][]string{
 	"the URL":    {"X-Original-Url", "X-Original-Uri", "X-Rewrite-Url", "X-Http-Destinationurl", "X-Http-Path-Override", "X-Envoy-", "X-Middleware-", "Destination"},
 	"the method": {"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "X-Http-Verb", "X-Http-Verb-Override", "X-Method"},
@@ -401,7 +401,8 @@ var overriding = map[string][]string{
 	},
 }
 
-// checkGuestHeader is checkHeader for what a guest sets.
+// checkGuestHeader checks a header that a guest sets. Its rules are stricter than those
+// of checkHeader, which hold for an operator's headers too.
 func checkGuestHeader(name string, values []string) error {
 	if err := checkHeader(name, values); err != nil {
 		return err
@@ -423,15 +424,16 @@ func alphanumeric(r rune) bool {
 	return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z'
 }
 
-// isToken reports whether a text is a token as RFC 9110 has it, as methods and names of
-// headers are.
+// isToken reports whether a text is a token of RFC 9110. Methods and header names are
+// tokens.
 func isToken(text string) bool {
 	return text != "" && !strings.ContainsFunc(text, func(r rune) bool {
 		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
 	})
 }
 
-// readResponse reads a response and encodes it for the guest.
+// readResponse reads a response and encodes it for the guest. The error is EMSGSIZE if
+// the body has more than most bytes.
 func readResponse(response *http.Response, most int64) ([]byte, error) {
 	frame, err := passthrough.EncodeFrame(responseHead{response.StatusCode, response.Header}, nil)
 	if err != nil {
@@ -439,7 +441,7 @@ func readResponse(response *http.Response, most int64) ([]byte, error) {
 	}
 	tooLarge := fmt.Errorf("%w: the response's body is larger than max_response_bytes of the http policy, %d", abi.EMSGSIZE, most)
 	announced := response.ContentLength
-	if response.Body == http.NoBody { // the length in the answer to HEAD is another's
+	if response.Body == http.NoBody { // an answer to HEAD has the length of the body that GET would get
 		announced = 0
 	}
 	if announced > most {

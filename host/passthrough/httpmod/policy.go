@@ -22,8 +22,8 @@ const (
 	DefaultMaxResponseBytes = 8 << 20
 	DefaultTimeout          = 30 * time.Second
 
-	maxRequestBytes = abi.MaxRequestSize // with the head, so that a body never has quite that
-	// a response is one piece of the worker's memory, and its length an i32
+	maxRequestBytes = abi.MaxRequestSize // includes the head, so a body is always smaller
+	// A response is one piece of the worker's memory, and its length is an i32.
 	maxResponseBytes = 1 << 30
 	maxRedirects     = 20
 )
@@ -55,7 +55,7 @@ type Policy struct {
 
 	rules   []rule         // of Allow
 	private []netip.Prefix // of PrivateAddresses, sorted
-	reach   string         // the same as text: policies with the same share connections
+	reach   string         // private as text; policies with equal reach share connections
 }
 
 // Rule allows requests to an origin. In YAML, a rule with an origin alone is that string.
@@ -94,7 +94,7 @@ type rule struct {
 	index    int // in Policy.Allow
 }
 
-// UnmarshalYAML reads a rule, or an origin.
+// UnmarshalYAML reads a rule, or an origin alone.
 func (r *Rule) UnmarshalYAML(unmarshal func(any) error) error {
 	if err := unmarshal(&r.Origin); err == nil {
 		return nil
@@ -103,7 +103,7 @@ func (r *Rule) UnmarshalYAML(unmarshal func(any) error) error {
 	return unmarshal((*fields)(r))
 }
 
-// Validate checks the policy. The error joins all that is wrong.
+// Validate checks the policy and prepares it for use. The error joins every mistake.
 func (p *Policy) Validate() error {
 	var errs []error
 	complain := func(err error, path ...any) { errs = append(errs, passthrough.At(err, path...)) }
@@ -217,7 +217,8 @@ func (r Rule) check() (checked rule, err error) {
 	return checked, nil
 }
 
-// reachable finds rules that can never be used, which is better said now.
+// reachable returns an error for a rule whose host no connection can reach. The operator
+// learns of it at the start instead of at the first request.
 func (p *Policy) reachable(r rule) error {
 	addr, err := netip.ParseAddr(r.host)
 	if err == nil && !public(addr) && !contains(p.private, addr) {
@@ -240,9 +241,9 @@ func (r rule) hasOrigin(t target) bool {
 	return ok && label != "" && !strings.Contains(label, ".")
 }
 
-// check returns the rule that allows a request, or why it is not allowed.
+// check returns the rule that allows a request, or the denial if none does.
 func (p *Policy) check(method string, t target) (*rule, *denial) {
-	var methods, prefixes []string // those of rules that come closer and closer
+	var methods, prefixes []string // of the rules that match the origin, and of those that match the method too
 	origin := false
 	for i := range p.rules {
 		r := &p.rules[i]
@@ -282,7 +283,7 @@ func (p *Policy) check(method string, t target) (*rule, *denial) {
 	}
 }
 
-// checkSecrets finds names of secrets that do not exist.
+// checkSecrets returns an error for each name of a secret that does not exist.
 func (p *Policy) checkSecrets(store *secretmod.Store) error {
 	var errs []error
 	for i, r := range p.Allow {
@@ -326,7 +327,8 @@ func (p *Policy) maxResponse() int64 {
 	return int64(cmp.Or(p.MaxResponseBytes, DefaultMaxResponseBytes))
 }
 
-// timeout is the policy's, or what the guest asked for if that is less.
+// timeout returns the policy's timeout, or the one that the guest asked for if it is
+// shorter.
 func (p *Policy) timeout(asked abi.Milliseconds) time.Duration {
 	most := time.Duration(cmp.Or(p.Timeout, passthrough.Duration(DefaultTimeout)))
 	if asked > 0 {
@@ -335,8 +337,8 @@ func (p *Policy) timeout(asked abi.Milliseconds) time.Duration {
 	return most
 }
 
-// denial is a request that the policy denies: why, and what in the policy would allow it,
-// if anything would.
+// denial says why the policy denies a request, and which change of the policy would allow
+// it. The fix is empty if no change would.
 type denial struct{ why, fix string }
 
 func (d *denial) Error() string {

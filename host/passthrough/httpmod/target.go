@@ -10,23 +10,23 @@ import (
 	"unicode/utf8"
 )
 
-// maxURL is the longest URL: what servers commonly take.
+// maxURL is the length in bytes of the longest URL. Servers commonly accept that much.
 const maxURL = 8 << 10
 
-// target is a URL, taken apart. The request is made of these parts, so that what the
-// policy looked at is what is sent.
+// target holds the parts of a URL. The request is made of these parts, so that exactly
+// what the policy checked is sent.
 type target struct {
 	scheme string // http or https
 	host   string // a name in lower case, or an address in its canonical form
 	port   uint16
-	path   string // as it is sent, with percent signs; never empty
-	query  string // never shown to anyone: it is where URLs have their secrets
+	path   string // percent-encoded, as it is sent; never empty
+	query  string // never shown, because it may hold secrets
 }
 
 var defaultPorts = map[string]uint16{"http": 80, "https": 443}
 
-// parseTarget takes a URL apart. It refuses what programs disagree about rather than to
-// guess what was meant. Its errors have nothing of the URL in them, since anything in it
+// parseTarget parses a URL. It refuses a URL on which programs disagree, instead of
+// guessing its meaning. Its errors contain nothing of the URL, because any part of it
 // could be a secret.
 func parseTarget(raw string) (target, error) {
 	if len(raw) > maxURL {
@@ -65,7 +65,7 @@ func parseTarget(raw string) (target, error) {
 	return t, nil
 }
 
-// parseHost returns the one form of a host by which it is compared.
+// parseHost returns the canonical form of a host, in which hosts are compared.
 func parseHost(host string, bracketed bool) (string, error) {
 	addr, err := netip.ParseAddr(host)
 	if bracketed || err == nil {
@@ -86,7 +86,7 @@ func parseHost(host string, bracketed bool) (string, error) {
 			return "", errors.New("the URL's host is not a valid name")
 		}
 	}
-	// Some resolvers take 0x7f.1 and 2130706433 for 127.0.0.1, others for names.
+	// Some resolvers read 0x7f.1 and 2130706433 as 127.0.0.1, others read them as names.
 	last := labels[len(labels)-1]
 	if strings.HasPrefix(last, "0x") || strings.Trim(last, "0123456789") == "" || len(host) > 253 {
 		return "", errors.New("the URL's host is neither a valid name nor an IP address in its usual form")
@@ -94,7 +94,7 @@ func parseHost(host string, bracketed bool) (string, error) {
 	return host, nil
 }
 
-// authority is the host, and the port unless it is the scheme's own.
+// authority returns the host, and the port unless it is the scheme's default.
 func (t target) authority() string {
 	host := t.host
 	if strings.Contains(host, ":") {
@@ -108,10 +108,11 @@ func (t target) authority() string {
 
 func (t target) origin() string { return t.scheme + "://" + t.authority() }
 
-// String is what may be shown: all but the query.
+// String returns the parts that may be shown, which is all but the query. The path is
+// shortened.
 func (t target) String() string { return t.origin() + shorten(t.path) }
 
-// shorten keeps what a guest wrote from filling logs.
+// shorten cuts a text after 200 bytes, so that a guest's text cannot fill a log.
 func shorten(text string) string {
 	const most = 200
 	if len(text) > most {
@@ -120,18 +121,19 @@ func shorten(text string) string {
 	return text
 }
 
-// url makes the URL to send.
+// url returns the URL to send.
 func (t target) url() *url.URL {
 	path, err := url.PathUnescape(t.path)
-	if err != nil { // EscapedPath returns nothing that cannot be undone
+	if err != nil { // cannot happen: EscapedPath returns a valid encoding
 		panic(err)
 	}
 	return &url.URL{Scheme: t.scheme, Host: t.authority(), Path: path, RawPath: t.path, RawQuery: t.query}
 }
 
-// ambiguous says what in a path could make a server take it for another one, or "".
-// Prefixes mean something only for the other paths: a server, or a proxy before it, may
-// resolve dots, decode twice, take %2f for a slash, drop ;parameters, or merge slashes.
+// ambiguous returns what in a path could make a server take it for another path, or "". A
+// server, or a proxy in front of it, may resolve dots, decode twice, take %2f for a
+// slash, drop ;parameters, or merge slashes. Prefixes mean something only for paths
+// without such parts.
 func ambiguous(path string) string {
 	segments := strings.Split(path[1:], "/")
 	for i, segment := range segments {
@@ -156,8 +158,8 @@ func ambiguous(path string) string {
 	return ""
 }
 
-// within reports whether a path is a prefix or lies below it: /v1 has /v1 and /v1/x, but
-// not /v10.
+// within reports whether a path equals a prefix or lies below it: /v1 has /v1 and /v1/x,
+// but not /v10.
 func within(path, prefix string) bool {
 	rest, ok := strings.CutPrefix(path, prefix)
 	return ok && (rest == "" || strings.HasSuffix(prefix, "/") || rest[0] == '/')
