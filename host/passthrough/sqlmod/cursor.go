@@ -12,20 +12,20 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
 
-// cursor is a query that has rows left.
+// cursor is a query that has rows left. It is done when its session is nil.
 type cursor struct {
 	name   string
 	access Access
-	s      *session     // nil: it has ended
-	tx     *transaction // or nil: the session is the cursor's own
-	commit bool         // at the end of the rows
+	s      *session     // nil once the cursor has ended
+	tx     *transaction // nil if the session is the cursor's own
+	commit bool         // commit at the end of the rows
 	rows   Rows
-	next   []any // a row that was read to see that there is one
+	next   []any // a row that was read ahead to see whether there is one
 	count  int64
 }
 
-// Close implements [io.Closer], for the end of the activity. A transaction of the guest's
-// ends right after it.
+// Close implements [io.Closer]. It runs at the end of the activity. The guest's
+// transaction, if any, is closed right after it.
 func (c *cursor) Close() error {
 	if c.s != nil && c.tx == nil {
 		c.s.release()
@@ -59,8 +59,8 @@ func (m *module) query(ctx context.Context, caller *passthrough.Call, frame []by
 	}
 	kept := false
 	defer func() {
-		if !kept { // after an error or a panic; a cursor that has ended well does nothing more
-			c.Close() //nolint:errcheck // it returns none
+		if !kept { // after an error or a panic; closing an ended cursor does nothing
+			c.Close() //nolint:errcheck // Close returns no error
 		}
 	}()
 	if c.rows, err = c.s.query(call, statement); err != nil {
@@ -96,7 +96,8 @@ func (m *module) fetch(ctx context.Context, caller *passthrough.Call, frame []by
 	})
 }
 
-// openCursor returns the cursor of a handle.
+// openCursor returns the cursor of a handle. The error is EBADF if there is none, or if
+// its transaction has ended.
 func openCursor(caller *passthrough.Call, handle uint32) (*cursor, error) {
 	c, err := passthrough.Resource[*cursor](caller, handle)
 	if err == nil && (c.s == nil || c.tx != nil && c.tx.s == nil) {
@@ -105,8 +106,8 @@ func openCursor(caller *passthrough.Call, handle uint32) (*cursor, error) {
 	return c, err
 }
 
-// batch reads rows and makes a response of them. keep is called for a cursor that has
-// more, and drop for one that has ended.
+// batch reads rows and returns the encoded response. It calls keep if the cursor has more
+// rows, and drop if the cursor has ended.
 func (c *cursor) batch(call *call, most int64, head result, keep func() (uint32, error), drop func()) ([]byte, error) {
 	b, more, err := c.read(call, most)
 	if err == nil && more {
@@ -124,7 +125,9 @@ func (c *cursor) batch(call *call, most int64, head result, keep func() (uint32,
 	return passthrough.EncodeFrame(head, b.body)
 }
 
-// read reads the rows of a batch, and tells whether there are more.
+// read reads at most most rows, and about batchBytes. It reports whether there are more
+// rows. The error is EMSGSIZE if the query exceeds the policy's max_rows or
+// max_row_bytes.
 func (c *cursor) read(call *call, most int64) (b *batch, more bool, err error) {
 	b = newBatch()
 	if rows, ok := c.rows.(Expecting); ok {
@@ -156,8 +159,8 @@ func (c *cursor) read(call *call, most int64) (b *batch, more bool, err error) {
 	}
 }
 
-// end ends a cursor that was not ended before. What it has written is committed if the
-// guest has its rows, or does not want them.
+// end ends a cursor unless it has ended. If well is true, the cursor's own transaction is
+// committed: the guest has its rows, or does not want them.
 func (c *cursor) end(call *call, well bool) error {
 	if c.s == nil {
 		return nil
@@ -170,7 +173,7 @@ func (c *cursor) end(call *call, well bool) error {
 	}
 	defer s.release()
 	if !well || !c.commit {
-		return nil // release rolls back, and nobody has to wait for that
+		return nil // release rolls back in the background
 	}
 	if err := s.skip(call); err != nil {
 		return err
@@ -188,9 +191,9 @@ func (m *module) closeCursor(ctx context.Context, caller *passthrough.Call, fram
 	if err != nil {
 		return nil, err
 	}
-	defer passthrough.CloseResource[*cursor](caller, req.Cursor) //nolint:errcheck // there it is
+	defer passthrough.CloseResource[*cursor](caller, req.Cursor) //nolint:errcheck // the cursor was just found
 	if c.tx != nil && c.tx.s == nil {
-		return nil, nil // it has ended with its transaction
+		return nil, nil // the cursor ended with its transaction
 	}
 	call := newCall(ctx, caller, c.name, c.access)
 	defer call.cancel()

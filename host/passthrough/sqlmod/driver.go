@@ -10,107 +10,111 @@ import (
 	"sync"
 )
 
-// Open is a driver: it checks the URL of a connection and says how to connect. It does
-// not connect itself. The password is a function, or nil where the operator configured
-// none, so that each connection finds the password of its time. Errors must not hold the
-// URL.
+// Open is a driver. It checks the URL of a connection and returns how to connect; it does
+// not connect itself. The password is nil if the operator configured none. It is a
+// function so that each new connection reads the current password. Errors must not
+// contain the URL.
 type Open func(u *url.URL, password func() (string, error)) (*Database, error)
 
-// Database is how to connect to a database.
+// Database describes how to connect to a database.
 type Database struct {
-	// Connect makes a physical connection. It may be called concurrently.
+	// Connect makes a physical connection. It may be called concurrently. Required.
 	Connect func(ctx context.Context) (Conn, error)
-	// Single is for a database that lives in its one connection, which must not be closed
-	// before the worker ends.
+	// Single means that the database lives in its one connection, which must not be
+	// closed before the worker ends. Default: false.
 	Single bool
-	// LimitMemory is there if the database runs inside of the worker: it sets how many
-	// bytes all its sessions may have at once, for statements that begin later. Without a
-	// call it is [DefaultMemoryLimit].
+	// LimitMemory sets how many bytes all sessions of the database may have at once. It
+	// holds for statements that begin later. Without a call the limit is
+	// [DefaultMemoryLimit]. It is nil if the database runs outside of the worker.
 	LimitMemory func(bytes int64)
 }
 
 // Conn is a physical connection. It belongs to one goroutine at a time, and serves one
-// transaction and one statement at a time. Its methods return soon after ctx is done.
-// What ended that way, or with an error that is none of those below, has left it in no
-// known state, and all but Close must fail from then on.
+// transaction and one statement at a time.
 //
-// Errors that the guest is told about are [*Error], [*RejectedError], and those that wrap
-// an [abi.Errno]. Any other is taken for a lost connection.
+// Its methods return soon after ctx is done. A method that ended because of ctx, or with
+// an error not listed below, leaves the connection in an unknown state. Every method but
+// Close must fail from then on.
+//
+// A guest is told of an [*Error], a [*RejectedError], and an error that wraps an
+// [abi.Errno]. Any other error counts as a lost connection.
 type Conn interface {
 	// Begin begins a transaction.
 	Begin(ctx context.Context, options TxOptions) error
-	// End ends the transaction and undoes its work unless commit is true. Without a
-	// transaction it does nothing.
+	// End ends the transaction. It commits if commit is true, and rolls back otherwise.
+	// Without a transaction it does nothing.
 	End(ctx context.Context, commit bool) error
-	// Query runs a statement: the one that the text has, and no text with more than one.
-	// Without a transaction the database commits it when its rows are at their end.
+	// Query runs the one statement of a text. It refuses a text with more than one.
+	// Without a transaction, the database commits the statement at the end of its rows.
 	Query(ctx context.Context, s *Statement) (Rows, error)
-	// Reset takes back what guests have set for the session, such as parameters, locks
-	// and temporary tables, and finds out whether the database still answers. There is no
-	// transaction then.
+	// Reset undoes what guests have set for the session, such as parameters, locks and
+	// temporary tables. It fails if the database no longer answers. It is called outside
+	// of transactions.
 	Reset(ctx context.Context) error
-	// Close closes the connection, and stops what still runs in the database. It takes a
-	// few seconds at most.
+	// Close closes the connection, and stops statements that still run in the database.
+	// It blocks for a few seconds at most.
 	Close() error
 }
 
-// TxOptions are how a transaction is begun.
+// TxOptions are the options of a transaction.
 type TxOptions struct {
-	// ReadOnly is a promise to the operator: the guest must find no way to change
-	// anything then. It is no more than a wish of the guest's own if MayWrite is set.
+	// ReadOnly means that the transaction only reads. Without MayWrite it is a promise to
+	// the operator: the guest must find no way to change anything. With MayWrite it is
+	// only the guest's own wish.
 	ReadOnly, MayWrite bool
-	// Isolation is empty, "read committed", "repeatable read" or "serializable": at least
-	// that much.
+	// Isolation is empty, "read committed", "repeatable read" or "serializable". The
+	// transaction is isolated at least that much. Empty means the database's default.
 	Isolation string
-	// Single says that it is for one statement.
+	// Single means that the transaction is for one statement.
 	Single bool
 }
 
-// Statement is what a guest wants to run.
+// Statement is a statement that a guest wants to run.
 type Statement struct {
 	SQL string // without NUL
-	// Args are nil, bool, int64, float64, string or []byte.
+	// Args are the arguments, each nil, bool, int64, float64, string or []byte.
 	Args []any
-	// MaxRow is about how many bytes of a row may get into memory; a larger row is
-	// EMSGSIZE.
+	// MaxRow is about how many bytes a row may have in memory. A larger row is an error
+	// that wraps EMSGSIZE.
 	MaxRow int
 }
 
 // Column is a column of a result.
 type Column struct {
 	Name string `json:"name"`
-	Type string `json:"type"` // in the database's words, in upper case; empty where it has none
+	Type string `json:"type"` // the database's name of the type, in upper case, or empty
 }
 
-// Rows are the result of a statement. Only one method of the connection may be used
-// before they are at their end or closed: its Close.
+// Rows are the result of a statement. Until they are at their end or closed, Close is the
+// only method of their connection that may be called.
 type Rows interface {
-	// Columns are the columns. The caller does not change them.
+	// Columns returns the columns. The caller must not change them.
 	Columns() []Column
-	// Next returns a row, which is the caller's: nil, bool, int64, float64, string and
-	// []byte. io.EOF: there are no more.
+	// Next returns the next row, which is the caller's. Its values are nil, bool, int64,
+	// float64, string or []byte. The error is io.EOF after the last row.
 	Next(ctx context.Context) ([]any, error)
-	// Affected is how many rows the statement changed. It is known at the rows' end.
+	// Affected returns how many rows the statement changed. It is known once Next has
+	// returned io.EOF.
 	Affected() int64
-	// Close skips the other rows. Closing twice does nothing.
+	// Close skips the remaining rows. A second call does nothing.
 	Close(ctx context.Context) error
 }
 
-// Expecting is for [Rows] that read several rows at once if they know how many the caller
-// goes on to read.
+// Expecting is implemented by [Rows] that can read several rows at once if they know how
+// many the caller will read.
 type Expecting interface {
-	// Expect says that at least so many calls of Next follow, unless the rows end before.
+	// Expect announces at least that many calls of Next, unless the rows end before.
 	Expect(rows int)
 }
 
-// Error is an error that the database has reported. It must hold nothing about the
+// Error is an error that the database reported. It must contain nothing about the
 // connection, and no rows.
 type Error struct {
 	Code    string // SQLSTATE, or empty
 	Message string
 }
 
-// Error is what the guest is told.
+// Error returns the text that the guest is told.
 func (e *Error) Error() string {
 	if e.Code == "" {
 		return e.Message
@@ -118,9 +122,9 @@ func (e *Error) Error() string {
 	return e.Code + ": " + e.Message
 }
 
-// RejectedError is the error for SQL that no policy lets through, or none without write.
+// RejectedError is the error for SQL that no policy allows, or none without write.
 type RejectedError struct {
-	What string // such as "COMMIT": the operator reads it, so it must be a word of the driver's own
+	What string // such as "COMMIT"; the operator reads it, so it must not be the guest's text
 	Why  string
 }
 
@@ -132,15 +136,16 @@ var drivers = struct {
 	byScheme map[string]Open
 }{byScheme: map[string]Open{}}
 
-// imports are the packages to import for the drivers that come with wasmworker.
+// imports are the packages of the drivers that come with wasmworker, by scheme.
 var imports = map[string]string{
 	"postgres":   "github.com/wasmworker/wasmworker/contrib/postgres",
 	"postgresql": "github.com/wasmworker/wasmworker/contrib/postgres",
 	"sqlite":     "github.com/wasmworker/wasmworker/contrib/sqlite",
 }
 
-// Register makes a driver known by the schemes of its URLs. Packages of drivers call it
-// when they are initialized. It panics if a scheme has a driver already.
+// Register makes a driver known by the schemes of its URLs. A driver's package calls it
+// in its initialization. It panics if a scheme already has a driver. It may be called
+// concurrently.
 func Register(open Open, schemes ...string) {
 	drivers.Lock()
 	defer drivers.Unlock()

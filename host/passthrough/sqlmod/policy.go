@@ -19,7 +19,7 @@ const (
 	DefaultMaxRows     = 1_000_000
 	DefaultMaxRowBytes = 1 << 20
 
-	maxRowBytes = 64 << 20 // a row is one piece of the worker's memory, several times over
+	maxRowBytes = 64 << 20 // the worker holds several copies of a row in memory
 )
 
 // Policy is which connections an activity module may use. The zero value is none.
@@ -49,7 +49,7 @@ type Access struct {
 	MaxRowBytes passthrough.Size `yaml:"max_row_bytes" json:"max_row_bytes,omitempty"`
 }
 
-// Validate checks the policy. The error joins all that is wrong.
+// Validate checks the policy. The error joins every mistake.
 func (p *Policy) Validate() error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(p.Connections)) {
@@ -70,7 +70,7 @@ func (p *Policy) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Explain implements [passthrough.Explainer]. The words are read or write, and a
+// Explain implements [passthrough.Explainer]. The words are "read" or "write", and a
 // connection's name.
 func (p *Policy) Explain(words []string) (passthrough.Verdict, error) {
 	if len(words) != 2 || words[0] != "read" && words[0] != "write" {
@@ -91,7 +91,8 @@ func (p *Policy) Explain(words []string) (passthrough.Verdict, error) {
 	return verdict, nil
 }
 
-// why is empty if the policy allows it, and otherwise says what would.
+// why returns why the policy denies an access and what would allow it, or "" if the
+// policy allows it.
 func (p *Policy) why(name string, write bool) string {
 	access, ok := p.Connections[name]
 	switch {
@@ -113,7 +114,7 @@ func (p *Policy) check(name string, write bool) (Access, error) {
 	return p.Connections[name], nil
 }
 
-// target is how the operator's log names what a guest wanted.
+// target returns the name that the operator's log has for an access.
 func target(name string, write bool) string {
 	if write {
 		return "write " + printable(name)
@@ -121,7 +122,8 @@ func target(name string, write bool) string {
 	return "read " + printable(name)
 }
 
-// printable keeps a hostile name from disturbing a log.
+// printable quotes a name and cuts it after 100 bytes, so that a hostile name cannot
+// disturb a log.
 func printable(name string) string {
 	quoted := strings.Trim(fmt.Sprintf("%+q", name), `"`)
 	if len(quoted) > 100 {
@@ -136,7 +138,8 @@ func (a Access) timeout() time.Duration {
 func (a Access) maxRows() int64   { return cmp.Or(a.MaxRows, DefaultMaxRows) }
 func (a Access) maxRowBytes() int { return int(cmp.Or(a.MaxRowBytes, DefaultMaxRowBytes)) }
 
-// checkIsolation refuses what SPEC.md does not name, which would be put into SQL.
+// checkIsolation refuses isolation levels that SPEC.md does not name, because drivers put
+// the level into SQL. The error wraps EINVAL.
 func checkIsolation(level string) error {
 	if !slices.Contains([]string{"", "read committed", "repeatable read", "serializable"}, level) {
 		return fmt.Errorf("%w: isolation is empty, read committed, repeatable read or serializable", abi.EINVAL)

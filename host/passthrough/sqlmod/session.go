@@ -14,18 +14,18 @@ import (
 )
 
 const (
-	connectTime = 15 * time.Second // for a physical connection, whoever waits for it
-	tidyTime    = 5 * time.Second  // after which a session that does not come clean is closed
-	idleTime    = 5 * time.Minute  // after which a connection that nobody needs is closed
-	// after which a connection is replaced, and with it its password
+	connectTime = 15 * time.Second // most time for making a physical connection
+	tidyTime    = 5 * time.Second  // most time for resetting a session; then it is closed
+	idleTime    = 5 * time.Minute  // then an idle connection is closed
+	// A connection is replaced after this time, so that a changed password takes effect.
 	maxLifetime  = 30 * time.Minute
-	trustedBreak = time.Second // for which a connection that was well is taken for well
+	trustedBreak = time.Second // how long a connection that answered needs no further check
 )
 
-// errSecret stands for the errors of reading a password, which say where that is.
+// errSecret replaces the errors of reading a password, because they name its source.
 var errSecret = errors.New("the secret cannot be read")
 
-// database is a connection as the operator defines it, with its sessions.
+// database is a connection that the operator defined, with its sessions.
 type database struct {
 	name    string
 	driver  *Database
@@ -33,13 +33,13 @@ type database struct {
 
 	mu      sync.Mutex
 	pool    *sql.DB                        // made by the first use
-	held    map[*passthrough.Resources]int // sessions that an activity has
+	held    map[*passthrough.Resources]int // number of sessions of each activity
 	tidying sync.WaitGroup
 }
 
-// connector makes connections for the pool of database/sql, of which nothing but the pool
-// is used: its interface for statements has no place for limits, and cannot promise what
-// it does with a text of several.
+// connector makes connections for the pool of database/sql. Only the pool is used. Its
+// interface for statements has no place for limits, and does not say what becomes of a
+// text with several statements.
 type connector struct{ *database }
 
 // Connect implements [driver.Connector].
@@ -60,7 +60,7 @@ func (c connector) Driver() driver.Driver { return nil }
 type pooled struct {
 	conn    Conn
 	broken  bool
-	checked time.Time // when it was last seen to be well
+	checked time.Time // when the database last answered on it
 }
 
 var errUnused = errors.New("sql: the pool is used for connections alone")
@@ -77,21 +77,22 @@ func (p *pooled) Close() error { return p.conn.Close() }
 // IsValid implements [driver.Validator].
 func (p *pooled) IsValid() bool { return !p.broken }
 
-// ResetSession implements [driver.SessionResetter]. It was reset when it was given back;
-// what remains to be seen is whether the database still knows it.
+// ResetSession implements [driver.SessionResetter]. The session was reset when it was
+// released, so this only checks that the database still answers. It does nothing if that
+// was seen within trustedBreak.
 func (p *pooled) ResetSession(ctx context.Context) error {
 	if time.Since(p.checked) < trustedBreak {
 		return nil
 	}
 	if err := p.conn.Reset(ctx); err != nil {
 		p.broken = true
-		return driver.ErrBadConn // which makes the pool look for another one
+		return driver.ErrBadConn // the pool then tries another connection
 	}
 	p.checked = time.Now()
 	return nil
 }
 
-// open returns the pool.
+// open returns the pool, and makes it if there is none. The caller holds mu.
 func (db *database) open() *sql.DB {
 	if db.pool == nil {
 		db.pool = sql.OpenDB(connector{db})
@@ -109,7 +110,8 @@ func (db *database) open() *sql.DB {
 	return db.pool
 }
 
-// hold counts a session for an activity. One that has all of them would wait for itself.
+// hold counts a session for an activity and returns the pool. The error is EMFILE if the
+// activity has all sessions, because it would wait for itself.
 func (db *database) hold(owner *passthrough.Resources) (*sql.DB, error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
@@ -132,7 +134,8 @@ func (db *database) unhold(owner *passthrough.Resources) {
 	}
 }
 
-// close closes the pool, after the sessions that are on their way back to it.
+// close closes the pool. It waits until released sessions are back in the pool, or until
+// ctx is done.
 func (db *database) close(ctx context.Context) error {
 	tidy := make(chan struct{})
 	go func() {
@@ -153,20 +156,21 @@ func (db *database) close(ctx context.Context) error {
 	return err
 }
 
-// session is a physical connection while an activity has it.
+// session is a physical connection that an activity has.
 type session struct {
 	db    *database
 	owner *passthrough.Resources
 	lease *sql.Conn
-	// The lease alone gives it back, so that nobody else has it until then.
+	// Only closing the lease returns it to the pool. Nobody else has it until then.
 	*pooled
-	rows Rows // of the latest statement, unless they are at their end
+	rows Rows // of the latest statement; nil if there is none to skip
 }
 
-// acquire takes a connection from the pool, or makes one.
+// acquire takes a connection from the pool, or makes one. It blocks until there is one or
+// the call ends. The caller releases the session.
 func (m *module) acquire(call *call) (*session, error) {
 	db := m.databases[call.name]
-	if db == nil { // a policy that was not checked
+	if db == nil { // the policy was not checked
 		return nil, fmt.Errorf("%w: there is no such connection", abi.EINVAL)
 	}
 	s := &session{db: db, owner: call.owner}
@@ -187,7 +191,7 @@ func (m *module) acquire(call *call) (*session, error) {
 	return s, nil
 }
 
-// begun is a session with a transaction.
+// begun acquires a session and begins a transaction in it.
 func (m *module) begun(call *call, options TxOptions) (*session, error) {
 	s, err := m.acquire(call)
 	if err != nil {
@@ -200,7 +204,7 @@ func (m *module) begun(call *call, options TxOptions) (*session, error) {
 	return s, nil
 }
 
-// query runs a statement.
+// query runs a statement, after skipping the rest of the one before.
 func (s *session) query(call *call, statement *Statement) (Rows, error) {
 	if err := s.skip(call); err != nil {
 		return nil, err
@@ -214,7 +218,7 @@ func (s *session) query(call *call, statement *Statement) (Rows, error) {
 	return rows, nil
 }
 
-// skip ends the latest statement.
+// skip skips the remaining rows of the latest statement.
 func (s *session) skip(ctx context.Context) error {
 	if s.rows == nil {
 		return nil
@@ -224,9 +228,9 @@ func (s *session) skip(ctx context.Context) error {
 	return rows.Close(ctx)
 }
 
-// release ends the session's transaction without committing, and gives the connection
-// back, or closes it if it does not come clean. That asks the database, which an activity
-// that has ended does not wait for.
+// release rolls back the session's transaction and returns the connection to the pool. A
+// connection that cannot be reset is closed. This asks the database, so it happens in the
+// background, and an activity that has ended does not wait for it.
 func (s *session) release() {
 	s.db.unhold(s.owner)
 	s.db.tidying.Go(func() {
@@ -234,6 +238,6 @@ func (s *session) release() {
 		defer cancel()
 		s.broken = errors.Join(s.skip(ctx), s.conn.End(ctx, false), s.conn.Reset(ctx)) != nil
 		s.checked = time.Now()
-		s.lease.Close() //nolint:errcheck // the pool closes what is broken
+		s.lease.Close() //nolint:errcheck // the pool closes broken connections
 	})
 }

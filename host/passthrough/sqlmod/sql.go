@@ -1,25 +1,25 @@
 // Package sqlmod is the passthrough module sql: guests query databases over connections
 // that the operator has defined. abi/SPEC.md describes it as a guest sees it.
 //
-// What keeps a guest within its policy:
+// These rules keep a guest within its policy:
 //
-//   - Deny by default: a connection has to be named in the module's policy, which lets it
+//   - Deny by default: the module's policy must name a connection, which lets the module
 //     read. Changes need write.
-//   - The guest names a connection and never sees its URL or its password, nor errors
-//     that have parts of them.
+//   - The guest names a connection. It sees neither the connection's URL and password nor
+//     errors that contain parts of them.
 //   - The database itself keeps read-only statements from changing anything, in a
-//     transaction that is rolled back at its end, and drivers let through no SQL that
-//     would end that transaction.
+//     transaction that is rolled back at its end. Drivers refuse SQL that would end that
+//     transaction.
 //   - A session is reset before another activity gets it: parameters, locks, temporary
 //     tables.
-//   - Sizes are bounded before they get into memory, and what takes too long is canceled
-//     in the database too.
+//   - Sizes are bounded before data gets into memory. A statement that takes too long is
+//     canceled in the database too.
 //
-// The role that a connection has in the database is the outer bound: give each connection
-// a role that may do no more than all of its modules need. Calls of functions are
-// reading, whatever they do outside of transactions.
+// The connection's role in the database is the outer bound. Give each connection a role
+// that may do no more than its modules need together. A call of a database function
+// counts as reading, whatever the function does outside of transactions.
 //
-// Drivers are linked by importing them for their effect, as with database/sql:
+// Importing a driver for its effect links it, as with database/sql:
 //
 //	import (
 //		_ "github.com/wasmworker/wasmworker/contrib/postgres"
@@ -80,20 +80,20 @@ const (
 	minMemory, maxMemory = 8 << 20, 64 << 30
 )
 
-// Options are what a module has. The zero value has no connections.
+// Options are the options of the module. The zero value has no connections.
 type Options struct {
 	// Connections are the databases by the names that policies and guests use.
 	Connections map[string]Connection
-	// Secrets are what Connection.Password names. Default: none.
+	// Secrets are the secrets that Connection.Password can name. Default: none.
 	Secrets *secretmod.Store
 }
 
-// New makes the passthrough module. Its policy is a [*Policy]. Nothing is connected
-// before it is used. The error joins all that is wrong, each part with its place by
-// [passthrough.At], relative to the map of connections, and without URLs.
+// New returns the passthrough module. Its policy is a [*Policy]. New connects to nothing;
+// the first use of a connection does. The error joins every mistake and contains no URL.
+// The place of each mistake, by [passthrough.At], is relative to the map of connections.
 //
-// The module's Close waits for sessions that are being tidied up, some seconds at most,
-// or until its context is done.
+// The module's Close waits a few seconds at most for sessions that are being reset, or
+// until its context is done.
 func New(options Options) (passthrough.Module, error) {
 	m := &module{databases: map[string]*database{}}
 	var errs []error
@@ -153,7 +153,7 @@ func newDatabase(name string, c Connection, secrets *secretmod.Store) (*database
 	switch {
 	case c.URL == "":
 		complain("url", "it is missing; it says where the database is, such as postgres://app@db.example.com/orders")
-	case err != nil || u.Scheme == "": // whose text has the URL in it, and what is meant as a password
+	case err != nil || u.Scheme == "": // the text of err contains the URL, and perhaps a password
 		complain("url", "it is not a URL such as postgres://app@db.example.com/orders")
 	case hasPassword(u):
 		complain("url", "it has a password; make a secret of that, and put the secret's name into password")
@@ -179,7 +179,8 @@ func newDatabase(name string, c Connection, secrets *secretmod.Store) (*database
 	return nil, errors.Join(errs...)
 }
 
-// hasPassword finds passwords where URLs of databases have them.
+// hasPassword reports whether the URL of a database has a password, as user information
+// or as a parameter.
 func hasPassword(u *url.URL) bool {
 	_, has := u.User.Password()
 	for key := range u.Query() {
@@ -188,7 +189,7 @@ func hasPassword(u *url.URL) bool {
 	return has
 }
 
-// check compares a policy with the connections that there are.
+// check returns an error for each connection in a policy that does not exist.
 func (m *module) check(policy any) error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(policy.(*Policy).Connections)) {
@@ -203,7 +204,7 @@ func (m *module) check(policy any) error {
 	return errors.Join(errs...)
 }
 
-// close closes the connections, none of which is in use any more.
+// close closes the connections. None of them is in use any more.
 func (m *module) close(ctx context.Context) error {
 	var errs []error
 	for _, db := range m.databases {
@@ -212,7 +213,7 @@ func (m *module) close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// request is the head of any request.
+// request is the head of a request of any function.
 type request struct {
 	Connection  string            `json:"connection"`
 	Transaction uint32            `json:"transaction"`
@@ -232,11 +233,11 @@ type result struct {
 }
 
 const (
-	batchRows  = 1000    // of a batch, if the guest does not say
-	batchBytes = 1 << 20 // beyond which a batch has no further row
+	batchRows  = 1000    // rows of a batch if the guest does not say
+	batchBytes = 1 << 20 // bytes from which on a batch gets no further row
 )
 
-// call is one call of a guest: what it may do, and how long that may take.
+// call is one call of a guest, with its access and its deadline.
 type call struct {
 	context.Context
 	outer  context.Context
@@ -251,8 +252,8 @@ func newCall(ctx context.Context, caller *passthrough.Call, name string, access 
 	return &call{limited, ctx, cancel, access, name, caller.Resources}
 }
 
-// fail makes of any error what the guest is told. What it says comes from the host or
-// from the database, and holds nothing of the connection.
+// fail converts an error to the one that the guest is told. Its text comes from the host
+// or the database, and contains nothing of the connection.
 func (c *call) fail(err error) error {
 	if err == nil {
 		return nil
@@ -275,7 +276,7 @@ func (c *call) fail(err error) error {
 	return fmt.Errorf("%w: the connection to the database is lost, or cannot be made: %s", abi.EIO, reason(err))
 }
 
-// reason says why a connection does not work, without where it goes to.
+// reason returns why a connection does not work, without its address.
 func reason(err error) string {
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return "the name of its host cannot be resolved"
@@ -309,7 +310,8 @@ func shorten(text string) string {
 	return text
 }
 
-// decode reads a request. At most one of connection and transaction is there.
+// decode reads a request. The error is EINVAL if it names both a connection and a
+// transaction.
 func decode(frame []byte) (*request, *Statement, error) {
 	var req request
 	body, err := passthrough.DecodeFrame(frame, &req)
@@ -356,7 +358,7 @@ func (m *module) exec(ctx context.Context, caller *passthrough.Call, frame []byt
 	defer call.cancel()
 	var s *session
 	switch {
-	case t == nil: // without a transaction, in which some statements cannot run
+	case t == nil: // no transaction is begun, because some statements cannot run in one
 		if s, err = m.acquire(call); err != nil {
 			return nil, call.fail(err)
 		}

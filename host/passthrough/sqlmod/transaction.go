@@ -13,11 +13,12 @@ type transaction struct {
 	name     string
 	access   Access
 	readOnly bool
-	s        *session // nil: it has ended
-	cursor   *cursor  // which is open, or nil
+	s        *session // nil once the transaction has ended
+	cursor   *cursor  // the open cursor, or nil
 }
 
-// Close implements [io.Closer], for the end of the activity.
+// Close implements [io.Closer]. It rolls back unless the transaction was committed. It
+// also runs at the end of the activity.
 func (t *transaction) Close() error {
 	if t.s != nil {
 		t.s.release()
@@ -26,7 +27,8 @@ func (t *transaction) Close() error {
 	return nil
 }
 
-// running returns the transaction of a handle, if it can run a statement now.
+// running returns the transaction of a handle. The error is EBUSY while the transaction
+// has an open cursor.
 func running(caller *passthrough.Call, handle uint32) (*transaction, error) {
 	t, err := passthrough.Resource[*transaction](caller, handle)
 	switch {
@@ -38,8 +40,8 @@ func running(caller *passthrough.Call, handle uint32) (*transaction, error) {
 	return t, nil
 }
 
-// begin is wasmworker:sql/v1 begin. A module that may only read gets a transaction that
-// only reads.
+// begin is wasmworker:sql/v1 begin. A module without write gets a transaction that only
+// reads.
 func (m *module) begin(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
 	req, _, err := decode(frame)
 	if err != nil {
@@ -65,8 +67,8 @@ func (m *module) begin(ctx context.Context, caller *passthrough.Call, frame []by
 	return passthrough.EncodeFrame(map[string]uint32{"transaction": handle}, nil)
 }
 
-// commit is wasmworker:sql/v1 commit. Whatever comes of it, the transaction has ended
-// then.
+// commit is wasmworker:sql/v1 commit. The transaction has ended afterward, even if the
+// database reports an error. EBUSY leaves it open.
 func (m *module) commit(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
 	req, _, err := decode(frame)
 	if err != nil {
@@ -76,10 +78,10 @@ func (m *module) commit(ctx context.Context, caller *passthrough.Call, frame []b
 	if err != nil {
 		return nil, err
 	}
-	defer passthrough.CloseResource[*transaction](caller, req.Transaction) //nolint:errcheck // there it is
+	defer passthrough.CloseResource[*transaction](caller, req.Transaction) //nolint:errcheck // the transaction was just found
 	if t.readOnly {
-		// there is nothing to commit, and rolling back takes back what does not count as
-		// writing too
+		// There is nothing to commit. Rolling back also undoes changes that do not count
+		// as writing.
 		return nil, nil
 	}
 	call := newCall(ctx, caller, t.name, t.access)
@@ -87,8 +89,7 @@ func (m *module) commit(ctx context.Context, caller *passthrough.Call, frame []b
 	return nil, call.fail(t.s.conn.End(call, true))
 }
 
-// rollback is wasmworker:sql/v1 rollback. It works for any transaction, so it need not
-// wait for the database.
+// rollback is wasmworker:sql/v1 rollback. It does not wait for the database.
 func (m *module) rollback(ctx context.Context, caller *passthrough.Call, frame []byte) ([]byte, error) {
 	req, _, err := decode(frame)
 	if err != nil {

@@ -11,8 +11,9 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 )
 
-// parseArgs makes of a request's arguments what drivers take. Bytes are parts of the
-// request's body.
+// parseArgs converts a request's arguments to the values that drivers take. Bytes are
+// parts of the request's body. Errors wrap EINVAL and name the argument's position, from
+// 1.
 func parseArgs(args []json.RawMessage, body []byte) ([]any, error) {
 	values := make([]any, len(args))
 	for i, arg := range args {
@@ -66,11 +67,11 @@ func parseArg(arg json.RawMessage, body []byte) (any, error) {
 	return n, nil
 }
 
-// batch is rows on their way to a guest.
+// batch collects rows for a guest.
 type batch struct {
-	rows bytes.Buffer // JSON, without the brackets around all
+	rows bytes.Buffer // JSON without the outer brackets
 	body []byte
-	text *json.Encoder // into rows
+	text *json.Encoder // writes to rows
 }
 
 func newBatch() *batch {
@@ -79,10 +80,11 @@ func newBatch() *batch {
 	return b
 }
 
-// size is how many bytes it has.
+// size returns how many bytes the batch has.
 func (b *batch) size() int { return b.rows.Len() + len(b.body) }
 
-// rowSize is the size of a row as the policy counts it.
+// rowSize returns the size of a row in bytes, as the policy's max_row_bytes counts it:
+// the length of texts and bytes, and 8 for any other value.
 func rowSize(row []any) (n int) {
 	for _, value := range row {
 		switch value := value.(type) {
@@ -144,7 +146,7 @@ func (b *batch) addFloat(f float64) {
 	}
 }
 
-// json is the list of rows.
+// json returns the rows as a JSON list.
 func (b *batch) json() json.RawMessage {
 	list := make([]byte, 0, b.rows.Len()+2)
 	list = append(list, '[')
