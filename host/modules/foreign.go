@@ -11,12 +11,12 @@ import (
 
 const magic = "\x00asm"
 
-// headSize is how much of a file is looked at to find out what it is, if it is not
-// WebAssembly: a tar archive says so in the first 512 bytes.
+// headSize is how many bytes of a file are read to identify it if it is not WebAssembly.
+// A tar archive identifies itself within the first 512 bytes.
 const headSize = 1 << 10
 
-// Other files that are found under the name of a module, by what they begin with: what
-// they are, and what to do.
+// foreign lists other kinds of file that are found under the name of a module: the bytes
+// with which they begin, and what they are and what to do about it.
 var foreign = []struct{ prefix, what string }{
 	{"version https://git-lfs.github.com/spec/", "a Git LFS pointer and not the file that it stands for: run `git lfs pull` where it was checked out"},
 	{"version https://hawser.github.com/spec/", "a Git LFS pointer and not the file that it stands for: run `git lfs pull` where it was checked out"},
@@ -37,13 +37,14 @@ const machine = "a program or library for machines and not for WebAssembly: buil
 
 var (
 	wat = regexp.MustCompile(`^(?:\s|;;[^\n]*\n|(?s:\(;.*?;\)))*\(\s*(module|component|func|import|export|memory|type)\b`)
-	// manifest is how an Extism manifest reads, as far as one looks.
+	// manifest matches an Extism manifest, as far as the head of the file shows.
 	manifest = regexp.MustCompile(`"wasm"\s*:\s*\[`)
 
 	html = regexp.MustCompile(`(?i)^(?:\s|<!--(?s:.*?)-->)*<(!doctype html|html|head|body|title|script|meta)\b`)
 )
 
-// identify says what a file is that does not begin as WebAssembly does.
+// identify returns an error that says what a file is that is not WebAssembly, and what to
+// do about it. It is [wasm.ErrNotWasm] if the file is not known.
 func identify(file []byte) error {
 	head := file[:min(len(file), headSize)]
 	what := ""

@@ -1,5 +1,5 @@
-// Package modules reads modules from files and directories: their digests, kinds,
-// imports and the activities that they offer. Nothing is compiled or run here.
+// Package modules reads modules from files and directories: their digests, kinds, imports
+// and activities. It compiles and runs nothing.
 package modules
 
 import (
@@ -21,16 +21,16 @@ import (
 	"github.com/wasmworker/wasmworker/internal/visible"
 )
 
-// MaxModuleSize is the size in bytes of the largest module that is read. Real
-// modules stay below 50 MB, interpreters with their libraries included; a
-// larger file in the directory is most likely something else.
+// MaxModuleSize is the size in bytes of the largest module that is read. Real modules
+// stay below 50 MB, interpreters with their libraries included. A larger file in the
+// directory is most likely something else.
 const MaxModuleSize = wasm.MaxSize
 
-// maxNameLength bounds the names of activities: Temporal's default limit for identifiers
-// is 1,000 bytes.
+// maxNameLength is how many bytes an activity's name may have. It is Temporal's default
+// limit for identifiers.
 const maxNameLength = 1000
 
-// Kind tells which contract a module follows.
+// Kind is the contract that a module follows.
 type Kind string
 
 // The kinds of module.
@@ -40,37 +40,38 @@ const (
 	KindCommand Kind = "command" // a WASI program: standard input to standard output
 )
 
-// Module is one module as its file describes it. It is not changed after Read returns it.
+// File is one module as its file describes it. It must not be changed after [Read] or
+// [Parse] has returned it.
 type File struct {
-	// Name is the file's name without ".wasm". Configuration refers to a module by it.
-	// Every character of it is seen.
+	// Name is the file's name without ".wasm". Configuration refers to a module by it. It
+	// has no invisible characters.
 	Name string
-	// Path is where the file was read.
+	// Path is the path from which the file was read. [Parse] sets it to Name.
 	Path string
 	// Digest is the SHA-256 of the file, in hexadecimal.
 	Digest string
 	// Kind is the contract that the module follows.
 	Kind Kind
-	// Exports are the names of the activities: exported functions, or Name for a command.
-	// Sorted.
+	// Exports are the names of the activities, sorted. They are exported functions, or
+	// Name alone for a command.
 	Exports []string
 	// Imports are all imports, in the order of the file.
 	Imports []Import
-	// MemoryMin and MemoryMax are the declared size of the memory in bytes; MemoryMax is
+	// MemoryMin and MemoryMax are the declared sizes of the memory in bytes. MemoryMax is
 	// 0 if the module declares none.
 	MemoryMin, MemoryMax uint64
-	// TableMin is the number of elements that the module's tables have at the start,
-	// together.
+	// TableMin is the number of elements that all tables of the module have together at
+	// the start.
 	TableMin uint64
-	// Globals and ElementEntries are how many global variables the module has, and how
-	// many entries its element segments have together. A host holds them for each
+	// Globals is the number of the module's global variables. ElementEntries is the
+	// number of entries of all its element segments together. A host holds both for each
 	// instance.
 	Globals, ElementEntries uint64
-	// Initialize are the exported functions that are called, in this order and with zeros
-	// for parameters, when an instance is made: _initialize of a WASI reactor, or what
-	// Extism's hosts call in plugins that have no such function.
+	// Initialize are the exported functions that are called when an instance is made, in
+	// this order and with zeros for parameters. They are _initialize of a WASI reactor,
+	// or, in Extism plugins without that, the functions that Extism's hosts call instead.
 	Initialize []string
-	// Binary is the file.
+	// Binary is the content of the file.
 	Binary []byte
 }
 
@@ -82,9 +83,10 @@ type Import struct {
 	Type   string `json:"type,omitempty"`
 }
 
-// Open reads the modules that the paths name: .wasm files, and directories with such
-// files directly in them (hidden files and directories below are not looked at). It
-// returns everything that could be read, and one error that joins all that could not.
+// Open reads the modules that the paths name. A path is a .wasm file, or a directory with
+// such files directly in it; hidden files and subdirectories are ignored. Open returns
+// all modules that it could read, and one error that joins the errors of the others. A
+// directory without modules and a name that occurs twice are errors too.
 func Open(paths ...string) ([]*File, error) {
 	var modules []*File
 	var errs []error
@@ -95,7 +97,8 @@ func Open(paths ...string) ([]*File, error) {
 			errs = append(errs, err)
 			continue
 		}
-		// Most of the time goes into digests: as many at once as there are processors.
+		// Digests take most of the time, so as many files are read at once as there are
+		// processors.
 		read, readErrs := make([]*File, len(files)), make([]error, len(files))
 		var wg sync.WaitGroup
 		slots := make(chan struct{}, runtime.GOMAXPROCS(0))
@@ -150,7 +153,7 @@ func wasmFiles(path string) ([]string, error) {
 	return files, nil
 }
 
-// Read reads one module. Errors name the file.
+// Read reads one module from a file. Errors name the file.
 func Read(path string) (*File, error) {
 	binary, err := readFile(path)
 	if err == nil {
@@ -164,7 +167,7 @@ func Read(path string) (*File, error) {
 }
 
 func readFile(path string) ([]byte, error) {
-	// A named pipe would block the open for good: look before opening.
+	// Opening a named pipe could block for ever, so look before opening.
 	stat, err := os.Stat(path)
 	if err != nil {
 		return nil, unwrapPath(err)
@@ -177,7 +180,8 @@ func readFile(path string) ([]byte, error) {
 		return nil, unwrapPath(err)
 	}
 	defer f.Close()
-	// What is something else is told so whatever its size, and not read to its end.
+	// A file of another kind is identified by its head, whatever its size, and is not
+	// read to its end.
 	head := make([]byte, headSize)
 	n, err := f.ReadAt(head, 0)
 	if err != nil && err != io.EOF {
@@ -190,7 +194,7 @@ func readFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%d MB are more than the %d MB that a module may have", stat.Size()>>20, MaxModuleSize>>20)
 	}
 	var data bytes.Buffer
-	data.Grow(int(stat.Size()) + bytes.MinRead) // to be read without growing
+	data.Grow(int(stat.Size()) + bytes.MinRead) // so that reading does not grow it
 	if _, err := data.ReadFrom(io.LimitReader(f, MaxModuleSize+1)); err != nil {
 		return nil, unwrapPath(err)
 	}
@@ -200,7 +204,7 @@ func readFile(path string) ([]byte, error) {
 	return data.Bytes(), nil
 }
 
-// unwrapPath drops the path of an [os.PathError], which the caller adds itself.
+// unwrapPath drops the path of an [os.PathError]. The caller adds the path itself.
 func unwrapPath(err error) error {
 	if p, ok := errors.AsType[*os.PathError](err); ok {
 		return p.Err
@@ -208,7 +212,8 @@ func unwrapPath(err error) error {
 	return err
 }
 
-// Parse makes a Module from a binary that does not come from a file. It keeps the slice.
+// Parse makes a File from a binary that does not come from a file. It keeps the slice,
+// which must not be changed. It compiles nothing.
 func Parse(name string, binary []byte) (*File, error) {
 	b, err := wasm.Parse(binary)
 	if errors.Is(err, wasm.ErrNotWasm) {
@@ -261,8 +266,8 @@ func Parse(name string, binary []byte) (*File, error) {
 		if !ok {
 			return nil, fmt.Errorf("export %.80q names function %d, which does not exist", e.Name, e.Index)
 		}
-		// An imported function under the name of one that is called: wazero panics when
-		// it is looked up.
+		// wazero panics when a function that is to be called is looked up and turns out
+		// to be an import.
 		called := e.Name == abi.ExportStart || e.Name == abi.ExportInitialize || e.Name == exportConstructors || e.Name == exportHaskell ||
 			t.Equal(activityType) && !toolchainExport(e.Name)
 		if called && e.Index < importedFuncs {
@@ -318,8 +323,8 @@ func Parse(name string, binary []byte) (*File, error) {
 	return m, nil
 }
 
-// What Extism's hosts call to initialize a plugin: C constructors where there is no
-// _initialize, and Haskell's runtime.
+// Extism's hosts call these functions to initialize a plugin: C constructors where there
+// is no _initialize, and Haskell's runtime.
 const (
 	exportConstructors = "__wasm_call_ctors"
 	exportHaskell      = "hs_init"
@@ -327,7 +332,7 @@ const (
 
 var activityType = wasm.FuncType{Results: []byte{wasm.I32}}
 
-// toolchainExport tells whether toolchains add an export of this name by themselves.
+// toolchainExport reports whether toolchains add an export of this name by themselves.
 func toolchainExport(name string) bool {
 	switch name {
 	case "malloc", "free", "realloc", "calloc", "go_scheduler":
@@ -336,10 +341,10 @@ func toolchainExport(name string) bool {
 	return strings.HasPrefix(name, "_") || strings.HasPrefix(name, "asyncify_") || strings.HasPrefix(name, "cabi_")
 }
 
-// CheckActivityName says whether a name can be a Temporal activity type: not empty, at
-// most 1,000 bytes of UTF-8, without control characters and characters that are not seen
-// (Unicode's category Cf, such as U+202E), and not with the prefix that Temporal keeps for
-// itself.
+// CheckActivityName returns an error if a name cannot be a Temporal activity type. A name
+// has 1 to 1,000 bytes of UTF-8. It has no control characters and no invisible
+// characters, such as U+202E. It does not begin with __temporal_, which Temporal keeps
+// for itself.
 func CheckActivityName(name string) error {
 	switch {
 	case name == "":
