@@ -17,10 +17,12 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 )
 
-// Mounts are directories of guests: paths, and whether the guest may write there.
+// Mounts are the directories of guests, by their paths in the guest. True lets the guest
+// write there.
 type Mounts map[string]bool
 
-// Check returns what is wrong with files, see [Activity.Files], by their paths.
+// Check returns what is wrong with files, by their paths. See [Activity.Files]. It
+// returns an empty map if nothing is wrong.
 func (m Mounts) Check(files map[string][]byte) map[string]error {
 	wrong := map[string]error{}
 	for name, content := range files {
@@ -49,7 +51,7 @@ func (m Mounts) Check(files map[string][]byte) map[string]error {
 	return wrong
 }
 
-// of returns the mount in which a path is, or which it is.
+// of returns the mount that has a path, or that is the path.
 func (m Mounts) of(name string) (mount string, ok bool) {
 	for mount := range m {
 		if name == mount || strings.HasPrefix(name, strings.TrimSuffix(mount, "/")+"/") {
@@ -59,10 +61,10 @@ func (m Mounts) of(name string) (mount string, ok bool) {
 	return "", false
 }
 
-// directories are mounts in a temporary directory. They have to be removed.
+// directories are mounts in a temporary directory. The caller must remove them.
 type directories struct {
 	temporary string
-	mounts    []string // in the order of their directories there
+	mounts    []string // in the order of their directories in temporary
 	policy    *fsmod.Policy
 }
 
@@ -83,12 +85,12 @@ func (m Mounts) make() (*directories, error) {
 
 func (f *directories) remove() error { return os.RemoveAll(f.temporary) }
 
-// directory is that of a mount.
+// directory returns the directory of a mount, by its index.
 func (f *directories) directory(mount int) string {
 	return filepath.Join(f.temporary, strconv.Itoa(mount))
 }
 
-// write puts files into the directories, which were checked.
+// write writes files into the directories. The files must have passed Check.
 func (m Mounts) write(f *directories, files map[string][]byte) error {
 	for name, content := range files {
 		mount, _ := m.of(path.Clean(name))
@@ -106,7 +108,8 @@ func (m Mounts) write(f *directories, files map[string][]byte) error {
 	return nil
 }
 
-// read returns what is in the directories.
+// read returns the files and directories in the directories, in the form of
+// [Activity.Files].
 func (f *directories) read() (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for i, mount := range f.mounts {
@@ -130,8 +133,8 @@ func (f *directories) read() (map[string][]byte, error) {
 	return files, nil
 }
 
-// with calls a function with directories that have the files, and returns what they have
-// afterwards. Without mounts there are none.
+// with calls run with directories that hold the files. It returns what the directories
+// hold afterward. Without mounts, run gets nil, and files must be nil.
 func (m Mounts) with(files map[string][]byte, start time.Time, run func(*wasip1.Mounts)) (after map[string][]byte, err error) {
 	if len(m) == 0 && files == nil {
 		run(nil)

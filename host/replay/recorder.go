@@ -8,17 +8,18 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// Recorder sees what activities do in a worker as [Env.Run] sees it in a test, for cases
-// made of real tasks. It is a host.Interceptor.
+// Recorder records what activities do in a worker, in the form in which [Env.Run] returns
+// it. Cases can be made of real tasks that way. It implements host.Interceptor.
 //
-// It keeps what an attempt was given and answered in memory until the attempt ends.
+// It keeps the arguments and calls of an attempt in memory until the attempt ends.
 type Recorder struct {
-	// MaxSize is the most bytes of arguments, details, requests and responses that are
-	// kept of an attempt. One with more is not recorded.
+	// MaxSize is how many bytes of arguments, details, requests and responses are kept of
+	// an attempt. An attempt with more is not recorded. The default 0 records only
+	// attempts without any.
 	MaxSize int
-	// Ended gets each attempt that ended, with Args, Info, Details, Cancel and Flags as
-	// they were, from the goroutine that ran it: Temporal gets the result when it
-	// returns. The clock, random numbers, heartbeats and logs are not recorded.
+	// Ended is called with each attempt that ended. Args, Info, Details, Cancel and Flags
+	// are set as they were. It runs in the attempt's goroutine; Temporal gets the result
+	// after it returns. The clock, random numbers, heartbeats and logs are not recorded.
 	Ended func(a Activity, run *Run)
 }
 
@@ -31,7 +32,7 @@ func (r *Recorder) Execute(ctx context.Context, task sandbox.Task, next func(con
 	}
 	heartbeat, flags := task.Heartbeat, task.Flags
 	beats := 0
-	looked := true // since the last heartbeat, to no avail
+	looked := true // the guest looked since the last heartbeat and found no flag
 	task.Heartbeat = func(ctx context.Context, details []sandbox.Payload) error {
 		beats++
 		looked = false
@@ -49,7 +50,7 @@ func (r *Recorder) Execute(ctx context.Context, task sandbox.Task, next func(con
 		case now == 0:
 			looked = true
 		case running.Activity.Flags != 0:
-		case looked: // for how often it had looked before is not known to a case
+		case looked: // a case cannot tell how often the guest had looked before
 			running.Cancel.Fuel = FuelUsed(ctx)
 			running.Activity.Flags = now
 		default:
@@ -91,8 +92,8 @@ func size(payloads []sandbox.Payload) (n int) {
 	return n
 }
 
-// keep adds a call to what was seen, if there is room. Once there is not, all that was
-// seen is let go.
+// keep adds a call to the recorded calls. If there is no room, all recorded calls are
+// dropped.
 func (r *running) keep(call Call) {
 	const bookkeeping = 100
 	if r.room -= bookkeeping + len(call.Request) + len(call.Response); r.room < 0 {

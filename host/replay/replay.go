@@ -1,21 +1,27 @@
 // Package replay runs activities of WebAssembly modules without Temporal, the same way
-// every time, and records what they do in a worker, so that it can be had again.
+// every time. It also records what activities do in a worker, so that it can be run
+// again.
 //
 //	env, err := replay.Open(ctx, replay.Options{Modules: []string{"acts/greet.wasm"}})
 //	run := env.Run(replay.Activity{Type: "Greet", Args: []any{map[string]string{"name": "Ada"}}})
 //
-// A guest sees nothing but its imports, and here all of them are the caller's: the clock
-// begins at a given time, and advances by what the guest computes and sleeps; random
-// numbers come from a seed; files are those that are given; passthrough modules are
-// fakes; NaNs are canonical. So output, failure, logs, heartbeats, calls, files and units
-// of fuel are a function of the module, the activity, its input and files, the seed and
-// the answers, and of nothing else: [Run.Digest] is the same on every machine, in either
-// engine of wazero, however often it is run. docs/testing.md tells what is left to the
-// machine.
+// A guest sees nothing but its imports, and here the caller controls all of them:
 //
-// [Recorder] sees the attempts of a worker in the form in which [Env.Run] returns them.
-// Package replay/cases has both in files. Package hosttest is what tests in Go begin
-// with.
+//   - The clock begins at a given time. It advances by what the guest computes and
+//     sleeps.
+//   - Random numbers come from a seed.
+//   - Files are those that the caller gives.
+//   - Passthrough modules are fakes.
+//   - NaNs are canonical.
+//
+// Output, failure, logs, heartbeats, calls, files and units of fuel therefore depend only
+// on the module, the activity, its input and files, the seed and the answers.
+// [Run.Digest] is the same on every machine, in either engine of wazero, however often
+// the activity runs. docs/testing.md says what is left to the machine.
+//
+// [Recorder] records the attempts of a worker in the form in which [Env.Run] returns
+// them. Package replay/cases stores both in files. Tests in Go begin with package
+// hosttest.
 package replay
 
 import (
@@ -42,52 +48,55 @@ import (
 
 // Defaults of [Options] and [Activity].
 const (
-	// DefaultMaxFuel ends an activity that goes on for good, by the same instruction
-	// every time.
+	// DefaultMaxFuel is the limit of fuel. It ends an activity that computes for ever, at
+	// the same instruction every time.
 	DefaultMaxFuel = 20_000_000_000
-	// DefaultTimeout ends one that does so without computing, by the machine's clock.
+	// DefaultTimeout ends an activity that goes on without computing. It is measured by
+	// the machine's clock.
 	DefaultTimeout = time.Minute
 )
 
-// DefaultStart is when the clock begins.
+// DefaultStart is the time at which the clock begins.
 var DefaultStart = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// Options say what is tested, and in which surroundings. The zero value of a field means
-// its default.
+// Options say which modules are tested, and in which environment. The zero value of a
+// field means its default.
 type Options struct {
 	// Modules are .wasm files and directories with such files. Required, unless there are
 	// Files.
 	Modules []string
-	// Files are further modules, which were read already. Default: none.
+	// Files are further modules that were already read. Default: none.
 	Files []*modules.File
-	// Defaults are the options of every module, and PerModule those of single ones, by
-	// the file's name without .wasm. Instances are never reused. A policy of clock or
-	// random takes the place of Start or Seed.
+	// Defaults are the options of every module. PerModule are options of single modules,
+	// by the file's name without .wasm. Instances are never reused. A policy of clock or
+	// random takes the place of Start or Seed. MaxFuel defaults to [DefaultMaxFuel].
 	Defaults  sandbox.Options
 	PerModule map[string]sandbox.Options
-	// Passthrough are fakes, or the real modules, by which the guests' calls are
-	// answered. They are granted to every module. What a module imports beyond them is
-	// granted too, and its calls are for [Activity.Answer] alone.
+	// Passthrough are fakes, or the real modules, that answer the guests' calls. They are
+	// granted to every module unless Fence is set. Other passthrough modules that a
+	// module imports are granted too; only [Activity.Answer] answers calls of them.
+	// Default: none.
 	Passthrough []passthrough.Module
-	// Fence grants the modules what Defaults and PerModule say, and no more, as a worker
-	// does.
+	// Fence grants the modules only what Defaults and PerModule say, as a worker does.
+	// Default: false.
 	Fence bool
-	// Mounts are directories that the guests have: by the paths at which they find them,
-	// such as / or /data, none of them inside of another one. Each activity finds its
-	// [Activity.Files] there and nothing else. The modules are granted fs for it, the
-	// policy of which must not be among Defaults and PerModule then. Default: none.
+	// Mounts are the guests' directories, by the paths at which they find them, such as /
+	// or /data. No path lies inside another one. Each activity finds its [Activity.Files]
+	// there and nothing else. The modules are granted fs for this; Defaults and PerModule
+	// must not have a policy of fs then. Default: none.
 	Mounts Mounts
-	// Start is when the clock begins, for each activity and each initialization of an
-	// instance. Default [DefaultStart].
+	// Start is the time at which the clock begins, for each activity and each
+	// initialization of an instance. Default [DefaultStart].
 	Start time.Time
-	// Seed is what random numbers are made of. Default 0.
+	// Seed is the seed of the random numbers. Default 0.
 	Seed int64
-	// Interpreter runs the guests in wazero's interpreter, as on platforms for which it
-	// has no compiler. Default: the compiler where there is one.
+	// Interpreter runs the guests in wazero's interpreter, as on platforms without a
+	// compiler. Default: the compiler where there is one.
 	Interpreter bool
-	// CacheDir is where compiled modules are kept. Default: [sandbox.DefaultCacheDir].
+	// CacheDir is the directory in which compiled modules are kept. Default:
+	// [sandbox.DefaultCacheDir].
 	CacheDir string
-	// NoCache keeps no compiled modules anywhere.
+	// NoCache keeps no compiled modules. CacheDir is then ignored. Default: false.
 	NoCache bool
 }
 
@@ -103,11 +112,12 @@ type Env struct {
 	box    *sandbox.Sandbox
 	start  time.Time
 	mounts Mounts
-	empty  *directories // what is mounted while instances are made; nil: nothing is
+	empty  *directories // mounted while instances are made; nil without mounts
 }
 
-// Open makes an environment, which must be closed. It compiles the modules, which can
-// take seconds. The errors are those of [sandbox.New].
+// Open makes an environment. It compiles the modules, which can take seconds, and blocks
+// until that is done or ctx ends. The caller must close the environment. The errors are
+// those of [modules.Open], [sandbox.New] and [sandbox.Sandbox.Compile].
 func Open(ctx context.Context, options Options) (*Env, error) {
 	env := &Env{start: options.Start, mounts: maps.Clone(options.Mounts)}
 	if env.start.IsZero() {
@@ -175,7 +185,8 @@ func (e *Env) open(ctx context.Context, options Options) error {
 	return e.box.Compile(ctx)
 }
 
-// stubs stand for what modules import and nothing answers.
+// stubs returns passthrough modules for the imports that no given module answers. Their
+// functions return ENOSYS.
 func stubs(modules []*modules.File, have []passthrough.Module) []passthrough.Module {
 	missing := map[string]passthrough.Module{}
 	for _, file := range modules {
@@ -188,7 +199,7 @@ func stubs(modules []*modules.File, have []passthrough.Module) []passthrough.Mod
 			if !ok {
 				m.Functions = map[string]passthrough.Func{}
 				if n, err := fmt.Sscanf(strings.ReplaceAll(name, "/v", " "), "wasmworker:%s %d", &m.Name, &m.Version); n != 2 || err != nil || m.ImportName() != name {
-					continue // the sandbox says what is wrong with it
+					continue // the sandbox reports the malformed name
 				}
 				missing[name] = m
 			}
@@ -204,7 +215,7 @@ func unanswered(module, function string) passthrough.Func {
 	}
 }
 
-// Close frees everything, when no activity runs any more.
+// Close frees everything. No activity may be running.
 func (e *Env) Close() (err error) {
 	if e.box != nil {
 		err = e.box.Close(context.Background())
@@ -215,13 +226,13 @@ func (e *Env) Close() (err error) {
 	return err
 }
 
-// Modules are those that are tested.
+// Modules returns the modules under test.
 func (e *Env) Modules() []*sandbox.Module { return e.box.Modules() }
 
-// Activities are what can be run, sorted by type.
+// Activities returns the activities that can be run, sorted by type.
 func (e *Env) Activities() []sandbox.Activity { return e.box.Activities() }
 
-// DefaultInfo is what a guest is told if a test does not say anything else: the first
+// DefaultInfo returns the information that a guest gets if a test gives none: the first
 // attempt of an activity of a workflow.
 func (e *Env) DefaultInfo(activityType string) abi.Info {
 	return abi.Info{
@@ -231,10 +242,10 @@ func (e *Env) DefaultInfo(activityType string) abi.Info {
 	}
 }
 
-// Run runs an attempt, and returns when it has ended.
+// Run runs an attempt and blocks until it has ended. Errors are in the result.
 func (e *Env) Run(a Activity) *Run { return e.RunContext(context.Background(), a) }
 
-// RunContext is Run under a context, whose end interrupts the guest.
+// RunContext is Run under a context. The end of the context interrupts the guest.
 func (e *Env) RunContext(ctx context.Context, a Activity) *Run {
 	patience := a.Timeout
 	if patience == 0 {

@@ -18,22 +18,22 @@ type LogRecord struct {
 	Attrs   map[string]any `json:"attrs,omitempty"`
 }
 
-// Run is what was seen of an attempt.
+// Run is what an attempt did and how it ended.
 type Run struct {
-	// Output is the result, or the details of a cancellation. nil: none.
+	// Output is the result, or the details of a cancellation. It is nil if there is none.
 	Output *sandbox.Payload
-	// Err is nil for an activity that completed, otherwise as [sandbox.Sandbox.Run] has
-	// it, or about its files, which could not be used.
+	// Err is nil if the activity completed. Otherwise it is the error of
+	// [sandbox.Sandbox.Run], or says why the activity's files could not be used.
 	Err        error
 	Heartbeats [][]sandbox.Payload
 	Logs       []LogRecord
 	Calls      []Call
-	// Files are what was in the directories of [Options.Mounts] in the end, in the form
-	// of [Activity.Files], with every directory but the mounts themselves. nil: there are
-	// no mounts.
+	// Files are the contents of the directories of [Options.Mounts] at the end, in the
+	// form of [Activity.Files]. Every directory is listed but the mounts themselves. It
+	// is nil if there are no mounts.
 	Files  map[string][]byte `json:",omitempty"`
-	Fuel   int64             // of computation
-	Memory uint64            // bytes, at the end, when it is largest
+	Fuel   int64             // units of computation
+	Memory uint64            // bytes at the end, when the memory is largest
 }
 
 // Outcome is how an attempt ended.
@@ -44,10 +44,10 @@ const (
 	Completed   Outcome = "completed"
 	Failed      Outcome = "failed"
 	Canceled    Outcome = "canceled"
-	Interrupted Outcome = "interrupted" // the context or the patience ended first
+	Interrupted Outcome = "interrupted" // the context or the timeout ended first
 )
 
-// Outcome says how it ended.
+// Outcome returns how the attempt ended.
 func (r *Run) Outcome() Outcome {
 	if r.Err == nil {
 		return Completed
@@ -61,14 +61,15 @@ func (r *Run) Outcome() Outcome {
 	return Failed
 }
 
-// Failure is why it failed, or nil if it did not.
+// Failure returns the guest's failure, or nil if there is none.
 func (r *Run) Failure() *abi.Failure {
 	f, _ := errors.AsType[*abi.Failure](r.Err)
 	return f
 }
 
-// Result decodes the output of an activity that completed, which must be JSON, or binary
-// for a *[]byte. It returns the activity's error if it did not complete.
+// Result decodes the output of a completed activity into a pointer. The output must be
+// JSON, unless the pointer is a *[]byte, which gets the output's bytes. If the activity
+// did not complete, Result returns its error.
 func (r *Run) Result(into any) error {
 	if r.Err != nil {
 		return r.Err
@@ -86,8 +87,8 @@ func (r *Run) Result(into any) error {
 	return json.Unmarshal(r.Output.Data, into)
 }
 
-// Digest is the SHA-256 of everything that was seen, as hexadecimal digits: two runs with
-// the same digest have behaved alike in every way that anyone could observe.
+// Digest returns the SHA-256 of everything in the Run, as hexadecimal digits. Two runs
+// with the same digest behaved alike in every way that could be observed.
 func (r *Run) Digest() string {
 	seen := struct {
 		*Run
@@ -98,7 +99,7 @@ func (r *Run) Digest() string {
 		seen.Err = string(r.Outcome()) + ": " + r.Err.Error()
 	}
 	data, err := json.Marshal(seen)
-	if err != nil { // what came out of JSON goes into it
+	if err != nil { // cannot happen: all values can be encoded as JSON
 		panic(err)
 	}
 	sum := sha256.Sum256(data)

@@ -10,7 +10,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// running is an attempt while it runs. The guest's goroutine alone uses it.
+// running is an attempt while it runs. Only the guest's goroutine uses it.
 type running struct {
 	Activity
 	seen *Run
@@ -48,7 +48,7 @@ func (r *running) flags(ctx context.Context) abi.Flags {
 
 func (r *running) log(_ context.Context, level slog.Level, message string, attrs []slog.Attr) {
 	record := LogRecord{Level: level.String(), Message: message}
-	for _, group := range attrs { // the guest's are one
+	for _, group := range attrs { // the guest's attributes are one group
 		if group.Value.Kind() != slog.KindGroup {
 			continue
 		}
@@ -69,8 +69,8 @@ func attributes(group slog.Value) map[string]any {
 	return all
 }
 
-// record is around every passthrough function: faults, answers of the test, and the
-// transcript.
+// record wraps a passthrough function. It injects faults, lets the test answer, and
+// records the call.
 func record(m passthrough.Module, function string, f passthrough.Func) passthrough.Func {
 	return func(ctx context.Context, caller *passthrough.Call, req []byte) ([]byte, error) {
 		r, ok := ctx.Value(runningKey{}).(*running)
@@ -89,11 +89,11 @@ func record(m passthrough.Module, function string, f passthrough.Func) passthrou
 			switch {
 			case fault.Err != nil:
 				if fault.Lost {
-					r.answer(ctx, call, f) //nolint:errcheck // that is what is lost
+					r.answer(ctx, call, f) //nolint:errcheck // the answer is lost
 				}
 				err = fault.Err
 			case fault.Response != nil:
-				r.answer(ctx, call, f) //nolint:errcheck // likewise
+				r.answer(ctx, call, f) //nolint:errcheck // the answer is replaced
 				call.Response = fault.Response
 			}
 		}
