@@ -1,8 +1,8 @@
-// Package abi holds what the host and its guests agree on: the names of host
-// modules and functions, status codes, flags, error numbers and JSON shapes.
-// SPEC.md beside it is the specification. The constants and records are generated
-// from abi.json; what is written by hand gives them methods. The package imports the
-// standard library only.
+// Package abi holds the contract between the host and its guests: the names of host
+// modules and functions, status codes, flags, error numbers and JSON shapes. SPEC.md
+// beside it is the specification. The constants and records are generated from abi.json.
+// The hand-written files give them methods. The package imports only the standard
+// library.
 package abi
 
 //go:generate go run -C .. ./abi/gen
@@ -16,10 +16,10 @@ import (
 	"unicode/utf8"
 )
 
-// Status is what an activity's export returns.
+// Status is the result of an activity's export.
 type Status int32
 
-// Flags tell a guest what has been asked of it. They only ever get set.
+// Flags tell a guest what it was asked to do. A flag that is set is never cleared.
 type Flags uint32
 
 // Errno is an error number of WASI preview 1. Host functions return it negated.
@@ -33,13 +33,13 @@ func (e Errno) String() string {
 	return fmt.Sprintf("errno %d", int32(e))
 }
 
-// Error makes an Errno usable as an error: a passthrough function returns one,
-// wrapped or not, to choose the number that its guest sees.
+// Error returns the errno's name, as String does. A passthrough function returns an
+// Errno, wrapped or not, to choose the number that the guest gets.
 func (e Errno) Error() string { return e.String() }
 
-// ErrnoOf returns what a guest gets of an error: the number, which is EIO unless the
-// error is or wraps a positive Errno, and the text that last_error gives. That is UTF-8,
-// and does not begin with the number's name.
+// ErrnoOf returns the number and the text that a guest gets for an error. The number is
+// EIO unless the error is or wraps a positive Errno. The text is what last_error gives.
+// It is valid UTF-8 and does not begin with the number's name. The error must not be nil.
 func ErrnoOf(err error) (errno Errno, message string) {
 	errno = EIO
 	if e, ok := errors.AsType[Errno](err); ok && e > 0 {
@@ -48,7 +48,7 @@ func ErrnoOf(err error) (errno Errno, message string) {
 	return errno, strings.TrimPrefix(strings.ToValidUTF8(err.Error(), "\uFFFD"), errno.String()+": ")
 }
 
-// ErrnosByName returns all error numbers, by their names. The map is the caller's.
+// ErrnosByName returns all error numbers by name. The map is the caller's.
 func ErrnosByName() map[string]Errno {
 	errnos := make(map[string]Errno, len(errnoNames))
 	for e, name := range errnoNames {
@@ -57,7 +57,8 @@ func ErrnosByName() map[string]Errno {
 	return errnos
 }
 
-// Error returns the failure's type and message.
+// Error returns the failure's type and message, separated by a colon, or the message
+// alone if the type is empty.
 func (f *Failure) Error() string {
 	if f.Type == "" {
 		return f.Message
@@ -65,12 +66,14 @@ func (f *Failure) Error() string {
 	return f.Type + ": " + f.Message
 }
 
-// ParseFailure decodes and checks what a guest gave to fail.
+// ParseFailure decodes and checks the JSON that a guest passed to fail. The error wraps
+// EMSGSIZE if it has more than [MaxFailureSize] bytes or [MaxValues] values, and EINVAL
+// if it is not a valid failure. Causes deeper than [MaxCauseDepth] are dropped.
 func ParseFailure(data []byte) (*Failure, error) {
 	if len(data) > MaxFailureSize {
 		return nil, fmt.Errorf("%w: a failure of %d bytes is longer than %d", EMSGSIZE, len(data), MaxFailureSize)
 	}
-	// 100,000 take 15 ms to decode: longer than an interruption may
+	// Decoding 100,000 values takes 15 ms, which is longer than an interruption may take.
 	if n := CountValues(data); n > MaxValues {
 		return nil, fmt.Errorf("%w: a failure of %d JSON values has more than %d", EMSGSIZE, n, MaxValues)
 	}
@@ -93,8 +96,9 @@ func ParseFailure(data []byte) (*Failure, error) {
 	return f, nil
 }
 
-// Check says what is wrong with a failure or its causes: EINVAL for a category that there
-// is not, and for a negative delay, which Temporal takes for "at once" or for none.
+// Check returns an error that wraps EINVAL if a failure or one of its causes has an
+// unknown category or a negative delay. Temporal would take a negative delay for "at
+// once" or for none.
 func (f *Failure) Check() error {
 	for c := f; c != nil; c = c.Cause {
 		if c.Category != "" && c.Category != CategoryBenign {
@@ -108,8 +112,8 @@ func (f *Failure) Check() error {
 }
 
 // CountValues returns how many values the arrays and objects of a JSON text have, without
-// the first of each: what the limits of SPEC.md are compared with before anything is
-// decoded, since a value takes more memory than its text.
+// the first value of each. The limits of SPEC.md are compared with this number before
+// anything is decoded, because a value takes more memory than its text.
 func CountValues(text []byte) int {
 	n, quoted := 0, false
 	for i := 0; i < len(text); i++ {
@@ -125,8 +129,8 @@ func CountValues(text []byte) int {
 	return n
 }
 
-// Milliseconds is a duration that travels as a whole number of milliseconds. A positive
-// duration below one millisecond travels as 1, so that it does not turn into "none".
+// Milliseconds is a duration that is encoded in JSON as a whole number of milliseconds. A
+// positive duration below one millisecond is encoded as 1, because 0 would mean "none".
 type Milliseconds time.Duration
 
 // MarshalJSON implements [json.Marshaler].
@@ -152,7 +156,7 @@ func (m *Milliseconds) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// MarshalMetadata renders a payload's metadata as SPEC.md describes it.
+// MarshalMetadata encodes a payload's metadata as the JSON object that SPEC.md describes.
 func MarshalMetadata(metadata map[string][]byte) []byte {
 	out := make(map[string]any, len(metadata))
 	for name, value := range metadata {
@@ -169,7 +173,7 @@ func MarshalMetadata(metadata map[string][]byte) []byte {
 	return data
 }
 
-// UnmarshalMetadata is the inverse of MarshalMetadata.
+// UnmarshalMetadata decodes the JSON of [MarshalMetadata]. Errors wrap EINVAL.
 func UnmarshalMetadata(data []byte) (map[string][]byte, error) {
 	var values map[string]json.RawMessage
 	if err := json.Unmarshal(data, &values); err != nil {
