@@ -1,11 +1,10 @@
-// Package hosttest begins tests of activities of WebAssembly modules, without Temporal,
-// and the same way every time.
+// Package hosttest sets up tests of activities of WebAssembly modules. They run without
+// Temporal, and the same way every time.
 //
 //	env := hosttest.New(t, hosttest.Options{Modules: []string{"acts/greet.wasm"}})
 //	run := env.Run(hosttest.Activity{Type: "Greet", Args: []any{map[string]string{"name": "Ada"}}})
 //
-// What an activity meets and what is seen of it are types of package replay: faults,
-// calls, the run and its digest.
+// Faults, calls, the run and its digest are types of package replay.
 //
 // [NewPlugin] puts the activities into the workflow test environment of Temporal's SDK,
 // so that a workflow in Go can be tested with its real activities.
@@ -22,14 +21,15 @@ import (
 	"github.com/wasmworker/wasmworker/host/replay"
 )
 
-// Options and Activity are those of package replay. They are here as well because every
+// Options and Activity are the types of package replay. They are here too because every
 // test names them.
 type (
 	Options  = replay.Options
 	Activity = replay.Activity
 )
 
-// TB is what the package needs of a test: *testing.T, *testing.B and *testing.F have it.
+// TB is the part of a test that the package needs. *testing.T, *testing.B and *testing.F
+// implement it.
 type TB interface {
 	Helper()
 	Fatal(args ...any)
@@ -37,8 +37,8 @@ type TB interface {
 	Cleanup(func())
 }
 
-// New makes an environment for a test, which closes it. It compiles the modules, which
-// can take seconds. What is wrong ends the test.
+// New makes an environment for a test. It compiles the modules, which can take seconds.
+// An error ends the test. The environment is closed when the test ends.
 func New(t TB, options Options) *replay.Env {
 	t.Helper()
 	env, err := replay.Open(context.Background(), options)
@@ -53,18 +53,19 @@ func New(t TB, options Options) *replay.Env {
 	return env
 }
 
-// NewPlugin makes a plugin for the test environments of Temporal's SDK, in which a
-// workflow in Go runs with its real activities, time skipping, and no server:
+// NewPlugin makes a plugin for the test environments of Temporal's SDK. In such an
+// environment a workflow in Go runs with its real activities, with time skipping and
+// without a server:
 //
 //	options := host.DefaultPluginOptions()
 //	options.Modules = []string{"acts"}
 //	env.SetWorkerOptions(worker.Options{Plugins: []worker.Plugin{hosttest.NewPlugin(t, options)}})
 //	env.ExecuteWorkflow(Order, input)
 //
-// Guests have the clock, the random numbers and the NaNs of [New], unless the options
-// have policies of clock and random, and the options must not have these two modules.
-// Everything else is as in a worker: passthrough modules, fakes or not, have to be
-// granted. A plugin is for one environment.
+// Guests have the clock, random numbers and NaNs of [New], unless the options have
+// policies of clock and random. The options must not have the modules clock and random.
+// Everything else is as in a worker: passthrough modules, fakes or not, must be granted.
+// An error ends the test. A plugin is for one environment.
 func NewPlugin(t TB, options host.PluginOptions) worker.Plugin {
 	t.Helper()
 	options.Passthrough = append([]host.PassthroughModule{wasi.NewClock(), wasi.NewRandom()}, options.Passthrough...)
@@ -76,12 +77,12 @@ func NewPlugin(t TB, options host.PluginOptions) worker.Plugin {
 	return testPlugin{plugin}
 }
 
-// testPlugin is a plugin in a test environment.
+// testPlugin is a plugin for a test environment.
 type testPlugin struct{ *host.Plugin }
 
-// ConfigureWorker implements [worker.Plugin]. The environment completes its options for
-// each activity anew, and takes a limit of activities for a contradiction to what it has
-// set itself the time before (SDK 1.50).
+// ConfigureWorker implements [worker.Plugin]. It leaves the limit of activities unset.
+// The environment completes its options again for each activity, and would find that the
+// limit contradicts the value that it set itself the time before (SDK 1.50).
 func (p testPlugin) ConfigureWorker(ctx context.Context, options worker.PluginConfigureWorkerOptions) error {
 	err := p.Plugin.ConfigureWorker(ctx, options)
 	options.WorkerOptions.MaxConcurrentActivityExecutionSize = 0
