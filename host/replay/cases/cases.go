@@ -1,5 +1,5 @@
-// Package cases are tests of activities in files: what an activity is given, what the
-// world answers, and what it should do.
+// Package cases reads, runs and writes tests of activities in files. A case says what an
+// activity is given, how its calls are answered, and what it should do.
 //
 //	module: greet.wasm
 //	cases:
@@ -9,8 +9,8 @@
 //	    want:
 //	      output: {greeting: "Hello, Ada!"}
 //
-// `wasmworker test` runs such files, docs/testing.md describes them key by key. Cases are
-// run by package replay, so they come out the same on every machine.
+// `wasmworker test` runs such files. docs/testing.md describes their keys. Package replay
+// runs the cases, so they come out the same on every machine.
 package cases
 
 import (
@@ -22,64 +22,67 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// Suffix is how the names of case files end.
+// Suffix is the end of the names of case files.
 const Suffix = ".test.yaml"
 
 // File is a case file.
 type File struct {
-	// Path is the file's own.
+	// Path is the path of the case file.
 	Path string
-	// Module is the path of the module's file. In the file it is relative to that.
+	// Module is the path of the module's file. Inside the case file it is relative to the
+	// case file.
 	Module string
-	// Digest is the SHA-256 of the module, as hexadecimal digits, if it has to be that
-	// one. Records have it: what another module asks for may not be in them.
+	// Digest is the SHA-256 that the module must have, as hexadecimal digits, or empty if
+	// any module will do. Records have it, because they may lack the answers to another
+	// module's calls.
 	Digest string
-	// Start is when the clock begins, and Seed what random numbers are made of. Zero: the
-	// defaults of [replay.Options].
+	// Start is the time at which the clock begins. Seed is the seed of the random
+	// numbers. Zero values mean the defaults of [replay.Options].
 	Start time.Time
 	Seed  int64
-	// Env are the environment variables that the guest has.
+	// Env are the guest's environment variables.
 	Env map[string]string
-	// Limits of the module. Those that are zero are the defaults of [replay.Options].
+	// Limits are the limits of the module. Zero values mean the defaults of
+	// [replay.Options].
 	Limits Limits
-	// Mounts are directories that the guest has. nil: none, and where a case has or wants
-	// files, / with write access.
+	// Mounts are the guest's directories. If nil, a case that has or wants files gets /
+	// with write access, and any other case gets no directories.
 	Mounts replay.Mounts
 	Cases  []*Case
 
-	source []byte // as it was read; nil: it was not
+	source []byte // the content that was read; nil if the file was not read
 	root   *node  // of it
 }
 
-// Limits are what a module may use.
+// Limits say how much a module may use.
 type Limits struct {
 	Memory uint64 // bytes
 	Output int    // bytes
 	Fuel   int64
 }
 
-// Case is one attempt of an activity, and what it should do.
+// Case is one attempt of an activity, and what the attempt should do.
 type Case struct {
 	Name string
-	// Activity is the attempt. Its Info and Answer are made of the fields below.
+	// Activity is the attempt. Its Info and Answer come from the fields below.
 	Activity replay.Activity
-	// Info is what the guest is told about the attempt, as a JSON object over
-	// [replay.Env.DefaultInfo]. nil: no more than that.
+	// Info is what the guest is told about the attempt, as a JSON object whose fields
+	// replace those of [replay.Env.DefaultInfo]. It is nil if it replaces none.
 	Info json.RawMessage
-	// Calls are the answers to calls of passthrough modules, in the order in which they
-	// come. A call with a Request that is not nil has to have that one.
+	// Calls are the calls of passthrough modules in their order, with the answers to
+	// them. If Request is not nil, the call must have that request.
 	Calls []replay.Call
 	Want  Want
 
-	source *node // as it is in the file; nil: it is not from there
+	source *node // its node in the file; nil if it is not from a file
 }
 
-// Want is what is expected of an attempt. What is nil or zero is not looked at.
+// Want is what is expected of an attempt. Fields that are nil or zero are not checked.
 type Want struct {
-	// At most one of the first three says how the attempt ends, and completing is meant
-	// by all of those about the output.
-	// binary/null is met by every way to say null: no result, binary/null, and null as
-	// JSON
+	// The first five fields say how the attempt ends. Those for the output exclude
+	// Failure and Canceled, and these exclude each other. Without Failure and Canceled,
+	// the attempt must complete. An Output of binary/null matches every form of null: no
+	// result, binary/null, and null as JSON.
 	Output         *sandbox.Payload
 	OutputContains json.RawMessage
 	OutputMatches  *regexp.Regexp
@@ -90,13 +93,13 @@ type Want struct {
 	Logs       *[]Log
 	Calls      *[]replay.Call // without responses
 	CallCount  *int
-	Files      map[string][]byte // nil: there is no such file or directory
+	Files      map[string][]byte // a nil value means that the file or directory does not exist
 	Fuel       int64
 	MaxFuel    int64
 	MaxMemory  uint64
 }
 
-// Failure is what is expected of a failure. What is nil is not looked at.
+// Failure is what is expected of a failure. Fields that are nil are not checked.
 type Failure struct {
 	Type, Message  *string
 	MessageMatches *regexp.Regexp
@@ -109,11 +112,11 @@ type Failure struct {
 
 // Canceled is what is expected of an attempt that ends as canceled.
 type Canceled struct {
-	Any     bool             // whatever the details are
+	Any     bool             // any details will do
 	Details *sandbox.Payload // nil: none
 }
 
-// Log is what is expected of a log record. What is nil is not looked at.
+// Log is what is expected of a log record. Fields that are nil are not checked.
 type Log struct {
 	Level, Message *string
 	Attrs          json.RawMessage

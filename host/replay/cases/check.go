@@ -12,7 +12,7 @@ import (
 	"github.com/wasmworker/wasmworker/internal/nearest"
 )
 
-// checkModule compares the file with its module.
+// checkModule checks that the file fits its module.
 func (d *decoder) checkModule(root *node, f *File) {
 	at := func(key string) place {
 		if n := root.get(key); n != nil {

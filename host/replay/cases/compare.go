@@ -15,17 +15,17 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// Difference is one way in which a run is not what was expected.
+// Difference is one difference between a run and what was expected.
 type Difference struct {
-	// What differs: output, failure.message, calls[2].
+	// What names the part that differs: output, failure.message, calls[2].
 	What string `json:"what"`
-	// Want and Got are JSON or text, for people, and may have several lines.
+	// Want and Got are JSON or text for people. They may have several lines.
 	Want string `json:"want"`
 	Got  string `json:"got"`
 }
 
-// String is the difference line by line: what is only wanted after a minus, what was only
-// got after a plus.
+// String returns the difference line by line. Lines with a minus are only wanted. Lines
+// with a plus were only got.
 func (d Difference) String() string {
 	if !strings.Contains(d.Want+d.Got, "\n") {
 		same := 0
@@ -37,14 +37,14 @@ func (d Difference) String() string {
 	return d.What + ":\n" + diff(strings.Split(d.Want, "\n"), strings.Split(d.Got, "\n"))
 }
 
-// Messages are for people: what has more lines, or longer ones, is better looked at in
-// other ways.
+// Messages are for people. They are cut beyond these limits.
 const (
 	maxLine  = 1000 // bytes
 	maxLines = 200
 )
 
-// shorten cuts a line, but not at the place from which on it differs from another one.
+// shorten cuts a line to about maxLine bytes. It keeps the place from which on the line
+// differs from another one.
 func shorten(line string, differs int) string {
 	if len(line) <= maxLine {
 		return line
@@ -57,10 +57,11 @@ func shorten(line string, differs int) string {
 	return fmt.Sprintf("%s… (%d bytes)", cut, len(line))
 }
 
-// around is how many lines are shown before and after those that differ.
+// around is how many equal lines are shown before and after different ones.
 const around = 3
 
-// diff are lines that differ, and some around them.
+// diff returns the lines that differ, with some equal lines around them. At most maxLines
+// are returned.
 func diff(want, got []string) string {
 	prefix := 0
 	for prefix < min(len(want), len(got)) && want[prefix] == got[prefix] {
@@ -82,7 +83,7 @@ func diff(want, got []string) string {
 	}
 	add(' ', want[:prefix])
 	a, b := want[prefix:len(want)-suffix], got[prefix:len(got)-suffix]
-	if len(a)*len(b) > 4<<20 { // a table of all pairs would be too large
+	if len(a)*len(b) > 4<<20 { // a table of all pairs of lines would be too large
 		add('-', a)
 		add('+', b)
 		a, b = nil, nil
@@ -144,7 +145,7 @@ func diff(want, got []string) string {
 	return strings.TrimSuffix(out.String(), "\n")
 }
 
-// compare says how a run differs from what is expected.
+// compare returns the differences between a run and what is expected.
 func (w *Want) compare(run *replay.Run) (all []Difference) {
 	add := func(what, want, got string) { all = append(all, Difference{what, want, got}) }
 	outcome := run.Outcome()
@@ -290,7 +291,7 @@ func compareLogs(got []replay.LogRecord, want []Log, add func(what, want, got st
 				same = same && equal(have, shown.items[i].get(key))
 			}
 		}
-		if len(asked) > 0 { // what nobody asked for is no difference
+		if len(asked) > 0 { // fields that the case does not name are not shown
 			part := &node{kind: kindMap}
 			for i, key := range n.keys {
 				if slices.Contains(asked, key) {
@@ -333,21 +334,21 @@ func (w *Want) compareFiles(got map[string][]byte, add func(what, want, got stri
 	}
 }
 
-// fits tells whether a call is the one that a case has: capability, function, and request
-// if the case has one.
+// fits reports whether a call is the one that a case has: the same capability and
+// function, and the same request if the case has one.
 func fits(got, want replay.Call) bool {
 	return got.Module == want.Module && got.Function == want.Function && (want.Request == nil || sameMessage(got.Request, want.Request))
 }
 
-// keyTimeout is in the heads of requests of http.
+// keyTimeout is a key in the heads of http's requests.
 const keyTimeout = "timeout_ms"
 
-// sameMessage compares requests: byte for byte, or JSON by its value. In the heads of
-// frames, names that are missing are as those with empty and zero values, which
-// abi/SPEC.md allows to be left out.
+// sameMessage reports whether two requests are equal: byte for byte, or as JSON values.
+// In the heads of frames, a missing key equals one with an empty or zero value, because
+// abi/SPEC.md lets such keys be left out.
 //
-// A head that has no timeout_ms wants any: SDKs send what is left of the activity's time,
-// down to the millisecond.
+// If the wanted head has no timeout_ms, any timeout will do. SDKs send what is left of
+// the activity's time, to the millisecond.
 func sameMessage(got, want []byte) bool {
 	if bytes.Equal(got, want) {
 		return true
@@ -373,7 +374,8 @@ func sameJSON(got, want []byte) bool {
 	return errGot == nil && errWant == nil && equal(g, w)
 }
 
-// withoutEmpty is a head without the entries that mean the same as none.
+// withoutEmpty returns a head without its empty and zero entries. Any other node is
+// returned as it is.
 func withoutEmpty(n *node) *node {
 	out := &node{kind: n.kind, text: n.text}
 	for i, key := range n.keys {
@@ -394,8 +396,8 @@ func isNull(p *sandbox.Payload) bool {
 	return p == nil || p.Encoding() == abi.EncodingNull && len(p.Data) == 0 || p.Encoding() == abi.EncodingJSON && string(bytes.TrimSpace(p.Data)) == "null"
 }
 
-// samePayload compares payloads: JSON by its value, and metadata beyond the encoding if
-// some are wanted.
+// samePayload reports whether two payloads are equal. JSON is compared by value. Metadata
+// beyond the encoding is compared only if some is wanted.
 func samePayload(got, want *sandbox.Payload) bool {
 	if want == nil || want.Encoding() == abi.EncodingNull {
 		return isNull(got)
@@ -411,7 +413,7 @@ func samePayload(got, want *sandbox.Payload) bool {
 	return bytes.Equal(got.Data, want.Data) || strings.HasPrefix(want.Encoding(), "json/") && sameJSON(got.Data, want.Data)
 }
 
-// How things look, in files and in messages.
+// The functions below make the forms in which values appear in files and messages.
 
 func payloadText(p *sandbox.Payload) string {
 	if p == nil {
@@ -425,9 +427,9 @@ func payloadText(p *sandbox.Payload) string {
 	return payloadNode(*p).pretty()
 }
 
-// matched is what a regular expression is matched with. JSON is without the escapes and
-// spaces that languages' encoders differ in, and a string is its text: <p> stays that,
-// which Go writes as \u003cp\u003e.
+// matched returns the text with which a regular expression is matched. A JSON string is
+// its text. Other JSON is without the escapes and spaces in which the encoders of
+// languages differ. Text that Go writes as \u003cp\u003e is <p>.
 func matched(p *sandbox.Payload) string {
 	if p == nil {
 		return ""
@@ -443,7 +445,7 @@ func matched(p *sandbox.Payload) string {
 	return string(p.Data)
 }
 
-// fileText is what a file has in it.
+// fileText returns the content of a file for messages.
 func fileText(content []byte) string {
 	if content == nil {
 		return "no such file"
@@ -455,7 +457,7 @@ func fileText(content []byte) string {
 	return n.pretty()
 }
 
-// fileNode is a file as case files have it.
+// fileNode returns a file's content in the form of case files.
 func fileNode(content []byte) *node {
 	if content == nil {
 		return &node{kind: kindNull, text: "null"}
@@ -463,7 +465,7 @@ func fileNode(content []byte) *node {
 	return textOrBase64(content, "text", "base64")
 }
 
-// ending is how a run ended, in a line or more.
+// ending returns how a run ended, in one line or more.
 func ending(run *replay.Run) string {
 	switch run.Outcome() {
 	case replay.Completed:

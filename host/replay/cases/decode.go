@@ -19,8 +19,8 @@ import (
 	"github.com/wasmworker/wasmworker/internal/nearest"
 )
 
-// Read reads a case file and its module, which is not compiled, and checks that they fit.
-// The error joins all that is wrong, each with file, line and column.
+// Read reads a case file and its module, and checks that they fit. It does not compile
+// the module. The error joins every mistake, each with file, line and column.
 func Read(path string) (*File, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -33,7 +33,7 @@ func Read(path string) (*File, error) {
 	return f, nil
 }
 
-// decode is Read of a file's bytes. The module is read from disk.
+// decode is Read for a file's bytes. The module is read from disk.
 func decode(path string, data []byte) (*File, error) {
 	root, err := parse(path, data)
 	if err != nil {
@@ -51,13 +51,13 @@ func decode(path string, data []byte) (*File, error) {
 	return f, nil
 }
 
-// decoder goes on after mistakes, and collects them.
+// decoder decodes a file. It goes on after mistakes and collects them.
 type decoder struct {
 	file string
 	errs []error
 }
 
-// fields calls a function for each key of a map.
+// fields calls the function of each key of a map. Unknown keys are mistakes.
 func (d *decoder) fields(n *node, what string, known map[string]func(*node)) {
 	if n.kind != kindMap {
 		d.fail(n.at, "%s is a map with the keys %s, and this is %s", what, strings.Join(slices.Sorted(maps.Keys(known)), ", "), n.kind)
@@ -87,7 +87,7 @@ func (d *decoder) bool(n *node) bool {
 	return n.text == "true"
 }
 
-// whole is a whole number of a range.
+// whole decodes a whole number between least and most.
 func (d *decoder) whole(n *node, least, most int64) int64 {
 	value, err := strconv.ParseInt(n.text, 10, 64)
 	if n.kind != kindNumber || err != nil || value < least || value > most {
@@ -214,12 +214,12 @@ func (d *decoder) mounts(root *node) replay.Mounts {
 	}
 	mounts, policy := replay.Mounts{}, &fsmod.Policy{Mounts: map[string]fsmod.Mount{}}
 	for i, name := range root.keys {
-		// the paths alone are checked
+		// Only the paths are checked here.
 		mounts[name], policy.Mounts[name] = false, fsmod.Mount{Directory: os.TempDir()}
 		d.fields(root.items[i], "a mount", map[string]func(*node){"write": func(n *node) { mounts[name] = d.bool(n) }})
 	}
 	if err := policy.Validate(); err != nil {
-		for _, err := range err.(interface{ Unwrap() []error }).Unwrap() { // what Validate joined
+		for _, err := range err.(interface{ Unwrap() []error }).Unwrap() { // the mistakes that Validate joined
 			at := root.at
 			if field, ok := errors.AsType[*passthrough.FieldError](err); ok && len(field.Path) > 1 {
 				at, err = root.keyAt[slices.Index(root.keys, field.Path[1].(string))], field.Err
@@ -230,7 +230,8 @@ func (d *decoder) mounts(root *node) replay.Mounts {
 	return mounts
 }
 
-// files are contents by paths. nil, if that may be: there is none.
+// files decodes the contents of files by their paths. With orNone, a file may be null,
+// which means that it does not exist.
 func (d *decoder) files(root *node, orNone bool) map[string][]byte {
 	files := map[string][]byte{}
 	if root.kind != kindMap {

@@ -85,7 +85,7 @@ func (d *decoder) info(n *node) {
 	}
 }
 
-// infoFields are the types of the fields of abi.Info, by their JSON names.
+// infoFields holds the types of the fields of abi.Info, by their JSON names.
 var infoFields = func() map[string]reflect.Type {
 	fields := map[string]reflect.Type{}
 	for field := range reflect.TypeFor[abi.Info]().Fields() {
@@ -145,7 +145,7 @@ func (d *decoder) callError(root *node) *replay.CallError {
 	e := &replay.CallError{}
 	d.fields(root, "an error", map[string]func(*node){
 		"errno": func(n *node) {
-			if n.kind == kindNumber { // of an embedder's own
+			if n.kind == kindNumber { // a number that an embedder chose
 				e.Errno = abi.Errno(d.whole(n, 1, math.MaxInt32))
 				return
 			}
@@ -162,7 +162,8 @@ func (d *decoder) callError(root *node) *replay.CallError {
 	return e
 }
 
-// call is a call and its answer, or a call that is expected.
+// call decodes a call. If it is answered, it has an answer, and otherwise it is an
+// expected call.
 func (d *decoder) call(root *node, answered bool) (c replay.Call) {
 	known := map[string]func(*node){
 		"call": func(n *node) {
@@ -194,7 +195,7 @@ func (d *decoder) call(root *node, answered bool) (c replay.Call) {
 	return c
 }
 
-// message is a request or a response.
+// message decodes a request or a response.
 func (d *decoder) message(n *node) []byte {
 	if n.kind == kindString {
 		return []byte(n.text)
@@ -229,7 +230,7 @@ func (d *decoder) message(n *node) []byte {
 		return data
 	}
 	if head != nil && json.Valid(head) {
-		data, _ = passthrough.EncodeFrame(json.RawMessage(head), body) // which is JSON
+		data, _ = passthrough.EncodeFrame(json.RawMessage(head), body) // the head is JSON, so this cannot fail
 	}
 	return data
 }

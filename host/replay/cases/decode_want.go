@@ -62,7 +62,7 @@ func (d *decoder) decodeWant(root *node, w *Want) {
 	if root.kind != kindMap {
 		return
 	}
-	// Expectations that exclude each other, or that would never be looked at, hide a
+	// Expectations that exclude each other, or that would never be checked, hide a
 	// mistake.
 	var first string
 	for _, key := range []string{"output", "output_contains", "output_matches", "failure", "canceled"} {

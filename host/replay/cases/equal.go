@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// JSON is compared by its value: whole numbers exactly, others by their nearest float64,
-// since languages write the same one in several ways.
+// equal compares JSON by value. Whole numbers are compared exactly. Other numbers are
+// compared as float64, because languages write the same number in several ways.
 func equal(got, want *node) bool {
 	if got.kind != want.kind {
 		return false
@@ -24,7 +24,7 @@ func equal(got, want *node) bool {
 	return got.text == want.text
 }
 
-// contains tells whether all of the keys that want has are those of got, by the
+// contains reports whether got has all keys of want, with the same values by the given
 // comparison.
 func contains(got, want *node, same func(got, want *node) bool) bool {
 	for i, key := range want.keys {
@@ -35,8 +35,8 @@ func contains(got, want *node, same func(got, want *node) bool) bool {
 	return true
 }
 
-// subset tells whether want is a part of got: maps may have more keys; lists and scalars
-// are equal, but for the maps in the lists.
+// subset reports whether want is a part of got. Maps of got may have more keys, also maps
+// inside lists. Lists must have the same length, and scalars must be equal.
 func subset(got, want *node) bool {
 	switch {
 	case got.kind != want.kind:
@@ -55,7 +55,7 @@ func sameNumber(a, b string) bool {
 	if errX != nil || errY != nil || x != y {
 		return false
 	}
-	// 1e999999999 exactly would take all memory
+	// An exact value of 1e999999999 would take all memory.
 	if len(a) > 40 || len(b) > 40 || strings.ContainsAny(a+b, "eE") {
 		return true
 	}

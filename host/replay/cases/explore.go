@@ -12,22 +12,30 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// Explore runs a case, and then again and again, each time with one thing going wrong:
-// its worker dies, or it is asked to cancel, after so many units, a heartbeat or a call;
-// a call fails, or its response is lost; or it gets no more memory. Wherever that is, the
-// activity may complete as it should, end as canceled if it was asked to, or fail in a
-// way that is retried, and the next attempt, which gets the details of its last
-// heartbeat, has to complete as it should. It finds the files that the one before has
-// left. Between them, both have to make every call of the case. What does anything else
-// is added to the differences.
+// Explore runs a case, and then again many times with one fault each:
 //
-// Points is over how many units deaths and cancellations are spread; each heartbeat,
-// change of a file, call and request for memory is a point of its own as well: of more
-// than ten times as many, some that are spread. Calls get the case's answers by their
-// requests, and again where an attempt repeats them. Once something went wrong, an
-// attempt may make calls that the case has no answers to, which fail; its retry may not.
-// A case that is not expected to complete, or in which something goes wrong already, is
-// run and not explored, which a note says.
+//   - The worker dies, or the activity is asked to cancel, after a number of units, a
+//     heartbeat, a change of a file or a call.
+//   - A call fails, or its response is lost.
+//   - The activity gets no more memory from a request on.
+//
+// With a fault, the activity may complete as it should, end as canceled if it was asked
+// to, or fail in a way that is retried. The next attempt gets the details of the last
+// heartbeat and the files of the attempt before. It must complete as it should. Both
+// attempts together must make every call of the case. Anything else becomes a difference
+// in the result.
+//
+// Deaths and cancellations are tried at points many numbers of units, evenly spread. Each
+// heartbeat, change of a file, call and request for memory is a point too. If there are
+// more than ten times points of a kind, only some of them are tried.
+//
+// Calls get the case's answers by their requests, also when an attempt repeats them.
+// After a fault, an attempt may make calls without an answer in the case, which fail. Its
+// retry may not.
+//
+// A case that is not expected to complete, or that has a fault already, is run and not
+// explored. A note in the result says so. The error is that of [Runner.Run], or the cause
+// of ctx's end.
 func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Result, error) {
 	start := time.Now()
 	result, err := r.Run(ctx, f, c)
@@ -48,7 +56,7 @@ func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Re
 	if f.Limits.Fuel > 0 {
 		e.limit = min(e.limit, f.Limits.Fuel)
 	}
-	// Where the heartbeats, the changes of files and the calls are.
+	// The units at which the heartbeats, the changes of files and the calls happen.
 	var beats, changes, calls []int64
 	again := c.attempt(env)
 	again.Heartbeat = func(ctx context.Context, _ []sandbox.Payload) error {
@@ -60,7 +68,7 @@ func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Re
 	var moments []int64
 	for _, at := range [][]int64{beats, slices.Compact(changes), calls} {
 		for i := range spread(len(at), 10*points) {
-			// the second with all before it done, and not this
+			// The second moment is just before the event.
 			moments = append(moments, at[i], at[i]-1)
 		}
 	}
@@ -110,7 +118,8 @@ func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Re
 	return result, nil
 }
 
-// spread are so many indexes of a list, or all if it has no more.
+// spread returns at most most indexes of a list, evenly spread, or all indexes if there
+// are no more.
 func spread(length, most int) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for i := range min(length, most) {
@@ -121,8 +130,7 @@ func spread(length, most int) iter.Seq[int] {
 	}
 }
 
-// maxShown is how many differences an exploration keeps: one of them is what is repaired
-// next.
+// maxShown is how many differences an exploration keeps. People repair one at a time.
 const maxShown = 5
 
 type exploration struct {
@@ -130,14 +138,15 @@ type exploration struct {
 	env    *replay.Env
 	c      *Case
 	result *Result
-	limit  int64  // of units, beyond which an attempt counts as one that does not end
-	made   []bool // which of the case's calls were made at this point, by one attempt or another
+	limit  int64  // units after which an attempt counts as one that does not end
+	made   []bool // which of the case's calls any attempt at this point has made
 
 	points, cancels, unnoticed int
-	seen                       map[string]int // how many points have come to the same thing
+	seen                       map[string]int // how many points had the same difference
 }
 
-// attempt runs an attempt with answers by requests, and returns the calls that have none.
+// attempt runs an attempt. Calls are answered by their requests. The differences returned
+// are the calls without an answer.
 func (e *exploration) attempt(a replay.Activity, called func(context.Context)) (*replay.Run, []Difference) {
 	given := make([]bool, len(e.c.Calls))
 	var strange []Difference
@@ -159,8 +168,8 @@ func (e *exploration) attempt(a replay.Activity, called func(context.Context)) (
 	return e.env.RunContext(e.ctx, a), strange
 }
 
-// next is the first of the case's calls that fits one and is not done; if all are done,
-// the last; or -1.
+// next returns the index of the first of the case's calls that fits and is not done. If
+// all that fit are done, it returns the last of them. If none fits, it returns -1.
 func (e *exploration) next(call replay.Call, done []bool) int {
 	last := -1
 	for i, c := range e.c.Calls {
@@ -173,7 +182,7 @@ func (e *exploration) next(call replay.Call, done []bool) int {
 	return last
 }
 
-// point is the first attempt at another point.
+// point begins a new point and returns its first attempt.
 func (e *exploration) point() replay.Activity {
 	e.points++
 	clear(e.made)
@@ -208,7 +217,8 @@ func (e *exploration) fault(point string, fault replay.Fault) {
 	e.judge(point, run, strange, false)
 }
 
-// refuse tells whether the activity asks for memory so often.
+// refuse tries an attempt that gets no memory from a request on. It reports whether the
+// activity makes that many requests for memory.
 func (e *exploration) refuse(request int) bool {
 	a := e.point()
 	a.RefuseMemory = request
@@ -221,13 +231,12 @@ func (e *exploration) refuse(request int) bool {
 	return true
 }
 
-// judge says what is wrong with how an attempt ended, and makes the next one if there
-// would be one.
+// judge reports what is wrong with the end of an attempt. If Temporal would retry the
+// attempt, it runs the retry and judges that too.
 //
-// Calls without answers are no difference by themselves: an activity that closes what it
-// has opened, or asks somebody else, does so because something went wrong, and a case in
-// which all goes well cannot have the answers. They may be why it has ended as it has, so
-// they are told along with that.
+// A call without an answer is not a difference by itself. An activity may close what it
+// opened, or call something else, because of the fault, and a case without faults cannot
+// have the answers. Such calls may explain a wrong end, so they are reported with it.
 func (e *exploration) judge(point string, run *replay.Run, strange []Difference, killed bool) {
 	failure := run.Failure()
 	dead := failure != nil && failure.Type == abi.TypeOutOfFuel
@@ -271,8 +280,8 @@ func (e *exploration) judge(point string, run *replay.Run, strange []Difference,
 	e.report(point+", then retried "+with, strange)
 }
 
-// outcome compares how an attempt ended, and its files, with what the case expects, or,
-// where that is nothing, with how it usually ends.
+// outcome compares an attempt's output and files with those that the case expects. If the
+// case expects no output, the output must be that of the run without faults.
 func (e *exploration) outcome(run *replay.Run) []Difference {
 	w := e.c.Want
 	want := Want{Output: w.Output, OutputContains: w.OutputContains, OutputMatches: w.OutputMatches, Files: w.Files}
@@ -284,9 +293,9 @@ func (e *exploration) outcome(run *replay.Run) []Difference {
 	return want.compare(run)
 }
 
-// left is the first call of the case that no attempt has made: what an attempt says that
-// it has done, somebody has to have done. What closes something is left to the end of the
-// attempt that died.
+// left returns the first call of the case that no attempt has made. A completed activity
+// must have made all of them in one attempt or another. Calls that close something are
+// not needed, because the end of the attempt that died closed it.
 func (e *exploration) left() []Difference {
 	for i, c := range e.c.Calls {
 		switch name := callName(c.Module + " " + c.Function); {
@@ -298,7 +307,7 @@ func (e *exploration) left() []Difference {
 	return nil
 }
 
-// report adds differences, each once.
+// report adds differences to the result, each only once.
 func (e *exploration) report(point string, all []Difference) {
 	for _, d := range all {
 		key := d.Want + "\x00" + d.Got

@@ -8,17 +8,18 @@ import (
 	"strings"
 )
 
-// Values in files are written in one way only, so that a file that is written again does
-// not change.
+// Each value has only one written form, so that a file that is written again does not
+// change.
 
-// plainText is text that is itself in YAML without quotes, whatever stands around it.
+// plainText matches text that needs no quotes in YAML, whatever stands around it.
 var plainText = regexp.MustCompile(`^[A-Za-z_/][A-Za-z0-9_./-]*([ ][A-Za-z0-9_./-]+)*$`)
 
-// unreadable is what JSON has as it is, and YAML does not, or takes for the end of a line.
+// unreadable matches characters that JSON leaves unescaped, and that YAML refuses or
+// takes for the end of a line.
 var unreadable = regexp.MustCompile(`[\x7f-\x{9f}\x{feff}\x{fffe}\x{ffff}]`)
 
-// plain tells words that YAML, in one of its versions, takes for something other than
-// text.
+// plain reports whether text can be written without quotes. Words that any version of
+// YAML takes for something other than text cannot.
 func plain(text string) bool {
 	switch strings.ToLower(text) {
 	case "null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf", "infinity":
@@ -36,8 +37,8 @@ func scalarText(text string) string {
 	})
 }
 
-// write appends the node as YAML to lines of an indentation. The caller has written what
-// comes before it on its line.
+// write appends the node as YAML, with the given indentation. The caller has written the
+// beginning of its first line.
 func (n *node) write(b *bytes.Buffer, indent int) {
 	switch {
 	case n.kind == kindString:
@@ -74,7 +75,7 @@ func (n *node) writeMap(b *bytes.Buffer, indent int) {
 	}
 }
 
-// short tells whether a list or a map is written in one line.
+// short reports whether a list or a map is written in one line.
 func (n *node) short(limit int) bool {
 	if len(n.items) == 0 {
 		return true
@@ -95,8 +96,8 @@ func (n *node) depth() int {
 	return deepest
 }
 
-// pretty is the node as JSON for people: a line for each value, keys sorted, and short
-// lists in one line.
+// pretty returns the node as JSON for people: a line for each value, sorted keys, and
+// short lists in one line.
 func (n *node) pretty() string {
 	var b strings.Builder
 	n.appendPretty(&b, "")

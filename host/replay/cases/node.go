@@ -10,16 +10,16 @@ import (
 	"strconv"
 )
 
-// node is a value of a YAML file that can be JSON. It keeps the order of keys and the
-// digits of numbers, since a guest sees both.
+// node is a value of a YAML file that can be written as JSON. It keeps the order of keys
+// and the digits of numbers, because a guest sees both.
 type node struct {
 	kind   kind
-	text   string // of a scalar: as JSON has it, or the string itself
+	text   string // of a scalar: its JSON, or the string itself
 	items  []*node
 	keys   []string // of a map; items are the values
 	keyAt  []place
 	flow   bool // a map written as {…}
-	shared bool // parts of it are elsewhere: it is an alias, or a map with <<
+	shared bool // an alias or a map with <<, so parts of it are elsewhere
 	at     place
 }
 
@@ -34,7 +34,7 @@ const (
 	kindMap    kind = "a map"
 )
 
-// get is the value of a key, or nil.
+// get returns the value of a key, or nil.
 func (n *node) get(key string) *node {
 	if i := slices.Index(n.keys, key); i >= 0 {
 		return n.items[i]
@@ -42,7 +42,7 @@ func (n *node) get(key string) *node {
 	return nil
 }
 
-// without is a map without a key.
+// without returns a copy of a map without a key.
 func (n *node) without(key string) *node {
 	out := &node{kind: n.kind}
 	for i, k := range n.keys {
@@ -63,7 +63,7 @@ func mapOf(key string, value *node) *node {
 	return (&node{kind: kindMap}).set(key, value)
 }
 
-// sortedMap is a map with its keys in order.
+// sortedMap returns a map with its keys sorted.
 func sortedMap[V any](entries map[string]V, value func(V) *node) *node {
 	n := &node{kind: kindMap}
 	for _, key := range slices.Sorted(maps.Keys(entries)) {
@@ -72,7 +72,7 @@ func sortedMap[V any](entries map[string]V, value func(V) *node) *node {
 	return n
 }
 
-// set adds an entry to a map.
+// set adds an entry to a map and returns the map.
 func (n *node) set(key string, value *node) *node {
 	n.keys, n.items = append(n.keys, key), append(n.items, value)
 	return n
@@ -86,15 +86,15 @@ func listOf[T any](items []T, item func(T) *node) *node {
 	return n
 }
 
-// json is the node as JSON without white space, keys in their order.
+// json returns the node as JSON without white space, with keys in their order.
 func (n *node) json() []byte {
 	var b bytes.Buffer
 	n.writeFlow(&b, func(text string) string { return string(quote(text)) }, "")
 	return b.Bytes()
 }
 
-// writeFlow writes the node with brackets and braces: JSON, or YAML in its flow style.
-// They differ in how text is written, and in the space after commas and colons.
+// writeFlow writes the node with brackets and braces, as JSON or as YAML in flow style.
+// These differ in how text is written, and in the space after commas and colons.
 func (n *node) writeFlow(b *bytes.Buffer, scalar func(text string) string, space string) {
 	switch n.kind {
 	case kindString:
@@ -123,7 +123,7 @@ func (n *node) writeFlow(b *bytes.Buffer, scalar func(text string) string, space
 	}
 }
 
-// quote is text as JSON has it, and as YAML has it in double quotes.
+// quote returns text as a JSON string, which is also a double-quoted string in YAML.
 func quote(text string) []byte {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
@@ -132,10 +132,9 @@ func quote(text string) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// fromJSON makes a node of JSON, with the order of its keys and the digits of its
-// numbers.
+// fromJSON makes a node from JSON. It keeps the order of keys and the digits of numbers.
 func fromJSON(data []byte) (*node, error) {
-	if !json.Valid(data) { // this bounds the depth, too
+	if !json.Valid(data) { // Valid also bounds the depth
 		return nil, errors.New("it is not JSON")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(data))

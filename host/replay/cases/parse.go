@@ -11,7 +11,7 @@ import (
 // place is a line and a column, both from 1.
 type place struct{ line, column int }
 
-// mistake is an error with its place.
+// mistake is an error with its place in the file.
 type mistake struct {
 	file string
 	at   place
@@ -25,7 +25,7 @@ func (m *mistake) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", m.file, m.at.line, m.at.column, m.text)
 }
 
-// parse makes nodes of a file.
+// parse parses a file into nodes.
 func parse(file string, data []byte) (*node, error) {
 	d := &decoder{file: file}
 	parsed, err := yamlnode.Parse(data)
@@ -40,7 +40,7 @@ func parse(file string, data []byte) (*node, error) {
 	return root, errors.Join(d.errs...)
 }
 
-// misread adds what [yamlnode.Parse] found.
+// misread adds the mistakes that [yamlnode.Parse] found.
 func (d *decoder) misread(err error) {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range joined.Unwrap() {

@@ -12,15 +12,16 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// callName is how case files name a function, from import name and function.
+// callName returns the name of a function in case files. Its argument is the import name
+// and the function's name, with a space between them.
 func callName(name string) string {
 	module, function, _ := strings.Cut(strings.TrimPrefix(name, "wasmworker:"), " ")
 	return strings.TrimSuffix(module, "/v1") + " " + function
 }
 
-// messageNode is a request or response as case files have it, the inverse of message:
-// byte for byte, or, as requests are compared, with a head of the same value, which may
-// have been written with other escapes or spaces.
+// messageNode returns a request or response in the form of case files. It is the inverse
+// of message, byte for byte. With byValue, the head may differ from data in escapes and
+// spaces, as requests are compared by value.
 func messageNode(data []byte, byValue bool) *node {
 	if head, body, err := passthrough.SplitFrame(data); err == nil {
 		if n, err := fromJSON(head); err == nil && n.kind == kindMap && (byValue || string(n.json()) == string(head)) {
@@ -34,7 +35,7 @@ func messageNode(data []byte, byValue bool) *node {
 	return textOrBase64(data, "text", "base64")
 }
 
-// bodyOnly is a body's node: a frame inside of a frame is bytes.
+// bodyOnly returns a body's node. A frame inside a frame becomes base64.
 func (n *node) bodyOnly(body []byte) *node {
 	if n.get("head") != nil {
 		return mapOf("base64", str(base64.StdEncoding.EncodeToString(body)))
@@ -52,7 +53,8 @@ func textOrBase64(data []byte, textKey, base64Key string) *node {
 	return mapOf(textKey, str(string(data)))
 }
 
-// payloadNode is a payload as case files have it, the inverse of payload: byte for byte.
+// payloadNode returns a payload in the form of case files. It is the inverse of payload,
+// byte for byte.
 func payloadNode(p sandbox.Payload) *node {
 	metadata := maps.Clone(p.Metadata)
 	delete(metadata, abi.MetadataEncoding)

@@ -19,18 +19,19 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// Redacted stands for a secret in records.
+// Redacted replaces secrets in records.
 const Redacted = "REDACTED"
 
-// shortest secret that is looked for, in bytes: what is shorter is found everywhere.
+// shortest is the length in bytes of the shortest secret that is looked for. Shorter ones
+// would be found everywhere.
 const shortest = 4
 
-// Secrets are what must not get into records.
+// Secrets are the texts that must not get into records.
 type Secrets []string
 
-// Redact replaces each secret in a text by REDACTED, as it is and in the forms that it
-// has in JSON, URLs and base64. Those with less than 4 bytes are not looked for: they
-// would be found everywhere.
+// Redact replaces each secret in a text with REDACTED, in plain form and in the forms
+// that it has in JSON, URLs and base64. Secrets of less than 4 bytes are ignored, because
+// they would be found everywhere.
 func (s Secrets) Redact(text string) string { return s.forms().redact(text) }
 
 // redactor replaces secrets.
@@ -44,8 +45,8 @@ var encodings = []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, ba
 var maybeBase64 = regexp.MustCompile(`[A-Za-z0-9+/_-]{4,}={0,2}`)
 
 func (r *redactor) redact(text string) string {
-	// Something in base64, such as credentials for Basic, is encoded again: so it is what
-	// the guest makes of REDACTED in the replay.
+	// Base64, such as credentials for Basic, is decoded, redacted and encoded again. In
+	// the replay the guest makes the same text from REDACTED.
 	text = maybeBase64.ReplaceAllStringFunc(text, func(run string) string {
 		for _, encoding := range encodings {
 			if data, err := encoding.Strict().DecodeString(run); err == nil {
@@ -59,22 +60,24 @@ func (r *redactor) redact(text string) string {
 	return r.encoded.Replace(r.plain.Replace(text))
 }
 
-// forms makes a redactor. In a text, the longest forms come first: one may be part of
-// another.
+// forms makes a redactor. It looks for the longest forms first, because one form may be
+// part of another.
 func (s Secrets) forms() *redactor {
 	plain, encoded := map[string]string{}, map[string]string{}
 	for _, secret := range s {
 		if len(secret) < shortest {
 			continue
 		}
-		// <, > and & as well, which quote leaves; it is text, which can be JSON
+		// json.Marshal also escapes <, > and &, which quote does not. It cannot fail for
+		// a string.
 		escaped, _ := json.Marshal(secret)
 		for _, form := range []string{secret, between(escaped), between(quote(secret)), url.QueryEscape(secret), url.PathEscape(secret)} {
 			plain[form] = Redacted
 		}
-		// What is left are runs of base64 that cannot be decoded, since something else is
-		// before or behind them. A secret looks one of three ways in those, but for the
-		// digits at both ends, which have bits of what is beside it.
+		// The remaining runs of base64 cannot be decoded, because other text is before or
+		// after them. A secret has one of three forms in them, by its position. The
+		// digits at both ends are left out, because they also hold bits of the text
+		// beside the secret.
 		for before := range 3 {
 			for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 				digits := encoding.EncodeToString([]byte(strings.Repeat("-", before) + secret))
@@ -94,11 +97,11 @@ func replacer(replacements map[string]string) *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
-// between is what is between quotes.
+// between returns the text between quotes.
 func between(quoted []byte) string { return string(quoted[1 : len(quoted)-1]) }
 
-// redact returns copies without secrets, as far as a case has it from them, and whether
-// there were any.
+// redact returns copies of the parts that a case is made of, without secrets. It reports
+// whether there were any secrets. The responses of the module secret are secrets too.
 func redact(a replay.Activity, run *replay.Run, secrets Secrets) (replay.Activity, *replay.Run, bool) {
 	out := *run
 	out.Calls = slices.Clone(run.Calls)
@@ -161,7 +164,7 @@ func (r *redactor) bytes(data []byte) []byte {
 	return data
 }
 
-// message is a request or a response, which may be a frame.
+// message redacts a request or a response, which may be a frame.
 func (r *redactor) message(data []byte) []byte {
 	head, body, err := passthrough.SplitFrame(data)
 	if err != nil || !json.Valid(head) {

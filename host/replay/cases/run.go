@@ -16,8 +16,8 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// Runner runs cases. It makes an environment for each module, clock, seed, environment,
-// limits and mounts that it meets, once, and keeps it. Its methods may be called
+// Runner runs cases. It makes one environment for each combination of module, clock,
+// seed, environment variables, limits and mounts, and keeps it. Its methods may be called
 // concurrently.
 type Runner struct {
 	cacheDir string
@@ -26,13 +26,13 @@ type Runner struct {
 	envs map[surroundings]*environment
 }
 
-// NewRunner makes a runner, which must be closed. Compiled modules are kept in the
-// directory, see [replay.Options].
+// NewRunner makes a runner. The caller must close it. Compiled modules are kept in the
+// directory; an empty name keeps none. See [replay.Options].
 func NewRunner(cacheDir string) *Runner {
 	return &Runner{cacheDir: cacheDir, envs: map[surroundings]*environment{}}
 }
 
-// surroundings are what an environment is made of.
+// surroundings identify an environment.
 type surroundings struct {
 	module      string
 	start       int64
@@ -49,7 +49,7 @@ type environment struct {
 	err  error
 }
 
-// Close frees everything, when no case runs any more.
+// Close frees everything. No case may be running.
 func (r *Runner) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -63,7 +63,7 @@ func (r *Runner) Close() error {
 	return errors.Join(errs...)
 }
 
-// mounts are the directories that a case has.
+// mounts returns the directories of a case.
 func (f *File) mounts(c *Case) replay.Mounts {
 	if f.Mounts == nil && (c.Activity.Files != nil || c.Want.Files != nil) {
 		return replay.Mounts{"/": true}
@@ -71,7 +71,7 @@ func (f *File) mounts(c *Case) replay.Mounts {
 	return f.Mounts
 }
 
-// env is the environment of a case.
+// env returns the environment of a case. It makes the environment if there is none.
 func (r *Runner) env(ctx context.Context, f *File, c *Case, interpreter bool) (*replay.Env, error) {
 	var env []string
 	for _, name := range slices.Sorted(maps.Keys(f.Env)) {
@@ -98,25 +98,27 @@ func (r *Runner) env(ctx context.Context, f *File, c *Case, interpreter bool) (*
 	return e.env, e.err
 }
 
-// Result is what came of a case.
+// Result is the result of a case.
 type Result struct {
 	File        *File
 	Case        *Case
 	Run         *replay.Run
-	Differences []Difference // none: it passed
-	Notes       []string     // what is worth knowing and no difference
-	Points      int          // at which it was explored
+	Differences []Difference // empty if the case passed
+	Notes       []string     // remarks that are not differences
+	Points      int          // number of points that were explored
 	Duration    time.Duration
 }
 
-// Run runs a case of a file. The error is about the module: it cannot be compiled, or its
-// limits do not allow it to begin.
+// Run runs a case of a file and blocks until it has ended. The error is about the module:
+// it cannot be compiled, or its limits do not allow it to begin. Everything else is in
+// the result.
 func (r *Runner) Run(ctx context.Context, f *File, c *Case) (*Result, error) {
 	return r.run(ctx, f, c, false)
 }
 
-// Repeat runs a case so many times in each engine, the compiler and the interpreter, and
-// adds what is not the same each time to the differences.
+// Repeat runs a case the given number of times in each engine, the compiler and the
+// interpreter. It stops at the first run whose digest is another one, and adds the
+// difference to the result.
 func (r *Runner) Repeat(ctx context.Context, f *File, c *Case, times int) (*Result, error) {
 	start := time.Now()
 	result, err := r.Run(ctx, f, c)
@@ -146,8 +148,8 @@ func (r *Runner) Repeat(ctx context.Context, f *File, c *Case, times int) (*Resu
 	return result, nil
 }
 
-// firstDifference names what two runs do not have in common, in the order in which people
-// look at it.
+// firstDifference returns the first difference between two runs, in the order in which
+// people look at them.
 func firstDifference(a, b *replay.Run) Difference {
 	aspects := func(run *replay.Run) (all []Difference) {
 		add := func(what, text string) { all = append(all, Difference{What: what, Got: text}) }
@@ -201,18 +203,18 @@ func (r *Runner) run(ctx context.Context, f *File, c *Case, interpreter bool) (*
 	return result, nil
 }
 
-// attempt is the activity without its answers.
+// attempt returns the activity of a case, without its answers.
 func (c *Case) attempt(env *replay.Env) replay.Activity {
 	a := c.Activity
 	if c.Info != nil {
 		info := env.DefaultInfo(a.Type)
-		json.Unmarshal(c.Info, &info) //nolint:errcheck // it was checked when the file was read
+		json.Unmarshal(c.Info, &info) //nolint:errcheck // c.Info was checked when the file was read
 		a.Info = &info
 	}
 	return a
 }
 
-// script answers calls in the order of a case. One goroutine uses it.
+// script answers calls in the order of a case. Only one goroutine may use it.
 type script struct {
 	calls   []replay.Call
 	next    int
@@ -237,7 +239,7 @@ func (s *script) answer(_ context.Context, call replay.Call) ([]byte, error) {
 		}
 		want = callNode(s.calls[near]).pretty()
 	}
-	if len(s.strange) < 10 { // a guest may try for good
+	if len(s.strange) < 10 { // a guest may call without end
 		s.strange = append(s.strange, Difference{what, want, callNode(call).pretty()})
 	}
 	return nil, &replay.CallError{Errno: abi.EIO, Message: "the case has no answer to this call"}
@@ -250,13 +252,14 @@ func answerOf(c replay.Call) ([]byte, error) {
 	return c.Response, nil
 }
 
-// nearest is the answer that was not given and is most like what a call needs, or -1.
+// nearest returns the index of the remaining answer that is most similar to a call, or -1
+// if no answer remains.
 func (s *script) nearest(call replay.Call) int {
 	best, score := -1, -1
 	got := callNode(call).json()
 	for i := s.next; i < len(s.calls); i++ {
 		want := callNode(s.calls[i]).json()
-		common := 0 // bytes at the beginning, which has capability and function
+		common := 0 // equal bytes at the beginning, where capability and function are
 		for common < min(len(got), len(want)) && got[common] == want[common] {
 			common++
 		}
@@ -267,7 +270,7 @@ func (s *script) nearest(call replay.Call) int {
 	return best
 }
 
-// differences are calls without answers, and answers without calls.
+// differences returns the calls without answers, or else the answers without calls.
 func (s *script) differences() []Difference {
 	all := s.strange
 	if s.next < len(s.calls) && len(all) == 0 {
@@ -277,10 +280,10 @@ func (s *script) differences() []Difference {
 	return all
 }
 
-// Passed tells whether everything was as expected.
+// Passed reports whether everything was as expected.
 func (r *Result) Passed() bool { return len(r.Differences) == 0 }
 
-// String are the differences, one after the other.
+// String returns the differences, one after the other.
 func (r *Result) String() string {
 	var parts []string
 	for _, d := range r.Differences {

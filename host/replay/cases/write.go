@@ -18,16 +18,16 @@ import (
 	"github.com/wasmworker/wasmworker/host/replay"
 )
 
-// Record makes a case of an attempt and of what was seen of it: its calls are answered as
-// they were, and it should end as it did, with as many units of fuel. Set Want.Fuel to 0
-// where the attempt had another clock or other random numbers than the case will have.
-// The activity's Answer, Patience and faults are not recorded: what they did is in the
-// calls.
+// Record makes a case from an attempt and its run. The case answers calls as they were
+// answered, and wants the same end and the same number of units of fuel. Set Want.Fuel to
+// 0 if the attempt had another clock or other random numbers than the case will have. The
+// activity's Answer, Heartbeat, Changed, Timeout and Faults are not recorded; their
+// effect is in the calls.
 //
-// Secrets are redacted wherever they are, and what `secret reveal` answered is one: the
-// guest gets REDACTED in the replay, and goes on with that where it went on with the
-// secret. What it made of a secret in another way, such as a signature, is not found.
-// Where something was redacted, the case wants no units.
+// Secrets are redacted everywhere. A response of `secret reveal` is a secret too: in the
+// replay the guest gets REDACTED and uses it where it used the secret. A value that the
+// guest derived from a secret, such as a signature, is not found. If something was
+// redacted, the case wants no number of units.
 func Record(name string, a replay.Activity, run *replay.Run, secrets Secrets) *Case {
 	a, run, redacted := redact(a, run, secrets)
 	c := record(name, a, run)
@@ -41,11 +41,11 @@ func record(name string, a replay.Activity, run *replay.Run) *Case {
 	c := &Case{Name: name, Activity: a}
 	c.Activity.Answer, c.Activity.Heartbeat, c.Activity.Changed, c.Activity.Timeout, c.Activity.Faults, c.Activity.Info = nil, nil, nil, 0, nil, nil
 	if a.Info != nil {
-		c.Info, _ = json.Marshal(a.Info) // which has nothing that cannot be JSON
+		c.Info, _ = json.Marshal(a.Info) // all values of Info can be encoded as JSON
 	}
 	for _, call := range run.Calls {
 		if call.Request = untimed(call.Request); call.Request == nil {
-			call.Request = []byte{} // nil would be any
+			call.Request = []byte{} // nil would accept any request
 		}
 		if call.Response == nil && call.Err == nil {
 			call.Response = []byte{}
@@ -67,8 +67,8 @@ func record(name string, a replay.Activity, run *replay.Run) *Case {
 	return c
 }
 
-// untimed is a request without what is left of the activity's time, which is another time
-// after the least change of the module.
+// untimed returns a request without its timeout_ms. That is what is left of the
+// activity's time, which changes with the smallest change of the module.
 func untimed(request []byte) []byte {
 	head, body, err := passthrough.SplitFrame(request)
 	if err != nil {
@@ -85,10 +85,10 @@ func untimed(request []byte) []byte {
 	return frame
 }
 
-// Append writes a case to the end of the file at f.Path, which is made if there is none,
-// with all of f but its cases. The cases of one file have the module, clock, seed,
-// environment, limits and mounts in common: it is an error if those in the file are other
-// ones, or if it has a case of that name.
+// Append writes a case to the end of the file at f.Path. It makes the file, with all of f
+// but its cases, if there is none. The cases of one file share the module, clock, seed,
+// environment, limits and mounts. Append fails if those of the file differ from those of
+// f, or if the file has a case of that name.
 func (f *File) Append(c *Case) error {
 	data, err := os.ReadFile(f.Path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -132,9 +132,9 @@ func sameFile(a, b string) bool {
 	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
-// save writes a file so that there is never a half of it.
+// save writes a file atomically: it writes a temporary file and renames it.
 func save(path string, data []byte) error {
-	mode := os.FileMode(0o600) // what activities are given is not for everybody
+	mode := os.FileMode(0o600) // inputs of activities may be confidential
 	if stat, err := os.Stat(path); err == nil {
 		mode = stat.Mode().Perm()
 	}
@@ -148,12 +148,12 @@ func save(path string, data []byte) error {
 		err = os.Rename(temporary.Name(), path)
 	}
 	if err != nil {
-		os.Remove(temporary.Name()) //nolint:errcheck // the other error says more
+		os.Remove(temporary.Name()) //nolint:errcheck // err is the error to report
 	}
 	return err
 }
 
-// verified saves a file that has been edited, if it can still be read and has so many
+// verified saves an edited file if it can still be read and has the given number of
 // cases.
 func (f *File) verified(t text, cases int) error {
 	data := []byte(strings.Join(t, "\n"))
@@ -211,7 +211,7 @@ func absolute(path string) string {
 	return path
 }
 
-// sizeNode is a size in the largest unit in which it is whole.
+// sizeNode returns a size in the largest unit in which it is a whole number.
 func sizeNode(size uint64) *node {
 	if text, _ := passthrough.Size(size).MarshalText(); bytes.HasSuffix(text, []byte("B")) {
 		return str(string(text))
@@ -219,7 +219,7 @@ func sizeNode(size uint64) *node {
 	return number(size)
 }
 
-// write writes the case as an item of a list, whose dashes come after the indentation.
+// write writes the case as an item of a list, whose dashes follow the indentation.
 func (c *Case) write(b *bytes.Buffer, indent string) {
 	var inner bytes.Buffer
 	c.node().writeMap(&inner, len(indent)+2)
@@ -320,12 +320,12 @@ func (c *Canceled) node() *node {
 	return payloadNode(*c.Details)
 }
 
-// Update rewrites, in the file, what was expected of cases and is not so, and writes
-// expectations for cases that have none: how they end, and their units. Everything else
+// Update rewrites the expectations of cases that were not met, in the file. It adds
+// expectations to cases that have none: how they end, and their units. Everything else
 // stays as it is, comments too. Limits and patterns (max_fuel, max_memory,
 // output_contains, output_matches, message_matches) are not rewritten. It returns how
-// many cases were changed; the error joins why others cannot be, and none of it if the
-// file could not be written.
+// many cases were changed. The error joins why other cases cannot be changed. If the file
+// cannot be written, no case is changed.
 func (f *File) Update(results []*Result) (changed int, err error) {
 	data, err := os.ReadFile(f.Path)
 	if err != nil {
@@ -357,10 +357,10 @@ func (f *File) Update(results []*Result) (changed int, err error) {
 	return changed, errors.Join(errs...)
 }
 
-// edit sets a key of want, in the place of another one if old is not empty.
+// edit sets a key of want. It replaces the key old if that is not empty.
 type edit struct {
 	key, old string
-	value    *node // nil: the key is removed
+	value    *node // nil removes the key
 }
 
 func (r *Result) edits() (all []edit) {
@@ -368,7 +368,7 @@ func (r *Result) edits() (all []edit) {
 	if slices.ContainsFunc(r.Differences, func(d Difference) bool {
 		return strings.HasPrefix(d.What, "call ") || strings.HasPrefix(d.What, "calls that")
 	}) {
-		return nil // the answers do not fit, so what came of it means nothing
+		return nil // the answers do not fit, so the result means nothing
 	}
 	if run.Outcome() == replay.Interrupted {
 		return nil
@@ -434,7 +434,8 @@ func (r *Result) edits() (all []edit) {
 	return all
 }
 
-// updated has the fields that f has, as they are now. Patterns stay.
+// updated returns a failure with the fields that f has and the values of now. Patterns
+// stay as they are.
 func (f *Failure) updated(now *abi.Failure) *Failure {
 	out := *f
 	if f.Type != nil {
@@ -502,8 +503,8 @@ func (c *Case) edit(t text, edits []edit) (text, error) {
 		mapOf("want", n).writeMap(&b, at.column-1)
 		return t.replace(at.line, t.end(at.line, at.column+1)-at.line+1, b.String()), nil
 	}
-	// From the end of the file, so that the lines of what comes before stay where they
-	// are.
+	// Edits are applied from the end of the file, so that the lines before an edit keep
+	// their numbers.
 	line := func(e edit) int {
 		key := e.old
 		if key == "" {
@@ -530,13 +531,14 @@ func (c *Case) edit(t text, edits []edit) (text, error) {
 	return t, nil
 }
 
-// text is a file's lines.
+// text holds a file's lines.
 type text []string
 
 func textOf(data []byte) text { return strings.Split(string(data), "\n") }
 
-// end is the last line, from 1, of what begins on a line: before the first one that is
-// indented less than the column. Empty lines and comments at its end are no part of it.
+// end returns the last line, from 1, of the item that begins on a line. The item ends
+// before the first line that is indented less than the column. Empty lines and comments
+// at its end do not belong to it.
 func (t text) end(line, column int) int {
 	last := line
 	for i := line + 1; i <= len(t); i++ {
@@ -545,13 +547,13 @@ func (t text) end(line, column int) int {
 			continue
 		}
 		indent := len(t[i-1]) - len(bare)
-		// a list may stand below its key without more indentation
+		// A list may have the same indentation as its key.
 		if indent == column-2 && (bare == "-" || strings.HasPrefix(bare, "- ")) {
 			last = i
 			continue
 		}
 		if indent < column-1 {
-			if bare[0] == '#' { // which may stand anywhere
+			if bare[0] == '#' { // comments may stand anywhere
 				continue
 			}
 			break
@@ -563,13 +565,14 @@ func (t text) end(line, column int) int {
 	return last
 }
 
-// replace puts a text of whole lines in the place of some lines, from 1.
+// replace replaces count lines, from the given line on, with a text of whole lines. Lines
+// count from 1.
 func (t text) replace(line, count int, with string) text {
 	var lines []string
 	if with != "" {
 		lines = strings.Split(strings.TrimSuffix(with, "\n"), "\n")
 	}
-	if line > len(t) && len(t) > 0 && t[len(t)-1] != "" { // the file's last line has no end
+	if line > len(t) && len(t) > 0 && t[len(t)-1] != "" { // the file's last line has no line break
 		lines = append(lines, "")
 	}
 	if line > len(t) && len(t) > 0 && t[len(t)-1] == "" {
