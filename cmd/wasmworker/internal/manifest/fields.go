@@ -15,14 +15,15 @@ import (
 	"github.com/wasmworker/wasmworker/internal/nearest"
 )
 
-// fieldsOf are the fields of the SDK's types, by the place of the object that has them.
+// fieldsOf are the JSON names of the fields of the SDK's types, by the place of their
+// object.
 var fieldsOf = map[string][]string{
 	"":       names(extism.Manifest{}),
 	"memory": names(extism.ManifestMemory{}),
 	"wasm":   names(extism.WasmFile{}, extism.WasmUrl{}, extism.WasmData{}),
 }
 
-// names returns the names that fields have in JSON.
+// names returns the JSON names of the fields of types, sorted.
 func names(types ...any) (all []string) {
 	for _, t := range types {
 		for field := range reflect.TypeOf(t).Fields() {
@@ -34,8 +35,8 @@ func names(types ...any) (all []string) {
 	return slices.Compact(all)
 }
 
-// checkFields finds what the SDK would silently leave out: fields that it does not have,
-// and those that are there twice. Of a source of wasm it finds what contradicts its path.
+// checkFields reports what the SDK would silently ignore: unknown fields, fields that
+// occur twice, and fields of a wasm source that contradict its path.
 func checkFields(data []byte) error {
 	if !json.Valid(data) {
 		return plainer(json.Unmarshal(data, new(any)))
@@ -50,7 +51,7 @@ func checkFields(data []byte) error {
 	return errors.Join(w.errs...)
 }
 
-// walker goes through a valid JSON text, whose depth [json.Valid] has bounded.
+// walker walks through a valid JSON text. [json.Valid] has bounded its depth.
 type walker struct {
 	decoder *json.Decoder
 	errs    []error
@@ -124,7 +125,7 @@ func (w *walker) complain(path []any, format string, args ...any) {
 	w.errs = append(w.errs, fmt.Errorf("%s: %s", passthrough.PathString(path), fmt.Sprintf(format, args...)))
 }
 
-// plainer says what an error of encoding/json means, without the names of Go.
+// plainer explains an error of encoding/json without the names of Go types.
 func plainer(err error) error {
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		wanted := map[reflect.Kind]string{

@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// Host is an entry of allowed_hosts: a host's name or address, *.DOMAIN for all below a
-// domain, or * for all.
+// Host is an entry of allowed_hosts: a host's name or address, *.DOMAIN for all hosts
+// below a domain, or * for all hosts.
 type Host struct {
 	Field   string // its place in the manifest
 	Pattern string // in lower case
 }
 
-// parseHost reads an entry. Extism takes any glob pattern; what is left out here is what
-// no policy could be compared with.
+// parseHost reads an entry. Extism accepts any glob pattern. Patterns that no policy
+// could be compared with are refused here.
 func parseHost(pattern string) (Host, error) {
 	h := Host{Pattern: strings.ToLower(pattern)}
 	if h.Pattern == "*" {
@@ -36,7 +36,7 @@ func parseHost(pattern string) (Host, error) {
 	return h, nil
 }
 
-// Meets tells whether an origin of an HTTP policy, such as https://*.example.com, has a
+// Meets reports whether an origin of an HTTP policy, such as https://*.example.com, has a
 // host that the plugin asks for.
 func (h Host) Meets(origin string) bool {
 	scheme, rest, ok := strings.Cut(origin, "://")
@@ -53,7 +53,7 @@ func (h Host) Meets(origin string) bool {
 	switch {
 	case h.Pattern == "*":
 		return true
-	case below && wildcard: // which is one label before the host
+	case below && wildcard: // the origin's wildcard is one label
 		return host == domain || strings.HasSuffix(host, "."+domain)
 	case below:
 		return strings.HasSuffix(host, "."+domain)
@@ -64,7 +64,8 @@ func (h Host) Meets(origin string) bool {
 	return host == h.Pattern
 }
 
-// Origin is what a policy could allow of it, or an example of that.
+// Origin returns an origin with which a policy could allow the host, or an example of
+// one.
 func (h Host) Origin() string {
 	host := h.Pattern
 	switch {

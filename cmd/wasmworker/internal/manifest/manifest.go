@@ -1,12 +1,12 @@
-// Package manifest reads Extism manifests: JSON files that name a plugin, and say what it
+// Package manifest reads Extism manifests: JSON files that name a plugin and say what it
 // asks for.
 //
-// The reading is the SDK's own, github.com/extism/go-sdk. This package adds what a host
-// needs that does not trust the file: every field must be known, the plugin must lie
-// below the manifest's directory, and its hash must be right before anybody looks at it.
+// The types are those of the SDK, github.com/extism/go-sdk. This package adds what a host
+// needs that does not trust the file. Every field must be known. The plugin must lie
+// below the manifest's directory. Its hash must match before it is used.
 //
-// It belongs to the command line, so that a program that embeds package host has neither
-// the SDK nor what that requires in its build list.
+// The package belongs to the command line, so that programs that embed package host have
+// neither the SDK nor its requirements in their build list.
 package manifest
 
 import (
@@ -33,38 +33,40 @@ import (
 )
 
 const (
-	// MaxSize is the size in bytes of the largest manifest. A larger file is something
-	// else.
+	// MaxSize is the size in bytes of the largest manifest. A larger file is taken for
+	// something else.
 	MaxSize = 1 << 20
-	// PageSize is the unit of memory.max_pages in bytes.
+	// PageSize is the size in bytes of a page, the unit of memory.max_pages.
 	PageSize = 64 << 10
-	// maxVars is what every plugin has for variables; see package sandbox.
+	// maxVars is how many bytes every plugin has for variables; see package sandbox.
 	maxVars = 1 << 20
-	// maxTimeout is the largest timeout_ms that is a time.Duration.
+	// maxTimeout is the largest timeout_ms that a time.Duration can hold.
 	maxTimeout = uint64(math.MaxInt64 / int64(time.Millisecond))
 )
 
-// Manifest is a manifest that is valid in itself. Whether it gets what it asks for is for
-// others to decide.
+// Manifest is a manifest that is valid in itself. Whether its requests are granted is
+// decided elsewhere.
 type Manifest struct {
-	// Path is where the manifest was read.
+	// Path is the path of the manifest.
 	Path string
-	// Plugin is the module that it names, under the manifest's own name: that of the file
-	// without ".json".
+	// Plugin is the module that the manifest names. Its name is that of the manifest's
+	// file without ".json".
 	Plugin *modules.File
-	// Config are values for config_get. Nil: none.
+	// Config are the values for config_get. It is nil if there are none.
 	Config map[string]string
-	// Hosts are what the plugin sends requests to, in the order of the file.
+	// Hosts are the hosts to which the plugin sends requests, in the order of the file.
 	Hosts []Host
-	// Mounts are the directories that it reaches, sorted by the paths that it has for
-	// them.
+	// Mounts are the directories that the plugin reaches, sorted by their paths in the
+	// plugin.
 	Mounts []Mount
-	// MaxMemory is the most memory in bytes that an instance may have. 0: it does not
-	// say.
+	// MaxMemory is the most memory in bytes that an instance may have. 0 means that the
+	// manifest sets no limit.
 	MaxMemory uint64
-	// MaxResponse is the largest body of a response in bytes. 0: it does not say.
+	// MaxResponse is the largest body of a response in bytes. 0 means that the manifest
+	// sets no limit.
 	MaxResponse int64
-	// Timeout is the longest that a call may take. 0: it does not say.
+	// Timeout is the longest time that a call may take. 0 means that the manifest sets no
+	// limit.
 	Timeout time.Duration
 }
 
@@ -76,8 +78,9 @@ type Mount struct {
 	Write bool
 }
 
-// Sniff tells whether a file is meant to be a manifest: a JSON object in which the key
-// "wasm" has a list. One that is not valid JSON counts if it reads like that.
+// Sniff reports whether a file is meant to be a manifest: a JSON object whose key "wasm"
+// has a list. Text that is not valid JSON counts if it begins as an object and has such a
+// list.
 func Sniff(data []byte) bool {
 	var head struct {
 		Wasm json.RawMessage `json:"wasm"`
@@ -88,7 +91,7 @@ func Sniff(data []byte) bool {
 	return Object(data) && wasmList.Match(data)
 }
 
-// Object tells whether a file begins as a JSON object does.
+// Object reports whether a file begins like a JSON object.
 func Object(data []byte) bool {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	return bytes.HasPrefix(bytes.TrimSpace(data), []byte("{"))
@@ -96,8 +99,8 @@ func Object(data []byte) bool {
 
 var wasmList = regexp.MustCompile(`"wasm"\s*:\s*\[`)
 
-// Peek returns the contents of a file that could be a manifest, and nil for one that is
-// too large or is no regular file. It does not block on a named pipe.
+// Peek returns the content of a file that could be a manifest. It returns nil if the file
+// is larger than [MaxSize] or not a regular file. It does not block on a named pipe.
 func Peek(path string) ([]byte, error) {
 	stat, err := os.Stat(path)
 	if err != nil || !stat.Mode().IsRegular() || stat.Size() > MaxSize {
@@ -115,12 +118,12 @@ func Peek(path string) ([]byte, error) {
 	return data, nil
 }
 
-// Name returns the name of the module that a manifest's file stands for.
+// Name returns the name of the module that a manifest's file stands for, from the path of
+// the manifest.
 func Name(path string) string { return strings.TrimSuffix(filepath.Base(path), ".json") }
 
-// Parse makes a Manifest of a file's contents and reads the module that it names. The
-// error joins all that is wrong; each part names the file and, where it has one, the
-// field.
+// Parse makes a Manifest from a file's content, and reads the module that it names. The
+// error joins every mistake; each part names the file and, where it has one, the field.
 func Parse(path string, data []byte) (*Manifest, error) {
 	m := &Manifest{Path: path}
 	err := m.parse(data)
@@ -130,7 +133,7 @@ func Parse(path string, data []byte) (*Manifest, error) {
 	return m, nil
 }
 
-// located puts the file's path before an error, or before each of those that it joins.
+// located puts the file's path before an error, or before each error that it joins.
 func located(path string, err error) error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -155,7 +158,7 @@ func (m *Manifest) parse(data []byte) error {
 	return errors.Join(m.limits(said), m.asks(said), m.open(said.Wasm))
 }
 
-// limits takes over what bounds the plugin.
+// limits reads the plugin's limits and its configuration values.
 func (m *Manifest) limits(said extism.Manifest) error {
 	var errs []error
 	complain := func(field, format string, args ...any) {
@@ -183,7 +186,7 @@ func (m *Manifest) limits(said extism.Manifest) error {
 	return errors.Join(errs...)
 }
 
-// asks takes over what the plugin would like to reach.
+// asks reads the hosts and directories that the plugin asks for.
 func (m *Manifest) asks(said extism.Manifest) error {
 	var errs []error
 	for i, pattern := range said.AllowedHosts {
@@ -301,15 +304,15 @@ func (m *Manifest) resolve(name string) (string, error) {
 	return filepath.Join(filepath.Dir(m.Path), name), nil
 }
 
-// Sources returns the files that a manifest names, as far as it can be understood. They
-// are not looked for.
+// Sources returns the paths of the files that a manifest names, as far as it can be
+// understood. The files need not exist.
 func Sources(path string, data []byte) (files []string) {
 	var said struct {
 		Wasm []struct {
 			Path string `json:"path"`
 		} `json:"wasm"`
 	}
-	_ = json.Unmarshal(data, &said) // what it gets in spite of an error is good enough
+	_ = json.Unmarshal(data, &said) // a partial result is good enough
 	for _, source := range said.Wasm {
 		files = append(files, filepath.Join(filepath.Dir(path), source.Path))
 	}
