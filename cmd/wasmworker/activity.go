@@ -102,7 +102,7 @@ func invoke(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	// those that are not looked at now
+	// Sections of modules that are not used here are left out.
 	maps.DeleteFunc(perModule, func(name string, _ sandbox.Options) bool {
 		return !slices.ContainsFunc(files, func(m *modules.File) bool { return m.Name == name })
 	})
@@ -175,7 +175,7 @@ func invoke(c *cli.Context) error {
 	return printOutcome(c, result, err)
 }
 
-// findActivity returns an activity, or says which there are.
+// findActivity returns an activity. The error lists the activities that there are.
 func findActivity(name string, activities []sandbox.Activity) (sandbox.Activity, error) {
 	var known []string
 	for _, a := range activities {
@@ -190,7 +190,7 @@ func findActivity(name string, activities []sandbox.Activity) (sandbox.Activity,
 	return sandbox.Activity{}, usagef("there is no activity %q%s; there are: %s", name, nearest.Hint(name, known), strings.Join(known, ", "))
 }
 
-// printOutcome prints a result, or why there is none.
+// printOutcome prints a result, or the reason why there is none.
 func printOutcome(c *cli.Context, result *sandbox.Payload, err error) error {
 	if failure, ok := errors.AsType[*abi.Failure](err); ok {
 		fmt.Fprint(c.App.ErrWriter, failureText(failure))
@@ -229,7 +229,8 @@ func failureText(f *abi.Failure) string {
 	return b.String()
 }
 
-// indented returns a text of a module's whose further lines cannot pass for ours.
+// indented escapes a module's text and indents all lines but the first, so that they
+// cannot pass for lines of this program.
 func indented(text string, by int) string {
 	return strings.ReplaceAll(visible.Text(text), "\n", "\n"+strings.Repeat(" ", by))
 }
@@ -332,7 +333,7 @@ func execute(c *cli.Context) error {
 	return printResult(c.App.Writer, sandbox.Payload{Metadata: result.Payload().GetMetadata(), Data: result.Payload().GetData()})
 }
 
-// parseArgs makes payloads of the arguments on the command line.
+// parseArgs makes payloads from the arguments on the command line.
 func parseArgs(c *cli.Context, args []string) ([]sandbox.Payload, error) {
 	var payloads []sandbox.Payload
 	stdinUsed := false
@@ -370,8 +371,8 @@ func parseArgs(c *cli.Context, args []string) ([]sandbox.Payload, error) {
 	return payloads, nil
 }
 
-// printResult writes JSON as a line, null for nothing, and anything else as it is. On a
-// terminal, what that would obey is escaped.
+// printResult writes a result: JSON as a line, null for no result, and anything else as
+// it is. On a terminal, characters that the terminal would obey are escaped.
 func printResult(w io.Writer, p sandbox.Payload) error {
 	data := p.Data
 	switch p.Encoding() {

@@ -10,10 +10,10 @@ import (
 	"github.com/wasmworker/wasmworker/internal/yamlnode"
 )
 
-// home is where in the file a key can be.
+// home is a place in the file where a key can be.
 type home struct{ key, what, example string }
 
-// belongs says where a key belongs that is in the wrong place. Empty: nowhere.
+// belongs returns where a misplaced key belongs, or "" if it belongs nowhere.
 func belongs(key string) string {
 	var places []string
 	for _, h := range homes() {
@@ -24,7 +24,7 @@ func belongs(key string) string {
 	return strings.Join(places, ", or to ")
 }
 
-// homes are those of all keys.
+// homes returns the places of all keys.
 var homes = sync.OnceValue(func() (all []home) {
 	for i := range settings {
 		s := &settings[i]
@@ -40,7 +40,7 @@ var homes = sync.OnceValue(func() (all []home) {
 		all = append(all, home{key, "the top of the file", key + ": {NAME: …}"})
 	}
 	modules, err := passthroughModules(&configFile{})
-	if err != nil { // it has nothing that could be wrong
+	if err != nil { // an empty configuration has no mistakes
 		panic(err)
 	}
 	defer closeAll(modules)
@@ -57,8 +57,8 @@ var homes = sync.OnceValue(func() (all []home) {
 	return all
 })
 
-// appendHomes adds the keys of a type and of all that is below it. Before and after are
-// what is around such a value in the file.
+// appendHomes adds the keys of a type and of all types below it. Before and after are the
+// text around such a value in the file.
 func appendHomes(all []home, t reflect.Type, what, before, after string) []home {
 	switch t.Kind() {
 	case reflect.Pointer:

@@ -23,11 +23,11 @@ const (
 	codecTimeout        = 10 * time.Second
 	maxCodecAnswer      = 64 << 20
 	maxCodecError       = 1 << 10
-	maxCodecConnections = 100 // that are kept, with nothing to do
+	maxCodecConnections = 100 // idle connections that are kept
 )
 
-// useCodec makes the options' payloads go through the codec server, if there is one. Its
-// credential is in the profile or TEMPORAL_CODEC_AUTH.
+// useCodec makes the client's payloads go through the codec server, if there is one. The
+// server's credential is in the profile or in TEMPORAL_CODEC_AUTH.
 func useCodec(options *client.Options, c *cli.Context, profile envconfig.ClientConfigProfile) error {
 	var codec envconfig.ClientConfigCodec
 	if profile.Codec != nil {
@@ -62,7 +62,7 @@ func useCodec(options *client.Options, c *cli.Context, profile envconfig.ClientC
 			Client: http.Client{
 				Timeout:   codecTimeout,
 				Transport: boundedTransport{transport},
-				// It would take payloads elsewhere.
+				// A redirect would take payloads elsewhere.
 				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			},
 			ModifyRequest: func(r *http.Request) error {
@@ -80,7 +80,7 @@ func useCodec(options *client.Options, c *cli.Context, profile envconfig.ClientC
 	return nil
 }
 
-// remoteCodec gives the errors of a codec server a type and its address.
+// remoteCodec adds a type and the server's address to the errors of a codec server.
 type remoteCodec struct {
 	codec  converter.PayloadCodec
 	server string
@@ -107,7 +107,7 @@ func (r *remoteCodec) ask(what string, do func([]*commonpb.Payload) ([]*commonpb
 	return done, nil
 }
 
-// boundedTransport bounds the answers that are read.
+// boundedTransport limits the size of the answers that are read.
 type boundedTransport struct{ next http.RoundTripper }
 
 // RoundTrip implements [http.RoundTripper].
@@ -117,7 +117,7 @@ func (b boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	body := &boundedBody{ReadCloser: response.Body, left: maxCodecAnswer}
-	if response.StatusCode != http.StatusOK { // it is put into an error
+	if response.StatusCode != http.StatusOK { // the body becomes part of an error
 		response.Body = struct {
 			io.Reader
 			io.Closer

@@ -22,16 +22,16 @@ import (
 	"github.com/wasmworker/wasmworker/internal/yamlnode"
 )
 
-// configFile is wasmworker.yaml: settings, sections of single modules below per_module,
-// and sections.
+// configFile is the content of wasmworker.yaml: settings, a section for each module below
+// per_module, and the sections for passthrough modules.
 type configFile struct {
 	sections
 	path string
-	root *yamlnode.Node // of the whole file; nil: there is no file, or nothing in it
+	root *yamlnode.Node // of the whole file; nil if there is no file or it is empty
 }
 
-// sections are what passthrough modules have for all activity modules; the policies name
-// these.
+// sections configure passthrough modules for all activity modules. The policies of
+// activity modules name their entries.
 type sections struct {
 	Secrets     map[string]secretmod.Source  `yaml:"secrets" jsonschema_description:"Credentials that the host uses for guests, by the names by which policies, connections and buckets mention them."`
 	Connections map[string]sqlmod.Connection `yaml:"connections" jsonschema_description:"Databases, by the names by which policies of sql grant them and guests use them."`
@@ -43,7 +43,7 @@ const perModuleKey = "per_module"
 // list is a YAML list of strings, or a single string.
 type list []string
 
-// UnmarshalNode reads either.
+// UnmarshalNode reads a list or a single string.
 func (l *list) UnmarshalNode(n *yamlnode.Node) error {
 	if n.Kind != yamlnode.List && n.Kind != yamlnode.Map {
 		*l = list{n.Text}
@@ -52,8 +52,8 @@ func (l *list) UnmarshalNode(n *yamlnode.Node) error {
 	return n.Decode((*[]string)(l))
 }
 
-// readConfig reads the file and checks its form. Errors name the file, the line and, for
-// a key that does not exist, where it belongs or the nearest one that does.
+// readConfig reads the file and checks its form. Errors name the file and the line. For
+// an unknown key they say where the key belongs, or name the most similar key.
 func readConfig(path string) (*configFile, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -78,8 +78,8 @@ func parseConfig(path string, data []byte) (*configFile, error) {
 	return config, nil
 }
 
-// checkTop checks the form of the whole file. Values that have the form and mean nothing
-// are told where they are used.
+// checkTop checks the form of the whole file. Values of the right form but without a
+// meaning are reported where they are used.
 func (f *configFile) checkTop() (errs []error) {
 	if f.root.Kind != yamlnode.Map {
 		return []error{f.located(f.root.Decode(&f.sections))}
@@ -132,7 +132,7 @@ func (f *configFile) checkForm(s *setting, n *yamlnode.Node, path ...any) error 
 	return f.located(err, path...)
 }
 
-// formError tells whether an error is about the form of a value in the file.
+// formError reports whether an error is about the form of a value in the file.
 func formError(err error) bool {
 	return slices.ContainsFunc(flatten(err), func(e error) bool {
 		_, ok := e.(*yamlnode.Error)
@@ -144,7 +144,7 @@ func unknownKey(key yamlnode.Key, known []string) error {
 	return &yamlnode.Error{Line: key.Line, Column: key.Column, Path: []any{key.Text}, Err: &yamlnode.UnknownKey{Key: key.Text, Known: known}}
 }
 
-// topKeys are the keys at the top of the file.
+// topKeys returns the keys at the top of the file.
 func topKeys() (keys []string) {
 	for i := range settings {
 		if s := &settings[i]; s.atTop() {
@@ -154,7 +154,7 @@ func topKeys() (keys []string) {
 	return append(append(keys, perModuleKey), yamlnode.KeysOf(reflect.TypeFor[sections]())...)
 }
 
-// moduleKeys are the keys of a section below per_module.
+// moduleKeys returns the keys of a section below per_module.
 func moduleKeys() (keys []string) {
 	for i := range settings {
 		if s := &settings[i]; s.module != nil {
@@ -164,8 +164,8 @@ func moduleKeys() (keys []string) {
 	return keys
 }
 
-// located puts the place before an error of package yamlnode, or before each of those
-// that it joins. The path is that of the value which was read.
+// located puts the place before an error of package yamlnode, or before each error that
+// it joins. The path is that of the value that was read.
 func (f *configFile) located(err error, path ...any) error {
 	var errs []error
 	for _, e := range flatten(err) {
@@ -188,8 +188,8 @@ func (f *configFile) located(err error, path ...any) error {
 	return errors.Join(errs...)
 }
 
-// at puts the place in the file before an error, or before each of those that it joins.
-// The path is that of [passthrough.FieldError].
+// at puts the place in the file before an error, or before each error that it joins. The
+// path is that of [passthrough.FieldError].
 func (f *configFile) at(err error, path ...any) error {
 	if err == nil {
 		return nil
@@ -205,7 +205,8 @@ func (f *configFile) at(err error, path ...any) error {
 	return errors.Join(errs...)
 }
 
-// flatten returns the errors that an error joins, or that error. Of nil it is nil.
+// flatten returns the errors that an error joins, or the error itself. It returns nil for
+// nil.
 func flatten(err error) []error {
 	if err == nil {
 		return nil
@@ -221,7 +222,7 @@ func flatten(err error) []error {
 	return all
 }
 
-// where is the place of a path: file, line and column.
+// where returns the place of a path: file, line and column.
 func (f *configFile) where(path []any) string {
 	if f.root == nil {
 		return f.path
@@ -229,7 +230,7 @@ func (f *configFile) where(path []any) string {
 	return f.path + f.root.Where(path...)
 }
 
-// node is the value at a path. Nil: there is none.
+// node returns the value at a path, or nil if there is none.
 func (f *configFile) node(path ...string) *yamlnode.Node {
 	n := f.root
 	for _, key := range path {
@@ -244,8 +245,8 @@ func (f *configFile) node(path ...string) *yamlnode.Node {
 	return n
 }
 
-// granted is what a section of the file grants: the top of the file, or per_module and a
-// name.
+// granted returns the grants of a section of the file, which is the top of the file, or
+// per_module and a name.
 func (f *configFile) granted(section ...string) grants {
 	var g grants
 	if n := f.node(append(slices.Clone(section), "passthrough")...); n != nil {
@@ -254,7 +255,7 @@ func (f *configFile) granted(section ...string) grants {
 	return g
 }
 
-// modules are those that the file names.
+// modules returns the paths of the modules that the file names.
 func (f *configFile) modules() []string {
 	var paths list
 	if n := f.node("modules"); n != nil {
@@ -263,9 +264,9 @@ func (f *configFile) modules() []string {
 	return paths
 }
 
-// applyConfig reads the file that --config names and sets the flags that neither the
-// command line nor the environment set. It returns the file, which is empty if none is
-// named.
+// applyConfig reads the file that --config names. It sets the flags that neither the
+// command line nor the environment has set. It returns the file, or an empty one if
+// --config is not given.
 func applyConfig(c *cli.Context) (*configFile, error) {
 	path := c.String("config")
 	if path == "" {
@@ -295,7 +296,7 @@ func applyConfig(c *cli.Context) (*configFile, error) {
 }
 
 // moduleOptions makes the options of modules from flags and file: the defaults, and those
-// of single modules by their names. It goes on after mistakes and reports all of them.
+// of single modules by name. It goes on after mistakes and reports all of them.
 func moduleOptions(c *cli.Context, config *configFile, set passthrough.Set) (defaults host.ModuleOptions, perModule map[string]host.ModuleOptions, err error) {
 	defaults, err = moduleDefaults(c)
 	errs := []error{err}
@@ -318,7 +319,7 @@ func moduleOptions(c *cli.Context, config *configFile, set passthrough.Set) (def
 	return defaults, perModule, nil
 }
 
-// section makes options of a module's own section.
+// section makes options from a module's own section.
 func (f *configFile) section(module string) (options host.ModuleOptions, err error) {
 	var errs []error
 	for i := range settings {
@@ -337,7 +338,7 @@ func (f *configFile) section(module string) (options host.ModuleOptions, err err
 	return options, errors.Join(errs...)
 }
 
-// Values of flags that have a form of their own.
+// The types below are values of flags with a form of their own.
 
 // limitFlag is a positive number, or "none", which is zero.
 type limitFlag int
@@ -385,11 +386,11 @@ type bytesFlag passthrough.Size
 func (b *bytesFlag) Set(text string) error { return (*passthrough.Size)(b).UnmarshalText([]byte(text)) }
 
 func (b *bytesFlag) String() string {
-	text, _ := passthrough.Size(*b).MarshalText() // which has no error
+	text, _ := passthrough.Size(*b).MarshalText() // MarshalText returns no error
 	return string(text)
 }
 
-// totalBytesFlag is a size as above; "none", which is zero; or "auto", see
+// totalBytesFlag is a size like bytesFlag, or "none", which is zero, or "auto"; see
 // [totalBytesFlag.resolve].
 type totalBytesFlag bytesFlag
 
@@ -420,7 +421,7 @@ func (b *totalBytesFlag) String() string {
 	return (*bytesFlag)(b).String()
 }
 
-// cacheDir is the directory that --cache-dir stands for: "" for none.
+// cacheDir returns the directory that --cache-dir means, or "" for none.
 func cacheDir(c *cli.Context) string {
 	switch dir := c.String("cache-dir"); dir {
 	case "":

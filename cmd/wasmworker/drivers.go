@@ -6,7 +6,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough/blobmod"
 )
 
-// omitted are the build tags by which drivers were left out of this program.
+// omitted are the build tags that left drivers out of this program.
 var omitted []string
 
 // omit registers that a driver was left out. The files of drivers call it, which know their

@@ -10,9 +10,8 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// explained returns the text of an error in the words of the command line. The packages
-// below name fields of Go structs and say nothing of remedies, since an embedder has
-// other ones.
+// explained returns the text of an error in the words of the command line. The library
+// packages name Go fields and no remedies, because an embedder has other ones.
 func explained(err error) string {
 	switch e := err.(type) {
 	case *sandbox.OptionError:
@@ -28,7 +27,7 @@ func explained(err error) string {
 		for _, each := range e.Unwrap() {
 			texts, plain = append(texts, explained(each)), append(plain, each.Error())
 		}
-		if strings.Join(plain, "\n") == err.Error() { // which is errors.Join, and no fmt.Errorf
+		if strings.Join(plain, "\n") == err.Error() { // made by errors.Join, not by fmt.Errorf
 			return strings.Join(texts, "\n")
 		}
 	default:
@@ -41,7 +40,8 @@ func explained(err error) string {
 	return err.Error()
 }
 
-// optionText names the key of the configuration file, and the flag if the option has one.
+// optionText returns the text of an error about an option. It names the key of the
+// configuration file, and the flag if there is one.
 func optionText(e *sandbox.OptionError) string {
 	s := optionSetting(e.Option)
 	switch {

@@ -18,8 +18,8 @@ import (
 type explanation struct {
 	Allowed bool   `json:"allowed"`
 	Reason  string `json:"reason"`
-	Where   string `json:"where,omitempty"` // FILE:LINE:COLUMN of what decided
-	Path    string `json:"path,omitempty"`  // of that, in the file
+	Where   string `json:"where,omitempty"` // FILE:LINE:COLUMN of the part that decided
+	Path    string `json:"path,omitempty"`  // the path of that part in the file
 }
 
 func explainCommand() *cli.Command {
@@ -84,7 +84,7 @@ func explain(c *cli.Context, file *configFile, module, capability string, words 
 		return &explanation{Allowed: true, Reason: "it is among the config values of the manifest " + path}, nil
 	}
 	ownGrant := slices.Contains(own.Passthrough, capability)
-	// those are there through WASI
+	// WASI has these without a grant.
 	needsGrant := capability != wasi.NameClock && capability != wasi.NameRandom
 	if needsGrant && !ownGrant && !slices.Contains(defaults.Passthrough, capability) {
 		return &explanation{Reason: fmt.Sprintf("%s is not granted to %s: it may not even import it. Add it to passthrough, or to per_module: {%s: {passthrough: …}}", capability, module, module)}, nil

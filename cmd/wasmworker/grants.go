@@ -19,9 +19,8 @@ import (
 	"github.com/wasmworker/wasmworker/internal/yamlnode"
 )
 
-// passthroughModules are the host modules that this program has, with what the file gives
-// to them. Nothing is connected or opened, but secrets are read once to see that they are
-// there.
+// passthroughModules returns the host modules of this program, configured by the file. It
+// connects and opens nothing, but it reads each secret once to see that it is there.
 func passthroughModules(file *configFile) ([]passthrough.Module, error) {
 	secrets, err := file.secretStore()
 	errs := []error{err}
@@ -44,7 +43,7 @@ func passthroughModules(file *configFile) ([]passthrough.Module, error) {
 	}, nil
 }
 
-// secretStore opens what the file has below secrets. It reads each of them once.
+// secretStore opens the secrets of the file. It reads each of them once.
 func (f *configFile) secretStore() (*secretmod.Store, error) {
 	store, err := secretmod.Open(f.Secrets)
 	return store, f.at(err, "secrets")
@@ -57,7 +56,7 @@ type grants struct {
 	policies map[string]*yamlnode.Node
 }
 
-// UnmarshalNode reads any of these.
+// UnmarshalNode reads a name, a list of names, or a map from names to policies.
 func (g *grants) UnmarshalNode(n *yamlnode.Node) error {
 	if n.Kind != yamlnode.Map {
 		return n.Decode((*list)(&g.names))
@@ -72,8 +71,8 @@ func (g *grants) UnmarshalNode(n *yamlnode.Node) error {
 	return nil
 }
 
-// policies makes policies of what the file says about them, at a path: that of the
-// section which the grants are in. It reports all mistakes, each with its place.
+// policies decodes and checks the policies of grants. The section is the path of the
+// section that has the grants. It reports all mistakes, each with its place.
 func (f *configFile) policies(g grants, set passthrough.Set, section ...any) (map[string]any, error) {
 	var policies map[string]any
 	var errs []error
@@ -108,8 +107,8 @@ func (f *configFile) policies(g grants, set passthrough.Set, section ...any) (ma
 	return policies, errors.Join(errs...)
 }
 
-// mistakes puts places before what is wrong with the form of a policy: that of the value,
-// or the one that the policy's own decoder tells.
+// mistakes puts the place before each mistake in the form of a policy. It is the place of
+// the value, or the one that the policy's own decoder reports.
 func (f *configFile) mistakes(err error, path ...any) error {
 	var errs []error
 	for _, e := range flatten(err) {
@@ -126,7 +125,7 @@ func (f *configFile) mistakes(err error, path ...any) error {
 	return errors.Join(errs...)
 }
 
-// closeAll closes what passthrough modules keep, when no activity runs any more.
+// closeAll closes the passthrough modules. No activity may be running.
 func closeAll(modules []passthrough.Module) {
 	for _, m := range slices.Backward(modules) {
 		if m.Close != nil {

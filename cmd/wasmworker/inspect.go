@@ -23,7 +23,7 @@ import (
 	"github.com/wasmworker/wasmworker/internal/visible"
 )
 
-// moduleReport is what inspect --json prints of a module.
+// moduleReport is what inspect --json prints for a module.
 type moduleReport struct {
 	Name       string             `json:"name"`
 	Path       string             `json:"path"`
@@ -40,11 +40,12 @@ type moduleReport struct {
 	Effective  *effectiveOptions  `json:"effective,omitempty"` // with --config
 }
 
-// effectiveOptions are what a configuration file makes of a module.
+// effectiveOptions are the options that a configuration file gives a module.
 type effectiveOptions struct {
 	Refused    string   `json:"refused,omitempty"` // why the module would not be served
 	Activities []string `json:"activities"`        // their types, with prefix and renamed
-	// policies by the names of what was granted; null: it has none
+	// Passthrough are the policies by the names of granted modules; null if a module has
+	// none.
 	Passthrough map[string]any `json:"passthrough"`
 	Env         []string       `json:"env"`
 	Timeout     int64          `json:"timeout_ms,omitempty"` // of an Extism manifest; 0: no limit
@@ -52,8 +53,8 @@ type effectiveOptions struct {
 	options host.ModuleOptions
 }
 
-// MarshalJSON adds what the options are for each setting that is a limit:
-// memory_limit_bytes, max_output_bytes, max_fuel.
+// MarshalJSON adds the value of each setting that is a limit: memory_limit_bytes,
+// max_output_bytes, max_fuel.
 func (e *effectiveOptions) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
@@ -155,7 +156,7 @@ func inspect(c *cli.Context) error {
 	return errors.Join(err, unreadable)
 }
 
-// effectiveGrants are what the configuration makes of each module, by the rules of the
+// effectiveGrants returns the effective options of each module, by the rules of the
 // sandbox itself.
 func effectiveGrants(c *cli.Context, file *configFile, set passthrough.Set, found moduleFiles, files []*modules.File) (map[string]*effectiveOptions, error) {
 	if len(files) == 0 {
@@ -259,12 +260,13 @@ func printReports(w io.Writer, reports []moduleReport) error {
 	return table.Flush()
 }
 
-// row writes a row of a table. The text of a cell is somebody else's, and stays in it.
+// row writes a row of a table. The text comes from elsewhere, and is escaped so that it
+// stays in its cell.
 func row(table io.Writer, label, text string) {
 	fmt.Fprintf(table, "%s\t%s\n", label, visible.Line(text))
 }
 
-// first returns the label of the first of several rows, which the others go without.
+// first returns the label for the first of several rows, and "" for the others.
 func first(i int, label string) string {
 	if i > 0 {
 		return ""
@@ -317,7 +319,8 @@ func printEffective(table io.Writer, e *effectiveOptions) {
 	}
 }
 
-// fieldLines are a policy's fields, one a line: allow[0].origin: https://api.example.com.
+// fieldLines returns a policy's fields, one a line: allow[0].origin:
+// https://api.example.com.
 func fieldLines(policy any) []string {
 	data, err := json.Marshal(policy)
 	if err != nil {

@@ -13,17 +13,17 @@ import (
 	"github.com/wasmworker/wasmworker/host/modules"
 )
 
-// manifestReport is what inspect --json prints of an Extism manifest.
+// manifestReport is what inspect --json prints for an Extism manifest.
 type manifestReport struct {
 	Path        string   `json:"path"`
-	Asks        []ask    `json:"asks"`   // granted by the configuration, where one is given
-	Config      []string `json:"config"` // names of the values that it carries
+	Asks        []ask    `json:"asks"`   // with whether the configuration grants them, if one is given
+	Config      []string `json:"config"` // names of its configuration values
 	MemoryLimit uint64   `json:"memory_limit_bytes,omitempty"`
 	MaxResponse int64    `json:"max_response_bytes,omitempty"`
 	Timeout     int64    `json:"timeout_ms,omitempty"`
 }
 
-// report returns what the manifest of a module says. Nil: it has none.
+// report returns the report on a module's manifest, or nil if it has none.
 func (f moduleFiles) report(module *modules.File) *manifestReport {
 	for _, m := range f.manifests {
 		if m.Plugin != module {

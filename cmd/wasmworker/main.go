@@ -25,7 +25,7 @@ const (
 	exitInterrupted = 3 // stopped, but activities had to be interrupted and are retried elsewhere
 )
 
-// usageError is a mistake of the user's: exit code 2.
+// usageError is a mistake of the user. Its exit code is 2.
 type usageError struct{ err error }
 
 func (e usageError) Error() string { return e.err.Error() }
@@ -33,8 +33,8 @@ func (e usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// version is set by -ldflags "-X main.version=…"; a build by `go install …@v1.2.3` knows
-// its own.
+// version is set by -ldflags "-X main.version=…". A build by `go install …@v1.2.3` knows
+// its version without it.
 var version = ""
 
 func main() {
@@ -42,7 +42,7 @@ func main() {
 	os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr))
 }
 
-// run is the whole program but for the process around it, and returns its exit code.
+// run is the whole program except for the process around it. It returns the exit code.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	args, err := applicationMode(args)
 	if err == nil {
@@ -63,8 +63,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return code
 }
 
-// applicationMode lets APPLICATION_MODE choose the command where none is given, as the
-// Python worker's images do.
+// applicationMode lets APPLICATION_MODE choose the command if none is given, as in the
+// images of the Python worker.
 func applicationMode(args []string) ([]string, error) {
 	mode, set := os.LookupEnv("APPLICATION_MODE")
 	if !set || mode == "" {
@@ -99,7 +99,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		EnableBashCompletion: true,
 		Suggest:              true,
 		HideHelpCommand:      true,
-		// Errors are printed, and exit codes chosen, by run alone.
+		// Only run prints errors and chooses exit codes.
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageErrorOf,
 		Description: `Copy .wasm files into a directory and serve them:
@@ -130,7 +130,7 @@ not be given.`,
 	return app
 }
 
-// usageErrorOf adds the nearest flag to the error about one that does not exist.
+// usageErrorOf adds the most similar flag to the error about an unknown flag.
 func usageErrorOf(c *cli.Context, err error, _ bool) error {
 	if _, name, ok := strings.Cut(err.Error(), "flag provided but not defined: -"); ok && c.Command != nil {
 		var known []string
@@ -185,7 +185,7 @@ func buildVersion() string {
 	return "(devel)"
 }
 
-// newLogger makes a logger of the flags: text for people, JSON for machines.
+// newLogger makes a logger from the flags: text for people, JSON for machines.
 func newLogger(c *cli.Context) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.String("log-level"))); err != nil {
@@ -210,11 +210,12 @@ func newLogger(c *cli.Context) (*slog.Logger, error) {
 		return nil, usagef("--log-format %q is not one of auto, text, json", format)
 	}
 	logger := slog.New(handler)
-	slog.SetDefault(logger) // for drivers, which are given none
+	slog.SetDefault(logger) // for drivers, which get no logger
 	return logger, nil
 }
 
-// raw returns what is behind the output to people, for JSON and for the bytes of results.
+// raw returns the writer behind the output for people, to which JSON and the bytes of
+// results go unescaped.
 func raw(w io.Writer) io.Writer {
 	if v, ok := w.(visible.Writer); ok {
 		return v.Raw
@@ -256,7 +257,8 @@ func completionCommand() *cli.Command {
 	}
 }
 
-// The scripts ask the program itself, which answers to --generate-bash-completion.
+// completionScripts are the shells' completion scripts. They ask the program itself, with
+// --generate-bash-completion.
 var completionScripts = map[string]string{
 	"bash": `_wasmworker() {
   local words=("${COMP_WORDS[@]:0:$COMP_CWORD}") current="${COMP_WORDS[COMP_CWORD]}"

@@ -25,24 +25,26 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough/httpmod"
 )
 
-// moduleFiles are what --modules names: modules, and Extism manifests of plugins.
+// moduleFiles are the files that --modules names: modules, and Extism manifests of
+// plugins.
 type moduleFiles struct {
 	paths     []string // .wasm files, and directories with such files
 	manifests []*manifest.Manifest
 	broken    []string // names of modules whose manifests cannot be used
 }
 
-// findModules tells manifests from modules and reads them. A file is a manifest if it is
-// called .json, or if it reads like one. In a directory, .json files that do not read
-// like one are none of our business, and a module that a manifest there names is not
-// served a second time by itself. The error joins all that is wrong with manifests.
+// findModules separates manifests from modules, and reads the manifests. A file is a
+// manifest if its name ends in .json, or if its content looks like one. In a directory,
+// .json files that do not look like manifests are ignored. A module that a manifest in
+// the directory names is not served a second time by itself. The error joins every
+// mistake in manifests.
 func findModules(paths []string) (moduleFiles, error) {
 	var found moduleFiles
 	var errs []error
 	for _, path := range paths {
 		stat, err := os.Stat(path)
 		switch {
-		case err != nil: // for package modules to report
+		case err != nil: // package modules reports it
 			found.paths = append(found.paths, path)
 		case stat.IsDir():
 			errs = append(errs, found.addDirectory(path))
@@ -53,7 +55,7 @@ func findModules(paths []string) (moduleFiles, error) {
 	return found, errors.Join(errs...)
 }
 
-// addFile adds a file that was named.
+// addFile adds a file that --modules names.
 func (f *moduleFiles) addFile(path string, stat os.FileInfo) error {
 	named := strings.HasSuffix(path, ".json")
 	if named && stat.Mode().IsRegular() && stat.Size() > manifest.MaxSize {
@@ -77,7 +79,7 @@ func (f *moduleFiles) addManifest(path string, data []byte) error {
 	return nil
 }
 
-// addDirectory adds a directory as it is if it has no manifest, and otherwise its files.
+// addDirectory adds a directory as it is if it has no manifest, and its files otherwise.
 func (f *moduleFiles) addDirectory(path string) error {
 	entries, err := os.ReadDir(path)
 	if err != nil {
@@ -86,7 +88,7 @@ func (f *moduleFiles) addDirectory(path string) error {
 	}
 	var errs []error
 	var modules []string
-	manifests, taken := false, map[string]bool{} // by them
+	manifests, taken := false, map[string]bool{} // the modules that the manifests name
 	for _, e := range entries {
 		file := filepath.Join(path, e.Name())
 		switch {
@@ -102,13 +104,12 @@ func (f *moduleFiles) addDirectory(path string) error {
 				continue
 			}
 			manifests = true
-			// Also if something is wrong with it: the plugin must not run without its
-			// limits.
+			// An invalid manifest counts too: the plugin must not run without its limits.
 			for _, module := range manifest.Sources(file, data) {
 				taken[module] = true
 			}
 			if err := f.addManifest(file, data); err != nil {
-				taken[strings.TrimSuffix(file, ".json")+".wasm"] = true // what it may have meant
+				taken[strings.TrimSuffix(file, ".json")+".wasm"] = true // the module that the manifest may have meant
 				errs = append(errs, err)
 			}
 		}
@@ -121,7 +122,7 @@ func (f *moduleFiles) addDirectory(path string) error {
 	return errors.Join(errs...)
 }
 
-// open reads the modules that have no manifest, and adds those that have one.
+// open reads the modules without a manifest, and adds the plugins of manifests.
 func (f moduleFiles) open() ([]*modules.File, error) {
 	modules, err := modules.Open(f.paths...)
 	for _, m := range f.manifests {
@@ -130,9 +131,10 @@ func (f moduleFiles) open() ([]*modules.File, error) {
 	return modules, err
 }
 
-// grant compares what manifests ask for with what the operator grants. It returns the
-// modules of those that get everything, and the options of all modules with what the
-// manifests bound or bring along. A refused module has no options.
+// grant compares the requests of manifests with the operator's grants. It returns the
+// plugins whose requests are all granted, the options of all modules within the limits
+// and with the values of the manifests, and the refusals. A refused plugin has no
+// options.
 func (f moduleFiles) grant(defaults host.ModuleOptions, perModule map[string]host.ModuleOptions, set passthrough.Set) (served []*modules.File, options map[string]host.ModuleOptions, refused []*manifestRefusal) {
 	options = maps.Clone(perModule)
 	if options == nil {
@@ -161,14 +163,14 @@ func (f moduleFiles) grant(defaults host.ModuleOptions, perModule map[string]hos
 	return served, options, refused
 }
 
-// policyOf is the policy that a module has for a capability. Nil: none.
+// policyOf returns a module's policy for a capability, or nil if there is none.
 func policyOf[T any](capability string, defaults, own host.ModuleOptions) *T {
 	policy, _ := cmp.Or(own.Policies[capability], defaults.Policies[capability]).(*T)
 	return policy
 }
 
-// within returns a module's own options within the limits of its manifest, and with the
-// values that this carries.
+// within returns a module's own options, bounded by its manifest's limits and with the
+// manifest's values.
 func within(m *manifest.Manifest, defaults, own host.ModuleOptions) host.ModuleOptions {
 	if m.MaxMemory > 0 {
 		own.MemoryLimit = min(m.MaxMemory, cmp.Or(own.MemoryLimit, defaults.MemoryLimit, abi.DefaultMemoryLimit))
@@ -194,7 +196,8 @@ func within(m *manifest.Manifest, defaults, own host.ModuleOptions) host.ModuleO
 	return own
 }
 
-// withConfig adds the values of a manifest to those of the operator's policy, which win.
+// withConfig adds the values of a manifest to those of the operator's policy. The
+// operator's values win.
 func withConfig(values map[string]string, policy *configmod.Policy) *configmod.Policy {
 	merged := &configmod.Policy{Values: maps.Clone(values)}
 	if policy == nil {
@@ -208,9 +211,8 @@ func withConfig(values map[string]string, policy *configmod.Policy) *configmod.P
 	return merged
 }
 
-// broughtBy returns the manifest of a module that brings along the configuration value
-// which is asked for, unless the operator's policy has one of that name. Empty: none
-// does.
+// broughtBy returns the path of the manifest that has the configuration value asked for.
+// It returns "" if there is none, or if the operator's policy has a value of that name.
 func broughtBy(paths []string, module, capability string, words []string, policy *configmod.Policy) string {
 	if capability != "config" || len(words) != 1 {
 		return ""
@@ -222,7 +224,7 @@ func broughtBy(paths []string, module, capability string, words []string, policy
 			return ""
 		}
 	}
-	files, _ := findModules(paths) // whether all of them can be served is another question
+	files, _ := findModules(paths) // this only looks for a value; other errors do not matter
 	for _, m := range files.manifests {
 		if _, ok := m.Config[words[0]]; ok && m.Plugin.Name == module {
 			return m.Path
@@ -231,7 +233,7 @@ func broughtBy(paths []string, module, capability string, words []string, policy
 	return ""
 }
 
-// ask is something that a manifest asks for.
+// ask is one request of a manifest.
 type ask struct {
 	Field   string `json:"field"`
 	What    string `json:"asks_for"`
@@ -242,9 +244,9 @@ type ask struct {
 	mount  *manifest.Mount
 }
 
-// asksOf are what a manifest asks for that has to be granted, compared with policies,
-// which may be nil. A policy may be narrower in what a manifest cannot say: ports, paths,
-// methods.
+// asksOf returns a manifest's requests that need a grant, compared with the policies,
+// which may be nil. A policy may be narrower in ways that a manifest cannot express:
+// ports, paths, methods.
 func asksOf(m *manifest.Manifest, granted []string, http *httpmod.Policy, fs *fsmod.Policy) (asks []ask) {
 	for _, h := range m.Hosts {
 		a := ask{Field: h.Field, What: fmt.Sprintf("requests to %q", h.Pattern), host: &h}
@@ -269,17 +271,17 @@ func asksOf(m *manifest.Manifest, granted []string, http *httpmod.Policy, fs *fs
 	return asks
 }
 
-// manifestRefusal is why a plugin with a manifest may not be loaded.
+// manifestRefusal is the error for a plugin with a manifest that may not be loaded.
 type manifestRefusal struct {
 	manifest *manifest.Manifest
 	asks     []ask // not granted
-	needs    error // a *passthrough.AdmissionError of the plugin's imports; nil: these are granted
+	needs    error // a *passthrough.AdmissionError, or nil if the imports are granted
 }
 
-// Unwrap returns what is wrong with the plugin's imports.
+// Unwrap returns the error about the plugin's imports, or nil.
 func (r *manifestRefusal) Unwrap() error { return r.needs }
 
-// Error names the file, each request, and what would grant them all.
+// Error names the file, each request that is not granted, and what would grant them all.
 func (r *manifestRefusal) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: refused, because it asks for more than it was granted:", r.manifest.Path)
@@ -324,10 +326,10 @@ func (r *manifestRefusal) Error() string {
 	return b.String()
 }
 
-// policies are those that would grant what is missing.
+// policies returns the policies that would grant the missing requests.
 func (r *manifestRefusal) policies() map[string]any {
 	var origins []string
-	var all *manifest.Host // which each of the others is enough for
+	var all *manifest.Host // any other origin satisfies it
 	mounts := map[string]any{}
 	for _, a := range r.asks {
 		switch {
@@ -354,7 +356,7 @@ func (r *manifestRefusal) policies() map[string]any {
 	return policies
 }
 
-// joinRefusals joins refusals to one error. Nil: there are none.
+// joinRefusals joins refusals to one error. It returns nil if there are none.
 func joinRefusals(refused []*manifestRefusal) error {
 	var errs []error
 	for _, r := range refused {
@@ -363,8 +365,8 @@ func joinRefusals(refused []*manifestRefusal) error {
 	return errors.Join(errs...)
 }
 
-// newHost makes the host, unless manifests cannot be used or were refused and nothing may
-// be left out. It reports everything that is wrong at once.
+// newHost makes the host. It fails if manifests are invalid or refused, unless such
+// modules may be left out. It reports every mistake at once.
 func (s *server) newHost(ctx context.Context) (*host.Host, error) {
 	left := len(s.options.Modules)+len(s.options.Files) > 0
 	switch {

@@ -13,14 +13,14 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// memory is what the process may have, in bytes. 0: it cannot be told, or there is no
-// limit.
+// memory is how much memory the process may have, in bytes. 0 means that it is unknown,
+// or that there is no limit.
 type memory struct {
 	container uint64 // by the tightest of its cgroups
 	physical  uint64
 }
 
-// readMemory asks the system. The error is about the cgroups.
+// readMemory asks the system for the limits. The error is about the cgroups.
 func readMemory() (m memory, err error) {
 	m.container, err = memlimit.FromCgroup()
 	if errors.Is(err, memlimit.ErrNoLimit) || errors.Is(err, memlimit.ErrNoCgroup) || errors.Is(err, memlimit.ErrCgroupsNotSupported) {
@@ -32,13 +32,13 @@ func readMemory() (m memory, err error) {
 	return m, err
 }
 
-// minRoom is the least that --total-memory-limit auto leaves to the process itself: the
-// program, compiled code, and payloads. A worker with two modules of 4 MB from standard
-// Go takes 120 MiB, and 260 MiB while it compiles them.
+// minRoom is how many bytes --total-memory-limit auto leaves at least to the process
+// itself: the program, compiled code, and payloads. A worker with two modules of 4 MB
+// from standard Go takes 120 MiB, and 260 MiB while it compiles them.
 const minRoom = 256 << 20
 
-// auto is the limit for all instances together that --total-memory-limit auto stands for,
-// and what it was taken from.
+// auto returns the limit for all instances together that --total-memory-limit auto means,
+// and the source of the limit.
 func (m memory) auto() (limit uint64, source string, err error) {
 	of, source := m.container, "the memory limit of the container (cgroup)"
 	if of == 0 || m.physical > 0 && m.physical < of {
@@ -55,7 +55,7 @@ func (m memory) auto() (limit uint64, source string, err error) {
 	return of - room, source + " of " + humanize.IBytes(of), nil
 }
 
-// resolve returns the limit in bytes, 0 for none.
+// resolve returns the limit in bytes, or 0 for none.
 func (b totalBytesFlag) resolve(logger *slog.Logger) (uint64, error) {
 	if b != autoBytes {
 		return uint64(b), nil
@@ -71,8 +71,8 @@ func (b totalBytesFlag) resolve(logger *slog.Logger) (uint64, error) {
 	return limit, err
 }
 
-// warnOfMemory says so if the instances may come to have more memory than the container,
-// which would be the end of the process and of all activities in it.
+// warnOfMemory logs a warning if the instances together may need more memory than the
+// container has. That would end the process and all activities in it.
 func (m memory) warnOfMemory(logger *slog.Logger, total uint64, slots int, modules []*sandbox.Module) {
 	if m.container == 0 {
 		return
@@ -93,11 +93,11 @@ func (m memory) warnOfMemory(logger *slog.Logger, total uint64, slots int, modul
 	}
 }
 
-// demand is how much memory a module can ask for: the limit of each instance, and how
-// many there may be, where that is less than the worker's slots.
+// demand is how much memory a module can ask for: the limit of each instance, and the
+// number of instances if it is less than the worker's slots.
 type demand struct {
 	limit     uint64
-	instances int // 0: as many as there are slots
+	instances int // 0 means as many as there are slots
 }
 
 func demands(modules []*sandbox.Module) (all []demand) {
@@ -107,8 +107,8 @@ func demands(modules []*sandbox.Module) (all []demand) {
 	return all
 }
 
-// mostMemory is the most that so many instances of the modules can have together. Without
-// a limit of slots it is math.MaxUint64.
+// mostMemory returns the most memory, in bytes, that the instances of the modules can
+// have together in that many slots. Without a limit of slots it is math.MaxUint64.
 func mostMemory(slots int, modules []demand) (most uint64) {
 	if slots <= 0 {
 		return math.MaxUint64

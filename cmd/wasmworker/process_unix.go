@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// hangup is what a closed terminal sends. Whoever started the process with it ignored, as
-// nohup does, wants it to stay ignored.
+// hangup returns the signal that a closed terminal sends, or none if the process was
+// started with it ignored, as by nohup. It then stays ignored.
 func hangup() []os.Signal {
 	if signal.Ignored(syscall.SIGHUP) {
 		return nil
@@ -18,14 +18,14 @@ func hangup() []os.Signal {
 	return []os.Signal{syscall.SIGHUP}
 }
 
-// isHangup tells whether a signal is that of [hangup].
+// isHangup reports whether a signal is that of [hangup].
 func isHangup(s os.Signal) bool { return s == syscall.SIGHUP }
 
-// surviveClosedOutput makes writing to a standard stream that nobody reads an error,
-// instead of the end of the process. It is not done by ignoring the signal, which
-// children would inherit.
+// surviveClosedOutput makes writing to a standard stream without a reader an error,
+// instead of the end of the process. It does not ignore the signal, because child
+// processes would inherit that.
 func surviveClosedOutput() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 func separateGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
-func terminate(p *os.Process) { p.Signal(syscall.SIGTERM) } //nolint:errcheck // it may be gone already
+func terminate(p *os.Process) { p.Signal(syscall.SIGTERM) } //nolint:errcheck // the process may be gone already

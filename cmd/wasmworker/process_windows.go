@@ -10,12 +10,12 @@ func separateGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP}
 }
 
-// terminate leaves it to the closed standard input: Windows has no SIGTERM. A server
-// that does not look there is killed when the wait is over.
+// terminate does nothing, because Windows has no SIGTERM. The closed standard input tells
+// a server to end. A server that does not read it is killed when the wait is over.
 func terminate(*os.Process) {}
 
-// Closing the console arrives as SIGTERM there, and nothing ends a process that writes to
-// a closed pipe.
+// hangup returns no signal. On Windows, closing the console arrives as SIGTERM, and
+// writing to a closed pipe does not end a process.
 func hangup() []os.Signal { return nil }
 
 func isHangup(os.Signal) bool { return false }

@@ -25,8 +25,9 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// record runs an activity as invoke does, but with a clock and random numbers that can be
-// had again, and appends it to a file of cases with all that it was answered.
+// record runs an activity as invoke does, but with a reproducible clock and reproducible
+// random numbers. It appends the activity, with all answers that it got, to a file of
+// cases.
 func record(c *cli.Context, path string, file *configFile, options replay.Options) error {
 	if !strings.HasSuffix(path, cases.Suffix) {
 		return usagef("--record %s: the name of a file with cases ends in %s", path, cases.Suffix)
@@ -43,7 +44,7 @@ func record(c *cli.Context, path string, file *configFile, options replay.Option
 	defer stopSignals()
 	options.Fence = true
 	options.Start, options.Seed = time.Now().UTC().Truncate(time.Second), rand.Int64()
-	if _, err := os.Stat(path); err == nil { // all cases of a file have the same
+	if _, err := os.Stat(path); err == nil { // all cases of a file share clock and seed
 		there, err := cases.Read(path)
 		if err != nil {
 			return usageError{err}
@@ -90,7 +91,7 @@ func record(c *cli.Context, path string, file *configFile, options replay.Option
 	return printOutcome(c, run.Output, run.Err)
 }
 
-// known are the secrets as they are now.
+// known returns the current values of all secrets.
 func known(store *secretmod.Store) (values cases.Secrets, err error) {
 	for _, name := range store.Names() {
 		value, err := store.Value(name)
@@ -102,9 +103,9 @@ func known(store *secretmod.Store) (values cases.Secrets, err error) {
 	return values, nil
 }
 
-// keep appends an attempt to the file at f.Path, which has a clock and a seed, and gets
-// from the module what else belongs to it. With exact false, the case wants no fuel: the
-// attempt had another clock.
+// keep appends an attempt to the file at f.Path. The caller sets the file's clock and
+// seed; keep takes the rest from the module. If exact is false, the case wants no fuel,
+// because the attempt had another clock.
 func keep(f *cases.File, name string, exact bool, secrets cases.Secrets, activity sandbox.Activity, a replay.Activity, run *replay.Run) error {
 	module := activity.Module
 	f.Module, f.Digest = module.File().Path, module.File().Digest
@@ -115,7 +116,7 @@ func keep(f *cases.File, name string, exact bool, secrets cases.Secrets, activit
 		f.Limits.Output = n
 	}
 	switch n := module.Options().MaxFuel; {
-	case n == 0 && run.Fuel > replay.DefaultMaxFuel/2: // a worker has no limit by default, and a case has one
+	case n == 0 && run.Fuel > replay.DefaultMaxFuel/2: // a worker has no limit of fuel by default, but a case has one
 		f.Limits.Fuel = 2 * run.Fuel
 	case n != replay.DefaultMaxFuel:
 		f.Limits.Fuel = n
@@ -124,7 +125,7 @@ func keep(f *cases.File, name string, exact bool, secrets cases.Secrets, activit
 	for name, value := range f.Env {
 		f.Env[name] = secrets.Redact(value)
 	}
-	// a case has neither prefixes nor other names; the info has the activity type
+	// A case has no prefixes and no renamed activities. Its info has the activity type.
 	a.Type = activity.Export
 	c := cases.Record(name, a, run, secrets)
 	if !exact {
@@ -133,29 +134,29 @@ func keep(f *cases.File, name string, exact bool, secrets cases.Secrets, activit
 	return f.Append(c)
 }
 
-// recorder keeps a sample of a worker's attempts: the first of each way in which each
-// activity ends.
+// recorder keeps a sample of a worker's attempts: for each activity, the first attempts
+// of each way to end.
 type recorder struct {
 	secrets    *secretmod.Store
 	directory  string
-	limit      int // of each
+	limit      int // attempts of each way to end
 	logger     *slog.Logger
 	activities []sandbox.Activity
 
 	mu      sync.Mutex
-	kinds   map[string]map[string]int // how many there are, by activity and by how it ended
+	kinds   map[string]map[string]int // number of records, by activity and way to end
 	writing sync.WaitGroup
 }
 
 const (
-	// maxRecord is the most bytes that an attempt in a record may have taken and given.
+	// maxRecord is how many bytes of input and output an attempt may have to be recorded.
 	maxRecord = 1 << 20
-	// maxKinds is the most ways of ending that an activity has records of: a guest can
-	// make up as many as it wants.
+	// maxKinds is how many ways to end are recorded for an activity. A guest can make up
+	// any number of them.
 	maxKinds = 20
 )
 
-// newRecorder makes the directory, if there is none, and sees that files can be made in
+// newRecorder makes the directory if there is none, and checks that files can be made in
 // it.
 func newRecorder(directory string, limit int, config *configFile, logger *slog.Logger) (*recorder, error) {
 	if limit < 1 {
@@ -178,12 +179,12 @@ func newRecorder(directory string, limit int, config *configFile, logger *slog.L
 	return &recorder{secrets: store, directory: directory, limit: limit, logger: logger, kinds: map[string]map[string]int{}}, nil
 }
 
-// ended is told of each attempt.
+// ended is called with each attempt that ended. It does not block for the disk.
 func (r *recorder) ended(a replay.Activity, run *replay.Run) {
 	kind := string(run.Outcome())
 	switch failure := run.Failure(); {
 	case run.Outcome() == replay.Interrupted, run.Outcome() == replay.Failed && failure == nil:
-		return // that was the worker, or the machine
+		return // the worker or the machine caused this end
 	case failure != nil:
 		kind = cmp.Or(failure.Type, kind)
 	}
@@ -195,7 +196,7 @@ func (r *recorder) ended(a replay.Activity, run *replay.Run) {
 	if number == 0 {
 		return
 	}
-	r.writing.Go(func() { // Temporal need not wait for a disk
+	r.writing.Go(func() { // Temporal does not wait for the disk
 		if path, err := r.write(r.activities[i], kind, number, a, run); err != nil {
 			r.logger.Warn("an attempt was not recorded", "activity", a.Type, "error", err)
 		} else if path != "" {
@@ -204,8 +205,8 @@ func (r *recorder) ended(a replay.Activity, run *replay.Run) {
 	})
 }
 
-// next is the number of an attempt among those of the activity that ended in this way,
-// from 1; 0 if there are enough.
+// next returns the number of an attempt, from 1, among those of the activity that ended
+// in the same way. It returns 0 if there are enough.
 func (r *recorder) next(activity, kind string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -223,14 +224,14 @@ func (r *recorder) next(activity, kind string) int {
 
 var unsafeInNames = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
 
-// write makes the file of an attempt, and returns its path: "" if there is one, which is
-// from an earlier run of the worker.
+// write writes the file of an attempt and returns its path. It returns "" if the file
+// exists, which then is from an earlier run of the worker.
 func (r *recorder) write(activity sandbox.Activity, kind string, number int, a replay.Activity, run *replay.Run) (string, error) {
 	secrets, err := known(r.secrets)
 	if err != nil {
 		return "", err
 	}
-	// both are a guest's
+	// Both texts come from a guest.
 	safe := func(text string) string { return fmt.Sprintf("%.80s", unsafeInNames.ReplaceAllString(text, "_")) }
 	name := fmt.Sprintf("%s.%s.%.8s.%d", safe(a.Type), safe(secrets.Redact(kind)), activity.Module.File().Digest, number)
 	f := &cases.File{Path: filepath.Join(r.directory, name+cases.Suffix), Start: a.Info.StartedTime}
@@ -240,5 +241,5 @@ func (r *recorder) write(activity sandbox.Activity, kind string, number int, a r
 	return f.Path, keep(f, fmt.Sprintf("attempt %d of %s", a.Info.Attempt, cmp.Or(a.Info.WorkflowID, a.Info.ActivityID)), false, secrets, activity, a, run)
 }
 
-// wait returns when all is written.
+// wait blocks until all files are written.
 func (r *recorder) wait() { r.writing.Wait() }

@@ -92,7 +92,7 @@ func (e *exploreFlag) String() string { return strconv.Itoa(int(*e)) }
 // IsBoolFlag lets the flag stand alone.
 func (e *exploreFlag) IsBoolFlag() bool { return true }
 
-// tester is one use of the command.
+// tester is one run of the command.
 type tester struct {
 	w        io.Writer
 	paths    []string
@@ -101,10 +101,10 @@ type tester struct {
 	json     bool
 	color    bool
 	runs     int
-	explore  int // points; 0: not
+	explore  int // points; 0 means that cases are not explored
 	junit    string
 	cacheDir string
-	modules  []string // of the case files that were read last
+	modules  []string // modules of the case files that were read last
 }
 
 func newTesting(c *cli.Context) (*tester, error) {
@@ -129,8 +129,8 @@ func newTesting(c *cli.Context) (*tester, error) {
 	return t, nil
 }
 
-// caseFiles are the case files of the paths, each once. Directories are searched, but for
-// hidden ones and for what npm installs.
+// caseFiles returns the case files of the paths, sorted and each once. Directories are
+// searched, except for hidden ones and node_modules.
 func (t *tester) caseFiles() ([]string, error) {
 	var files []string
 	for _, path := range t.paths {
@@ -147,7 +147,7 @@ func (t *tester) caseFiles() ([]string, error) {
 		}
 		err = filepath.WalkDir(path, func(p string, entry fs.DirEntry, err error) error {
 			switch {
-			case errors.Is(err, fs.ErrNotExist) && p != path: // compilers make directories for themselves, and remove them
+			case errors.Is(err, fs.ErrNotExist) && p != path: // compilers make temporary directories and remove them
 				return nil
 			case err != nil:
 				return err
@@ -169,7 +169,7 @@ func (t *tester) caseFiles() ([]string, error) {
 	return files, nil
 }
 
-// read reads all case files, and reports everything that is wrong with them.
+// read reads all case files and selects their cases. It reports every mistake in them.
 func (t *tester) read() ([]*cases.File, error) {
 	paths, err := t.caseFiles()
 	if err != nil {
@@ -202,7 +202,7 @@ func (t *tester) read() ([]*cases.File, error) {
 
 func caseName(f *cases.File, c *cases.Case) string { return filepath.ToSlash(f.Path) + "/" + c.Name }
 
-// tested is a case that has been run, or is being run.
+// tested is a case that was run or is running.
 type tested struct {
 	file   *cases.File
 	c      *cases.Case
@@ -211,8 +211,8 @@ type tested struct {
 	done   chan struct{}
 }
 
-// start runs the cases of files, several at a time. What it returns is in the order of
-// the files. The caller waits for all of them, and closes the runner.
+// start runs the cases of files, several at a time. It does not block. The result is in
+// the order of the files. The caller waits for every case, and then closes the runner.
 func (t *tester) start(ctx context.Context, runner *cases.Runner, files []*cases.File) []*tested {
 	var all []*tested
 	queue := make(chan *tested)
@@ -249,19 +249,19 @@ func (t *tester) one(ctx context.Context, runner *cases.Runner, f *cases.File, c
 	return runner.Run(ctx, f, c)
 }
 
-// update runs all cases and writes what came out.
+// update runs all cases, and writes the results that were not expected into the files.
 func (t *tester) update(ctx context.Context) error {
 	files, err := t.read()
 	if err != nil {
 		return err
 	}
 	runner := cases.NewRunner(t.cacheDir)
-	defer runner.Close() //nolint:errcheck // the run that follows says what is wrong
+	defer runner.Close() //nolint:errcheck // the run that follows reports errors
 	results := map[*cases.File][]*cases.Result{}
 	for _, one := range t.start(ctx, runner, files) {
 		<-one.done
 		if one.err != nil {
-			continue // likewise
+			continue // the run that follows reports errors
 		}
 		results[one.file] = append(results[one.file], one.result)
 	}
@@ -293,7 +293,7 @@ func (t *tester) test(ctx context.Context) error {
 		<-one.done
 		if one.err == nil {
 			report.add(one.result)
-		} else if err := fmt.Errorf("%s: %w", one.file.Path, one.err); len(unusable) == 0 || unusable[len(unusable)-1].Error() != err.Error() { // once for the cases of a file
+		} else if err := fmt.Errorf("%s: %w", one.file.Path, one.err); len(unusable) == 0 || unusable[len(unusable)-1].Error() != err.Error() { // once for all cases of a file
 			unusable = append(unusable, err)
 		}
 		if i+1 == len(all) || all[i+1].file != one.file {
@@ -315,17 +315,18 @@ func (t *tester) test(ctx context.Context) error {
 	return nil
 }
 
-// watch runs all cases, and again after each change, until the process is asked to end.
+// watch runs all cases, and runs them again after each change, until the process is asked
+// to end.
 func (t *tester) watch(c *cli.Context) error {
 	ctx, stop := signal.NotifyContext(c.Context, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ticker := time.NewTicker(300 * time.Millisecond)
 	defer ticker.Stop()
-	tested := map[string]string{"": ""} // not what there is
+	tested := map[string]string{"": ""} // differs from any real state
 	var before map[string]string
 	for {
 		now := t.versions()
-		// a compiler may still be writing
+		// Wait until two looks agree: a compiler may still be writing.
 		if !maps.Equal(now, tested) && (maps.Equal(now, before) || before == nil) {
 			tested = now
 			err := t.test(ctx)
@@ -346,8 +347,8 @@ func (t *tester) watch(c *cli.Context) error {
 	}
 }
 
-// versions tell the states of case files and modules apart: by time and size, as the file
-// system has them.
+// versions returns a text for each case file and module that changes when the file does.
+// It is made of time and size.
 func (t *tester) versions() map[string]string {
 	versions := map[string]string{}
 	add := func(path string) {
@@ -358,10 +359,10 @@ func (t *tester) versions() map[string]string {
 	for _, path := range t.modules {
 		add(path)
 	}
-	paths, _ := t.caseFiles() // that there are none is said by the run
+	paths, _ := t.caseFiles() // the run reports missing files
 	for _, path := range paths {
 		add(path)
-		// where a file cannot be read for lack of its module
+		// A file that cannot be read may lack its module, which appears beside it.
 		beside, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*.wasm"))
 		for _, module := range beside {
 			add(module)
@@ -370,16 +371,16 @@ func (t *tester) versions() map[string]string {
 	return versions
 }
 
-// testReport prints results as they come.
+// testReport prints results as they arrive.
 type testReport struct {
 	*tester
 	suites []junitSuite
-	suite  *junitSuite // of the file whose cases are coming
-	points int         // at which they were explored
+	suite  *junitSuite // suite of the current file
+	points int         // explored points of the current file
 	failed bool
 }
 
-// testLine is what test --json prints of a case.
+// testLine is the line that test --json prints for a case.
 type testLine struct {
 	File        string             `json:"file"`
 	Name        string             `json:"name"`
@@ -463,8 +464,8 @@ const (
 	green = "\x1b[32m"
 )
 
-// print writes a text of which the first part is in a color, if there are colors. Only
-// those are not escaped.
+// print writes a text. Its first part is colored if colors are on. Only the color codes
+// are written unescaped.
 func (t *tester) print(color, colored, format string, args ...any) {
 	colored = visible.Text(colored)
 	if t.color && color != "" {
@@ -480,7 +481,7 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// What CI systems read as JUnit's XML.
+// The types below are the JUnit XML that CI systems read.
 type (
 	junitSuite struct {
 		Name     string      `xml:"name,attr"`

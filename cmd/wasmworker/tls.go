@@ -16,7 +16,7 @@ import (
 )
 
 // rotateTLS makes each new connection to Temporal use the certificates that are in the
-// files of the settings at that time, where the SDK reads them once.
+// files at that time. The SDK itself reads the files only once.
 func rotateTLS(options *client.Options, files *envconfig.ClientConfigTLS, logger *slog.Logger) (err error) {
 	base := options.ConnectionOptions.TLS
 	if base == nil || files == nil {
@@ -44,13 +44,13 @@ func rotateTLS(options *client.Options, files *envconfig.ClientConfigTLS, logger
 	return nil
 }
 
-// rotatingTLS are credentials that make a configuration for each handshake. Verification
-// is that of crypto/tls, names and addresses included, which a hook in a configuration
-// that lives on could only imitate.
+// rotatingTLS are credentials that make a TLS configuration for each handshake.
+// Verification is thus that of crypto/tls, names and addresses included. A hook in one
+// lasting configuration could only imitate it.
 type rotatingTLS struct {
 	base  *tls.Config
-	pair  *rotate.Value[tls.Certificate] // nil: as base has it
-	roots *rotate.Value[*x509.CertPool]  // the same
+	pair  *rotate.Value[tls.Certificate] // nil means the one in base
+	roots *rotate.Value[*x509.CertPool]  // nil means the ones in base
 }
 
 func (c *rotatingTLS) now() credentials.TransportCredentials {

@@ -17,16 +17,16 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// waiter waits for an activity's result as long as that takes, also while the server is
-// away.
+// waiter waits for an activity's result, however long that takes, and while the server is
+// away too.
 type waiter struct {
 	output   io.Writer
 	activity string // its id
 	lost     atomic.Bool
 }
 
-// watch is how the waiter learns of a loss at once: the SDK tries again for a minute
-// before it returns an error.
+// watch is a gRPC interceptor. It tells the waiter at once that the connection is lost.
+// The SDK retries for a minute before it returns an error.
 func (w *waiter) watch(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
 	err := invoke(ctx, method, request, reply, conn, options...)
 	switch {
@@ -76,9 +76,9 @@ func (w *waiter) retry(ctx context.Context, call func() error) error {
 	}
 }
 
-// isConnectionError tells errors of the way to the server, or of a server that is about
-// to stop or start, from the outcome of an activity and from what the server will say
-// again.
+// isConnectionError reports whether an error comes from the connection, or from a server
+// that is stopping or starting. Any other error is the activity's outcome, or would be
+// the server's answer again.
 func isConnectionError(err error) bool {
 	if service, ok := errors.AsType[serviceerror.ServiceError](err); ok {
 		switch service.Status().Code() {
