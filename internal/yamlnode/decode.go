@@ -11,27 +11,27 @@ import (
 	"strings"
 )
 
-// UnknownKey is the mistake of a key that a struct does not have.
+// UnknownKey is the mistake that a struct does not have a key.
 type UnknownKey struct {
 	Key   string
-	Known []string // what it has
+	Known []string // the keys of the struct
 }
 
 // Error names the key.
 func (e *UnknownKey) Error() string { return fmt.Sprintf("there is no key %q", e.Key) }
 
-// nodeUnmarshaler is a type that reads nodes itself.
+// nodeUnmarshaler is implemented by types that decode nodes themselves.
 type nodeUnmarshaler interface{ UnmarshalNode(n *Node) error }
 
-// unmarshaler is a type that reads itself from other Go values, as libraries of YAML know
-// it.
+// unmarshaler is implemented by types that decode themselves from other Go values, as
+// with YAML libraries.
 type unmarshaler interface {
 	UnmarshalYAML(unmarshal func(any) error) error
 }
 
-// Decode puts the value into what a pointer leads to. Fields of structs are found by
-// their tag yaml, and a key that has none is a mistake. Null leaves everything as it is.
-// The error is an [*Error], or joins several: one for each mistake.
+// Decode decodes the node into the value of a pointer. Fields of structs are matched by
+// their tag yaml; a key without a field is a mistake. Null leaves the value as it is. The
+// error is an [*Error], or joins several, one for each mistake.
 func (n *Node) Decode(into any) error {
 	d := &decoder{}
 	d.value(n, reflect.ValueOf(into).Elem(), nil)
@@ -46,7 +46,7 @@ func (d *decoder) fail(n *Node, path []any, err error) {
 	}
 }
 
-// own lets a type read itself, if it can.
+// own lets a type decode itself, and reports whether the type can.
 func (d *decoder) own(n *Node, v reflect.Value, path []any) bool {
 	var err error
 	switch u := v.Addr().Interface().(type) {
@@ -66,7 +66,7 @@ func (d *decoder) own(n *Node, v reflect.Value, path []any) bool {
 	return true
 }
 
-// relative adds errors of a value that reads itself, whose places are below it.
+// relative adds errors of a value that decodes itself. Their places are below that value.
 func (d *decoder) relative(n *Node, path []any, err error) {
 	if err == nil {
 		return
@@ -128,7 +128,8 @@ func (d *decoder) value(n *Node, v reflect.Value, path []any) {
 	}
 }
 
-// number reads a number, which may stand in quotes. Whole ones are not made of others.
+// number decodes a number, which may be quoted. A fraction does not become a whole
+// number.
 func (d *decoder) number(n *Node, v reflect.Value, path []any) {
 	whole := "a whole number"
 	var err error
@@ -161,7 +162,7 @@ func (d *decoder) number(n *Node, v reflect.Value, path []any) {
 	}
 }
 
-// expected is the kind of values that a type is made of.
+// expected returns the kind of node that a type is decoded from.
 func expected(v reflect.Value) Kind {
 	switch {
 	case v.Kind() == reflect.Struct || v.Kind() == reflect.Map:
@@ -194,7 +195,7 @@ func (d *decoder) fields(n *Node, v reflect.Value, path []any) {
 	}
 }
 
-// KeysOf are the keys of a struct, in the order of its fields.
+// KeysOf returns the keys of a struct, in the order of its fields.
 func KeysOf(t reflect.Type) (keys []string) {
 	for field := range t.Fields() {
 		if key := keyOf(field); key != "" {
@@ -212,7 +213,7 @@ func keyOf(field reflect.StructField) string {
 	return key
 }
 
-// Plain is the value as nil, bool, int64, uint64, float64, string, []any or
+// Plain returns the value as nil, bool, int64, uint64, float64, string, []any or
 // map[string]any.
 func (n *Node) Plain() any {
 	switch n.Kind {
@@ -247,8 +248,8 @@ func (n *Node) Plain() any {
 	return n.Text
 }
 
-// Unmarshal is [Parse] and [Node.Decode]. Where there is nothing in the text, nothing
-// is changed.
+// Unmarshal parses and decodes a file; see [Parse] and [Node.Decode]. An empty file
+// changes nothing.
 func Unmarshal(data []byte, into any) error {
 	n, err := Parse(data)
 	if err != nil || n == nil {

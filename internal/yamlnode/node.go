@@ -1,4 +1,4 @@
-// Package yamlnode reads YAML files whose mistakes are told with their place. It keeps
+// Package yamlnode reads YAML files, and reports their mistakes with places. It keeps
 // what a decoder loses: the line and column of each value, the order of keys, and numbers
 // as they were written.
 package yamlnode
@@ -15,7 +15,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Kind is what a value is. Its text is that of messages.
+// Kind is the kind of a value. Its text is used in messages.
 type Kind string
 
 // The kinds of values. A date is a string.
@@ -32,13 +32,13 @@ const (
 type Node struct {
 	Kind Kind
 	Text string // of a scalar, as it was written, but without quotes
-	// Line and Column are those of the value, from 1. A map in several lines is where its
-	// first key is, and an alias is where it is written.
+	// Line and Column are the place of the value, from 1. A map in several lines is at
+	// its first key. An alias is at the place of the alias, not of its anchor.
 	Line, Column int
 	Keys         []Key   // of a map
 	Items        []*Node // of a list, and the values of a map in the order of Keys
-	Flow         bool    // it is written as [...] or {...}
-	Shared       bool    // parts of it are elsewhere: it is an alias, or a map with <<
+	Flow         bool    // written as [...] or {...}
+	Shared       bool    // an alias or a map with <<, so parts of it are elsewhere
 }
 
 // Key is a key of a map.
@@ -49,18 +49,18 @@ type Key struct {
 
 // Error is a mistake in a file.
 type Error struct {
-	Line, Column int   // from 1; 0: not known
+	Line, Column int   // from 1; 0 if not known
 	Path         []any // to the value: keys of maps (string), indexes of lists (int)
 	Err          error
 }
 
-// Error has the mistake alone, without its place.
+// Error returns the text of the mistake without its place.
 func (e *Error) Error() string { return e.Err.Error() }
 
 // Unwrap returns the mistake.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Place is the line and column, each with a colon before it, as far as they are known.
+// Place returns ":line:column", or as much of it as is known.
 func (e *Error) Place() string { return place(e.Line, e.Column) }
 
 func place(line, column int) string {
@@ -74,14 +74,14 @@ func place(line, column int) string {
 }
 
 const (
-	maxNodes  = 1 << 20 // bounds what aliases of aliases can make of a small file
+	maxNodes  = 1 << 20 // aliases of aliases make many nodes from a small file
 	maxErrors = 20
 )
 
-// Parse reads a file with one YAML document. The node is nil if there is nothing in it.
+// Parse parses a file with one YAML document. The node is nil if the document is empty.
 // The error is an [*Error], or joins several.
 func Parse(data []byte) (root *Node, err error) {
-	defer func() { // parsers of YAML were seen to panic on texts of fuzzers
+	defer func() { // fuzzers have found texts on which YAML parsers panic
 		if p := recover(); p != nil {
 			root, err = nil, &Error{Err: errors.New("this is not YAML that can be read")}
 		}
@@ -113,9 +113,9 @@ func only(documents []*yaml.Node) (*Node, error) {
 	return nil, &Error{Err: fmt.Errorf("it has %d YAML documents, and has to have one", len(documents))}
 }
 
-// syntaxError takes place and message out of an error of the parser. What is missing at
-// the end of the text is told where that began which it would have ended, or at the last
-// line with anything.
+// syntaxError takes the place and the message from an error of the parser. If something
+// is missing at the end of the text, the place is where the unfinished part begins, or
+// the last line that is not empty.
 func syntaxError(err error, data []byte) error {
 	e, ok := errors.AsType[*yaml.LoadError](err)
 	if !ok {
@@ -200,7 +200,7 @@ func (r *reader) scalar(n *yaml.Node) Kind {
 		return Number
 	case "!!str":
 		if n.Style == 0 && json.Valid([]byte(n.Value)) {
-			return Number // that no 64 bits hold, such as 1e999
+			return Number // a number beyond 64 bits, such as 1e999
 		}
 	}
 	return String // a date and, as a value, << too
@@ -214,7 +214,7 @@ func (r *reader) entries(n *yaml.Node, out *Node) {
 			key = &yaml.Node{Kind: key.Alias.Kind, Value: key.Alias.Value, Tag: key.Alias.Tag, Line: key.Line, Column: key.Column}
 		}
 		if i == 0 && !out.Flow {
-			out.Line, out.Column = key.Line, key.Column // and not those of an anchor before it
+			out.Line, out.Column = key.Line, key.Column // not those of an anchor before it
 		}
 		switch {
 		case key.Kind != yaml.ScalarNode:
@@ -252,13 +252,14 @@ func (n *Node) has(key string) bool {
 	return slices.ContainsFunc(n.Keys, func(k Key) bool { return k.Text == key })
 }
 
-// Get is the value of a key. Nil: there is none.
+// Get returns the value of a key, or nil if there is none.
 func (n *Node) Get(key string) *Node {
 	value, _ := n.child(key)
 	return value
 }
 
-// child is what a step of a path leads to, and its key in a map.
+// child returns the node to which a step of a path leads, and its key if the node is in a
+// map.
 func (n *Node) child(step any) (*Node, *Key) {
 	switch step := step.(type) {
 	case string:
@@ -275,9 +276,9 @@ func (n *Node) child(step any) (*Node, *Key) {
 	return nil, nil
 }
 
-// Where is the place of a path, as ":line:column": of the value there, or of its key if
-// that is a list or a map. Where the file does not have all of the path, it is the place
-// of the last part that it has.
+// Where returns the place of a path, as ":line:column". It is the place of the value, or
+// of the value's key if the value is a list or a map. If the file has only a part of the
+// path, it is the place of the last node that the file has.
 func (n *Node) Where(path ...any) string {
 	line, column := n.Line, n.Column
 	for _, step := range path {
