@@ -1,6 +1,7 @@
-// Package visible makes what others wrote safe to show to a person: what a terminal would
-// obey, or a reader would not see, is shown escaped as Go writes it, such as \x1b and
-// \u202e. Backslashes stay as they are: the result is for reading, and not to be parsed.
+// Package visible makes text from others safe to show to a person. Characters that a
+// terminal would obey, or that a reader would not see, are escaped as Go writes them,
+// such as \x1b and \u202e. Backslashes stay as they are: the result is for reading and
+// cannot be parsed.
 package visible
 
 import (
@@ -12,20 +13,21 @@ import (
 	"unicode/utf8"
 )
 
-// hidden are the characters that are escaped: control characters (C0, DEL, C1), those of
-// format (bidirectional overrides and isolates, joiners, marks of zero width), separators
-// of lines and paragraphs, and others that Unicode wants to be ignored when they are not
-// understood. An emoji that is joined of several is shown as its parts.
+// hidden are the characters that are escaped: control characters (C0, DEL, C1), format
+// characters (bidirectional overrides and isolates, joiners, marks of zero width), line
+// and paragraph separators, and others that Unicode says to ignore if they are not
+// understood. An emoji that is joined from several is shown as its parts.
 var hidden = []*unicode.RangeTable{unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point}
 
-// Hidden tells whether a character is one that is escaped.
+// Hidden reports whether a character is escaped.
 func Hidden(r rune) bool { return unicode.In(r, hidden...) }
 
-// Line returns a text on one line: line breaks and tabs are escaped too, as are bytes
-// that are no UTF-8.
+// Line returns a text on one line. Line breaks, tabs and bytes that are not UTF-8 are
+// escaped too.
 func Line(text string) string { return escape(text, Hidden) }
 
-// Text returns a text with its line breaks and tabs, and all else escaped as in a Line.
+// Text returns a text with its line breaks and tabs. Everything else is escaped as by
+// [Line].
 func Text(text string) string {
 	return escape(text, func(r rune) bool { return r != '\n' && r != '\t' && Hidden(r) })
 }
@@ -51,7 +53,8 @@ func escape(text string, hidden func(rune) bool) string {
 	return b.String()
 }
 
-// CheckName says whether a name can be shown as it is.
+// CheckName returns an error if a name cannot be shown as it is: it is not UTF-8, or has
+// a control or hidden character.
 func CheckName(name string) error {
 	if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
 		return fmt.Errorf("name %q contains control characters", name)
@@ -63,9 +66,10 @@ func CheckName(name string) error {
 	return nil
 }
 
-// Writer passes on what it is given as a Text. Each Write is to have whole characters.
+// Writer writes text to Raw as [Text] returns it. Each Write must have whole characters.
 type Writer struct {
-	// Raw takes what is for programs, and bytes that are somebody's result.
+	// Raw is the writer behind it, for output that programs read, and for results in
+	// bytes.
 	Raw io.Writer
 }
 
