@@ -1,5 +1,5 @@
-// Package rotate keeps what is made of files up to date while the files are replaced, as
-// certificates are before they expire.
+// Package rotate keeps values that are read from files up to date when the files are
+// replaced, as certificates are before they expire.
 package rotate
 
 import (
@@ -14,18 +14,19 @@ import (
 	"sync"
 )
 
-// Value is something that is made of files. It is safe for concurrent use.
+// Value is a value that is read from files. It is safe for concurrent use.
 type Value[T any] struct {
 	build func() (T, error)
 	warn  func(error)
 
 	mu   sync.Mutex
 	last T
-	told string // the error that was warned of, until there is none
+	told string // the last error that was warned of; empty if there is none
 }
 
-// New makes a value of files, by a function that reads them. warn is told when they can
-// not be used later on, once until that changes.
+// New makes a Value with a function that reads the files. The error is that of the first
+// call of build. If a later call fails, warn is called with the error, once until the
+// error changes.
 func New[T any](build func() (T, error), warn func(error)) (*Value[T], error) {
 	first, err := build()
 	if err != nil {
@@ -34,9 +35,9 @@ func New[T any](build func() (T, error), warn func(error)) (*Value[T], error) {
 	return &Value[T]{build: build, warn: warn, last: first}, nil
 }
 
-// Get reads the files and returns what they make now, or what they made last if they
-// cannot be used: while they are being replaced, one of them may be missing, half
-// written, or not belong to the other yet.
+// Get reads the files and returns their value. If they cannot be used, it returns the
+// last value. While files are being replaced, one of them may be missing, half written,
+// or not match the other yet.
 func (v *Value[T]) Get() T {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -52,8 +53,7 @@ func (v *Value[T]) Get() T {
 
 const maxFile = 4 << 20 // bytes: far more than all roots of a system
 
-// KeyPair reads a certificate, with those that it needs on the way to a root behind it,
-// and its key.
+// KeyPair reads a certificate, with the intermediate certificates after it, and its key.
 func KeyPair(certFile, keyFile string) (tls.Certificate, error) {
 	cert, err := PEM(certFile)
 	if err != nil {
@@ -70,7 +70,7 @@ func KeyPair(certFile, keyFile string) (tls.Certificate, error) {
 	return pair, nil
 }
 
-// Roots reads certificates that are trusted.
+// Roots reads trusted certificates.
 func Roots(file string) (*x509.CertPool, error) {
 	text, err := PEM(file)
 	if err != nil {
@@ -83,8 +83,8 @@ func Roots(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// PEM reads a file of PEM blocks, of which the last one may not be cut off: others would
-// be taken for all that there are.
+// PEM reads a file of PEM blocks. A last block that is cut off is an error, because the
+// blocks before it would be taken for all.
 func PEM(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
