@@ -1,4 +1,4 @@
-// Package nearest proposes a word that there is in place of one that there is not.
+// Package nearest proposes a known word in place of an unknown one.
 package nearest
 
 import (
@@ -8,8 +8,7 @@ import (
 	"github.com/xrash/smetrics"
 )
 
-// renamed are words that files and commands of earlier versions may have, and what they
-// are now.
+// renamed maps words of earlier versions' files and commands to their present form.
 var renamed = map[string]string{
 	"policy":    "isolation",
 	"max_units": "max_fuel",
@@ -19,9 +18,9 @@ var renamed = map[string]string{
 	"cancelled": "canceled",
 }
 
-// Hint is the end of a message about an unknown word. It names what a word of earlier
-// versions is called now, or asks for the nearest of the known ones: the first of those
-// that are equally near. It is empty if none is near.
+// Hint returns the end of a message about an unknown word. It gives the present form of a
+// word of earlier versions, or proposes the most similar of the known words, the first of
+// equally similar ones. It is empty if no word is similar.
 func Hint(word string, known []string) string {
 	if now := renamed[word]; now != "" && slices.Contains(known, now) {
 		return fmt.Sprintf("; it is %q now", now)
