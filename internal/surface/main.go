@@ -47,9 +47,9 @@ func main() {
 	}
 }
 
-// describe adds the declarations of the package in a directory, if there is a public one.
-// What is for one system alone is described as on Linux, and what is for guests alone as
-// in WebAssembly.
+// describe adds the declarations of the package in a directory, if it is a public
+// package. Code for a single system is described as on Linux, and code for guests as in
+// WebAssembly.
 func describe(text *bytes.Buffer, dir string) error {
 	target := build.Default
 	target.GOOS, target.GOARCH, target.CgoEnabled = "linux", "amd64", false
@@ -101,7 +101,7 @@ func describe(text *bytes.Buffer, dir string) error {
 	return nil
 }
 
-// blank matches lines without text, of which comments leave some.
+// blank matches lines without text, which removed comments leave behind.
 var blank = regexp.MustCompile(`\n(\s*\n)+`)
 
 // show adds a declaration.
