@@ -21,7 +21,7 @@ type Authority struct {
 	key         *ecdsa.PrivateKey
 }
 
-// NewAuthority makes an authority that no other one vouches for.
+// NewAuthority makes an authority with a certificate that it signed itself.
 func NewAuthority(t testing.TB) *Authority {
 	t.Helper()
 	a := &Authority{certificate: &x509.Certificate{
@@ -36,8 +36,8 @@ func NewAuthority(t testing.TB) *Authority {
 	return a
 }
 
-// Issue returns a certificate and its key, as PEM, for servers of a name or address, and
-// for clients.
+// Issue returns a certificate and its key, as PEM. They are for clients, and for servers
+// of a name or address.
 func (a *Authority) Issue(t testing.TB, name string) (certificate, key []byte) {
 	t.Helper()
 	template := &x509.Certificate{
@@ -57,7 +57,8 @@ func (a *Authority) Issue(t testing.TB, name string) (certificate, key []byte) {
 	return certificate, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
 
-// sign makes a certificate that an authority signs, or its own key without one.
+// sign makes a certificate with a new key. The authority signs it; if by is nil, its own
+// key does.
 func sign(t testing.TB, template *x509.Certificate, by *Authority) ([]byte, *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

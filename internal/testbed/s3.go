@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// S3 is a server that speaks S3's protocol, in a process of its own, with its objects in
-// a directory.
+// S3 is a server of S3's protocol, in a process of its own. Its objects are in a
+// directory.
 type S3 struct {
 	Endpoint  string // http://127.0.0.1:port
 	Region    string
@@ -21,9 +21,9 @@ type S3 struct {
 	process   *Process
 }
 
-// StartS3 starts a server with buckets, which ends with the test. Its program is
-// versitygw, in the repository's bin directory or on the PATH. Where there is none the
-// test is skipped, or fails if WASMWORKER_TEST_REQUIRE is "all".
+// StartS3 starts a server with buckets. It ends with the test. Its program is versitygw,
+// in the repository's bin directory or on the PATH. If there is none, the test is
+// skipped, or fails if WASMWORKER_TEST_REQUIRE is "all".
 func StartS3(t testing.TB, buckets ...string) *S3 {
 	t.Helper()
 	program := filepath.Join(Root(t), "bin", "versitygw")
@@ -45,12 +45,12 @@ func StartS3(t testing.TB, buckets ...string) *S3 {
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", FreePort(t))
 	s := &S3{Endpoint: "http://" + address, Region: "us-east-1", AccessKey: "testbed", SecretKey: "testbed-not-to-be-seen"}
-	// Connections stay open, as with other servers, so that tests find those that are not
-	// closed.
+	// Connections stay open, as with other servers, so that tests find connections that
+	// are not closed.
 	cmd := exec.Command(program, "--port", address, "--region", s.Region, "--keep-alive", "--quiet", "posix", dir)
 	cmd.Env = append(CleanEnv(), "ROOT_ACCESS_KEY="+s.AccessKey, "ROOT_SECRET_KEY="+s.SecretKey)
 	s.process = Start(t, cmd)
-	t.Cleanup(s.Thaw) // before it is stopped: a frozen one would not hear of that
+	t.Cleanup(s.Thaw) // runs before the stop, which a frozen server would not notice
 	client := http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	Eventually(t, "the S3 server answers", func() error {
 		if exited, code := s.process.Exited(); exited {

@@ -27,8 +27,8 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 )
 
-// Patience bounds every wait for something that is expected to happen. It is not a
-// measure of speed: CI machines have two slow cores.
+// Patience is the longest wait for an expected event. It does not measure speed: CI
+// machines have two slow cores.
 const Patience = 90 * time.Second
 
 // Root returns the repository's directory.
@@ -97,7 +97,7 @@ func build(t testing.TB, output, dir string, env []string, args ...string) strin
 	return path
 }
 
-// guestEnv is for guests, each of which is a Go module of its own.
+// guestEnv is the environment for building guests. Each guest is a Go module of its own.
 var guestEnv = []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOWORK=off"}
 
 // Guest builds the native Go guest in a directory of the repository and returns the .wasm
@@ -151,8 +151,9 @@ func ProgramWith(t testing.TB, tags ...string) string {
 	return build(t, strings.Join(append([]string{"wasmworker"}, tags...), "-"), "cmd/wasmworker", nil, args...)
 }
 
-// DevServer returns the development server's program: bin/wasmworker-devserver, which
-// `make` builds, or else one that is built now, which can take minutes.
+// DevServer returns the path of the development server's program,
+// bin/wasmworker-devserver, which `make` builds. If there is none, it builds the program,
+// which can take minutes.
 func DevServer(t testing.TB) string {
 	t.Helper()
 	root := Root(t)
@@ -160,7 +161,7 @@ func DevServer(t testing.TB) string {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	// Several packages' tests run at once: one builds, the others wait.
+	// The tests of several packages run at once. One of them builds, and the others wait.
 	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		t.Fatal(err)
@@ -207,8 +208,8 @@ var shared struct {
 	server *Server
 }
 
-// Shared returns the server that all tests of this package use, started by the first.
-// Tests keep out of each other's way by their task queues. [Main] stops it.
+// Shared returns the server that all tests of a package use. The first call starts it,
+// and [Main] stops it. Tests avoid each other with their own task queues.
 func Shared(t testing.TB) *Server {
 	t.Helper()
 	shared.Lock()
@@ -221,8 +222,8 @@ func Shared(t testing.TB) *Server {
 	return shared.server
 }
 
-// NewServer starts a server that keeps its state in a file, for tests that kill and
-// restart it, or have it started with arguments of their own. It ends with the test.
+// NewServer starts a server that keeps its state in a file. It is for tests that kill and
+// restart the server, or give it arguments. It ends with the test.
 func NewServer(t testing.TB, args ...string) *Server {
 	t.Helper()
 	s := &Server{program: DevServer(t), Address: fmt.Sprintf("127.0.0.1:%d", FreePort(t)), db: filepath.Join(t.TempDir(), "temporal.db"), args: args}
@@ -277,7 +278,7 @@ func (s *Server) Restart(t testing.TB) {
 // Stop stops the server and waits for its end.
 func (s *Server) Stop() { s.process.Stop() }
 
-// Dial returns a client that the caller closes. It does not connect before it is used.
+// Dial returns a client, which the caller must close. It connects when it is first used.
 func (s *Server) Dial(t testing.TB) client.Client {
 	t.Helper()
 	c, err := client.NewLazyClient(s.Options())
@@ -309,7 +310,7 @@ type Process struct {
 	exited chan struct{}
 }
 
-// Start starts a program that ends with the test.
+// Start starts a program. It ends with the test.
 func Start(t testing.TB, cmd *exec.Cmd) *Process {
 	t.Helper()
 	p, err := Launch(cmd)
@@ -325,7 +326,7 @@ func Start(t testing.TB, cmd *exec.Cmd) *Process {
 	return p
 }
 
-// Launch starts a program that the caller stops.
+// Launch starts a program, which the caller must stop.
 func Launch(cmd *exec.Cmd) (*Process, error) {
 	p := &Process{cmd: cmd, exited: make(chan struct{})}
 	if cmd.Stdout == nil {
@@ -344,19 +345,19 @@ func Launch(cmd *exec.Cmd) (*Process, error) {
 		return nil, err
 	}
 	go func() {
-		cmd.Wait() //nolint:errcheck // ProcessState tells
+		cmd.Wait() //nolint:errcheck // ProcessState has the result
 		close(p.exited)
 	}()
 	return p, nil
 }
 
 // Signal sends a signal.
-func (p *Process) Signal(s os.Signal) { p.cmd.Process.Signal(s) } //nolint:errcheck // it may have ended
+func (p *Process) Signal(s os.Signal) { p.cmd.Process.Signal(s) } //nolint:errcheck // the process may have ended
 
-// PID is the process's number.
+// PID returns the process's id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Exited tells whether the process has ended, and with which exit code.
+// Exited reports whether the process has ended, and its exit code.
 func (p *Process) Exited() (bool, int) {
 	select {
 	case <-p.exited:
@@ -378,10 +379,10 @@ func (p *Process) Wait(t testing.TB) int {
 	}
 }
 
-// Stop ends the process: politely, and then not.
+// Stop ends the process with SIGTERM, and kills it after 10 seconds.
 func (p *Process) Stop() { p.StopBy(syscall.SIGTERM) }
 
-// StopBy is Stop with a signal that the process takes for a polite one.
+// StopBy is Stop with another signal in place of SIGTERM.
 func (p *Process) StopBy(s os.Signal) {
 	if p.stdin != nil {
 		p.stdin.Close()
@@ -432,8 +433,8 @@ func (s *Server) StartServe(t testing.TB, args ...string) *Worker {
 	return s.StartServeTo(t, nil, args...)
 }
 
-// StartServeTo is StartServe with a file for all that the worker prints; nil: Stdout and
-// Stderr have it.
+// StartServeTo is StartServe with a file for the worker's output. If the file is nil,
+// Stdout and Stderr return the output.
 func (s *Server) StartServeTo(t testing.TB, output *os.File, args ...string) *Worker {
 	t.Helper()
 	health := fmt.Sprintf("127.0.0.1:%d", FreePort(t))
@@ -500,11 +501,11 @@ func Eventually(t testing.TB, what string, condition func() error) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited %s until %s: %v", Patience, what, err)
 		}
-		time.Sleep(10 * time.Millisecond) // between two looks at another process
+		time.Sleep(10 * time.Millisecond) // a pause between two looks at another process
 	}
 }
 
-// buffer is a bytes.Buffer for two goroutines.
+// buffer is a bytes.Buffer that two goroutines may use at once.
 type buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -522,8 +523,7 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-// ForExample is what godoc examples, which have no testing.T, pass instead of one. What
-// fails panics.
+// ForExample replaces the testing.T that godoc examples lack. A failure panics.
 var ForExample testing.TB = exampleTB{}
 
 type exampleTB struct{ testing.TB }
