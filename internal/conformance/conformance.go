@@ -23,7 +23,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// Case is a case of cases.json; the README beside it tells what the fields mean.
+// Case is a case of cases.json. The README beside that file describes the fields.
 type Case struct {
 	Step
 	Name       string   `json:"name"`
@@ -55,7 +55,7 @@ type Step struct {
 	} `json:"want"`
 }
 
-// Failure is what is expected of an [abi.Failure]. What is nil is not looked at.
+// Failure is what is expected of an [abi.Failure]. Fields that are nil are not checked.
 type Failure struct {
 	Type           *string           `json:"type"`
 	Message        *string           `json:"message"`
@@ -85,10 +85,10 @@ type Value struct {
 	Metadata map[string]string `json:"metadata"` // besides the encoding
 }
 
-// originOf is what stands for the origin of a world's server.
+// originOf stands for the origin of a world's server in arguments.
 const originOf = "$ORIGIN"
 
-// payload makes the payload.
+// payload returns the value as a payload.
 func (v Value) payload() sandbox.Payload {
 	switch {
 	case v.Null:
@@ -96,7 +96,7 @@ func (v Value) payload() sandbox.Payload {
 	case v.JSON != nil:
 		data, err := json.Marshal(repeat(v.JSON))
 		if err != nil {
-			panic(err) // it came from JSON
+			panic(err) // raw was decoded from JSON
 		}
 		return sandbox.NewPayload(abi.EncodingJSON, data)
 	case v.Count != nil:
@@ -154,10 +154,10 @@ func repeat(raw json.RawMessage) any {
 	return walk(decoded)
 }
 
-// matches compares a payload with what is expected, JSON by its value.
+// matches returns an error if a payload is not as expected. JSON is compared by value.
 func (v Value) matches(got *sandbox.Payload) error {
 	if string(v.JSON) == "null" && (got == nil || got.Encoding() == abi.EncodingNull) {
-		return nil // what null is depends on the language's data converter
+		return nil // the form of null depends on the language's data converter
 	}
 	if v.None || got == nil {
 		if got != nil || !v.None {
@@ -193,7 +193,7 @@ func sameJSON(got, want []byte) error {
 	return nil
 }
 
-// decode decodes JSON and keeps its numbers as they are written.
+// decode decodes JSON. Numbers keep their written form.
 func decode(text []byte) (value any, err error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
@@ -206,8 +206,9 @@ func decode(text []byte) (value any, err error) {
 	return value, nil
 }
 
-// same compares JSON values. Whole numbers are exact, of others the nearest float64
-// counts, since languages write the same one in several ways.
+// same reports whether two JSON values are equal. Whole numbers are compared exactly.
+// Other numbers are compared as float64, because languages write the same number in
+// several ways.
 func same(got, want any) bool {
 	switch want := want.(type) {
 	case json.Number:
@@ -236,7 +237,7 @@ func same(got, want any) bool {
 	return reflect.DeepEqual(got, want)
 }
 
-// String is for messages.
+// String returns the value in the form of messages.
 func (v Value) String() string {
 	if v.None {
 		return "none"
@@ -252,7 +253,7 @@ func describe(p *sandbox.Payload) string {
 	return fmt.Sprintf("%s %.200q (%d bytes)", p.Encoding(), p.Data, len(p.Data))
 }
 
-// For tells whether the case holds for a kind of module, and for the language of a
+// For reports whether the case is for a kind of module and for the language of a
 // directory.
 func (c Case) For(kind, language string) bool {
 	if c.Languages != nil && !slices.Contains(c.Languages, language) {
@@ -261,7 +262,7 @@ func (c Case) For(kind, language string) bool {
 	return kind == "native" && !slices.Contains(c.Except, kind) || slices.Contains(c.Kinds, kind)
 }
 
-// info is what every activity is run with.
+// info returns the information with which every activity runs.
 func (s Step) info() abi.Info {
 	return abi.Info{
 		ActivityID: "17", ActivityType: s.Activity, Attempt: 3, Namespace: "conformance", TaskQueue: "queue ☃",
@@ -269,11 +270,11 @@ func (s Step) info() abi.Info {
 	}
 }
 
-// Patience is how long an activity may take, other than one that is to be interrupted,
-// which takes a twentieth of it.
+// Patience is how long an activity may take. An activity that is to be interrupted has a
+// twentieth of it.
 const Patience = 20 * time.Second
 
-// Run runs the case, and returns what is not as expected.
+// Run runs the case. The error joins everything that is not as expected.
 func (c Case) Run(ctx context.Context, s *sandbox.Sandbox, w *World) error {
 	errs := []error{c.run(ctx, s, w, c.Step)}
 	for i, step := range c.Then {
@@ -311,7 +312,7 @@ func (c Case) run(ctx context.Context, s *sandbox.Sandbox, w *World, step Step) 
 		},
 		Log: func(_ context.Context, level slog.Level, message string, attrs []slog.Attr) {
 			r := Record{Level: level.String(), Message: message, Attrs: map[string]any{}}
-			for _, a := range attrs { // the guest's are a group
+			for _, a := range attrs { // the guest's attributes are a group
 				for _, a := range a.Value.Group() {
 					r.Attrs[a.Key] = a.Value.Any()
 				}
@@ -429,7 +430,7 @@ type denial struct{}
 func (denial) Error() string { return "the policy says no" }
 func (denial) Unwrap() error { return abi.EACCES }
 
-// Activities are those of the case for package replay, one for each step.
+// Activities returns the activities of the case for package replay, one for each step.
 func (c Case) Activities(w *World) []replay.Activity {
 	var all []replay.Activity
 	for i, step := range append([]Step{c.Step}, c.Then...) {
@@ -457,15 +458,15 @@ func (c Case) Activities(w *World) []replay.Activity {
 	return all
 }
 
-// in makes the payload of an argument in a world.
+// in returns the payload of an argument in a world.
 func (v Value) in(w *World) sandbox.Payload {
 	p := v.payload()
 	p.Data = bytes.ReplaceAll(p.Data, []byte(originOf), []byte(w.Origin()))
 	return p
 }
 
-// Visit is a context for the activities of the case, by which the world knows whether to
-// deny what they ask for.
+// Visit returns a context for the activities of the case. By it the world knows whether
+// to deny their calls.
 func (c Case) Visit(ctx context.Context) context.Context {
 	return context.WithValue(ctx, visitKey{}, &visit{denied: c.Denied, calls: map[string]int{}})
 }

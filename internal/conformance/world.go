@@ -24,11 +24,11 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough/sqlmod"
 )
 
-// World is what the cases find outside of their modules: the passthrough modules, and
-// what is behind them. The README beside the cases describes it.
+// World is the environment of the cases' modules: the passthrough modules and the
+// services behind them. The README beside the cases describes it.
 type World struct {
-	// Set are the passthrough modules, and Policies what a conformance module may do with
-	// them.
+	// Set holds the passthrough modules. Policies say what a conformance module may do
+	// with them.
 	Set      passthrough.Set
 	Policies map[string]any
 
@@ -36,11 +36,11 @@ type World struct {
 	server  *httptest.Server
 }
 
-// The secrets: their values are in files.
+// secrets are the values of the secrets, which are in files.
 var secrets = map[string]string{"api-token": "t0ken-of-the-server", "signing-key": "Schlüssel ☃"}
 
-// NewWorld makes a world that keeps its files in a directory, which must be there until
-// it is closed.
+// NewWorld makes a world. It keeps its files in a directory, which must exist until the
+// world is closed.
 func NewWorld(dir string) (*World, error) {
 	sources := map[string]secretmod.Source{}
 	for name, value := range secrets {
@@ -101,7 +101,7 @@ func NewWorld(dir string) (*World, error) {
 	return w, nil
 }
 
-// fill makes the database.
+// fill makes the database's tables and rows.
 func fill(file string) error {
 	db, err := sql.Open("sqlite", file)
 	if err != nil {
@@ -123,10 +123,10 @@ func fill(file string) error {
 	return errors.Join(err, db.Close())
 }
 
-// Origin is that of the server.
+// Origin returns the origin of the server.
 func (w *World) Origin() string { return w.server.URL }
 
-// Close closes all of it, after the sandboxes that use it.
+// Close closes the world. The sandboxes that use it must be closed before.
 func (w *World) Close() error {
 	var errs []error
 	for _, m := range w.modules {
@@ -140,9 +140,9 @@ func (w *World) Close() error {
 	return errors.Join(errs...)
 }
 
-// visit is one activity, as the passthrough modules see it.
+// visit is one activity, as passthrough modules see it.
 type visit struct {
-	denied bool // the zero policies hold
+	denied bool // zero policies apply
 
 	mu    sync.Mutex
 	calls map[string]int // by "module.function"
@@ -150,8 +150,8 @@ type visit struct {
 
 type visitKey struct{}
 
-// watch counts the calls of an activity, and takes the policies from one that is to be
-// denied.
+// watch counts the calls of an activity. If the activity is to be denied, it replaces the
+// policies with zero policies.
 func watch(m passthrough.Module, function string, f passthrough.Func) passthrough.Func {
 	return func(ctx context.Context, call *passthrough.Call, req []byte) ([]byte, error) {
 		v, ok := ctx.Value(visitKey{}).(*visit)
