@@ -1,6 +1,6 @@
-// Package guestsdk holds the SDKs for guests, of which `wasmworker new` writes copies
-// into projects. They are in no registry: so nothing of ours may name them to one, where
-// the names can belong to others.
+// Package guestsdk holds the SDKs for guests. `wasmworker new` copies them into projects.
+// No registry has them. Nothing here may name them to a registry, because the names may
+// belong to others there.
 package guestsdk
 
 import (
@@ -30,9 +30,9 @@ var files embed.FS
 //go:embed go.zip
 var goSDK []byte
 
-// Copy returns the files of the SDK for a language that a project needs a copy of, and
-// the license of them. The languages are named as their folders here. It panics if there
-// is no such language.
+// Copy returns the files of a language's SDK that a project needs, with their license, by
+// their paths. A language is named as its directory here, or "cpp". It panics if there is
+// no such language.
 func Copy(language string) map[string][]byte {
 	folder := map[string]string{"c": "c/include", "cpp": "c/include"}[language]
 	if folder == "" {
