@@ -55,12 +55,11 @@ func asConstants(c *contract) ([]byte, error) {
 	return g.text()
 }
 
-// asWASI are the functions of WASI that the SDK for AssemblyScript calls: the language
-// has no library that does.
+// asWASI are the WASI functions that the SDK for AssemblyScript calls. The language has
+// no library that calls them.
 var asWASI = []string{"clock_time_get", "fd_write", "poll_oneoff", "random_get"}
 
-// asImports is assembly/imports.ts. A module imports what it calls of these, and nothing
-// else.
+// asImports is assembly/imports.ts. A module imports only the functions that it calls.
 func asImports(c *contract) ([]byte, error) {
 	var g code
 	g.line("// %s", note)

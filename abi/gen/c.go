@@ -17,7 +17,7 @@ func cConstants(c *contract) ([]byte, error) {
 	g.line("// How an activity ends.")
 	g.line("typedef enum ww_status {")
 	for _, s := range c.Statuses {
-		// The name in C is British, as those of the other SDKs that are not for Go.
+		// The name in C is British, as in all SDKs but that for Go.
 		name := strings.ToUpper(s.Name)
 		if name == "CANCELED" {
 			name = "CANCELLED"

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// contract is what abi.json has. Its order is the order of what is generated.
+// contract is the content of abi.json. Generated files have its order.
 type contract struct {
 	Version          int           `json:"version"`
 	Modules          []module      `json:"modules"`
@@ -33,25 +33,26 @@ type contract struct {
 type module struct {
 	Name   string `json:"name"`
 	Import string `json:"import"`
-	// Grant says whether the operator has to grant it: never, module, or function for
-	// those functions that a passthrough module answers.
+	// Grant says whether the operator must grant the module: never, module, or function.
+	// With function, only those functions need a grant that a passthrough module answers.
 	Grant string `json:"grant"`
-	// ProvidedBy is a library that has the functions, if they are not the host's own.
+	// ProvidedBy is the library that provides the functions, if the host does not.
 	ProvidedBy string     `json:"provided_by,omitempty"`
 	Functions  []function `json:"functions"`
 }
 
-// passthrough tells whether all functions of the module have the one type of those.
+// passthrough reports whether all functions of the module have the type of passthrough
+// functions.
 func (m module) passthrough() bool { return m.Grant == "module" }
 
-// function is one of a host module. One of a passthrough module has a request and a
-// response in place of parameters.
+// function is a function of a host module. A function of a passthrough module has a
+// request and a response in place of parameters.
 type function struct {
 	Name       string  `json:"name"`
 	Group      string  `json:"group,omitempty"` // the table of SPEC.md that it is in
 	Params     []param `json:"params,omitempty"`
 	Result     *result `json:"result,omitempty"`
-	AnsweredBy string  `json:"answered_by,omitempty"` // a passthrough module, and its function
+	AnsweredBy string  `json:"answered_by,omitempty"` // a passthrough module and its function
 	Request    *side   `json:"request,omitempty"`
 	Response   *side   `json:"response,omitempty"`
 	Doc        string  `json:"doc,omitempty"`
@@ -60,7 +61,8 @@ type function struct {
 type param struct {
 	Name string `json:"name"`
 	Kind string `json:"kind"`
-	// of what is written to an out, or of an element of an array
+	// Size is the size in bytes of the value written to an out, or of an element of an
+	// array.
 	Size int `json:"size,omitempty"`
 }
 
@@ -69,12 +71,12 @@ type result struct {
 	Kind string `json:"kind"`
 }
 
-// side is a request or a response: text, or a frame that has a head and maybe a body.
+// side is a request or a response: text, or a frame with a head and perhaps a body.
 type side struct {
-	Head string `json:"head,omitempty"` // a record
-	Body string `json:"body,omitempty"` // what the body is
-	Text string `json:"text,omitempty"` // what SPEC.md says of it, in place of the head
-	Note string `json:"note,omitempty"` // what SPEC.md says behind the head
+	Head string `json:"head,omitempty"` // the name of a record
+	Body string `json:"body,omitempty"` // a description of the body
+	Text string `json:"text,omitempty"` // the text of SPEC.md in place of the head
+	Note string `json:"note,omitempty"` // the text of SPEC.md after the head
 }
 
 type export struct{ Name, Export, Doc string }
@@ -88,7 +90,7 @@ type status struct {
 type flag struct {
 	Name   string
 	Bit    int
-	Ends   bool // a guest that goes on is interrupted
+	Ends   bool // a guest that goes on after it is interrupted
 	Doc    string
 	Advice string
 }
@@ -109,35 +111,35 @@ type errno struct {
 type limit struct {
 	Name         string
 	Value        uint64
-	Unit         string // bytes, or nothing for a number of things
+	Unit         string // bytes, or empty for a count
 	Configurable bool
 	Doc          string
-	Note         string // behind the value
+	Note         string // text after the value
 	Beyond       string
 }
 
 type failureType struct {
 	Name      string
 	Retryable bool
-	By        string // sdk, if the host does not report it
+	By        string // sdk if an SDK reports it and the host does not
 	Doc       string
 	Advice    string
 }
 
-// record is a JSON object that crosses the border.
+// record is a JSON object that host and guest exchange.
 type record struct {
 	Name   string  `json:"name"`
 	Doc    string  `json:"doc"`
 	Fields []field `json:"fields"`
 }
 
-// field is one of a record. Those that are not required may be absent for their zero
-// value.
+// field is a field of a record. A field that is not required may be absent, which means
+// its zero value.
 type field struct {
 	Name     string `json:"name"`
 	Type     string `json:"type"`
 	Required bool   `json:"required,omitempty"`
-	Example  string `json:"example,omitempty"` // as SPEC.md shows it; … stands for anything
+	Example  string `json:"example,omitempty"` // in the form of SPEC.md; … stands for any value
 }
 
 // wasmTypes has the type of a parameter of each kind. The values of abi.json mean this:
@@ -155,16 +157,16 @@ var wasmTypes = map[string]string{
 	"in": "i32", "out": "i32", "array": "i32", "length": "i32", "capacity": "i32", "count": "i32",
 }
 
-// pointer tells whether a parameter is one.
+// pointer reports whether a parameter is a pointer.
 func (p param) pointer() bool { return p.Kind == "in" || p.Kind == "out" || p.Kind == "array" }
 
-// passthroughType is what each function of a passthrough module has.
+// passthroughType has the type of each function of a passthrough module.
 var passthroughType = function{
 	Params: []param{{Name: "req_ptr", Kind: "in"}, {Name: "req_len", Kind: "length"}},
 	Result: &result{Type: "i64", Kind: "response"},
 }
 
-// signature renders the type of a function as package wasm does.
+// signature returns the type of a function in the form of package wasm.
 func (f function) signature() string {
 	if f.Request != nil {
 		return passthroughType.signature()
@@ -222,7 +224,7 @@ func parse(data []byte) (*contract, error) {
 	return c, nil
 }
 
-// check finds what would make generated code wrong or not compile.
+// check reports mistakes that would make generated code wrong, or keep it from compiling.
 func (c *contract) check() error {
 	var errs []error
 	problem := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -303,7 +305,7 @@ func (c *contract) checkFunction(m module, f function, problem func(string, ...a
 	}
 }
 
-// checkErrnosOfProse finds names of errnos in descriptions that the list has not.
+// checkErrnosOfProse reports names of errnos in descriptions that the list lacks.
 func (c *contract) checkErrnosOfProse(problem func(string, ...any)) {
 	known := func(name string) bool {
 		return slices.ContainsFunc(c.Errnos, func(e errno) bool { return e.Name == name })
@@ -321,13 +323,13 @@ func (c *contract) checkErrnosOfProse(problem func(string, ...any)) {
 
 var errnoNames = regexp.MustCompile("`(E[A-Z0-9]{3,})`")
 
-// scalars are the types of fields that are no records.
+// scalars are the types of fields that are not records.
 var scalars = map[string]bool{
 	"string": true, "bool": true, "int": true, "int32": true, "int64": true, "uint32": true, "uint64": true,
 	"float32": true, "float64": true, "milliseconds": true, "time": true, "json": true,
 }
 
-// elementType is what lists and maps are made of.
+// elementType returns the type of the elements of lists and maps.
 func elementType(t string) string {
 	for {
 		switch {

@@ -41,7 +41,7 @@ func goConstants(c *contract) ([]byte, error) {
 	return format.Source([]byte(g.String()))
 }
 
-// goModule makes HTTP of http.
+// goModule returns the Go name of a module, such as HTTP.
 func goModule(m module) string {
 	switch m.Name {
 	case "http", "sql", "wasi":
@@ -50,8 +50,8 @@ func goModule(m module) string {
 	return pascal(m.Name)
 }
 
-// goShared writes what package abi and the SDK for Go both have. The type of statuses is
-// their own.
+// goShared writes the declarations that package abi and the SDK for Go share. Each has
+// its own type of statuses.
 func goShared(g *code, c *contract, statusType string) {
 	g.line("")
 	g.line("// The statuses of version %d. Any other is a protocol error.", c.Version)
@@ -139,7 +139,8 @@ func goLimits(g *code, c *contract) {
 	}
 }
 
-// goFailureTypes writes those that the host reports, and for an SDK its own, too.
+// goFailureTypes writes the failure types that the host reports, and for an SDK also
+// those of the SDKs.
 func goFailureTypes(g *code, c *contract, sdk bool) {
 	g.line("")
 	g.line("// Types of the failures that the host itself reports, in place of a guest that could not.")
@@ -158,8 +159,8 @@ func goFailureTypes(g *code, c *contract, sdk bool) {
 	g.line(")")
 }
 
-// goRecords are the records that package abi and the SDK for Go have types of. The heads
-// of the passthrough modules are decoded into types of their packages.
+// goRecords are the records for which package abi and the SDK for Go have types. The
+// heads of passthrough modules are decoded into types of their own packages.
 var goRecords = []string{"Info", "RetryPolicy", "Priority", "Failure"}
 
 func goRecord(g *code, r *record) {

@@ -8,8 +8,8 @@ import (
 
 const goSDK = "guest-sdk/go/"
 
-// goPackages are the packages of the SDK for Go that call passthrough modules, where they
-// are not named as those.
+// goPackages maps passthrough modules to the packages of the SDK for Go that call them,
+// where the names differ.
 var goPackages = map[string]string{"sql": "database"}
 
 // goSDKConstants is package internal/abi of the SDK for Go.
@@ -30,7 +30,7 @@ func goSDKConstants(c *contract) ([]byte, error) {
 	return format.Source([]byte(g.String()))
 }
 
-// goSDKErrnos is what package passthrough of the SDK for Go shows of the errnos.
+// goSDKErrnos is the list of errnos in package passthrough of the SDK for Go.
 func goSDKErrnos(c *contract) ([]byte, error) {
 	var g code
 	g.line("// %s", note)
@@ -41,7 +41,7 @@ func goSDKErrnos(c *contract) ([]byte, error) {
 	return format.Source([]byte(g.String()))
 }
 
-// goSDKImports declares the functions of the modules that need no grant.
+// goSDKImports writes the declarations of the functions of modules that need no grant.
 func goSDKImports(c *contract) ([]byte, error) {
 	var g code
 	g.line("// %s", note)
@@ -82,8 +82,8 @@ func goImport(g *code, m module, f function, name string, params []param, r *res
 	g.line("func %s(%s) %s", name, strings.Join(list, ", "), out)
 }
 
-// goPassthroughFiles are the imports of each package that calls a passthrough module, and
-// what stands for them in other builds.
+// goPassthroughFiles returns, for each package that calls a passthrough module, the file
+// with its imports, and the file that replaces them in other builds.
 func goPassthroughFiles(c *contract) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for _, m := range c.Modules {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// hostSignatures is what package passthrough knows of the functions that guests may
-// import, and of those that passthrough modules answer.
+// hostSignatures is package passthrough's list of the functions that guests may import,
+// and of those that passthrough modules answer.
 func hostSignatures(c *contract) ([]byte, error) {
 	var g code
 	g.line("// %s", note)
@@ -41,8 +41,8 @@ func hostSignatures(c *contract) ([]byte, error) {
 	return format.Source([]byte(g.String()))
 }
 
-// hostModules lists the functions of the passthrough modules, for the test that they have
-// those.
+// hostModules is the list of the functions of passthrough modules. A test checks that the
+// modules have them.
 func hostModules(c *contract) ([]byte, error) {
 	var g code
 	g.line("// %s", note)
@@ -67,7 +67,7 @@ func hostModules(c *contract) ([]byte, error) {
 	return format.Source([]byte(g.String()))
 }
 
-// hostPointers lists, for the tests of hostile pointers, which parameters are pointers.
+// hostPointers is the list of pointer parameters, for the tests of hostile pointers.
 func hostPointers(c *contract) ([]byte, error) {
 	var g code
 	g.line("// %s", note)
@@ -97,8 +97,8 @@ func hostPointers(c *contract) ([]byte, error) {
 	return format.Source([]byte(g.String()))
 }
 
-// sizeOf returns the index of the parameter that says how long what a pointer points to
-// is, or -1.
+// sizeOf returns the index of the parameter with the size of the memory behind a pointer,
+// or -1.
 func sizeOf(f function, pointer int) int {
 	for i := pointer + 1; i < len(f.Params); i++ {
 		switch kind := f.Params[i].Kind; {

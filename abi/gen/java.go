@@ -23,7 +23,7 @@ func javaErrnos(c *contract) ([]byte, error) {
 	return g.text()
 }
 
-// javaConstants is the class Abi, which the SDK has for itself.
+// javaConstants is the class Abi, which only the SDK uses.
 func javaConstants(c *contract) ([]byte, error) {
 	var g code
 	g.line("// %s", note)
@@ -80,8 +80,7 @@ func javaConstants(c *contract) ([]byte, error) {
 	return g.text()
 }
 
-// javaImports is the class Imports. A module imports what it calls of it, and nothing
-// else.
+// javaImports is the class Imports. A module imports only the functions that it calls.
 func javaImports(c *contract) ([]byte, error) {
 	var g code
 	g.line("// %s", note)

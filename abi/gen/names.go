@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Words that Go and its SDK write in capitals.
+// initialisms are words that Go and its SDK write in capitals.
 var initialisms = map[string]string{"id": "ID", "url": "URL", "sql": "SQL", "json": "JSON", "etag": "ETag"}
 
 // words splits CANCEL_REQUESTED, activity_id and MaxFailureSize into words in lower case.
@@ -26,7 +26,7 @@ func words(name string) []string {
 	return list
 }
 
-// pascal makes CancelRequested of CANCEL_REQUESTED.
+// pascal converts CANCEL_REQUESTED to CancelRequested.
 func pascal(name string) string {
 	var b strings.Builder
 	for _, word := range words(name) {
@@ -37,17 +37,19 @@ func pascal(name string) string {
 	return b.String()
 }
 
-// camel makes argRead of arg_read.
+// camel converts arg_read to argRead.
 func camel(name string) string {
 	p := pascal(name)
 	return strings.ToLower(p[:1]) + p[1:]
 }
 
-// upper makes MAX_FAILURE_SIZE of MaxFailureSize, and snake max_failure_size.
+// upper converts MaxFailureSize to MAX_FAILURE_SIZE. Snake converts it to
+// max_failure_size.
 func upper(name string) string { return strings.ToUpper(snake(name)) }
 func snake(name string) string { return strings.Join(words(name), "_") }
 
-// goName makes ActivityID of activity_id, and HeartbeatTimeout of heartbeat_timeout_ms.
+// goName converts activity_id to ActivityID, and heartbeat_timeout_ms to
+// HeartbeatTimeout.
 func goName(f field) string {
 	name := f.Name
 	if f.Type == "milliseconds" {
@@ -64,11 +66,10 @@ func goName(f field) string {
 	return b.String()
 }
 
-// sentence makes a comment of a description: the name of what it is about, and its text
-// without the marks of Markdown.
+// plain returns a description without the marks of Markdown.
 func plain(doc string) string { return strings.NewReplacer("`", "", "*", "").Replace(doc) }
 
-// shift renders a number of bytes so that a reader sees how many it is: 256 << 10.
+// shift returns a number of bytes in a form that shows its size: 256 << 10.
 func shift(n uint64) string {
 	switch {
 	case n >= 1<<20 && n%(1<<20) == 0:
@@ -79,7 +80,8 @@ func shift(n uint64) string {
 	return grouped(n, "_")
 }
 
-// grouped puts a separator between thousands of numbers with five digits and more.
+// grouped returns a number. Numbers of five and more digits have a separator between
+// thousands.
 func grouped(n uint64, separator string) string {
 	s := fmt.Sprint(n)
 	if len(s) < 5 {

@@ -79,8 +79,8 @@ func rustConstants(c *contract) ([]byte, error) {
 	return g.text()
 }
 
-// rustImports declares the functions of a module that needs no grant. Those without
-// pointers are safe to call.
+// rustImports writes the declarations of the functions of a module that needs no grant.
+// Functions without pointers are safe to call.
 func rustImports(g *code, m module) {
 	g.line("")
 	g.line("#[cfg(target_family = \"wasm\")]")
@@ -139,7 +139,7 @@ func rustPassthrough(g *code, m module) {
 	g.line("}")
 }
 
-// sentence makes a comment of a description: with a capital letter and a full stop.
+// sentence returns a description as a sentence, with a capital letter and a full stop.
 func sentence(doc string) string {
 	doc = plain(doc)
 	return fmt.Sprintf("%s%s.", strings.ToUpper(doc[:1]), doc[1:])

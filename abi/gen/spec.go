@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// A table stands between two comments, the first of which names it: "<!-- abi.json:
-// errnos -->" and "<!-- end -->". What is between them is written anew, indented as the
-// comments are.
+// marks matches a table between two comments. The first comment names the table: "<!--
+// abi.json: errnos -->". The second is "<!-- end -->". The table is written anew with the
+// indentation of the comments.
 var marks = regexp.MustCompile(`(?ms)^( *)<!-- abi\.json: ([A-Za-z_ ]+) -->\n(.*?)^ *<!-- end -->\n`)
 
-// fillTables returns a Markdown file with its tables as abi.json has them.
+// fillTables returns a Markdown file with its tables made from abi.json.
 func fillTables(c *contract, path, text string) ([]byte, error) {
 	var problem error
 	text = marks.ReplaceAllStringFunc(text, func(found string) string {
@@ -85,7 +85,7 @@ func functionTable(c *contract, m module, group string) (string, error) {
 		for i := 0; i < len(m.Functions); i++ {
 			f := m.Functions[i]
 			names := "`" + f.Name + "`"
-			// Neighbors that differ in their name alone share a row.
+			// Neighboring functions that differ only in their names share a row.
 			for i+1 < len(m.Functions) && *m.Functions[i+1].Request == *f.Request && *m.Functions[i+1].Response == *f.Response && f.Request.Head != "" {
 				i++
 				names += ", `" + m.Functions[i].Name + "`"
@@ -113,7 +113,7 @@ func functionTable(c *contract, m module, group string) (string, error) {
 	return b.String(), nil
 }
 
-// cell shows a request or a response.
+// cell returns the text of a table's cell for a request or a response.
 func (c *contract) cell(s *side) string {
 	if s.Text != "" {
 		return s.Text
@@ -121,7 +121,7 @@ func (c *contract) cell(s *side) string {
 	return "`" + inline(c.record(s.Head)) + "`" + s.Note
 }
 
-// inline shows a record in one line, with the fields that have an example.
+// inline returns a record on one line, with the fields that have an example.
 func inline(r *record) string {
 	var members []string
 	for _, f := range r.Fields {
@@ -132,8 +132,8 @@ func inline(r *record) string {
 	return "{" + strings.Join(members, ", ") + "}"
 }
 
-// exampleBlock shows all fields of a record as a block of code, at most 100 columns wide
-// where that can be.
+// exampleBlock returns all fields of a record as a block of code, at most 100 columns
+// wide if possible.
 func exampleBlock(c *contract, r *record) string {
 	var b strings.Builder
 	line := "     "
@@ -173,7 +173,7 @@ func flagTable(c *contract) string {
 	return b.String()
 }
 
-// endingFlags is the sentence about the flags after which a guest is interrupted.
+// endingFlags returns the sentence about the flags after which a guest is interrupted.
 func endingFlags(c *contract) string {
 	var names []string
 	for _, f := range c.Flags {

@@ -22,7 +22,7 @@ func tsConstants(c *contract) ([]byte, error) {
 	g.line("});")
 	g.line("")
 	for _, s := range c.Statuses {
-		// As Temporal's SDK for TypeScript spells it.
+		// Temporal's SDK for TypeScript has this spelling.
 		g.line("export const %s = %d;", strings.Replace(upper(s.Name), "CANCELED", "CANCELLED", 1), s.Number)
 	}
 	g.line("")
@@ -75,10 +75,10 @@ func tsErrnos(c *contract) ([]byte, error) {
 	return g.text()
 }
 
-// tsWASI are the functions of WASI that the shim calls.
+// tsWASI are the WASI functions that the shim calls.
 var tsWASI = []string{"environ_get", "environ_sizes_get", "fd_write", "poll_oneoff", "random_get"}
 
-// tsImports is what the shim imports of the host.
+// tsImports returns the declarations of the host functions that the shim imports.
 func tsImports(c *contract) ([]byte, error) {
 	var g code
 	g.line("// %s", note)
@@ -106,7 +106,7 @@ func tsImports(c *contract) ([]byte, error) {
 	return g.text()
 }
 
-// wat renders a function's type.
+// wat returns a function's type in WebAssembly's text format.
 func wat(f function) string {
 	var parts []string
 	if len(f.Params) > 0 {
