@@ -15,10 +15,11 @@ import (
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
-// maxComment is how many columns a line has at most that is a comment; a tab has four.
+// maxComment is how many columns a comment line may have. A tab has four columns.
 const maxComment = 100
 
-// whole matches what is not broken into lines: directives of tools, addresses, and code.
+// whole matches comments that cannot be wrapped: directives of tools, addresses, and
+// code.
 var whole = regexp.MustCompile(`^//(\w+:|\t|nolint)|://|^// (Unordered o|O)utput:`)
 
 // Wide comments make a page tiring to read.

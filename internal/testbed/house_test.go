@@ -23,8 +23,8 @@ import (
 
 const module = "github.com/wasmworker/wasmworker"
 
-// list is `go list` in a directory of the repository, without the workspace: what a
-// module depends on is decided by its own go.mod.
+// list runs `go list` in a directory of the repository, without the workspace: a module's
+// own go.mod decides what the module depends on.
 func list(t *testing.T, dir string, args ...string) []string {
 	t.Helper()
 	cmd := exec.Command("go", append([]string{"list"}, args...)...)
@@ -39,7 +39,7 @@ func list(t *testing.T, dir string, args ...string) []string {
 	return strings.Fields(string(out))
 }
 
-// drivers are modules and packages that only those have who import a driver.
+// drivers are modules and packages that only importers of a driver may depend on.
 var drivers = []string{"modernc.org", "github.com/jackc", "gocloud.dev", "github.com/aws", "cloud.google.com/go/storage", "github.com/Azure", "github.com/extism"}
 
 // The arrows of the house point down only: cmd -> host -> sandbox, passthrough, modules
@@ -50,17 +50,17 @@ func TestArrowsPointDown(t *testing.T) {
 		"./host/modules":     {"go.temporal.io", "github.com/tetratelabs", module + "/host/sandbox", module + "/host/passthrough"},
 		"./host/passthrough": {"go.temporal.io", "github.com/tetratelabs", module + "/host/sandbox"},
 		"./host/sandbox":     {"go.temporal.io"},
-		// What the sandbox is made of knows nothing of it.
+		// The sandbox's parts do not depend on the sandbox.
 		"./host/internal/hostfunc":   {"go.temporal.io", module},
 		"./host/internal/image":      {"go.temporal.io", module + "/host/sandbox", module + "/host/passthrough"},
 		"./host/internal/inject":     {"go.temporal.io", module + "/host/sandbox"},
 		"./host/internal/meter":      {"go.temporal.io", module + "/host/sandbox", module + "/host/passthrough"},
 		"./host/internal/wasip1":     {"go.temporal.io", module + "/host/sandbox"},
 		"./host/internal/wazerotext": {"github.com", "go.temporal.io"},
-		// It records in the worker, and replays without one.
+		// Cases are recorded in the worker and replayed without one.
 		"./host/replay/cases": {"go.temporal.io"},
-		// The embedded server is for development and hosttest for tests, and neither must
-		// be in the program that operators run.
+		// The embedded server is for development, and hosttest is for tests. The program
+		// that operators run must have neither.
 		"./cmd/wasmworker": {"go.temporal.io/server", module + "/host/hosttest"},
 		// A driver is for one passthrough module.
 		"./contrib/azure":    {"go.temporal.io", "github.com/tetratelabs", module + "/host/sandbox"},
@@ -87,7 +87,7 @@ func TestArrowsPointDown(t *testing.T) {
 	}
 }
 
-// Package hosttest is for tests, those of users among them. Nothing that is built has it.
+// Package hosttest is for tests, including those of users. No other code may import it.
 func TestOnlyTestsImportHosttest(t *testing.T) {
 	t.Chdir(testbed.Root(t))
 	output, err := exec.Command("git", "ls-files", "--cached", "--others", "--exclude-standard", "*.go").Output()
@@ -118,8 +118,8 @@ func TestOnlyTestsImportHosttest(t *testing.T) {
 	}
 }
 
-// Who embeds the host has no driver in the build list, nor do the tests of the root
-// module.
+// Programs that embed the host, and the tests of the root module, have no driver in the
+// build list.
 func TestDriversAreForWhoImportsThem(t *testing.T) {
 	for what, names := range map[string][]string{
 		"the build list of the root module":                list(t, ".", "-m", "all"),
@@ -133,7 +133,7 @@ func TestDriversAreForWhoImportsThem(t *testing.T) {
 	}
 }
 
-// goMod is what `go mod edit -json` says.
+// goMod is the output of `go mod edit -json`.
 type goMod struct {
 	Module  struct{ Path string }
 	Go      string
@@ -156,8 +156,8 @@ func modFile(t *testing.T, command, file string) (parsed goMod) {
 	return parsed
 }
 
-// Modules are joined by go.work, and build without it as well, since each replaces those
-// of this repository that it requires. Nothing else is replaced.
+// The workspace joins the modules. They build without it too, because each module
+// replaces the modules of this repository that it requires. It replaces nothing else.
 func TestModules(t *testing.T) {
 	t.Chdir(testbed.Root(t))
 	const apart = "cmd/wasmworker-devserver" // go.work says why
@@ -181,7 +181,7 @@ func TestModules(t *testing.T) {
 		if mod.Go != work.Go && dir != apart {
 			t.Errorf("%s is for Go %s, go.work for %s", file, mod.Go, work.Go)
 		}
-		// which compiles as WebAssembly only
+		// The module compiles only as WebAssembly.
 		if !slices.Contains(checked, dir) && dir != "testdata/conformance/extism-go" {
 			t.Errorf("%s is in none of HOST, MODULES and GUESTS of the Makefile", file)
 		}

@@ -25,8 +25,8 @@ const manifestHead = `# The SHA-256 digest of each committed .wasm file, below t
 # make manifest writes this, TestManifest compares it, and sha256sum --check testdata/MANIFEST reads it.
 `
 
-// A committed binary that was exchanged is seen in review as a line of text, and does not
-// pass without one.
+// An exchanged binary shows in review as a changed line of text. Without that line the
+// test fails.
 func TestManifest(t *testing.T) {
 	t.Chdir(testbed.Root(t))
 	output, err := exec.Command("git", "ls-files", "-z", "*.wasm").Output()
@@ -85,9 +85,9 @@ var (
 	teavmPin      = regexp.MustCompile(`TeaVM (\S+)`)
 )
 
-// toolchain is what made a module: what its section "producers" says, or else a line
-// "toolchain:". For a .wat file that is in the Makefile, for others in the directory's
-// build.sh, or in a .c file where there is none.
+// toolchain returns the tools that made a module, from its section "producers", or else
+// from a line "toolchain:". That line is in the Makefile for a .wat file, and otherwise
+// in the directory's build.sh, or in the .c file if there is no build.sh.
 func toolchain(file string, module []byte) (string, error) {
 	tools, err := producers(module)
 	if err != nil || tools != "" {
@@ -112,7 +112,8 @@ func toolchain(file string, module []byte) (string, error) {
 	return tools, pinned(source, tools)
 }
 
-// pinned compares the versions of a toolchain with those that are installed.
+// pinned returns an error if the versions of a toolchain are not those that are
+// installed.
 func pinned(source, tools string) error {
 	install, err := os.ReadFile("guest-sdk/toolchains.sh")
 	if err != nil {
@@ -142,8 +143,8 @@ func exists(path string) bool {
 
 var errTruncated = errors.New("the section producers ends too early")
 
-// producers renders the custom section of that name of the tool conventions, or returns
-// "" if there is none.
+// producers returns the content of the custom section "producers" of the tool
+// conventions, or "" if there is none.
 func producers(module []byte) (string, error) {
 	rest := module[min(8, len(module)):]
 	for len(rest) > 0 {
@@ -160,7 +161,7 @@ func producers(module []byte) (string, error) {
 	return "", nil
 }
 
-// fields reads the fields of producers, each with pairs of a tool and its version.
+// fields reads the fields of the section. Each has pairs of a tool and its version.
 func fields(data []byte) (string, error) {
 	var tools []string
 	count, n := binary.Uvarint(data)
@@ -188,7 +189,7 @@ func fields(data []byte) (string, error) {
 	return strings.Join(tools, ", "), nil
 }
 
-// sized takes a number of bytes that begins with the number.
+// sized splits off the bytes whose number the data begins with.
 func sized(data []byte) (content, after []byte, ok bool) {
 	size, n := binary.Uvarint(data)
 	if n <= 0 || size > uint64(len(data)-n) {

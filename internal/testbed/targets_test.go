@@ -19,7 +19,7 @@ var (
 	mention = regexp.MustCompile("(?m)(?:`|^ *(?:- run: |run: )?)make ([a-z][a-z0-9 -]*)")
 )
 
-// Documents, .ci/run and the workflow name no target that make does not have.
+// Every target that documents, .ci/run and the workflow name exists in the Makefile.
 func TestTargetsExist(t *testing.T) {
 	t.Chdir(testbed.Root(t))
 	var targets []string
@@ -32,7 +32,7 @@ func TestTargetsExist(t *testing.T) {
 	}
 	found := 0
 	for file := range strings.FieldsSeq(string(output)) {
-		// which have Makefiles of their own
+		// These have Makefiles of their own.
 		if strings.HasPrefix(file, "templates/") || strings.HasPrefix(file, "guest-sdk/c/") {
 			continue
 		}
@@ -50,8 +50,7 @@ func TestTargetsExist(t *testing.T) {
 	}
 }
 
-// What is released, what the workflow runs on and what `make cross` compiles for is the
-// same.
+// The released platforms, those of the workflow and those of `make cross` are the same.
 func TestPlatforms(t *testing.T) {
 	t.Chdir(testbed.Root(t))
 	match := regexp.MustCompile(`(?m)^PLATFORMS \?= (.*)$`).FindStringSubmatch(read(t, "Makefile"))
