@@ -146,7 +146,7 @@ func TestParseMemory(t *testing.T) {
 		{[]byte{0, 2}, 2 << 16, 0},
 		{[]byte{1, 2, 3}, 2 << 16, 3 << 16},
 		{append([]byte{0}, leb(65536)...), 4 << 30, 0},
-		// beyond what there can be, and not wrapped around
+		// The declared size exceeds the address space and must not wrap around.
 		{append([]byte{0}, leb(1<<32-1)...), (1<<32 - 1) << 16, 0},
 	} {
 		m, err := modules.Parse("m", build(options{imports: []string{abi.ModuleActivity}, memory: tt.memory, table: append([]byte{0}, leb(70_000)...)}, fn("A")))
@@ -158,7 +158,7 @@ func TestParseMemory(t *testing.T) {
 	}
 }
 
-// What the fence will look at has every import, whatever its kind.
+// The imports that are compared with grants are all imports, of every kind.
 func TestParseImports(t *testing.T) {
 	m, err := modules.Parse("m", build(options{imports: []string{abi.ModuleActivity, "env"}, importedMemory: true}, fn("A")))
 	if err != nil {
@@ -206,7 +206,7 @@ func TestOpenDirectory(t *testing.T) {
 		t.Error("different files have the same digest")
 	}
 
-	// The directory that is called like a file is one when it is named.
+	// A directory with a file's name counts as a directory when it is named.
 	files, err = modules.Open(filepath.Join(dir, "x.wasm"))
 	if err != nil {
 		t.Fatal(err)
@@ -220,7 +220,7 @@ func TestOpenFiles(t *testing.T) {
 	write(t, dir, "a.wasm", native(fn("A")))
 	write(t, dir, ".hidden.wasm", native(fn("H")))
 	write(t, dir, "plugin", native(fn("P")))
-	// A file that is named is read, however it is called, in the order given.
+	// A file that is named is read, whatever its name, in the order given.
 	files, err := modules.Open(filepath.Join(dir, "b.wasm"), filepath.Join(dir, ".hidden.wasm"), filepath.Join(dir, "a.wasm"), filepath.Join(dir, "plugin"))
 	if err != nil {
 		t.Fatal(err)
@@ -283,8 +283,8 @@ func TestOpenReportsEverything(t *testing.T) {
 	}
 }
 
-// What is found under the name of a module, and is none, is told by what it is, with what
-// to do, whatever its size.
+// A file that has a module's name but is something else is identified, with advice,
+// whatever its size.
 func TestForeignFiles(t *testing.T) {
 	packed := func(w func(io.Writer) io.WriteCloser) []byte {
 		var b bytes.Buffer
@@ -409,8 +409,8 @@ func TestReadHugeFile(t *testing.T) {
 	}
 }
 
-// The tests build their modules: what they are about is names and types, in quantities
-// that a text format would hide.
+// The tests build their modules. They are about names and types, in quantities that a
+// text format would hide.
 
 type options struct {
 	imports        []string // modules from which a function "f" is imported
