@@ -45,7 +45,8 @@ func TestResources(t *testing.T) {
 	if err := passthrough.CloseResource[resource](call, handles["b"]); err == nil || err.Error() != "closing b" {
 		t.Error(err)
 	}
-	// Not twice, not one that never was, not one of another kind, not another activity's.
+	// A handle is refused when it was closed, never existed, has another type, or belongs
+	// to another activity.
 	elsewhere := &passthrough.Call{Resources: &passthrough.Resources{}}
 	_, err := passthrough.Resource[other](call, handles["a"])
 	_, err2 := passthrough.Resource[resource](elsewhere, handles["a"])
@@ -97,7 +98,7 @@ func TestFrames(t *testing.T) {
 		t.Errorf("%+v, %q, %v", got, body, err)
 	}
 	long, _ := json.Marshal(head{strings.Repeat("x", passthrough.MaxHead)})
-	// neither is JSON: they are refused before they are decoded
+	// Neither text is JSON. They are refused before they are decoded.
 	many := strings.Repeat(",", abi.MaxHeadValues+1)
 	allowed := strings.Repeat(",", abi.MaxHeadValues)
 	framed := func(text string) string {

@@ -15,8 +15,8 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
 
-// What is always available is what needs no grant. WASI is as well, and its functions are
-// wazero's.
+// Modules that are always available need no grant. WASI is one of them, but its functions
+// are wazero's.
 func TestBuiltinNeedsNoGrant(t *testing.T) {
 	equal(t, "functions of WASI", len(passthrough.Builtin(abi.ModuleWASI)), 0)
 	equal(t, "functions of http", len(passthrough.Builtin(abi.ModuleHTTP)), 0)
@@ -83,7 +83,8 @@ func TestCheckGrants(t *testing.T) {
 	}
 }
 
-// What every guest may import needs no grant, and one grant is for all versions.
+// Modules that every guest may import need no grant. One grant covers all versions of a
+// module.
 func TestCheckWithoutGrant(t *testing.T) {
 	for name, guest := range map[string]*modules.File{
 		"nothing": module(),
@@ -196,8 +197,8 @@ func TestNeeds(t *testing.T) {
 	equal(t, "needs of no imports", newSet(t).Needs(module()), []passthrough.Need(nil))
 }
 
-// Names come out of a stranger's file: a message that holds them must not move a
-// terminal's cursor or fill a log.
+// The names come from an untrusted file. A message with them must not move a terminal's
+// cursor or fill a log.
 func TestRefusalOfHostileNames(t *testing.T) {
 	mega := strings.Repeat("é\x1b[2J\n", 1<<17)
 	many := make([][3]string, 10_000)

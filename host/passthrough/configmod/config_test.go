@@ -37,7 +37,7 @@ from_env: {region: WASMWORKER_TEST_REGION, nothing: WASMWORKER_TEST_EMPTY}
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What was read when the policy was validated stays.
+	// The values that validation read stay.
 	t.Setenv("WASMWORKER_TEST_REGION", "changed")
 	for name, want := range map[string]string{
 		"bucket": "invoices", "version": "1.50", "empty": "", "with=odd chars": "x", "region": "eu-central ☃", "nothing": "",
@@ -46,8 +46,8 @@ from_env: {region: WASMWORKER_TEST_REGION, nothing: WASMWORKER_TEST_EMPTY}
 			t.Errorf("%s is %q, %v, want %q", name, got, err, want)
 		}
 	}
-	// A name, and nothing else: not the variable's, not in another case, nothing of the
-	// environment.
+	// Only the exact name finds the value: not the variable's name, not another case, and
+	// nothing else of the environment.
 	var texts []string
 	for _, name := range []string{"", "Bucket", "bucket ", "bucket\x00", "WASMWORKER_TEST_REGION", "PATH", "values", "\xff"} {
 		got, err := get(policy, name)
@@ -56,7 +56,7 @@ from_env: {region: WASMWORKER_TEST_REGION, nothing: WASMWORKER_TEST_EMPTY}
 		}
 		texts = append(texts, err.Error())
 	}
-	// Nobody learns from the answer whether a name exists for others.
+	// The answer does not reveal whether a name exists for other modules.
 	got, err := get(configmod.New().NewPolicy(), "bucket")
 	if got != "" || !errors.Is(err, abi.ENOENT) || err.Error() != texts[0] {
 		t.Errorf("without a policy: %q, %v", got, err)
@@ -71,7 +71,7 @@ from_env: {region: WASMWORKER_TEST_REGION, nothing: WASMWORKER_TEST_EMPTY}
 // A guest that changes what it got does not change what others get.
 func TestGetReturnsACopy(t *testing.T) {
 	policy := &configmod.Policy{Values: map[string]string{"a": "value"}}
-	// the door may do it twice
+	// The host may validate a policy twice.
 	if err := errors.Join(policy.Validate(), policy.Validate()); err != nil {
 		t.Fatal(err)
 	}

@@ -89,7 +89,8 @@ func TestMistakes(t *testing.T) {
 			}
 		}
 	}
-	// What is side by side may differ, and what is alike may overlap.
+	// Directories side by side may differ in write, and directories that overlap may have
+	// the same write.
 	for _, text := range []string{
 		"mounts: {/a: {directory: DIR/a, write: true}, /b: DIR/c}",
 		"mounts: {/a: {directory: DIR, write: true}, /b: {directory: DIR/a, write: true}}",

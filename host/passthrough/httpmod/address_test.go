@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Whatever name led there: only public addresses are connected to, and listed ones.
+// Only public and listed addresses are connected to, whatever name led to them.
 func TestGuard(t *testing.T) {
 	publicOnes := []string{
 		"8.8.8.8:53", "1.1.1.1:443", "100.63.255.255:80", "100.128.0.1:80", "172.15.0.1:80", "172.32.0.1:80", "192.0.1.1:80", "223.255.255.255:80",
@@ -48,7 +48,7 @@ func TestGuard(t *testing.T) {
 			t.Errorf("%s is not denied when the next address is listed", address)
 		}
 	}
-	// Both kinds of control functions of an embedder's are asked.
+	// Both kinds of an embedder's control functions are called.
 	dialer = net.Dialer{ControlContext: func(context.Context, string, string, syscall.RawConn) error { return reached }}
 	if err := check("8.8.8.8:53"); err != reached {
 		t.Error(err)

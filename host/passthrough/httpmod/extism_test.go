@@ -22,8 +22,8 @@ import (
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
-// A real guest, an Extism plugin, under the real modules: what it may do works, and it
-// gets no further.
+// A real guest, an Extism plugin, runs under the real modules. Its allowed requests work,
+// and no others.
 func TestPlugin(t *testing.T) {
 	hidden := serve(t, respond("hidden"))
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -100,8 +100,8 @@ func TestPlugin(t *testing.T) {
 	}
 }
 
-// Headers by which servers replace what the rules were compared with are the operator's
-// alone. A plugin that sets one sends nothing.
+// Only the operator may set headers with which servers replace parts of the request that
+// the rules were compared with. A plugin that sets one sends nothing.
 func TestPluginsOverrideNothing(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Http-Method") != "MERGE" || r.Header.Get("Api_key") != "k" {

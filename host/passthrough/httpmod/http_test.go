@@ -63,7 +63,7 @@ func TestSend(t *testing.T) {
 			t.Errorf("%s, want %s", proto, want)
 		}
 	}
-	// A certificate of nobody's is not accepted, nor one for another name.
+	// A certificate without a trusted issuer is not accepted, nor one for another name.
 	newClient(t, httpmod.Options{}, loopback(secure.URL)).want(t, request{URL: secure.URL + "/?secret"}, abi.EIO, "certificate")
 	other := "https://other.test:" + secure.port()
 	newClient(t, httpmod.Options{TLS: config, Dialer: net.Dialer{Resolver: resolver([]string{"127.0.0.1"})}}, loopback(other)).want(t, request{URL: other}, abi.EIO, "certificate")
@@ -146,8 +146,8 @@ func TestDenied(t *testing.T) {
 	}
 }
 
-// What is not a request is refused before the policy is asked. No message repeats any of
-// it.
+// A malformed request is refused before the policy is asked. No message repeats any part
+// of it.
 func TestBadRequests(t *testing.T) {
 	s := serve(t, respond("reached"))
 	c := newClient(t, httpmod.Options{}, loopback(s.URL))
@@ -182,7 +182,7 @@ func TestBadRequests(t *testing.T) {
 	}
 	c.want(t, request{URL: s.URL, Timeout: -1}, abi.EINVAL, "timeout_ms")
 	c.want(t, request{URL: s.URL, Headers: map[string][]string{"X": {strings.Repeat("x", 64<<10)}}}, abi.EMSGSIZE, "head")
-	// which is no JSON, and refused before it is decoded
+	// The head is not JSON. It is refused before it is decoded.
 	if _, err := c.frame(t.Context(), []byte("\x01\x00\x01\x00"+strings.Repeat("[", abi.MaxHTTPHead+1))); !errors.Is(err, abi.EMSGSIZE) {
 		t.Errorf("a head of 64 KiB and 1 byte: %v", err)
 	}
@@ -253,12 +253,12 @@ func TestRedirects(t *testing.T) {
 			t.Errorf("%v: sent %q, got %q", tt, lines, got.Body)
 		}
 	}
-	// From another origin's view, what was dropped stays dropped on the way back.
+	// Headers that a redirect to another origin dropped stay dropped on the way back.
 	got := c.ok(t, request{URL: secure.URL + "/?to=" + s.URL + "/here", Headers: headers})
 	if got.Body != "here: Accept=text/plain Content-Type=text/x " {
 		t.Errorf("got %q", got.Body)
 	}
-	// To what is not allowed, nothing is sent.
+	// Nothing is sent to a target that is not allowed.
 	s.got()
 	other.got()
 	for _, to := range []string{
@@ -285,7 +285,7 @@ func TestRedirects(t *testing.T) {
 	if lines := append(other.got(), hidden.got()...); lines != nil {
 		t.Errorf("sent %q", lines)
 	}
-	// Redirects that are none, and those that are too many, are for the guest.
+	// The guest gets responses that are not redirects, and redirects beyond the limit.
 	for status, to := range map[string]string{"304": "/here", "302": ""} {
 		if got, err := send("GET", status, to); err != nil || fmt.Sprint(got.Status) != status {
 			t.Errorf("%s to %q: %+v, %v", status, to, got, err)
@@ -347,8 +347,7 @@ func TestRebinding(t *testing.T) {
 	}
 }
 
-// A connection to a private address is there for modules that may go there, and for no
-// others.
+// Only modules that may reach a private address use a connection to it.
 func TestConnectionsOfOthers(t *testing.T) {
 	s := serve(t, respond("allowed"))
 	var conns atomic.Int64
@@ -373,7 +372,7 @@ func TestConnectionsOfOthers(t *testing.T) {
 	}
 }
 
-// The worker's own environment has nothing to do with it: TestMain sets a proxy.
+// The worker's environment has no effect. TestMain sets a proxy.
 func TestNoProxyFromTheEnvironment(t *testing.T) {
 	s := serve(t, respond("server"))
 	origin := "http://proxied.test:" + s.port() // loopback itself never has a proxy
@@ -417,7 +416,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// The frame is what abi/SPEC.md says.
+// The frame has the form that abi/SPEC.md describes.
 func TestFrame(t *testing.T) {
 	s := serve(t, respond("body"))
 	c := newClient(t, httpmod.Options{}, loopback(s.URL))
@@ -431,7 +430,7 @@ func TestFrame(t *testing.T) {
 	}
 }
 
-// Whatever became of the calls: no connection outlives the module.
+// No connection outlives the module, whatever became of the calls.
 func TestClose(t *testing.T) {
 	s := &server{}
 	s.Server = httptest.NewUnstartedServer(s.remember(func(w http.ResponseWriter, r *http.Request) {

@@ -145,7 +145,7 @@ func TestCallsEnd(t *testing.T) {
 	}
 }
 
-// What goes wrong below is told without the addresses of the worker's network.
+// Errors of the network are reported without the addresses of the worker's network.
 func TestFailures(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		conn, buffer, err := http.NewResponseController(w).Hijack()

@@ -44,7 +44,7 @@ func TestValues(t *testing.T) {
 	if got, err := store.Expand("a {{secret:mounted}} b {{secret:mounted}}{{secret:exact}}{{secret}}"); err != nil || got != "a rotated b rotatedtwo\n{{secret}}" {
 		t.Errorf("%q, %v", got, err)
 	}
-	// A value is not looked at again.
+	// A value is not expanded again.
 	write(t, mounted, "{{secret:exact}}")
 	if got, err := store.Expand("{{secret:mounted}}"); err != nil || got != "{{secret:exact}}" {
 		t.Errorf("%q, %v", got, err)

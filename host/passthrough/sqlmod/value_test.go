@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// FuzzRequest decodes requests as a hostile guest sends them, and has the arguments that
-// come of one make the way back.
+// FuzzRequest decodes requests as a hostile guest sends them. The arguments of a valid
+// one must survive the way back.
 func FuzzRequest(f *testing.F) {
 	for _, head := range []string{
 		`{}`, `{"args": [null, true, 1, -0, 1.5, 1e3, "x\u0000", {"bytes": [0, 2]}]}`, `{"args": [[1]]}`, `{"args": [{"bytes": [18446744073709551615, 1]}]}`,
