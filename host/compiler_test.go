@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A program that does not call sandbox.CompilerMain, as that of these tests, compiles its
-// modules by itself, and is told once what to add.
+// A program that does not call sandbox.CompilerMain compiles its modules itself, as the
+// program of these tests does. It logs once what to add.
 func TestWithoutCompilerMain(t *testing.T) {
 	var log bytes.Buffer
 	o := DefaultPluginOptions()

@@ -21,8 +21,7 @@ import (
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
-// A delay that cannot be is refused with what is wrong with it, and the reason for the
-// failure is not lost.
+// An invalid delay is refused with its reason, and the failure's own message is not lost.
 func TestDelaysThatCannotBe(t *testing.T) {
 	h := run(t, options(t, wat(t, "misbehave")))
 	for failure, want := range map[string]string{

@@ -19,8 +19,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// The module of the example and of docs/passthrough.md, and what operators learn of its
-// use.
+// The module of the example and of docs/passthrough.md works, and operators see its use.
 func TestPassthroughModuleOfAnEmbedder(t *testing.T) {
 	var closed []string
 	closing := func(name string) func(context.Context) error {
@@ -72,10 +71,10 @@ func TestPassthroughModuleOfAnEmbedder(t *testing.T) {
 	}
 }
 
-// metrics counts what a metrics handler is told, by name and tags without those of the
-// SDK.
+// metrics counts the calls of a metrics handler, by name and by tags that are not the
+// SDK's.
 type metrics struct {
-	client.MetricsHandler // nil: whatever else is asked of it would crash
+	client.MetricsHandler // nil, so any other call panics
 	tags                  map[string]string
 	mu                    sync.Mutex
 	counted               map[string]int64
@@ -143,7 +142,7 @@ type nothing struct{}
 
 func (nothing) Update(float64) {}
 
-// countingExecutor is an executor of an embedder's.
+// countingExecutor is an embedder's executor.
 type countingExecutor struct {
 	sandbox.Pool
 	acquired, released atomic.Int32

@@ -22,7 +22,8 @@ import (
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
-// In your program these are where your Temporal server is, and your directory of modules.
+// In your program these are the address of your Temporal server and your directory of
+// modules.
 var (
 	address   = func() string { return testbed.Shared(testbed.ForExample).Address }
 	directory = func() string { return testbed.Root(testbed.ForExample) + "/testdata/wat/echo.wasm" }

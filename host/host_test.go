@@ -235,7 +235,7 @@ func TestStopBeforeStart(t *testing.T) {
 	}
 }
 
-// callAll is a Go workflow that calls activities and returns what becomes of each.
+// callAll is a Go workflow that calls activities and returns the outcome of each.
 func callAll(ctx workflow.Context, kinds []string) (map[string]Outcome, error) {
 	outcomes := map[string]Outcome{}
 	for _, kind := range kinds {

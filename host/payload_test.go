@@ -103,7 +103,7 @@ func TestArguments(t *testing.T) {
 	})
 }
 
-// xorCodec stands for encryption.
+// xorCodec takes the place of encryption.
 type xorCodec struct{ t *testing.T }
 
 func (xorCodec) Encode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {

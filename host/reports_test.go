@@ -21,7 +21,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// connection is one that nobody listens at.
+// connection returns a connection to an address without a listener.
 func connection(t *testing.T) *grpc.ClientConn {
 	t.Helper()
 	cc, err := grpc.NewClient("passthrough:///127.0.0.1:1", grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -118,7 +118,7 @@ func TestReports(t *testing.T) {
 	}
 }
 
-// Whoever stops waits for reports that are being sent, and counts those that will not be.
+// A stop waits for reports that are being sent, and counts those that will not be sent.
 func TestReportsSettle(t *testing.T) {
 	cc := connection(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -139,7 +139,7 @@ func TestReportsSettle(t *testing.T) {
 		if n := r.undelivered.Load(); n != 1 {
 			t.Errorf("%d are undelivered after that", n)
 		}
-		// The SDK drops what ends at its deadline, and nobody reports it.
+		// The SDK drops the report of an activity that ends at its deadline.
 		r.pending["past"] = &report{metrics: client.MetricsNopHandler, deadline: time.Now()}
 		r.pending["soon"] = &report{metrics: client.MetricsNopHandler, deadline: time.Now().Add(2 * time.Second)}
 		begin = time.Now()
@@ -151,7 +151,7 @@ func TestReportsSettle(t *testing.T) {
 }
 
 // The SDK goes on trying for the rest of its 10 s after the interceptor has given up.
-// That must not be taken for another report.
+// That must not count as another report.
 func TestUnexpectedReportsPass(t *testing.T) {
 	r := newReports(slog.New(slog.DiscardHandler), t.Context())
 	want := errors.New("as it is")
