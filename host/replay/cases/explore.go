@@ -20,14 +20,15 @@ import (
 //   - The activity gets no more memory from a request on.
 //
 // With a fault, the activity may complete as it should, end as canceled if it was asked
-// to, or fail in a way that is retried. The next attempt gets the details of the last
-// heartbeat and the files of the attempt before. It must complete as it should. Both
-// attempts together must make every call of the case. Anything else becomes a difference
-// in the result.
+// to, or fail in a way that is retried. After such a failure or a death, the next attempt
+// gets the details of the last heartbeat and the files of the attempt before. It must
+// complete as it should. Both attempts together must make every call of the case, except
+// calls that close something. Anything else becomes a difference in the result.
 //
-// Deaths and cancellations are tried at points many numbers of units, evenly spread. Each
-// heartbeat, change of a file, call and request for memory is a point too. If there are
-// more than ten times points of a kind, only some of them are tried.
+// The number of points says at how many places, evenly spread over the units, deaths and
+// cancellations are tried. Each heartbeat, change of a file, call and request for memory
+// is a place too. If there are more than ten times points of a kind, only some of them
+// are tried.
 //
 // Calls get the case's answers by their requests, also when an attempt repeats them.
 // After a fault, an attempt may make calls without an answer in the case, which fail. Its
@@ -118,8 +119,8 @@ func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Re
 	return result, nil
 }
 
-// spread returns at most most indexes of a list, evenly spread, or all indexes if there
-// are no more.
+// spread returns no more than most indexes of a list, evenly spread, or all indexes if
+// there are fewer.
 func spread(length, most int) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for i := range min(length, most) {
