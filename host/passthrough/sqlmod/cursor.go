@@ -125,8 +125,8 @@ func (c *cursor) batch(call *call, most int64, head result, keep func() (uint32,
 	return passthrough.EncodeFrame(head, b.body)
 }
 
-// read reads at most most rows, and about batchBytes. It reports whether there are more
-// rows. The error is EMSGSIZE if the query exceeds the policy's max_rows or
+// read reads no more than most rows, and about batchBytes. It reports whether there are
+// more rows. The error is EMSGSIZE if the query exceeds the policy's max_rows or
 // max_row_bytes.
 func (c *cursor) read(call *call, most int64) (b *batch, more bool, err error) {
 	b = newBatch()
