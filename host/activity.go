@@ -311,8 +311,8 @@ func recordHeartbeat(ctx context.Context, details []sandbox.Payload) (err error)
 	return nil
 }
 
-// temporalError converts the error of a run to the error that the SDK reports to Temporal
-// as it should be.
+// temporalError converts the error of a run to the error that makes the SDK send the
+// right report.
 func (a *attempt) temporalError(ctx context.Context, info activity.Info, err error) error {
 	activityType := info.ActivityType.Name
 	var (

@@ -90,8 +90,8 @@ func describeLimit(ctx context.Context, namespace string) int64 {
 // converter, which is client.Options.DataConverter, or nil if there is none. The
 // converter adds these rules:
 //
-//   - A result, heartbeat or detail of a cancellation may become too large for the server
-//     only through the data converter's codec. The activity then fails with
+//   - If a result, heartbeat or detail of a cancellation is too large for the server only
+//     because of the data converter's codec, the activity fails with
 //     [abi.TypeOutputTooLarge], not retryable. The SDK's own error for that is retried.
 //   - The server does not retry an activity whose failure is too large. Such a failure is
 //     sent without its details, and if need be without its causes and with a shorter

@@ -484,7 +484,7 @@ func (p *Plugin) Interrupt() {
 	time.AfterFunc(pollsEnd, p.interruptAll)
 }
 
-// pollsEnd is how long telling the server that the worker stops polling may take.
+// pollsEnd is the time in which the server is told that the worker stops polling.
 const pollsEnd = 2 * time.Second
 
 // shutdownInterceptor gives every activity of the worker, Go activities too, a context
