@@ -301,7 +301,8 @@ func trim(tls *libc.TLS, ctx, args uintptr, left, right bool) {
 	if !ok {
 		return
 	}
-	s, c := parts[0], newCharacters(parts[1])
+	set, _, _ := bytes.Cut(parts[1], []byte{0}) // where SQLite takes its end for
+	s, c := parts[0], newCharacters(set)
 	for left {
 		n := c.match(len(s), func(n int) []byte { return s[:n] })
 		s, left = s[n:], n > 0

@@ -20,7 +20,7 @@ func TestFunctionsAreSQLites(t *testing.T) {
 	ours := connection(t)
 	defer ours.Close()
 	random := rand.New(rand.NewPCG(1, 2))
-	pieces := []any{"a", "b", "ab", "é", "é", "日本", "\x80", "\xc3", "\xa9", "\xff", "", "aab", "ba", strings.Repeat("ab", 20), "😀", " "}
+	pieces := []any{"a", "b", "ab", "é", "é", "日本", "\x80", "\xc3", "\xa9", "\xff", "", "aab", "ba", strings.Repeat("ab", 20), "😀", " ", "\x00"}
 	value := func() any {
 		switch random.IntN(12) {
 		case 0:
