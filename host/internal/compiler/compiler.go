@@ -198,6 +198,13 @@ func Compile(ctx context.Context, r Request) ([]File, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	if r.Directory != "" { // the child's own is another
+		absolute, err := filepath.Abs(r.Directory)
+		if err != nil {
+			return nil, &DirectoryError{err}
+		}
+		r.Directory = absolute
+	}
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	c, err := start(running, r.Procs)
