@@ -140,17 +140,39 @@ func (s *server) needs() needs {
 
 // readFrom is for a file that may be replaced, as mounted secrets and certificates are: a
 // rule for a file is for that one, whatever takes its name later. So it is for the
-// directory, unless that is the root.
+// directory, unless that is the root, and for those of the files that links lead to.
 func (n *needs) readFrom(file string) {
 	if file == "" {
 		return
 	}
 	if info, err := os.Stat(file); err == nil && !info.IsDir() {
-		if directory := filepath.Dir(file); directory != "/" {
-			n.read = append(n.read, directory)
+		for _, directory := range directories(file) {
+			if directory != "/" {
+				n.read = append(n.read, directory)
+			}
 		}
 	}
 	n.read = append(n.read, file)
+}
+
+// directories are that of a file and, if the file is a link, those of what it leads to.
+func directories(file string) (all []string) {
+	for range 40 { // as many links as Linux follows
+		directory := filepath.Dir(file)
+		all = append(all, directory)
+		target, err := os.Readlink(file)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(target) {
+			if resolved, err := filepath.EvalSymlinks(directory); err == nil {
+				directory = resolved // before a .. is taken for what it is written behind
+			}
+			target = filepath.Join(directory, target)
+		}
+		file = target
+	}
+	return all
 }
 
 // writeTo makes the directory, if it can, so that there can be a rule for it.
@@ -183,8 +205,8 @@ func (n *needs) connections(config *configFile) {
 			continue // it has been reported
 		}
 		if u.Scheme == "sqlite" || u.Scheme == "file" {
-			if path := u.Opaque + u.Path; path != "" {
-				n.write = append(n.write, filepath.Dir(path)) // its journal lies beside it
+			if path, err := url.PathUnescape(u.Opaque + u.Path); err == nil && path != "" && path != ":memory:" {
+				n.write = append(n.write, directories(path)...) // its journal lies beside it
 			}
 			continue
 		}

@@ -31,7 +31,10 @@ func (n needs) harden() (by string, err error) {
 		rules = append(rules, reading(path, 0)...)
 	}
 	for _, path := range n.write {
-		rules = append(rules, landlock.RWDirs(path).WithRefer().IgnoreIfMissing())
+		// What cannot be looked at needs no rule, and whoever needs it tells.
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			rules = append(rules, landlock.RWDirs(path).WithRefer().IgnoreIfMissing())
+		}
 	}
 	if program, err := os.Executable(); err == nil { // it compiles modules in children
 		rules = append(rules, reading(program, executing)...)

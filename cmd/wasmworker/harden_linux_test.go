@@ -54,28 +54,43 @@ func hardenedChild(t *testing.T, directory string) {
 		}
 		return path
 	}
+	link := func(name, to string) string {
+		path := filepath.Join(filepath.Dir(file(name+".d")), filepath.Base(name))
+		if err := os.Symlink(to, path); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	file("rel dir/app.db")
+	file("linked-db/app.db")
+	file("archive/key2.pem")
+	file("archive/key1.pem")
+	t.Chdir(directory)
 	granted, denied := listen(t), listen(t)
 	config := &configFile{sections: sections{
-		Secrets:     map[string]secretmod.Source{"s": {File: file("secrets/s")}},
-		Connections: map[string]sqlmod.Connection{"d": {URL: "sqlite:" + file("db/app.db")}, "p": {URL: "postgres://app@" + granted + "/x?sslrootcert=" + file("pg/ca.pem")}},
-		Buckets:     map[string]blobmod.Bucket{"b": {URL: (&url.URL{Scheme: "file", Path: filepath.Dir(file("bucket/o"))}).String()}},
+		Secrets: map[string]secretmod.Source{"s": {File: file("secrets/s")}},
+		Connections: map[string]sqlmod.Connection{"d": {URL: "sqlite:" + file("db/app.db")}, "p": {URL: "postgres://app@" + granted + "/x?sslrootcert=" + file("pg/ca.pem")},
+			"l": {URL: "sqlite:" + link("db-link/app.db", "../linked-db/app.db")}, "r": {URL: "sqlite:rel%20dir/app.db"}, "m": {URL: "sqlite::memory:"}},
+		Buckets: map[string]blobmod.Bucket{"b": {URL: (&url.URL{Scheme: "file", Path: filepath.Dir(file("bucket/o"))}).String()}},
 	}}
-	s := &server{config: config, paths: []string{filepath.Dir(file("acts/a.wasm"))}, tlsFiles: []string{file("tls/key.pem"), ""}}
+	s := &server{config: config, paths: []string{filepath.Dir(file("acts/a.wasm"))}, tlsFiles: []string{file("tls/key.pem"), "", link("live/key.pem", "../archive/key1.pem")}}
 	s.options = host.Options{ClientOptions: client.Options{HostPort: "temporal:7233"}}
 	s.options.CacheDir = filepath.Join(directory, "cache") // not there yet
 	s.options.PerModule = map[string]host.ModuleOptions{"m": {Policies: map[string]any{"fs": &fsmod.Policy{Mounts: map[string]fsmod.Mount{
 		"/in": {Directory: filepath.Dir(file("in/f"))}, "/out": {Directory: filepath.Dir(file("out/f")), Write: true},
 	}}}}}
+	s.recorder = &recorder{directory: filepath.Join(file("no-directory"), "cases")} // which cannot be made
 	file("elsewhere/f")
 	if _, err := s.needs().harden(); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"secrets/s", "pg/ca.pem", "tls/key.pem", "in/f", "out/f", "db/app.db", "bucket/o", "acts/a.wasm"} {
+	for _, name := range []string{"secrets/s", "pg/ca.pem", "tls/key.pem", "in/f", "out/f", "db/app.db", "bucket/o", "acts/a.wasm",
+		"archive/key2.pem", "linked-db/app.db", "rel dir/app.db"} {
 		if _, err := os.ReadFile(filepath.Join(directory, name)); err != nil {
 			t.Errorf("reading: %v", err)
 		}
 	}
-	for _, name := range []string{"out/new", "db/app.db-journal", "bucket/new", "cache/new"} {
+	for _, name := range []string{"out/new", "db/app.db-journal", "linked-db/app.db-journal", "rel dir/app.db-journal", "bucket/new", "cache/new"} {
 		if err := os.WriteFile(filepath.Join(directory, name), nil, 0o600); err != nil {
 			t.Errorf("writing: %v", err)
 		}
