@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"debug/elf"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"unsafe"
 
@@ -18,12 +21,15 @@ const (
 	executing = landlock.AccessFSSet(landlocksys.AccessFSExecute)
 )
 
+// writing is everything but to run what was written.
+var writing = landlock.V3.HandledAccessFS &^ executing
+
 // harden applies a Landlock rule set, takes capabilities away, and sets no_new_privs. It
 // says what it did.
 func (n needs) harden() (by string, err error) {
 	version, err := landlocksys.LandlockGetABIVersion()
-	if err != nil || version < 1 {
-		return "", fmt.Errorf("%w: the kernel has no Landlock (Linux 5.13 or later, with landlock among the security modules)", errCannotHarden)
+	if err != nil || !enough(version) {
+		return "", fmt.Errorf("%w: the kernel has no Landlock 2 (Linux 5.19 or later, with landlock among the security modules)", errCannotHarden)
 	}
 	config := landlock.Config{HandledAccessFS: landlock.V5.HandledAccessFS, Scoped: landlock.V6.Scoped}
 	var rules []landlock.Rule
@@ -33,14 +39,17 @@ func (n needs) harden() (by string, err error) {
 	for _, path := range n.write {
 		// What cannot be looked at needs no rule, and whoever needs it tells.
 		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			rules = append(rules, landlock.RWDirs(path).WithRefer().IgnoreIfMissing())
+			rules = append(rules, landlock.PathAccess(writing, path).IgnoreIfMissing())
 		}
 	}
 	if program, err := os.Executable(); err == nil { // it compiles modules in children
 		rules = append(rules, reading(program, executing)...)
+		if linker := linkerOf(program); linker != "" {
+			rules = append(rules, reading(linker, executing)...)
+		}
 	}
-	for _, libraries := range []string{"/lib", "/lib64", "/usr/lib", "/usr/lib64"} { // with the dynamic linker
-		rules = append(rules, reading(libraries, executing)...)
+	for _, libraries := range []string{"/lib", "/lib64", "/usr/lib", "/usr/lib64"} {
+		rules = append(rules, reading(libraries, 0)...)
 	}
 	rules = append(rules, landlock.RWFiles("/dev/null").IgnoreIfMissing())
 	if n.connect != nil {
@@ -56,6 +65,31 @@ func (n needs) harden() (by string, err error) {
 		return "", err
 	}
 	return fmt.Sprintf("Landlock %d, no_new_privs, no capabilities", version), nil
+}
+
+// enough tells whether a version of Landlock allows files to be moved between
+// directories. With rules that allow it to the first one, which cannot, the package for it
+// would restrict nothing, and say nothing.
+func enough(version int) bool { return version >= 2 }
+
+// linkerOf is the dynamic linker of a program, which the kernel runs for it. Empty: it
+// needs none.
+func linkerOf(program string) string {
+	f, err := elf.Open(program)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP {
+			path, err := io.ReadAll(io.LimitReader(p.Open(), unix.PathMax))
+			if err != nil {
+				return ""
+			}
+			return string(bytes.TrimRight(path, "\x00"))
+		}
+	}
+	return ""
 }
 
 // reading is a rule for a file, or for a directory with all in it. None is for what is not

@@ -81,6 +81,14 @@ func hardenedChild(t *testing.T, directory string) {
 	}}}}}
 	s.recorder = &recorder{directory: filepath.Join(file("no-directory"), "cases")} // which cannot be made
 	file("elsewhere/f")
+	program, err := os.ReadFile("/usr/bin/env")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := file("out/program") // as a guest could write one
+	if err := errors.Join(os.WriteFile(own, program, 0o700), os.Chmod(own, 0o700)); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := s.needs().harden(); err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +118,7 @@ func hardenedChild(t *testing.T, directory string) {
 			t.Errorf("%s: %v, want it to be refused", what, err)
 		}
 	}
-	_, err := os.ReadFile(filepath.Join(directory, "elsewhere/f"))
+	_, err = os.ReadFile(filepath.Join(directory, "elsewhere/f"))
 	refused("reading what nobody named", err)
 	_, err = os.ReadDir(directory)
 	refused("listing the directory above", err)
@@ -121,7 +129,13 @@ func hardenedChild(t *testing.T, directory string) {
 		_, err := os.Create(filepath.Join(directory, name))
 		refused("making "+name, err)
 	}
-	refused("running a program", exec.Command("/usr/bin/env").Run())
+	libraries, err := filepath.Glob("/lib/*/libc.so.6") // which is a program, too
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, program := range append(libraries, "/usr/bin/env", own) {
+		refused("running "+program, exec.Command(program).Run())
+	}
 	if c, err := net.Dial("tcp", granted); err != nil {
 		t.Errorf("the database: %v", err)
 	} else {
@@ -131,6 +145,13 @@ func hardenedChild(t *testing.T, directory string) {
 	refused("connecting to what nobody named", err)
 	if err := exec.Command(os.Args[0], "-test.run=^$").Run(); err != nil {
 		t.Errorf("running itself: %v", err)
+	}
+}
+
+// Landlock 1 would be asked for more than it has, and then for nothing.
+func TestFirstLandlockIsNotEnough(t *testing.T) {
+	if enough(1) || !enough(2) {
+		t.Error("rules with LANDLOCK_ACCESS_FS_REFER need Landlock 2")
 	}
 }
 
