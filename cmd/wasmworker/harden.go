@@ -26,6 +26,8 @@ import (
 type needs struct {
 	read  []string // files, or directories with all in them
 	write []string // directories
+	// clear are directories in which directories can be removed that are empty.
+	clear []string
 	// connect are the TCP ports of others. Nil: any.
 	connect []uint16
 }
@@ -56,19 +58,18 @@ func (s *server) harden() error {
 	if s.hardening == hardenOff || s.hardening == "" {
 		return nil
 	}
-	temporary, err := os.MkdirTemp("", "wasmworker-")
-	if err != nil {
-		return fmt.Errorf("--harden: a directory for temporary files: %w", err)
-	}
-	s.temporary = temporary
-	// what the libraries make goes there, too
-	for _, variable := range []string{"TMPDIR", "SQLITE_TMPDIR"} {
-		if err := os.Setenv(variable, temporary); err != nil {
-			return err
+	n := s.needs()
+	// Without one there are no temporary files, as without hardening.
+	if temporary, err := os.MkdirTemp("", "wasmworker-"); err == nil {
+		s.temporary = temporary
+		n.write, n.clear = append(n.write, temporary), append(n.clear, filepath.Dir(temporary)) // cleanUp removes it
+		// what the libraries make goes there, too
+		for _, variable := range []string{"TMPDIR", "SQLITE_TMPDIR"} {
+			if err := os.Setenv(variable, temporary); err != nil {
+				return err
+			}
 		}
 	}
-	n := s.needs()
-	n.write = append(n.write, temporary)
 	left, err := n.harden()
 	switch {
 	case err == nil:

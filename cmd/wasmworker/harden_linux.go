@@ -19,6 +19,7 @@ const (
 	readFile  = landlock.AccessFSSet(landlocksys.AccessFSReadFile)
 	readDir   = landlock.AccessFSSet(landlocksys.AccessFSReadDir)
 	executing = landlock.AccessFSSet(landlocksys.AccessFSExecute)
+	removing  = landlock.AccessFSSet(landlocksys.AccessFSRemoveDir)
 )
 
 // writing is everything but to run what was written.
@@ -41,6 +42,9 @@ func (n needs) harden() (by string, err error) {
 		if info, err := os.Stat(path); err == nil && info.IsDir() {
 			rules = append(rules, landlock.PathAccess(writing, path).IgnoreIfMissing())
 		}
+	}
+	for _, path := range n.clear {
+		rules = append(rules, landlock.PathAccess(removing, path).IgnoreIfMissing())
 	}
 	if program, err := os.Executable(); err == nil { // it compiles modules in children
 		rules = append(rules, reading(program, executing)...)

@@ -165,10 +165,14 @@ func listen(t *testing.T) string {
 }
 
 // Every thread of the real worker has given up its privileges, and activities run.
+// It leaves no temporary directory behind.
 func TestServeIsHardened(t *testing.T) {
+	temporary, guest := t.TempDir(), testbed.Guest(t, "testdata/guests/acts")
+	testbed.Program(t) // before TMPDIR is another
+	server := testbed.Shared(t)
+	t.Setenv("TMPDIR", temporary)
 	for _, mode := range []string{"auto", "off"} {
-		server := testbed.Shared(t)
-		w := server.Serve(t, "--modules", testbed.Guest(t, "testdata/guests/acts"), "--task-queue", t.Name()+mode, "--harden", mode)
+		w := server.Serve(t, "--modules", guest, "--task-queue", t.Name()+mode, "--harden", mode)
 		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", w.PID()))
 		if err != nil || len(tasks) == 0 {
 			t.Fatalf("threads: %v, %v", tasks, err)
@@ -199,5 +203,21 @@ func TestServeIsHardened(t *testing.T) {
 		if code := w.Wait(t); code != 0 {
 			t.Errorf("exit code %d", code)
 		}
+		if left, err := filepath.Glob(filepath.Join(temporary, "wasmworker-*")); err != nil || len(left) > 0 {
+			t.Errorf("--harden %s left %v (error %v)", mode, left, err)
+		}
+	}
+}
+
+// A container may have no directory for temporary files.
+func TestServeIsHardenedWithoutTemporaryFiles(t *testing.T) {
+	missing, guest := filepath.Join(t.TempDir(), "missing"), testbed.Guest(t, "testdata/guests/acts")
+	testbed.Program(t) // before TMPDIR is another
+	server := testbed.Shared(t)
+	t.Setenv("TMPDIR", missing)
+	w := server.Serve(t, "--modules", guest, "--task-queue", t.Name(), "--harden", "on")
+	w.Signal(syscall.SIGTERM)
+	if code := w.Wait(t); code != 0 {
+		t.Errorf("exit code %d", code)
 	}
 }

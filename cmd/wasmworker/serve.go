@@ -179,10 +179,10 @@ func (s *server) serve(ctx context.Context) error {
 			return errors.Join(err, h.Stop(ctx))
 		}
 	}
+	defer s.cleanUp()
 	if err := s.harden(); err != nil {
 		return errors.Join(usageError{err}, h.Stop(ctx))
 	}
-	defer s.cleanUp()
 	if err := h.Start(first); err != nil {
 		if first.Err() != nil {
 			s.logger.Info("stopped before polling began")
