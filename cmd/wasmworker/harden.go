@@ -92,6 +92,11 @@ var system = []string{
 	"/proc/self", "/proc/meminfo", "/proc/sys/vm", "/proc/sys/net", "/sys", "/dev/null", "/dev/zero", "/dev/random", "/dev/urandom",
 }
 
+// linked are files of these that may be links to anywhere: WSL and NixOS have some.
+var linked = []string{
+	"/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem",
+}
+
 // cloud is where the SDKs of object stores find the worker's own identity, below the home
 // directory and by the variables that name it.
 var (
@@ -109,6 +114,9 @@ func (s *server) needs() needs {
 		for _, path := range filepath.SplitList(os.Getenv(variable)) {
 			n.readFrom(path)
 		}
+	}
+	for _, file := range linked {
+		n.readFrom(file)
 	}
 	n.read = append(n.read, s.paths...)
 	for _, file := range s.tlsFiles {
@@ -264,7 +272,7 @@ func (n *needs) temporal(options client.Options) {
 
 // port is that of a URL.
 func (n *needs) port(address, otherwise string) {
-	u, err := url.Parse(address)
+	u, err := url.Parse(strings.ReplaceAll(address, "{namespace}", "x")) // as useCodec does
 	if err != nil || address == "" {
 		return
 	}

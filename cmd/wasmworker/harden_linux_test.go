@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -65,6 +66,8 @@ func hardenedChild(t *testing.T, directory string) {
 	file("linked-db/app.db")
 	file("archive/key2.pem")
 	file("archive/key1.pem")
+	file("elsewhere-too/resolv.conf")
+	linked = append(linked, link("etc/resolv.conf", "../elsewhere-too/resolv.conf")) // as WSL has it
 	t.Chdir(directory)
 	granted, denied := listen(t), listen(t)
 	config := &configFile{sections: sections{
@@ -93,7 +96,7 @@ func hardenedChild(t *testing.T, directory string) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"secrets/s", "pg/ca.pem", "tls/key.pem", "in/f", "out/f", "db/app.db", "bucket/o", "acts/a.wasm",
-		"archive/key2.pem", "linked-db/app.db", "rel dir/app.db"} {
+		"archive/key2.pem", "etc/resolv.conf", "linked-db/app.db", "rel dir/app.db"} {
 		if _, err := os.ReadFile(filepath.Join(directory, name)); err != nil {
 			t.Errorf("reading: %v", err)
 		}
@@ -145,6 +148,16 @@ func hardenedChild(t *testing.T, directory string) {
 	refused("connecting to what nobody named", err)
 	if err := exec.Command(os.Args[0], "-test.run=^$").Run(); err != nil {
 		t.Errorf("running itself: %v", err)
+	}
+}
+
+func TestPortOfACodec(t *testing.T) {
+	for endpoint, want := range map[string]uint16{"http://{namespace}.codec:8081/x": 8081, "https://codec/{namespace}": 443, "http://codec": 80} {
+		n := needs{connect: []uint16{53}}
+		n.port(endpoint, "443")
+		if !slices.Equal(n.connect, []uint16{53, want}) {
+			t.Errorf("%s: ports %v, want %d", endpoint, n.connect, want)
+		}
 	}
 }
 
