@@ -390,6 +390,27 @@ func (b *bytesFlag) String() string {
 	return string(text)
 }
 
+// boundFlag is a size like bytesFlag, or "0", which is no limit.
+type boundFlag bytesFlag
+
+func (b *boundFlag) Set(text string) error {
+	if text == "0" {
+		*b = 0
+		return nil
+	}
+	if err := (*bytesFlag)(b).Set(text); err != nil {
+		return fmt.Errorf("%w, nor 0, which means no limit", err)
+	}
+	return nil
+}
+
+func (b *boundFlag) String() string {
+	if *b == 0 {
+		return "0"
+	}
+	return (*bytesFlag)(b).String()
+}
+
 // totalBytesFlag is a size like bytesFlag, or "none", which is zero, or "auto"; see
 // [totalBytesFlag.resolve].
 type totalBytesFlag bytesFlag
@@ -435,11 +456,15 @@ func cacheDir(c *cli.Context) string {
 
 // moduleDefaults makes the options of every module from the flags.
 func moduleDefaults(c *cli.Context) (host.ModuleOptions, error) {
-	var err error
-	if hasFlag(c, "max-calls") && c.Int("max-calls") < 1 {
-		err = fmt.Errorf("--max-calls %d is not positive", c.Int("max-calls"))
+	var errs []error
+	for i := range settings {
+		if s := &settings[i]; s.positive && hasFlag(c, s.name) {
+			if err := s.check(s.resolved(c)); err != nil {
+				errs = append(errs, fmt.Errorf("--%s: %w", s.name, err))
+			}
+		}
 	}
 	var options host.ModuleOptions
 	apply(c, nil, &options)
-	return options, err
+	return options, errors.Join(errs...)
 }

@@ -127,6 +127,8 @@ func defaultOf(s *setting) string {
 		return "`" + value + "`"
 	case bytesFlag:
 		return strings.ReplaceAll(humanize.IBytes(uint64(value)), ".0 ", " ")
+	case boundFlag:
+		return strings.ReplaceAll(humanize.IBytes(uint64(value)), ".0 ", " ")
 	case durationFlag:
 		return fmt.Sprintf("%g s", time.Duration(value).Seconds())
 	case list, grants, map[string]string:

@@ -71,7 +71,7 @@ func schema(t *testing.T) []byte {
 		switch typ {
 		case reflect.TypeFor[list]():
 			return &jsonschema.Schema{OneOf: []*jsonschema.Schema{text, {Type: "array", Items: text}}}
-		case reflect.TypeFor[limitFlag](), reflect.TypeFor[durationFlag](), reflect.TypeFor[bytesFlag](), reflect.TypeFor[totalBytesFlag](), reflect.TypeFor[passthrough.Duration](), reflect.TypeFor[passthrough.Size]():
+		case reflect.TypeFor[limitFlag](), reflect.TypeFor[durationFlag](), reflect.TypeFor[bytesFlag](), reflect.TypeFor[boundFlag](), reflect.TypeFor[totalBytesFlag](), reflect.TypeFor[passthrough.Duration](), reflect.TypeFor[passthrough.Size]():
 			return &jsonschema.Schema{OneOf: []*jsonschema.Schema{text, {Type: "number"}}}
 		case reflect.TypeFor[httpmod.Rule](), reflect.TypeFor[fsmod.Mount](): // which may be their first field alone
 			r.Mapper = nil // the object form, which would come here again

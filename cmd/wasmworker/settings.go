@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
@@ -26,6 +27,7 @@ type setting struct {
 	commands commands // that have the flag; 0: it is a key below per_module alone
 	noKey    bool     // it is none of the file's
 	file     bool     // its values are names of files
+	positive bool     // options take 0 for the default, which nobody means who writes it
 	value    any      // the default, whose type is the type of all values
 	unset    string   // what docs/operations.md says instead of the default
 	usage    string   // for --help and the schema
@@ -181,13 +183,13 @@ var settings = []setting{
 		},
 	},
 	{
-		name: "initialize-timeout", env: "WASMWORKER_INITIALIZE_TIMEOUT", commands: inModules, value: durationFlag(sandbox.DefaultOptions().InitializeTimeout),
+		name: "initialize-timeout", env: "WASMWORKER_INITIALIZE_TIMEOUT", commands: inModules, value: durationFlag(sandbox.DefaultOptions().InitializeTimeout), positive: true,
 		usage:  "most time that the initialization of an instance may take: `SECONDS`, or with a unit",
 		doc:    "most time that making an instance may take, which is its start function and its `_initialize`. A module whose first instance takes longer is refused",
 		module: func(o *host.ModuleOptions) any { return &o.InitializeTimeout },
 	},
 	{
-		name: "max-initialize-fuel", env: "WASMWORKER_MAX_INITIALIZE_FUEL", commands: inModules, value: sandbox.DefaultOptions().MaxInitializeFuel,
+		name: "max-initialize-fuel", env: "WASMWORKER_MAX_INITIALIZE_FUEL", commands: inModules, value: sandbox.DefaultOptions().MaxInitializeFuel, positive: true,
 		usage:  "most units of fuel that the initialization of an instance may use",
 		doc:    "most units of fuel that making an instance may use, apart from `max_fuel`: a runtime that begins needs more than an activity. The default is about what a fast machine does in 10 seconds",
 		module: func(o *host.ModuleOptions) any { return &o.MaxInitializeFuel },
@@ -199,7 +201,7 @@ var settings = []setting{
 		module: func(o *host.ModuleOptions) any { return &o.Isolation },
 	},
 	{
-		name: "max-calls", env: "WASMWORKER_MAX_CALLS", commands: inGrants, value: 1000,
+		name: "max-calls", env: "WASMWORKER_MAX_CALLS", commands: inGrants, value: 1000, positive: true,
 		usage:  "calls of an instance before it is replaced, with --isolation reuse",
 		doc:    "calls of an instance under `reuse`",
 		module: func(o *host.ModuleOptions) any { return &o.MaxCalls },
@@ -244,13 +246,13 @@ var settings = []setting{
 		worker: func(o *host.Options) any { return &o.CompileTimeout },
 	},
 	{
-		name: "compile-memory-limit", env: "WASMWORKER_COMPILE_MEMORY_LIMIT", commands: inWorkers | inInvoke, value: bytesFlag(sandbox.DefaultCompileMemoryLimit),
+		name: "compile-memory-limit", env: "WASMWORKER_COMPILE_MEMORY_LIMIT", commands: inWorkers | inInvoke, value: boundFlag(sandbox.DefaultCompileMemoryLimit),
 		usage:  "most memory that compiling a module may take; 0 means no limit",
 		doc:    "most memory that compiling a module may take. `0` means no limit",
 		worker: func(o *host.Options) any { return &o.CompileMemoryLimit },
 	},
 	{
-		name: "cache-limit", env: "WASMWORKER_CACHE_LIMIT", commands: inWorkers, value: bytesFlag(host.DefaultCacheLimit),
+		name: "cache-limit", env: "WASMWORKER_CACHE_LIMIT", commands: inWorkers, value: boundFlag(host.DefaultCacheLimit),
 		usage:  "most that the cache of compiled modules may have; 0 means no limit",
 		doc:    "most that the cache of compiled modules may have. What has not been of use for longest makes room. `0` means no limit",
 		worker: func(o *host.Options) any { return &o.CacheLimit },
@@ -330,8 +332,10 @@ func (s *setting) read(n *yamlnode.Node) (any, error) {
 	value := reflect.New(reflect.TypeOf(s.value))
 	generic, ok := value.Interface().(cli.Generic)
 	if !ok {
-		err := n.Decode(value.Interface())
-		return value.Elem().Interface(), err
+		if err := n.Decode(value.Interface()); err != nil {
+			return value.Elem().Interface(), err
+		}
+		return value.Elem().Interface(), s.check(value.Elem().Interface())
 	}
 	var text string
 	if err := n.Decode(&text); err != nil {
@@ -343,7 +347,15 @@ func (s *setting) read(n *yamlnode.Node) (any, error) {
 	if err := generic.Set(text); err != nil {
 		return nil, err
 	}
-	return value.Elem().Interface(), nil
+	return value.Elem().Interface(), s.check(value.Elem().Interface())
+}
+
+// check reports a value that has the form, and is none that the setting can have.
+func (s *setting) check(value any) error {
+	if s.positive && reflect.ValueOf(value).Int() <= 0 {
+		return fmt.Errorf("%s is not positive, and there is always a limit", texts(value)[0])
+	}
+	return nil
 }
 
 // texts are a value as flags take it.
