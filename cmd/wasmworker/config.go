@@ -178,6 +178,9 @@ func (f *configFile) located(err error, path ...any) error {
 		unknown, ok := errors.AsType[*yamlnode.UnknownKey](e)
 		switch {
 		case !ok:
+			if key := slices.Concat(path, mistake.Path); len(key) > 0 {
+				where += ": " + passthrough.PathString(key)
+			}
 			errs = append(errs, fmt.Errorf("%s: %w", where, e))
 		case belongs(unknown.Key) != "":
 			errs = append(errs, fmt.Errorf("%s: %s is not a key here: it belongs to %s", where, unknown.Key, belongs(unknown.Key)))

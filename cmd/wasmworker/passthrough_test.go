@@ -34,7 +34,7 @@ func TestPolicyMistakes(t *testing.T) {
 			"passthrough.config: the policy is empty", "passthrough.secret: the policy is empty", "passthrough.fs: the policy is empty", "passthrough.clock: the policy is empty",
 		}},
 		"in a rule":       {"  http:\n    allow:\n      - https://example.com\n      - {origin: https://example.com, path: /}\n", []string{`.yaml:6:39: there is no key "path"`}},
-		"wrong kind":      {"  http:\n    allow: https://example.com\n", []string{".yaml:4:12: string was used where sequence is expected"}},
+		"wrong kind":      {"  http:\n    allow: https://example.com\n", []string{".yaml:4:12: passthrough.http.allow: string was used where sequence is expected"}},
 		"not a number":    {"  http:\n    allow: [https://example.com]\n    max_redirects: many\n", []string{".yaml:5:20: "}},
 		"origin":          {"  http:\n    allow: [example.com, https://example.com/v1]\n", []string{".yaml:4:13: ", `passthrough.http.allow[0].origin: "example.com": the URL does not begin with http`, `.yaml:4:26: passthrough.http.allow[1].origin: "https://example.com/v1" has more than`}},
 		"several":         {"  http: {allow: [https://example.com], max_redirects: 99, private_addresses: [here]}\n  config: {from_env: {a: UNSET_VARIABLE}}\n", []string{".yaml:3:55: passthrough.http.max_redirects: 99 is not", ".yaml:3:79: passthrough.http.private_addresses[0]:", ".yaml:4:26: passthrough.config.from_env.a: the environment variable UNSET_VARIABLE is not set"}},
