@@ -59,16 +59,8 @@ func (s *server) harden() error {
 		return nil
 	}
 	n := s.needs()
-	// Without one there are no temporary files, as without hardening.
-	if temporary, err := os.MkdirTemp("", "wasmworker-"); err == nil {
-		s.temporary = temporary
-		n.write, n.clear = append(n.write, temporary), append(n.clear, filepath.Dir(temporary)) // cleanUp removes it
-		// what the libraries make goes there, too
-		for _, variable := range []string{"TMPDIR", "SQLITE_TMPDIR"} {
-			if err := os.Setenv(variable, temporary); err != nil {
-				return err
-			}
-		}
+	if err := s.makeTemporary(&n); err != nil {
+		return err
 	}
 	left, err := n.harden()
 	switch {
@@ -80,6 +72,27 @@ func (s *server) harden() error {
 		s.logger.Warn("not hardened; --harden on refuses to start then, and --harden off tries nothing", "error", err)
 	default:
 		return fmt.Errorf("--harden: %w; --harden off goes on without", err)
+	}
+	return nil
+}
+
+// makeTemporary makes a directory for temporary files, if there can be one. Without, there
+// are none, as without hardening.
+func (s *server) makeTemporary(n *needs) error {
+	for _, parent := range []string{os.TempDir(), "/dev/shm"} { // as package sandbox
+		temporary, err := os.MkdirTemp(parent, "wasmworker-")
+		if err != nil {
+			continue
+		}
+		s.temporary = temporary
+		n.write, n.clear = append(n.write, temporary), append(n.clear, filepath.Dir(temporary)) // cleanUp removes it
+		// what the libraries make goes there, too
+		for _, variable := range []string{"TMPDIR", "SQLITE_TMPDIR"} {
+			if err := os.Setenv(variable, temporary); err != nil {
+				return err
+			}
+		}
+		break
 	}
 	return nil
 }

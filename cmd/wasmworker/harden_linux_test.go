@@ -222,15 +222,18 @@ func TestServeIsHardened(t *testing.T) {
 	}
 }
 
-// A container may have no directory for temporary files.
+// A container may have no directory for temporary files but Linux's own.
 func TestServeIsHardenedWithoutTemporaryFiles(t *testing.T) {
 	missing, guest := filepath.Join(t.TempDir(), "missing"), testbed.Guest(t, "testdata/guests/acts")
 	testbed.Program(t) // before TMPDIR is another
 	server := testbed.Shared(t)
 	t.Setenv("TMPDIR", missing)
-	w := server.Serve(t, "--modules", guest, "--task-queue", t.Name(), "--harden", "on")
+	w := server.Serve(t, "--modules", guest, "--task-queue", t.Name(), "--harden", "on", "--cache-dir", "none", "--log-level", "debug")
 	w.Signal(syscall.SIGTERM)
 	if code := w.Wait(t); code != 0 {
 		t.Errorf("exit code %d", code)
+	}
+	if strings.Contains(w.Stderr(), "the module is compiled twice") {
+		t.Error("the module's code could not be handed over")
 	}
 }
