@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -238,9 +239,12 @@ func (n *needs) connections(config *configFile) {
 		ports := strings.Split(u.Query().Get("port"), ",")
 		for _, address := range strings.Split(u.Host, ",") {
 			_, port, _ := net.SplitHostPort(address)
-			ports = append(ports, port)
+			ports = append(ports, cmp.Or(port, "5432"))
 		}
-		for _, port := range append(ports, "5432", os.Getenv("PGPORT")) {
+		if strings.Contains(u.Host, ",") { // the driver sets the port of one alone
+			ports = append(ports, os.Getenv("PGPORT"))
+		}
+		for _, port := range ports {
 			n.portNumber(port)
 		}
 	}

@@ -161,6 +161,20 @@ func TestPortOfACodec(t *testing.T) {
 	}
 }
 
+func TestPortsOfADatabase(t *testing.T) {
+	t.Setenv("PGPORT", "7000") // which the driver looks at for several hosts alone
+	for address, want := range map[string][]uint16{
+		"postgres://db:6000/x": {6000}, "postgres://db/x": {5432}, "postgres://[::1]/x": {5432}, "postgres:///x?host=db&port=6002": {5432, 6002},
+		"postgres://a,b/x": {5432, 5432, 7000},
+	} {
+		n := needs{connect: []uint16{}}
+		n.connections(&configFile{sections: sections{Connections: map[string]sqlmod.Connection{"c": {URL: address}}}})
+		if slices.Sort(n.connect); !slices.Equal(n.connect, slices.Sorted(slices.Values(want))) {
+			t.Errorf("%s: ports %v, want %v", address, n.connect, want)
+		}
+	}
+}
+
 // Landlock 1 would be asked for more than it has, and then for nothing.
 func TestFirstLandlockIsNotEnough(t *testing.T) {
 	if enough(1) || !enough(2) {
