@@ -82,9 +82,6 @@ func (c *conn) refusal() error {
 	case "control of transactions":
 		return &sqlmod.RejectedError{What: c.denied, Why: "transactions are begun and ended by functions of the module: begin, commit and rollback"}
 	case "an internal table":
-		if strings.HasPrefix(c.denied, "geopoly") {
-			return &sqlmod.RejectedError{What: c.denied, Why: "it is not available, since its time has no bound that would do"}
-		}
 		return &sqlmod.RejectedError{What: c.denied, Why: "it is not available, since it has parts of rows that were deleted; the virtual table that it belongs to can be read"}
 	}
 	if strings.HasPrefix(c.denied, "geopoly") {
@@ -100,6 +97,9 @@ func (c *conn) prepareGuest(ctx context.Context, text string) (stmt uintptr, err
 	for attempt := range 3 {
 		c.suspects = nil
 		stmt, err = c.prepare(ctx, text)
+		if c.lost { // whoever computes there may still write what was denied
+			return 0, err
+		}
 		if err != nil && c.denied == "a change" && attempt == 0 {
 			// An R-tree compiles its changes when it is opened, by whoever reads it. So it
 			// is opened by compiling the statement, which is not run, and compiled again.
