@@ -50,6 +50,10 @@ func openCache(dir string, limit uint64, logger *slog.Logger) *codeCache {
 		return nil
 	}
 	c := &codeCache{dir: dir, limit: limit, logger: logger, engine: sync.OnceValue(func() string { return engineName(dir, os.TempDir(), memoryDirectory) })}
+	// A compiler's process has another working directory, and paths are compared.
+	if absolute, err := filepath.Abs(dir); err == nil {
+		c.dir = absolute
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		c.cannotBeWritten(err)
 		return nil

@@ -210,3 +210,17 @@ func TestDefaultCacheDir(t *testing.T) {
 		equal(t, "directory where there is none", sandbox.DefaultCacheDir(), "")
 	}
 }
+
+// A cache is one however its path is written.
+func TestCacheDirIsRelative(t *testing.T) {
+	echo := files(t, "echo")
+	t.Chdir(t.TempDir())
+	for _, dir := range []string{"cache", "./cache/1", "cache/2/", "cache//3"} {
+		logged := &recorder{}
+		cfg := sandbox.Config{Modules: echo, CacheDir: dir, Logger: logged.logger()}
+		start(t, cfg)
+		start(t, cfg)
+		all, cached := loads(logged)
+		equal(t, dir+": loads, and those from the cache", [2]int{all, cached}, [2]int{2, 1})
+	}
+}

@@ -141,6 +141,16 @@ func TestCompile(t *testing.T) {
 	}
 }
 
+// The directory is the parent's, wherever the child is.
+func TestRelativeDirectory(t *testing.T) {
+	t.Chdir(t.TempDir())
+	r := requestFor(t, acting(""))
+	r.Directory = "."
+	if files, err := Compile(t.Context(), r); err != nil || len(files) != 1 {
+		t.Errorf("got %v, error %v", files, err)
+	}
+}
+
 // Without a directory, and for the interpreter, nothing is left.
 // A directory is relative to this process's, and the child has another one.
 func TestRelativeDirectory(t *testing.T) {
