@@ -240,5 +240,8 @@ func aboutCache(err error) bool {
 	_, made := errors.AsType[*cacheError](err)
 	_, path := errors.AsType[*fs.PathError](err)
 	_, link := errors.AsType[*os.LinkError](err)
+	if module, ok := errors.AsType[*moduleError](err); ok {
+		err = module.err // as wazero says it
+	}
 	return made || path || link || wazerotext.IsAboutCache(err.Error())
 }

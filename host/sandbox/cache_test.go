@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -209,6 +211,29 @@ func TestDefaultCacheDir(t *testing.T) {
 	if _, err := os.UserCacheDir(); err != nil {
 		equal(t, "directory where there is none", sandbox.DefaultCacheDir(), "")
 	}
+}
+
+// What a module's names say is no trouble with the cache: the others are kept.
+func TestCacheIsNotTheModules(t *testing.T) {
+	twice := export("compilationcache: error", 2, 0)
+	bad, err := modules.Parse("bad", header(sectionExport, vec(export("A", 0, 1), twice, twice)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, logged := filepath.Join(t.TempDir(), "cache"), &recorder{}
+	cfg := sandbox.Config{Modules: []*modules.File{bad, fixture(t, "echo")}, CacheDir: dir, SkipRefused: true, Logger: logged.logger(), Preload: sandbox.PreloadNone}
+	s := start(t, cfg)
+	_, err = s.Run(t.Context(), sandbox.Task{Activity: "A"})
+	failure(t, err, abi.TypeModuleRefused)
+	run(t, s, "Echo")
+	for _, r := range logged.all() {
+		if r.level >= slog.LevelWarn && r.message != "module left out" {
+			t.Errorf("it was told that %s (%s)", r.message, r.attrs)
+		}
+	}
+	run(t, start(t, cfg), "Echo")
+	all, cached := loads(logged)
+	equal(t, "loads, and those from the cache", [2]int{all, cached}, [2]int{2, 1})
 }
 
 // A cache is one however its path is written.

@@ -44,6 +44,7 @@ func SplitTrace(text string) (message, frames string, found bool) {
 // deeply.
 func IsStackOverflow(message string) bool { return strings.Contains(message, stackOverflow) }
 
-// IsAboutCache tells whether compilation failed because of what is in the cache. Errors
-// of the file system are wrapped, and not told by this.
-func IsAboutCache(text string) bool { return strings.Contains(text, compilationCache) }
+// IsAboutCache tells whether compilation failed because of what is in the cache. The text
+// is that of wazero's own error: elsewhere than at its begin may be names of the module's.
+// Errors of the file system are wrapped, and not told by this.
+func IsAboutCache(text string) bool { return strings.HasPrefix(text, compilationCache) }

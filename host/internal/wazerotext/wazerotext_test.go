@@ -106,6 +106,21 @@ func TestOtherErrors(t *testing.T) {
 	}
 }
 
+// What a module has for a name is not taken for what wazero says.
+func TestNamesAreNotAboutCache(t *testing.T) {
+	const name = "compilationcache: x"
+	binary := []byte("\x00asm\x01\x00\x00\x00\x05\x03\x01\x00\x01\x07")
+	export := string(rune(len(name))) + name + "\x02\x00"
+	binary = append(binary, byte(1+2*len(export)), 2)
+	binary = append(binary, export+export...)
+	r := wazero.NewRuntime(t.Context())
+	defer r.Close(t.Context())
+	_, err := r.CompileModule(t.Context(), binary)
+	if err == nil || !strings.Contains(err.Error(), name) || wazerotext.IsAboutCache(err.Error()) {
+		t.Errorf("a name that is there twice is told as %v", err)
+	}
+}
+
 // A file of the cache that ends early is the one that wazero has nothing but words for.
 func TestCache(t *testing.T) {
 	dir, ctx := t.TempDir(), t.Context()
