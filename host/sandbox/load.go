@@ -23,6 +23,9 @@ type loader struct {
 	// idle is how long a module stays loaded that no activity needs. 0: for ever.
 	idle  time.Duration
 	evict func(*Module) // closes its idle instances
+	// busy is called before a module is loaded, or nil is unloaded, and what it returns when
+	// that is over: see [Pool.occupy].
+	busy func(loads *Module) (done func())
 
 	compiling compileLimits
 
@@ -40,6 +43,7 @@ type loader struct {
 
 func newLoader(cfg *Config, executor Executor, logger *slog.Logger) *loader {
 	l := &loader{cacheDir: cfg.CacheDir, cacheLimit: cfg.CacheLimit, logger: logger, skip: cfg.SkipRefused, idle: cfg.ModuleIdleTimeout, evict: executor.Evict, interpreter: cfg.Interpreter}
+	l.busy = func(*Module) func() { return func() {} }
 	l.compiling.timeout, l.compiling.memory = cfg.CompileTimeout, cfg.CompileMemoryLimit
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	return l
@@ -138,6 +142,7 @@ func (m *Module) acquire(ctx context.Context) (*program, error) {
 func (m *Module) startLoading(ctx context.Context) bool {
 	l := &loading{done: make(chan struct{})}
 	started := m.loader.run(func() {
+		done := m.loader.busy(m)
 		ctx, cancel := m.loader.context(ctx)
 		defer cancel()
 		m.loader.prepare()
@@ -148,7 +153,6 @@ func (m *Module) startLoading(ctx context.Context) bool {
 			m.logger.Debug("module loaded", "kind", string(m.file.Kind), "digest", m.file.Digest[:12], "cached", p.cached, "duration", time.Since(start).Round(time.Millisecond))
 		}
 		m.mu.Lock()
-		defer m.mu.Unlock()
 		m.program, m.loading = p, nil
 		if _, its := errors.AsType[*moduleError](err); its && !errors.Is(err, ErrMemoryLimit) && ctx.Err() == nil {
 			m.refused = err
@@ -160,6 +164,8 @@ func (m *Module) startLoading(ctx context.Context) bool {
 		if l.program, l.err = p, err; p != nil {
 			p.holders.Add(l.waiters)
 		}
+		m.mu.Unlock()
+		done() // first: who waits there must not take it for news of somebody else's
 		close(l.done)
 	})
 	if started {
@@ -249,6 +255,7 @@ func (m *Module) take() *program {
 
 // drop closes the idle instances of a program that was taken, and lets go of it.
 func (m *Module) drop(p *program) {
+	defer m.loader.busy(nil)()
 	m.loader.evict(m)
 	m.letGo(p)
 }

@@ -225,3 +225,82 @@ func TestTotalMemoryLimitUnloads(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// While a module is being loaded, who has no memory waits for that, and has a turn when it
+// has ended: also if nobody needs that module any more, and while others go on.
+func TestLoadingHasMemory(t *testing.T) {
+	for _, others := range []bool{false, true} {
+		cfg := copies(t, "dirty", sandbox.Options{}, "a")
+		cfg.Modules = append(cfg.Modules, files(t, "initialize", "misbehave")...)
+		cfg.Preload, cfg.MemoryLimit = sandbox.PreloadNone, 2<<20+32<<10 // a, and half a page
+		if others {
+			cfg.MemoryLimit += 64 << 10
+		}
+		begun, goOn := make(chan struct{}), make(chan struct{})
+		logged := &recorder{onLog: func(message string) {
+			if message == "made" {
+				close(begun)
+				<-goOn
+			}
+		}}
+		cfg.Logger = logged.logger()
+		s := start(t, cfg)
+		run(t, s, "a.Read") // it is loaded
+		if others {
+			other, err := s.Executor().Acquire(t.Context(), s.Modules()[2])
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Executor().Release(other)
+		}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			_, err := s.Run(ctx, sandbox.Task{Activity: "Check"})
+			interrupted(t, err, errStop)
+		})
+		<-begun
+		ended := make(chan error, 1)
+		wg.Go(func() {
+			_, err := s.Run(t.Context(), sandbox.Task{Activity: "a.Read"})
+			ended <- err
+		})
+		eventually(t, "it waits", func() bool { return stats(s).Waiting == 1 || len(ended) > 0 })
+		cancel(errStop)
+		close(goOn)
+		eventually(t, "its turn", func() bool { return len(ended) > 0 })
+		if err := <-ended; err != nil {
+			t.Errorf("with others %t: %v", others, err)
+		}
+		wg.Wait()
+	}
+}
+
+// Who has to load a module, and has no memory for that, tries again when there is some, and
+// not because of the own attempt.
+func TestLoadingWaitsForMemory(t *testing.T) {
+	cfg := copies(t, "dirty", sandbox.Options{}, "a")
+	cfg.Modules = append(cfg.Modules, files(t, "initialize")...)
+	cfg.CacheDir = filepath.Join(t.TempDir(), "cache")
+	start(t, cfg) // from now on nothing is compiled
+	synctest.Test(t, func(t *testing.T) {
+		cfg.Preload, cfg.MemoryLimit = sandbox.PreloadNone, 2<<20+32<<10 // a, and half a page
+		cfg.Defaults.Isolation = sandbox.IsolationFresh
+		s := newSandbox(t, cfg)
+		a, err := s.Executor().Acquire(t.Context(), s.Modules()[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() {
+			_, err := s.Run(t.Context(), sandbox.Task{Activity: "Check"})
+			ended <- err
+		}()
+		synctest.Wait() // which returns when nobody does anything
+		equal(t, "waiting", stats(s), sandbox.Stats{InUse: 1, Waiting: 1})
+		s.Executor().Release(a)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -60,7 +60,8 @@ type Pool struct {
 	idle    []idle     // longest idle first
 	waiters []*waiter  // for a slot, in order of arrival
 	starved []*starved // have a slot and wait for memory, in order of arrival
-	// starved ones that have memory at the moment: of an instance that they close, or try
+	// who has memory at the moment that is no slot's: starved ones, of an instance that they
+	// close or try, and modules that are loaded or unloaded
 	busy     int
 	arrivals uint64
 	trimmed  int // how many of idle, from its begin, have been trimmed
@@ -90,6 +91,7 @@ type starved struct {
 	again   chan struct{} // something has changed since its last attempt, and it is the first
 	// its initialization ran out of memory: nobody else may take any meanwhile
 	alone bool
+	loads bool // its attempt loads the module, at the moment
 }
 
 // NewPool makes a pool of at most limit instances; 0 means no limit.
@@ -239,6 +241,24 @@ func (p *Pool) await(ctx context.Context, w *starved) (*Instance, error) {
 	}
 }
 
+// occupy keeps those who wait for memory from giving up while a module is loaded, or
+// another one is unloaded (nil), which takes memory that is no instance's. The function
+// that it returns is called when that is over, and lets them try again: but not who has
+// made that load himself.
+func (p *Pool) occupy(loads *Module) (done func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.busy++
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.busy--
+		if len(p.starved) == 0 || !p.starved[0].loads || p.starved[0].m != loads {
+			p.wake()
+		}
+	}
+}
+
 // unload unloads a module other than m that has no instance, without the lock. It
 // returns false if there is none.
 func (p *Pool) unload(m *Module) bool {
@@ -262,6 +282,7 @@ func (p *Pool) initialize(ctx context.Context, w *starved, program *program, mem
 	} else {
 		p.unstarve(w)
 	}
+	w.loads = program == nil
 	p.mu.Unlock()
 	if program == nil {
 		instance, err = w.m.NewInstance(ctx) // it has to be loaded first
@@ -270,6 +291,7 @@ func (p *Pool) initialize(ctx context.Context, w *starved, program *program, mem
 		w.m.letGo(program)
 	}
 	p.mu.Lock()
+	w.loads = false
 	switch {
 	case w.alone:
 		p.busy--

@@ -166,6 +166,9 @@ func New(cfg Config) (*Sandbox, error) {
 		s.executor = pool
 	}
 	s.loader = newLoader(&cfg, s.executor, s.logger)
+	if pool, ok := s.executor.(*Pool); ok {
+		s.loader.busy = pool.occupy
+	}
 	var budget *memoryBudget
 	if cfg.MemoryLimit > 0 {
 		budget = &memoryBudget{Budget: image.NewBudget(cfg.MemoryLimit)}
