@@ -35,6 +35,9 @@ type Instance struct {
 // ones helps. A [Pool] returns it only if no other instance is in use.
 var ErrMemoryLimit = errors.New("the memory limit of all instances together is reached")
 
+// errSystemMemory is the error for what may work another time.
+var errSystemMemory = errors.New("the operating system has no more memory")
+
 // NewInstance makes an instance, and calls its _initialize, or what its kind has instead,
 // if there is one. It loads the module if it is not loaded. It blocks until all of that
 // is done; when ctx ends, the initialization is interrupted.
@@ -111,8 +114,12 @@ func (p *program) instantiate(ctx context.Context, memory *image.Memory) (_ *Ins
 		if i.fuel = starting.used; made {
 			return
 		}
-		if memory.TakeGrowFailure() == image.GrowOverBudget && ctx.Err() == nil {
+		switch refused := memory.TakeGrowFailure(); {
+		case ctx.Err() != nil:
+		case refused == image.GrowOverBudget:
 			err = fmt.Errorf("%w, and its initialization ended for want of more (%s)", m.budget.exceeded(), shorten(err))
+		case refused == image.GrowNoSystemMemory:
+			err = fmt.Errorf("%w (%s)", errSystemMemory, shorten(err))
 		}
 		err = starting.failed(ctx, &m.options, err)
 		if i.wasm == nil {
@@ -123,6 +130,11 @@ func (p *program) instantiate(ctx context.Context, memory *image.Memory) (_ *Ins
 		}
 	}()
 	err = starting.run(ctx, func(ctx context.Context) (err error) {
+		defer func() {
+			if p := recover(); p != nil { // wazero's, where there is no memory to begin with
+				err = fmt.Errorf("the runtime failed: %v", p)
+			}
+		}()
 		i.wasm, err = p.runtime.InstantiateModule(ctx, p.compiled, config)
 		return err
 	})

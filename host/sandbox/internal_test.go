@@ -1,11 +1,14 @@
 package sandbox
 
 import (
+	"errors"
 	"maps"
 	"slices"
+	"syscall"
 	"testing"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
 
@@ -14,5 +17,20 @@ func TestActivityFunctions(t *testing.T) {
 	got := slices.Sorted(maps.Keys(activityFuncs))
 	if want := slices.Sorted(maps.Keys(passthrough.Builtin(abi.ModuleActivity))); !slices.Equal(got, want) {
 		t.Errorf("the functions are\n%v, and guests may import\n%v", got, want)
+	}
+}
+
+// That the system has no memory for the code of a module does not refuse it for good.
+func TestNoMemoryForCode(t *testing.T) {
+	m := &Module{file: &modules.File{Path: "x.wasm"}}
+	fails := func(with any) (err error) {
+		defer m.recovered(&err)
+		panic(with)
+	}
+	if err := fails(syscall.ENOMEM); !errors.Is(err, errSystemMemory) {
+		t.Errorf("without memory: %v", err)
+	}
+	if _, its := errors.AsType[*moduleError](fails([]int{})); !its {
+		t.Error("another panic is not the module's")
 	}
 }

@@ -154,7 +154,7 @@ func (m *Module) startLoading(ctx context.Context) bool {
 		}
 		m.mu.Lock()
 		m.program, m.loading = p, nil
-		if _, its := errors.AsType[*moduleError](err); its && !errors.Is(err, ErrMemoryLimit) && ctx.Err() == nil {
+		if _, its := errors.AsType[*moduleError](err); its && !errors.Is(err, ErrMemoryLimit) && !errors.Is(err, errSystemMemory) && ctx.Err() == nil {
 			m.refused = err
 			if m.loader.skip {
 				m.logger.Warn("module left out", "error", err)

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -153,7 +154,11 @@ func (p *program) load(ctx context.Context, cache *codeCache) (err error) {
 // wazero's compiler panics in goroutines of its own, which this does not reach: that is
 // what [CompilerMain] is for.
 func (m *Module) recovered(err *error) {
-	if p := recover(); p != nil {
+	switch p := recover(); p {
+	case nil:
+	case syscall.ENOMEM: // the system has none for its code, which is not its doing
+		*err = fmt.Errorf("%s: %w for its code", m.file.Path, errSystemMemory)
+	default:
 		*err = m.errorf("the compiler failed on this module", fmt.Errorf("%v", p))
 	}
 }
