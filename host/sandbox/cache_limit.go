@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -72,7 +73,10 @@ func (c *codeCache) trim() {
 		// out of the way first, so that nobody finds a part of it
 		gone := filepath.Join(c.dir, workPrefix+"removed-"+filepath.Base(e.path))
 		if err := os.Rename(e.path, gone); err != nil {
-			continue // another process was faster
+			if errors.Is(err, fs.ErrNotExist) { // another process was faster
+				total -= min(total, e.size)
+			}
+			continue
 		}
 		if err := os.RemoveAll(gone); err != nil {
 			c.logger.Debug("a part of the cache could not be removed", "directory", gone, "error", err)

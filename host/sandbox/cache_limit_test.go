@@ -71,6 +71,43 @@ func TestCacheLimit(t *testing.T) {
 	}
 }
 
+// What another process removes at the same time makes room, too: no more goes than has to.
+func TestCacheLimitOfSeveral(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	others := []string{"echo", "memory", "misbehave", "initialize"}
+	paths := map[string]string{}
+	for i, name := range others {
+		start(t, sandbox.Config{Modules: files(t, name), CacheDir: dir})
+		for _, e := range entriesOf(t, dir) {
+			if strings.HasSuffix(e, fixture(t, name).Digest) {
+				paths[name] = filepath.Join(dir, e)
+				at := time.Now().Add(time.Duration(i-10) * time.Hour)
+				if err := os.Chtimes(paths[name], at, at); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	another := filepath.Join(t.TempDir(), "cache")
+	start(t, sandbox.Config{Modules: files(t, "dirty"), CacheDir: another})
+	room := size(t, paths["misbehave"]) + size(t, paths["initialize"]) + size(t, another)
+	// Two have to go. When the first one has gone, another process has removed the second.
+	logged := &recorder{onLog: func(message string) {
+		if strings.HasPrefix(message, "removed from the cache") {
+			if err := os.RemoveAll(paths["memory"]); err != nil {
+				t.Error(err)
+			}
+		}
+	}}
+	start(t, sandbox.Config{Modules: files(t, "dirty"), CacheDir: dir, CacheLimit: room, Logger: logged.logger()})
+	for _, name := range others {
+		_, err := os.Stat(paths[name])
+		if left := err == nil; left != (name == "misbehave" || name == "initialize") {
+			t.Errorf("%s is left: %t", name, left)
+		}
+	}
+}
+
 func entriesOf(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
