@@ -202,7 +202,7 @@ func (m *Module) touch() {
 	}
 	m.used = time.Now()
 	if m.users == 0 && m.loader.idle > 0 && m.idleTimer == nil && m.program != nil && m.program.kept {
-		m.idleTimer = time.AfterFunc(m.loader.idle, m.unloadIdle)
+		m.idleTimer = time.AfterFunc(m.loader.idle, func() { m.loader.run(m.unloadIdle) })
 	}
 }
 

@@ -304,3 +304,48 @@ func TestLoadingWaitsForMemory(t *testing.T) {
 		}
 	})
 }
+
+// slowEvictor takes its time to evict.
+type slowEvictor struct {
+	*sandbox.Pool
+	t           *testing.T
+	begun, goOn chan struct{}
+	ended       bool
+}
+
+func (e *slowEvictor) Evict(m *sandbox.Module) {
+	close(e.begun)
+	<-e.goOn
+	e.Pool.Evict(m)
+	e.ended = true
+}
+
+func (e *slowEvictor) Close(ctx context.Context) error {
+	if !e.ended {
+		e.t.Error("the executor is closed while a module is evicted")
+	}
+	return e.Pool.Close(ctx)
+}
+
+// Close waits for a module that is being unloaded.
+func TestCloseWhileUnloading(t *testing.T) {
+	cfg := sandbox.Config{Modules: files(t, "echo"), CacheDir: filepath.Join(t.TempDir(), "cache")}
+	start(t, cfg) // from now on nothing is compiled
+	synctest.Test(t, func(t *testing.T) {
+		executor := &slowEvictor{Pool: sandbox.NewPool(0), t: t, begun: make(chan struct{}), goOn: make(chan struct{})}
+		cfg.Executor, cfg.ModuleIdleTimeout = executor, time.Millisecond
+		s := newSandbox(t, cfg)
+		if err := s.Compile(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		<-executor.begun
+		ended := make(chan error, 1)
+		go func() { ended <- s.Close(t.Context()) }()
+		synctest.Wait()
+		equal(t, "Close has returned", len(ended), 0)
+		close(executor.goOn)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
