@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
@@ -32,5 +33,29 @@ func TestNoMemoryForCode(t *testing.T) {
 	}
 	if _, its := errors.AsType[*moduleError](fails([]int{})); !its {
 		t.Error("another panic is not the module's")
+	}
+}
+
+// The metadata of an output is charged for as it is, however often it has been changed.
+func TestMetadataIsChargedOnce(t *testing.T) {
+	memory, err := image.NewMemory(image.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer memory.Close()
+	c := &call{module: &Module{options: DefaultOptions()}, task: &Task{}, memory: memory, metadataSize: guessedMetadata}
+	if err := c.write(make([]byte, 100)); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		for _, size := range []int{10, 1000} {
+			metadata := map[string][]byte{"a": make([]byte, size)}
+			if err := c.describe(metadata); err != nil {
+				t.Fatal(err)
+			}
+			if got, most := memory.Held(image.Output), uint64(100+metadataSize(metadata)); got > most || got < 100 {
+				t.Errorf("with %d bytes in the metadata, %d are charged; want 100 to %d", size, got, most)
+			}
+		}
 	}
 }

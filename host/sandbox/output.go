@@ -18,9 +18,13 @@ func (c *call) outputRefused() *abi.Failure {
 	return nil
 }
 
-// room charges for what the output is to grow by.
+// room charges for what the output is to grow by, or gives back what it shrinks by.
 func (c *call) room(n int) error {
-	err := c.hold(image.Output, max(n, 0))
+	if n < 0 {
+		c.letGo(image.Output, -n)
+		return nil
+	}
+	err := c.hold(image.Output, n)
 	if err != nil {
 		c.noRoom = err
 	}
@@ -98,7 +102,8 @@ func (c *call) describe(metadata map[string][]byte) error {
 	if err := c.check(size, len(c.output)); err != nil {
 		return err
 	}
-	if err := c.room(size - c.metadataSize); err != nil {
+	// what an output has without any was not charged
+	if err := c.room(max(size, guessedMetadata) - max(c.metadataSize, guessedMetadata)); err != nil {
 		return err
 	}
 	c.metadata, c.metadataSize = metadata, size
