@@ -30,6 +30,10 @@ const MaxModuleSize = wasm.MaxSize
 // limit for identifiers.
 const maxNameLength = 1000
 
+// maxCompared bounds how often a function is compared with an export, which a runtime does
+// for each of both when it has to tell who was running, at 2 ns each.
+const maxCompared = 100_000_000
+
 // Kind is the contract that a module follows.
 type Kind string
 
@@ -313,6 +317,9 @@ func Parse(name string, binary []byte) (*File, error) {
 		m.Exports = []string{name}
 	default:
 		return nil, fmt.Errorf("the module is neither native (it imports nothing from %s) nor an Extism plugin (nothing from %s) nor a command (it exports no %s), so it has no activities; build it with an SDK, or as a WASI program", abi.ModuleActivity, abi.ModuleExtism, abi.ExportStart)
+	}
+	if compared := len(m.Exports) * len(b.Funcs); compared > maxCompared {
+		return nil, fmt.Errorf("the module has %d activities and %d functions; at most %d activities are supported with so many functions", len(m.Exports), len(b.Funcs), maxCompared/len(b.Funcs))
 	}
 	slices.Sort(m.Exports)
 	for i, name := range m.Exports[1:] {

@@ -2,11 +2,18 @@ package sandbox
 
 import (
 	"context"
+	"testing"
 
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/wasmworker/wasmworker/host/internal/meter"
 )
+
+// KeepExports leaves modules, for one test, the exports that the host does not call.
+func KeepExports(t *testing.T) {
+	keepExports = true
+	t.Cleanup(func() { keepExports = false })
+}
 
 // Wasm is what runs in the instance.
 func (i *Instance) Wasm() api.Module { return i.wasm }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/internal/wasmgen"
+	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
 var (
@@ -36,6 +37,7 @@ const (
 // interrupted, and what was promised of that is kept: see promise.check. `make
 // fuzz-sandbox` takes 10,000 of them.
 func TestPromises(t *testing.T) {
+	sandbox.KeepExports(t)
 	count, only := *promisesModules, *promisesOnly
 	if testing.Short() {
 		count = min(count, 50)

@@ -8,7 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
+	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/internal/meter"
 )
 
@@ -28,7 +30,7 @@ func (m *Module) rewrite(cache *codeCache) (*meter.Exposed, error) {
 			os.RemoveAll(path) //nolint:errcheck // if it matters, the file cannot be written either
 		}
 	}
-	exposed, err := meter.Expose(m.file.Binary, maxTable)
+	exposed, err := meter.Expose(m.file.Binary, maxTable, m.called()...)
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +48,17 @@ func (m *Module) rewrite(cache *codeCache) (*meter.Exposed, error) {
 	}
 	return exposed, nil
 }
+
+// called returns which exports the host calls: a runtime takes time for all others, too.
+func (m *Module) called() []string {
+	if keepExports {
+		return nil
+	}
+	return slices.Concat([]string{abi.ExportStart}, m.file.Initialize, m.file.Exports)
+}
+
+// keepExports leaves modules their exports, for tests that look into them.
+var keepExports bool
 
 // A file is the CRC-32C of the rest, against accidents (who can write there can do
 // anything); the length of a head, as 4 bytes; the head, in JSON; offset and length of

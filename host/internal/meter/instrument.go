@@ -369,20 +369,17 @@ func (m *module) names(r *reader) {
 		switch id {
 		case 0: // of the module
 			p.name()
-		case 1, 2, 3: // of functions; of their local variables; of their labels
+		case 1: // of functions
 			for range p.count("names") {
 				at := p.pos
 				f := p.u32()
 				p.replace(at).u32(m.moved(f))
-				if id == 1 {
-					p.name()
-					continue
-				}
-				for range p.count("names") {
-					p.u32()
-					p.name()
-				}
+				p.name()
 			}
+		case 2, 3: // of their local variables; of their labels
+			// A runtime compares each function with each of these, and shows them nowhere.
+			r.replace(start - 1)
+			continue
 		default:
 			p.skip(len(p.rest()))
 		}
