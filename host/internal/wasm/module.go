@@ -222,6 +222,10 @@ func Parse(binary []byte) (*Binary, error) {
 	}
 	s := &m.Sizes
 	s.Types, s.Imports, s.Functions = uint64(len(m.Types)), uint64(len(m.Imports)), uint64(len(m.Funcs))
+	for _, t := range m.Types {
+		n := uint64(len(t.Params) + len(t.Results))
+		s.TypesSquared += n * n
+	}
 	s.Tables, s.Exports = uint64(len(m.Tables)), uint64(len(m.Exports))
 	if err := s.within(); err != nil {
 		return nil, err

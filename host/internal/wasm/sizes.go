@@ -10,6 +10,7 @@ const MaxSize = 128 << 20
 // real programs have is in docs/security.md: they are at a quarter of each, or less.
 const (
 	maxTypes          = 20_000
+	maxTypesSquared   = 500_000_000 // at 2 ns each
 	maxImports        = 10_000
 	maxFunctions      = 300_000
 	maxTables         = 100
@@ -31,6 +32,10 @@ type Sizes struct {
 
 	Types, Imports, Functions, Tables, Globals, Exports uint64
 	Elements, ElementEntries, DataSegments              uint64
+
+	// TypesSquared adds the parameters and results of a type, multiplied by themselves: a
+	// runtime makes a name of them, one after the other.
+	TypesSquared uint64
 
 	// Of the function that has most of it.
 	Blocks, Nesting, LoopNesting, Labels uint64
@@ -66,6 +71,7 @@ func (s *Sizes) Limits() []Limit {
 	return []Limit{
 		fixed("bytes", s.File, MaxSize),
 		fixed("types", s.Types, maxTypes),
+		fixed("parameters and results of each type, squared", s.TypesSquared, maxTypesSquared),
 		fixed("imports", s.Imports, maxImports),
 		fixed("functions", s.Functions, maxFunctions),
 		fixed("tables", s.Tables, maxTables),

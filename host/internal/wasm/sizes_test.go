@@ -50,6 +50,8 @@ func TestLimits(t *testing.T) {
 	}{
 		{module(section(1, repeated(20_000, 0x60, 0, 0))), module(section(1, repeated(20_001, 0x60, 0, 0))),
 			"the module has 20001 types; at most 20000 are supported"},
+		{module(section(1, vec(slices.Repeat([][]byte{funcType(times(1000, wasm.I32), nil)}, 500)...))), module(section(1, vec(slices.Repeat([][]byte{funcType(times(1000, wasm.I32), nil)}, 501)...))),
+			"the module has 501000000 parameters and results of each type, squared; at most 500000000 are supported"},
 		{module(section(2, repeated(10_000, 0, 0, 3, wasm.I32, 0))), module(section(2, repeated(10_001, 0, 0, 3, wasm.I32, 0))),
 			"the module has 10001 imports; at most 10000 are supported"},
 		{functions(slices.Repeat([][]byte{body(0)}, 300_000)...), functions(slices.Repeat([][]byte{body(0)}, 300_001)...),
