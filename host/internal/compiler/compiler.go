@@ -323,11 +323,6 @@ func (c *child) ask(r Request) (said report, err error) {
 		// More than it can need, for a child that is not killed in time.
 		head.Seconds = int64((r.Timeout*time.Duration(runtime.NumCPU()))/time.Second) + 10
 	}
-	if r.Directory != "" { // the child's working directory is another one
-		if head.Directory, err = filepath.Abs(r.Directory); err != nil {
-			return said, err
-		}
-	}
 	line, err := json.Marshal(head)
 	if err != nil {
 		return said, err

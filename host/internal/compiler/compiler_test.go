@@ -152,18 +152,6 @@ func TestRelativeDirectory(t *testing.T) {
 }
 
 // Without a directory, and for the interpreter, nothing is left.
-// A directory is relative to this process's, and the child has another one.
-func TestRelativeDirectory(t *testing.T) {
-	t.Chdir(t.TempDir())
-	if err := os.Mkdir("code", 0o700); err != nil {
-		t.Fatal(err)
-	}
-	files, err := Compile(t.Context(), Request{Binary: acting(""), Directory: "code"})
-	if err != nil || len(files) != 1 {
-		t.Errorf("got %v, error %v", files, err)
-	}
-}
-
 func TestRehearsal(t *testing.T) {
 	for _, interpreter := range []bool{false, true} {
 		files, err := Compile(t.Context(), Request{Binary: acting(""), Interpreter: interpreter})
