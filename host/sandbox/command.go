@@ -8,6 +8,7 @@ import (
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/internal/image"
+	"github.com/wasmworker/wasmworker/host/modules"
 )
 
 // commandContract is that of programs: standard input to standard output.
@@ -16,6 +17,8 @@ type commandContract struct{}
 func (commandContract) link(context.Context, *program) error { return nil }
 
 func (commandContract) begin(c *call) guest { return command{c} }
+
+func (commandContract) calls(*modules.File) []string { return []string{abi.ExportStart} }
 
 func (commandContract) once() string { return "a command ends with its run" }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/bits"
+	"slices"
 	"strings"
 
 	"github.com/tetratelabs/wazero/api"
@@ -17,6 +18,7 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/internal/hostfunc"
 	"github.com/wasmworker/wasmworker/host/internal/image"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
 
@@ -155,6 +157,8 @@ func (extismContract) link(ctx context.Context, p *program) error {
 }
 
 func (extismContract) begin(c *call) guest { return &extism{call: c, kernel: &kernel{}} }
+
+func (extismContract) calls(file *modules.File) []string { return slices.Clone(file.Exports) }
 
 func (extismContract) once() string { return "" }
 

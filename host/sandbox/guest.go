@@ -20,6 +20,8 @@ type contract interface {
 	// begin gives a call what guests of the kind have, also while an instance is being
 	// made.
 	begin(c *call) guest
+	// calls names the exports of a module that enter may name: the others are left out.
+	calls(file *modules.File) []string
 	// once is why an instance cannot serve a second call, as a predicate; empty: it can.
 	once() string
 	// heedsFlags tells whether a guest can learn of the flags of a [Task].

@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/internal/image"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 )
 
@@ -27,6 +29,8 @@ func (nativeContract) link(ctx context.Context, p *program) error {
 }
 
 func (nativeContract) begin(c *call) guest { return &native{call: c} }
+
+func (nativeContract) calls(file *modules.File) []string { return slices.Clone(file.Exports) }
 
 func (nativeContract) once() string { return "" }
 

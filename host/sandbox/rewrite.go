@@ -8,9 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 
-	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/internal/meter"
 )
 
@@ -49,12 +47,12 @@ func (m *Module) rewrite(cache *codeCache) (*meter.Exposed, error) {
 	return exposed, nil
 }
 
-// called returns which exports the host calls: a runtime takes time for all others, too.
+// called returns which exports the host calls. A runtime takes time for all others, too.
 func (m *Module) called() []string {
 	if keepExports {
 		return nil
 	}
-	return slices.Concat([]string{abi.ExportStart}, m.file.Initialize, m.file.Exports)
+	return append(m.contract.calls(m.file), m.file.Initialize...)
 }
 
 // keepExports leaves modules their exports, for tests that look into them.
