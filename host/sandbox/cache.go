@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/wasmworker/wasmworker/host/internal/meter"
 	"github.com/wasmworker/wasmworker/host/internal/wazerotext"
@@ -69,6 +70,13 @@ func openCache(dir string, limit uint64, logger *slog.Logger) *codeCache {
 
 // cannotBeWritten tells once what is wrong with the cache.
 func (c *codeCache) cannotBeWritten(err error) {
+	// wazero wraps some errors as text alone
+	removed := errors.Is(err, fs.ErrNotExist) || strings.HasSuffix(err.Error(), syscall.ENOENT.Error())
+	if _, gone := os.Stat(c.dir); removed && gone == nil {
+		// Another process has made room. What was to be kept is kept the next time.
+		c.logger.Debug("a directory of the cache was removed while it was written to", "error", err)
+		return
+	}
 	if c.readOnly.CompareAndSwap(false, true) {
 		c.logger.Warn("the cache of compiled modules cannot be written, so modules that it does not have are compiled at each start; "+
 			"name a directory that can be written with --cache-dir (WASMWORKER_CACHE_DIR), or none to keep nothing", "directory", c.dir, "error", err)

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
@@ -71,7 +72,7 @@ func (c *codeCache) trim() {
 			continue
 		}
 		// out of the way first, so that nobody finds a part of it
-		gone := filepath.Join(c.dir, workPrefix+"removed-"+filepath.Base(e.path))
+		gone := filepath.Join(c.dir, workPrefix+"removed-"+rand.Text())
 		if err := os.Rename(e.path, gone); err != nil {
 			if errors.Is(err, fs.ErrNotExist) { // another process was faster
 				total -= min(total, e.size)

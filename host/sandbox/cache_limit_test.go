@@ -127,3 +127,39 @@ func size(t *testing.T, dir string) (total uint64) {
 	}
 	return total
 }
+
+// A cache from which another process removes directories stays one that is written to.
+func TestCacheThatIsTrimmedByOthers(t *testing.T) {
+	dir, logged := filepath.Join(t.TempDir(), "cache"), &recorder{}
+	cfg := sandbox.Config{Modules: files(t, "echo", "memory"), CacheDir: dir, Logger: logged.logger(), Preload: sandbox.PreloadNone}
+	s := start(t, cfg)
+	run(t, s, "Echo", raw("x"))
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() { // whatever the other does at that moment
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			for _, e := range entriesOf(t, dir) {
+				if !strings.HasPrefix(e, ".") { // what is being handed over is nobody else's
+					os.RemoveAll(filepath.Join(dir, e))
+				}
+			}
+		}
+	}()
+	for range 20 {
+		start(t, cfg)
+		s := start(t, sandbox.Config{Modules: files(t, "memory"), CacheDir: dir, Logger: logged.logger(), Defaults: sandbox.Options{Isolation: sandbox.IsolationFresh}})
+		equal(t, "modules", len(s.Modules()), 1)
+	}
+	close(stop)
+	<-done
+	for _, record := range logged.all() {
+		if strings.HasPrefix(record.message, "the cache of compiled modules cannot be written") {
+			t.Errorf("%s %s", record.message, record.attrs)
+		}
+	}
+}

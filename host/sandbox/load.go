@@ -186,13 +186,14 @@ func (m *Module) begin() (loaded bool) {
 // end is called after an activity of the module.
 func (m *Module) end() {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.users--
-	if !m.marked && m.program != nil {
-		m.marked = true
+	first := !m.marked && m.program != nil
+	m.marked = m.marked || first
+	m.touch()
+	m.mu.Unlock()
+	if first {
 		m.loader.cache.mark(m)
 	}
-	m.touch()
 }
 
 // touch notes that the module was of use until now. It is called with the lock.

@@ -45,8 +45,9 @@ const (
 	// argument is the only argument of a child. It is no command and no file of anybody.
 	argument = "wasmworker:compile-a-module"
 	// readyTimeout bounds how long a child may take until its main function has called
-	// [Main]. It takes 0.1 s.
-	readyTimeout = 10 * time.Second
+	// [Main]. It takes 0.1 s, and more on a busy machine. A child that is too late leaves
+	// the module to this process, without limits.
+	readyTimeout = time.Minute
 	// maxLine bounds what is read of what the other side says.
 	maxLine = 64 << 10
 	// maxStderr is how much is kept of the end of what a child says on standard error.
