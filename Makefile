@@ -142,9 +142,10 @@ fuel: ## run every conformance case the same way again and again, and write what
 	$(GO) test ./internal/conformance -count=1 -run '^TestDeterministic$$' -fuel
 
 .PHONY: deterministic
-deterministic: build modules ## a hundred runs of each conformance case in both engines of wazero and of the examples' cases, and no difference
-	$(WORKER) test --runs 100 examples $(BIN)/greet
-	$(GO) test ./internal/conformance -count=1 -timeout 30m -run '^TestDeterministic$$' -runs 100
+RUNS ?= 100
+deterministic: build modules ## RUNS runs (100) of each conformance case in both engines of wazero and of the examples' cases, and no difference
+	$(WORKER) test --runs $(RUNS) examples $(BIN)/greet
+	$(GO) test ./internal/conformance -count=1 -timeout 30m -run '^TestDeterministic$$' -runs $(RUNS)
 
 .PHONY: generate
 generate: ## write what is made of other files here, in seconds: the contract's tables and constants of abi/abi.json, api.txt, schema, go-sdk, manifest
