@@ -282,7 +282,11 @@ func execute(c *cli.Context) error {
 	for i, p := range payloads {
 		args[i] = converter.NewRawValue(&commonpb.Payload{Metadata: p.Metadata, Data: p.Data})
 	}
-	options, err := clientOptions(c, logger)
+	profile, err := clientProfile(c)
+	if err != nil {
+		return err
+	}
+	options, err := clientOptions(c, profile, logger)
 	if err != nil {
 		return err
 	}

@@ -316,14 +316,10 @@ func (n *needs) portNumber(text string) {
 }
 
 // hardenBy takes what harden needs to know of the command line.
-func (s *server) hardenBy(c *cli.Context) error {
+func (s *server) hardenBy(c *cli.Context, profile envconfig.ClientConfigProfile) error {
 	s.hardening = hardening(c.String("harden"))
 	if err := s.hardening.check(); err != nil {
 		return err
-	}
-	profile, err := envconfig.LoadClientConfigProfile(envconfig.LoadClientConfigProfileOptions{ConfigFileProfile: c.String("profile")})
-	if err != nil {
-		return usagef("the Temporal connection's settings: %w", err)
 	}
 	if t := profile.TLS; t != nil {
 		s.tlsFiles = []string{t.ClientCertPath, t.ClientKeyPath, t.ServerCACertPath}

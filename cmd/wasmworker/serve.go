@@ -45,10 +45,14 @@ reads any more ends nothing.`,
 			if err != nil {
 				return err
 			}
-			if s.options.ClientOptions, err = clientOptions(c, s.logger); err != nil {
+			profile, err := clientProfile(c)
+			if err != nil {
 				return err
 			}
-			if err := s.hardenBy(c); err != nil {
+			if s.options.ClientOptions, err = clientOptions(c, profile, s.logger); err != nil {
+				return err
+			}
+			if err := s.hardenBy(c, profile); err != nil {
 				return err
 			}
 			return s.serve(c.Context)
@@ -131,13 +135,17 @@ func newServer(c *cli.Context) (*server, error) {
 	return s, nil
 }
 
-// clientOptions reads the connection's settings as the Temporal SDK does, with ours on
-// top.
-func clientOptions(c *cli.Context, logger *slog.Logger) (client.Options, error) {
+// clientProfile reads the connection's settings as the Temporal SDK does.
+func clientProfile(c *cli.Context) (envconfig.ClientConfigProfile, error) {
 	profile, err := envconfig.LoadClientConfigProfile(envconfig.LoadClientConfigProfileOptions{ConfigFileProfile: c.String("profile")})
 	if err != nil {
-		return client.Options{}, usagef("the Temporal connection's settings: %w", err)
+		return profile, usagef("the Temporal connection's settings: %w", err)
 	}
+	return profile, nil
+}
+
+// clientOptions are those of a profile, with ours on top.
+func clientOptions(c *cli.Context, profile envconfig.ClientConfigProfile, logger *slog.Logger) (client.Options, error) {
 	options, err := profile.ToClientOptions(envconfig.ToClientOptionsRequest{})
 	if err != nil {
 		return options, usagef("the Temporal connection's settings: %w", err)
