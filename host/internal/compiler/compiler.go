@@ -306,7 +306,11 @@ func executable() (string, error) {
 // that is none of its business.
 func environment(procs int) []string {
 	env := []string{}
-	for _, name := range []string{"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PATH"} { // where libraries are
+	names := []string{"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PATH"} // where libraries are
+	if raceDetector {
+		names = append(names, "GORACE")
+	}
+	for _, name := range names {
 		if value, ok := os.LookupEnv(name); ok && (name != "PATH" || runtime.GOOS == "windows") {
 			env = append(env, name+"="+value)
 		}
