@@ -131,7 +131,7 @@ func defaultOf(s *setting) string {
 		return strings.ReplaceAll(humanize.IBytes(uint64(value)), ".0 ", " ")
 	case durationFlag:
 		return fmt.Sprintf("%g s", time.Duration(value).Seconds())
-	case list, grants, map[string]string:
+	case list, grants, map[string]string, []uint32:
 		return ""
 	}
 	return texts(s.value)[0]

@@ -121,6 +121,16 @@ func keep(f *cases.File, name string, exact bool, secrets cases.Secrets, activit
 	case n != replay.DefaultMaxFuel:
 		f.Limits.Fuel = n
 	}
+	if options := module.Options(); options.CommandIO != sandbox.CommandPlain {
+		f.Command.IO = options.CommandIO
+	}
+	if codes := module.Options().SuccessCodes; !slices.Equal(codes, sandbox.DefaultOptions().SuccessCodes) {
+		f.Command.SuccessCodes = codes
+	}
+	f.Command.Args = nil
+	for _, arg := range module.Options().Args {
+		f.Command.Args = append(f.Command.Args, secrets.Redact(arg))
+	}
 	f.Env = module.Env()
 	for name, value := range f.Env {
 		f.Env[name] = secrets.Redact(value)

@@ -70,6 +70,46 @@ func TestRecord(t *testing.T) {
 	}
 }
 
+// A program is run as it was when it was recorded: with its arguments, in JSON, and with
+// exit codes that are no failures.
+func TestRecordOfProgram(t *testing.T) {
+	dir := t.TempDir()
+	copyFile(t, testbed.Command(t, "testdata/commands/tool"), dir+"/tool.wasm")
+	config := file(t, "wasmworker.yaml", "per_module:\n  tool: {args: [-n], command_io: json, success_codes: [0, 10]}\n")
+	recorded := dir + "/tool.test.yaml"
+	for input, want := range map[string]string{
+		`{"args": ["x"], "stdin": "args "}`:    `{"exit_code":0,"stdout":"tool|-n|x","stderr":""}`,
+		`{"stdin": "print-and-exit 10 sat\n"}`: `{"exit_code":10,"stdout":"sat\n","stderr":""}`,
+	} {
+		got := command{args: []string{"invoke", "--config", config, "--record", recorded, dir + "/tool.wasm", "tool", input}}.run(t)
+		if got.code != 0 || strings.TrimSpace(got.stdout) != want {
+			t.Fatalf("%s: %+v, want %s", input, got, want)
+		}
+	}
+	data, err := os.ReadFile(recorded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replay := command{args: []string{"test", recorded}}
+	if got := replay.run(t); got.code != 0 || !strings.Contains(got.stdout, "2 cases") {
+		t.Fatalf("%+v\n%s", got, data)
+	}
+	for from, to := range map[string]string{`"-n"`: `"-m"`, "10]": "11]", "io: json": "io: plain"} {
+		if err := os.WriteFile(recorded, []byte(strings.Replace(string(data), from, to, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := replay.run(t); got.code != 1 {
+			t.Errorf("%s: %+v\n%s", to, got, data)
+		}
+	}
+	for text, want := range map[string]string{`args: ["a\0b"]`: "zero byte", "io: yaml": "plain or json", "success_codes: [-1]": "whole number from 0"} {
+		path := file(t, "tool.test.yaml", "module: "+dir+"/tool.wasm\ncommand: {"+text+"}\ncases: [{activity: tool}]\n")
+		if got := (command{args: []string{"test", path}}).run(t); got.code != 2 || !strings.Contains(got.stderr+got.stdout, want) {
+			t.Errorf("%s: %+v, want %s", text, got, want)
+		}
+	}
+}
+
 // A worker keeps a sample of real tasks, without secrets, and each is replayed offline.
 func TestServeRecords(t *testing.T) {
 	const token = "hunter2-very-secret"

@@ -146,6 +146,24 @@ var settings = []setting{
 		module: func(o *host.ModuleOptions) any { return &o.Rename },
 	},
 	{
+		name: "args", value: list(nil), unset: "none",
+		usage:  "Arguments that the module finds after its name, as a program does.",
+		doc:    "arguments that the module finds after its name, as a program does: `[--quiet, -n, \"3\"]`",
+		module: func(o *host.ModuleOptions) any { return &o.Args },
+	},
+	{
+		name: "command-io", value: string(sandbox.CommandPlain),
+		usage:  "Of a command. plain: the activity's arguments are standard input, standard output is the result. json: the argument is {\"args\": [...], \"stdin\": \"...\"}, the result {\"exit_code\": 0, \"stdout\": \"...\", \"stderr\": \"...\"}; whoever starts activities chooses arguments of the program then.",
+		doc:    "of a command: with `plain` the activity's arguments are standard input and standard output is the result, with `json` [both are objects](../abi/SPEC.md#commands), and whoever starts activities chooses arguments of the program",
+		module: func(o *host.ModuleOptions) any { return &o.CommandIO },
+	},
+	{
+		name: "success-codes", value: []uint32(nil), unset: "`[0]`",
+		usage:  "Exit codes of a command that complete its activity. Default: 0 alone.",
+		doc:    "exit codes of a command that complete its activity, such as `[0, 10, 20]` of a solver. The result tells [which it was](../abi/SPEC.md#commands)",
+		module: func(o *host.ModuleOptions) any { return &o.SuccessCodes },
+	},
+	{
 		name: "max-instances", value: int(0), unset: "`max_concurrent_activities`",
 		usage:  "Most instances of this module, for one that is hungry for memory. Activities beyond it wait, each in one of the worker's slots. Default: max_concurrent_activities.",
 		doc:    "most instances of this module, for one that is hungry for memory. See [waiting](#waiting-for-an-instance)",

@@ -43,8 +43,9 @@ type call struct {
 
 	waited time.Duration // for the instance
 
-	work   int // bytes that the host has worked on since it last let others run
-	stderr tail
+	work      int // bytes that the host has worked on since it last let others run
+	stderr    tail
+	stdoutEnd tail
 }
 
 // newCall makes a call. Of the activity no more than the module is set while an instance

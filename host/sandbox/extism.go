@@ -297,7 +297,7 @@ func extismLog(level slog.Level) extismFunc {
 func (c *extism) setError(k *kernel, p []uint64) uint64 {
 	k.err = p[0]
 	if n := k.blocks[p[0]]; n > 0 {
-		c.stderr = tail{}
+		c.stderr, c.stdoutEnd = tail{}, tail{}
 		c.stderr.write(bytes.ReplaceAll(k.at("error_set", p[0], min(n, tailSize)), []byte{'\n'}, []byte{' '}))
 	}
 	return 0
@@ -427,7 +427,7 @@ func (c *extism) http(k *kernel, p []uint64) uint64 {
 
 // enter puts the input where the plugin finds it.
 func (c *extism) enter() (export string, err error) {
-	input, err := c.oneInput()
+	input, err := c.oneInput(c.task.Args, 0)
 	if err != nil {
 		return "", err
 	}

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -60,7 +61,11 @@ func (c *call) abnormalEnd(err error, refused image.GrowFailure) *abi.Failure {
 		if last := lastLine(c.stderr.String()); last != "" {
 			f.Message += ": " + last
 		}
-		f.Details = details(map[string]any{"exit_code": exit.ExitCode(), "stderr": c.stderr.String()})
+		said := map[string]any{"exit_code": exit.ExitCode(), "stderr": c.stderr.String()}
+		if end := c.stdoutEnd.last(maxStdout); end != "" {
+			said["stdout"] = end
+		}
+		f.Details = details(said)
 	case faulted && fault.memory:
 		f.Type = abi.TypeOutOfMemory
 		f.Message = fmt.Sprintf("module %s ran out of memory: %s", c.module.file.Name, fault.Error())
@@ -73,7 +78,8 @@ func (c *call) abnormalEnd(err error, refused image.GrowFailure) *abi.Failure {
 	default:
 		f.Type = abi.TypeWasmTrap
 		f.Message = fmt.Sprintf("module %s trapped: %s", c.module.file.Name, message)
-		if first := c.stderr.firstLine(); first != "" {
+		// TinyGo's runtime says it on standard output
+		if first := cmp.Or(c.stderr.firstLine(), c.stdoutEnd.firstLine()); first != "" {
 			f.Message += ": " + first
 		}
 	}
@@ -108,6 +114,7 @@ func (m *Module) refusal(r image.GrowFailure) string {
 const (
 	maxTrace     = 20
 	maxTraceLine = 100
+	maxStdout    = 1 << 10 // bytes of standard output, beside those of standard error
 )
 
 // splitTrace takes apart the text of an error from wazero: the message, and the wasm

@@ -57,21 +57,21 @@ func contractOf(file *modules.File) (contract, error) {
 
 // logStdout is guest.stdout for guests that have another way to return something.
 func (c *call) logStdout(p []byte) error {
+	c.stdoutEnd.write(p)
 	c.streams.stdout.write(c, p)
 	return nil
 }
 
-// oneInput makes one input of the arguments, for guests that know no more than one, and
-// not its encoding.
-func (c *call) oneInput() ([]byte, error) {
-	for i, arg := range c.task.Args {
+// oneInput makes one input of arguments, for guests that know no more than one, and not
+// its encoding. So many arguments are before them.
+func (c *call) oneInput(args []Payload, before int) ([]byte, error) {
+	for i, arg := range args {
 		switch arg.Encoding() {
 		case abi.EncodingJSON, abi.EncodingProtoJSON, abi.EncodingBinary, abi.EncodingProto, abi.EncodingNull, "":
 		default:
-			return nil, c.unknownEncoding(i, arg.Encoding())
+			return nil, c.unknownEncoding(before+i, arg.Encoding())
 		}
 	}
-	args := c.task.Args
 	if len(args) == 0 || len(args) == 1 && args[0].Encoding() == abi.EncodingNull {
 		return nil, nil
 	}
@@ -86,13 +86,13 @@ func (c *call) oneInput() ([]byte, error) {
 		switch arg.Encoding() {
 		case abi.EncodingJSON, abi.EncodingProtoJSON, "":
 			if !json.Valid(arg.Data) { // which could make two of it, or none
-				return nil, c.notJSON(i, "is not JSON, though its encoding says so")
+				return nil, c.notJSON(before+i, "is not JSON, though its encoding says so")
 			}
 			list = append(list, arg.Data...)
 		case abi.EncodingNull:
 			list = append(list, "null"...)
 		default:
-			return nil, c.notJSON(i, fmt.Sprintf("is %q; send %s arguments, or a single one", arg.Encoding(), abi.EncodingJSON))
+			return nil, c.notJSON(before+i, fmt.Sprintf("is %q; send %s arguments, or a single one", arg.Encoding(), abi.EncodingJSON))
 		}
 	}
 	return append(list, ']'), nil

@@ -109,6 +109,9 @@ func (m *Module) admit(set passthrough.Set) error {
 	if err := set.Check(m.file, m.options.Passthrough); err != nil {
 		return err
 	}
+	if option := m.options.forCommands(); option != "" && m.file.Kind != modules.KindCommand {
+		return &OptionError{m.file.Name, option, fmt.Errorf("%s: refused, because this is for commands alone, and the module is %s", m.file.Path, m.file.Kind)}
+	}
 	if need := m.file.MemoryMin; need > m.options.MemoryLimit {
 		return &OptionError{m.file.Name, "MemoryLimit", fmt.Errorf("%s: refused, because it needs %s of memory at the start and may have %s: raise the limit, or build it with a smaller initial memory",
 			m.file.Path, mebibytes(need), mebibytes(m.options.MemoryLimit))}

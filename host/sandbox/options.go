@@ -47,6 +47,16 @@ type Options struct {
 	// values are fixed when the module is loaded. NAME=VALUE sets one for the module
 	// alone. Deny by default.
 	Env []string
+	// Args are the arguments that the module finds after its name, as a program does.
+	// They are fixed when the module is loaded, and none may have a zero byte. Default:
+	// none.
+	Args []string
+	// CommandIO is how a command gets its input, and what becomes of its output. Default
+	// CommandPlain. SuccessCodes are the exit codes of a command that complete its
+	// activity: programs such as solvers say by them what they found. Default: 0 alone. A
+	// module that is no command is refused with either.
+	CommandIO    CommandIO
+	SuccessCodes []uint32
 	// Prefix is put before the name of each export to make its activity type, so
 	// that two modules can export the same name.
 	Prefix string
@@ -94,6 +104,21 @@ type Options struct {
 	MaxOutput int
 }
 
+// CommandIO is how a command gets its input, and what becomes of its output.
+type CommandIO string
+
+// The ways of commands.
+const (
+	// CommandPlain puts the activity's arguments on standard input, and takes standard
+	// output for the result.
+	CommandPlain CommandIO = "plain"
+	// CommandJSON takes an argument {"args": ["--quiet"], "stdin": "text"}, both optional,
+	// and returns {"exit_code": 0, "stdout": "text", "stderr": "its last 2 KiB"}. A second
+	// argument takes the place of stdin: its bytes, unchanged. Whoever starts activities
+	// chooses the program's arguments then, after those of Args.
+	CommandJSON CommandIO = "json"
+)
+
 const (
 	defaultMaxCalls = 1000
 	// defaultMaxInitializeFuel has room: even a large interpreter is ready in well under
@@ -107,11 +132,32 @@ const (
 // defaultInitializeTimeout has room, too. A variable for the tests.
 var defaultInitializeTimeout = 10 * time.Second
 
+// forCommands returns the first option that is of use to commands alone and is not at its
+// default, or "".
+func (o Options) forCommands() string {
+	switch {
+	case o.CommandIO != CommandPlain:
+		return "CommandIO"
+	case len(o.SuccessCodes) != 1 || o.SuccessCodes[0] != 0:
+		return "SuccessCodes"
+	}
+	return ""
+}
+
 // over returns the options of a module: o where it says something, otherwise def.
 // Grants add up.
 func (o Options) over(def Options) Options {
 	o.Passthrough = slices.Concat(def.Passthrough, o.Passthrough)
 	o.Env = slices.Concat(def.Env, o.Env)
+	if o.Args == nil {
+		o.Args = def.Args
+	}
+	if o.CommandIO == "" {
+		o.CommandIO = def.CommandIO
+	}
+	if o.SuccessCodes == nil {
+		o.SuccessCodes = def.SuccessCodes
+	}
 	if o.Policies == nil {
 		o.Policies = def.Policies
 	} else if def.Policies != nil {
@@ -156,6 +202,8 @@ func (o Options) over(def Options) Options {
 // DefaultOptions returns what a zero value of each field means.
 func DefaultOptions() Options {
 	return Options{
+		CommandIO:         CommandPlain,
+		SuccessCodes:      []uint32{0},
 		Isolation:         IsolationPristine,
 		MaxCalls:          defaultMaxCalls,
 		MemoryLimit:       abi.DefaultMemoryLimit,
@@ -192,6 +240,17 @@ func (o Options) check(module string, set passthrough.Set) error {
 	}
 	if o.Isolation != IsolationPristine && o.Isolation != IsolationFresh && o.Isolation != IsolationReuse {
 		complain("Isolation", "%q is none of %q, %q and %q", o.Isolation, IsolationPristine, IsolationFresh, IsolationReuse)
+	}
+	if o.CommandIO != CommandPlain && o.CommandIO != CommandJSON {
+		complain("CommandIO", "%q is neither %q nor %q", o.CommandIO, CommandPlain, CommandJSON)
+	}
+	if len(o.SuccessCodes) == 0 {
+		complain("SuccessCodes", "there is none, so that no activity could complete")
+	}
+	for _, arg := range o.Args {
+		if strings.Contains(arg, "\x00") {
+			complain("Args", "%q has a zero byte, which ends an argument", arg)
+		}
 	}
 	if o.MaxCalls < 0 {
 		complain("MaxCalls", "%d is negative", o.MaxCalls)

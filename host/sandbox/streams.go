@@ -94,4 +94,9 @@ func (t *tail) firstLine() string {
 	return strings.TrimSpace(strings.ToValidUTF8(string(t.first), "\uFFFD"))
 }
 
+// last returns the last n bytes at most.
+func (t *tail) last(n int) string {
+	return strings.ToValidUTF8(string(t.data[max(0, len(t.data)-n):]), "\uFFFD")
+}
+
 func (t *tail) String() string { return strings.ToValidUTF8(string(t.data), "\uFFFD") }

@@ -20,6 +20,7 @@ func (m *Module) wasiConfig() wasip1.Config {
 	config := wasip1.Config{
 		// not the module's: records are replayed by the file alone
 		Name: strings.TrimSuffix(filepath.Base(m.file.Path), ".wasm"),
+		Args: m.options.Args,
 		Env:  m.env,
 	}
 	if clock, ok := m.options.Policies[wasi.NameClock].(*wasi.Clock); ok {

@@ -40,6 +40,8 @@ type Host interface {
 // Process is what a guest finds while it serves a call, or while its instance is being
 // made. Nothing in it outlives that. It belongs to the guest's goroutine.
 type Process struct {
+	Name  string        // the first argument
+	Args  []string      // those after it, without zero bytes
 	Stdin []byte        // what is left of it
 	Clock *VirtualClock // nil: the real one
 
@@ -54,6 +56,7 @@ type Process struct {
 // nil: they do not.
 func (s *System) Begin(proc *Process, host Host, phase Phase, units func() int64, mounts *Mounts) {
 	*proc = Process{
+		Name: s.config.Name, Args: s.config.Args,
 		host: host, phase: phase,
 		Clock: NewVirtualClock(s.config.Clock, phase, units), random: NewStream(s.config.Random, phase),
 	}

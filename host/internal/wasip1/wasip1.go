@@ -27,7 +27,8 @@ import (
 // Config is what the guests of a module find. The zero value is a real clock, real random
 // numbers, and nothing else.
 type Config struct {
-	Name   string      // the first argument, of which there are no others
+	Name   string      // the first argument
+	Args   []string    // those after it
 	Env    [][2]string // names and values
 	Clock  wasi.Clock
 	Random wasi.Random
@@ -70,7 +71,7 @@ func (i *Instance) Attach(proc *Process) { i.process = proc }
 
 // Configure returns the configuration with what the system has for a further instance.
 func (s *System) Configure(config wazero.ModuleConfig, i *Instance) wazero.ModuleConfig {
-	config = config.WithArgs(s.config.Name).WithStdout(i.stdout()).WithStderr(i.stderr())
+	config = config.WithStdout(i.stdout()).WithStderr(i.stderr())
 	for _, env := range s.config.Env {
 		config = config.WithEnv(env[0], env[1])
 	}
@@ -111,6 +112,8 @@ var errOwn = errors.New("the function answers about streams itself")
 // is no file. Of a path they make a copy and clean it, of any length, before they look at
 // the descriptor.
 var functions = map[string]function{
+	"args_get":                {"(i32, i32) -> i32", argsGet, nil, nil},
+	"args_sizes_get":          {"(i32, i32) -> i32", argsSizes, nil, nil},
 	"fd_advise":               {"(i32, i64, i64, i32) -> i32", nil, onFile(fdAdvise), nil},
 	"fd_allocate":             {"(i32, i64, i64) -> i32", nil, onFile(fdAllocate), abi.EINVAL},
 	"fd_close":                {"(i32) -> i32", onStreams(1, 0), fdClose, nil},

@@ -16,6 +16,7 @@ package cases
 import (
 	"encoding/json"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/wasmworker/wasmworker/host/replay"
@@ -42,6 +43,8 @@ type File struct {
 	Seed  int64
 	// Env are the guest's environment variables.
 	Env map[string]string
+	// Command is how a program is run. The zero value means the defaults.
+	Command Command
 	// Limits are the limits of the module. Zero values mean the defaults of
 	// [replay.Options].
 	Limits Limits
@@ -52,6 +55,17 @@ type File struct {
 
 	source []byte // the content that was read; nil if the file was not read
 	root   *node  // of it
+}
+
+// Command has the options of [sandbox.Options] that say how a program is run.
+type Command struct {
+	Args         []string // also of modules that are no commands
+	IO           sandbox.CommandIO
+	SuccessCodes []uint32
+}
+
+func (c Command) equal(d Command) bool {
+	return slices.Equal(c.Args, d.Args) && c.IO == d.IO && slices.Equal(c.SuccessCodes, d.SuccessCodes)
 }
 
 // Limits say how much a module may use.

@@ -16,6 +16,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 	"github.com/wasmworker/wasmworker/host/replay"
+	"github.com/wasmworker/wasmworker/host/sandbox"
 	"github.com/wasmworker/wasmworker/internal/nearest"
 )
 
@@ -171,6 +172,30 @@ func (d *decoder) decodeFile(root *node) *File {
 					d.fail(n.items[i].at, "an environment variable cannot have a zero byte in it")
 				}
 			}
+		},
+		"command": func(n *node) {
+			d.fields(n, "command", map[string]func(*node){
+				"args": func(n *node) {
+					d.list(n, func(n *node) {
+						arg := d.text(n)
+						if strings.Contains(arg, "\x00") {
+							d.fail(n.at, "an argument cannot have a zero byte in it")
+						}
+						f.Command.Args = append(f.Command.Args, arg)
+					})
+				},
+				"io": func(n *node) {
+					f.Command.IO = sandbox.CommandIO(d.text(n))
+					if f.Command.IO != sandbox.CommandPlain && f.Command.IO != sandbox.CommandJSON {
+						d.fail(n.at, "this has to be %s or %s", sandbox.CommandPlain, sandbox.CommandJSON)
+					}
+				},
+				"success_codes": func(n *node) {
+					d.list(n, func(n *node) {
+						f.Command.SuccessCodes = append(f.Command.SuccessCodes, uint32(d.whole(n, 0, math.MaxUint32)))
+					})
+				},
+			})
 		},
 		"limits": func(n *node) {
 			d.fields(n, "limits", map[string]func(*node){

@@ -38,6 +38,7 @@ type surroundings struct {
 	start       int64
 	seed        int64
 	env         string
+	command     string
 	limits      Limits
 	mounts      string
 	interpreter bool
@@ -77,7 +78,7 @@ func (r *Runner) env(ctx context.Context, f *File, c *Case, interpreter bool) (*
 	for _, name := range slices.Sorted(maps.Keys(f.Env)) {
 		env = append(env, name+"="+f.Env[name])
 	}
-	key := surroundings{f.Module, 0, f.Seed, strings.Join(env, "\x00"), f.Limits, fmt.Sprint(f.mounts(c)), interpreter}
+	key := surroundings{f.Module, 0, f.Seed, strings.Join(env, "\x00"), fmt.Sprintf("%#v", f.Command), f.Limits, fmt.Sprint(f.mounts(c)), interpreter}
 	if !f.Start.IsZero() {
 		key.start = f.Start.UnixNano()
 	}
@@ -91,7 +92,7 @@ func (r *Runner) env(ctx context.Context, f *File, c *Case, interpreter bool) (*
 	e.once.Do(func() {
 		e.env, e.err = replay.Open(ctx, replay.Options{
 			Modules:  []string{f.Module},
-			Defaults: sandbox.Options{Env: env, MemoryLimit: f.Limits.Memory, MaxOutput: f.Limits.Output, MaxFuel: f.Limits.Fuel},
+			Defaults: sandbox.Options{Env: env, Args: f.Command.Args, CommandIO: f.Command.IO, SuccessCodes: f.Command.SuccessCodes, MemoryLimit: f.Limits.Memory, MaxOutput: f.Limits.Output, MaxFuel: f.Limits.Fuel},
 			Start:    f.Start, Seed: f.Seed, Mounts: f.mounts(c), Interpreter: interpreter, CacheDir: r.cacheDir, NoCache: r.cacheDir == "",
 		})
 	})

@@ -105,8 +105,8 @@ func (f *File) Append(c *Case) error {
 	if err != nil {
 		return err
 	}
-	if !sameFile(there.Module, f.Module) || there.Digest != "" && f.Digest != "" && there.Digest != f.Digest || !there.Start.Equal(f.Start) || there.Seed != f.Seed || !maps.Equal(there.Env, f.Env) || there.Limits != f.Limits || !maps.Equal(there.Mounts, f.Mounts) {
-		return fmt.Errorf("%s: its cases have another module, start, seed, environment, limits or mounts: write to another file", f.Path)
+	if !sameFile(there.Module, f.Module) || there.Digest != "" && f.Digest != "" && there.Digest != f.Digest || !there.Start.Equal(f.Start) || there.Seed != f.Seed || !maps.Equal(there.Env, f.Env) || !there.Command.equal(f.Command) || there.Limits != f.Limits || !maps.Equal(there.Mounts, f.Mounts) {
+		return fmt.Errorf("%s: its cases have another module, start, seed, environment, command, limits or mounts: write to another file", f.Path)
 	}
 	if slices.ContainsFunc(there.Cases, func(have *Case) bool { return have.Name == c.Name }) {
 		return fmt.Errorf("%s: it has a case %q already: give the new one another name", f.Path, c.Name)
@@ -185,6 +185,9 @@ func (f *File) header() *node {
 	if len(f.Env) > 0 {
 		n.set("env", sortedMap(f.Env, str))
 	}
+	if command := f.Command.node(); len(command.keys) > 0 {
+		n.set("command", command)
+	}
 	limits := &node{kind: kindMap}
 	if f.Limits.Memory != 0 {
 		limits.set("memory", sizeNode(f.Limits.Memory))
@@ -200,6 +203,20 @@ func (f *File) header() *node {
 	}
 	if len(f.Mounts) > 0 {
 		n.set("mounts", sortedMap(f.Mounts, func(write bool) *node { return mapOf("write", &node{kind: kindBool, text: fmt.Sprint(write)}) }))
+	}
+	return n
+}
+
+func (c Command) node() *node {
+	n := &node{kind: kindMap}
+	if len(c.Args) > 0 {
+		n.set("args", listOf(c.Args, str))
+	}
+	if c.IO != "" {
+		n.set("io", str(string(c.IO)))
+	}
+	if len(c.SuccessCodes) > 0 {
+		n.set("success_codes", listOf(c.SuccessCodes, func(code uint32) *node { return number(int64(code)) }))
 	}
 	return n
 }
