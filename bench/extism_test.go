@@ -161,6 +161,32 @@ func TestExtismIsTheSame(t *testing.T) {
 	}
 }
 
+// What Extism's SDK makes of functions without a result, or with one of 64 bits, and of a
+// plugin that is a program, is what activities make of them.
+func TestExtismResultsAreTheSame(t *testing.T) {
+	for file, exports := range map[string][]string{
+		"pluginresults": {"Nothing", "Fails", "Traps", "Zero", "Three"},
+		"pluginstart":   {"_start"},
+	} {
+		path := filepath.Join("../testdata/wat", file+".wasm")
+		theirs, ours := newTheirs(t, path), newOurs(t, path, "http://127.0.0.1:1")
+		for _, export := range exports {
+			call := pluginCall{name: export, export: export, input: "the input"}
+			want := theirs(t, call)
+			if export == "_start" { // such a plugin is the activity of its name
+				call.export = file
+			}
+			got := ours(t, call)
+			if want.End == "failed" && want.Error == "" { // the SDK does not say why
+				want.Error = fmt.Sprintf("activity %s failed with status 3 and did not say why", export)
+			}
+			if got.String() != want.String() {
+				t.Errorf("%s: %s:\nExtism %s\nours   %s", file, export, want, got)
+			}
+		}
+	}
+}
+
 // applies tells whether the behaviors differ in the field.
 func (d difference) applies(want, got behavior) bool {
 	return d.except(want, got).String() != want.String()

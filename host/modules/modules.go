@@ -57,8 +57,11 @@ type File struct {
 	// Kind is the contract that the module follows.
 	Kind Kind
 	// Exports are the names of the activities, sorted. They are exported functions, or
-	// Name alone for a command.
+	// Name alone for a program.
 	Exports []string
+	// Entry is the exported function that a program's one activity calls: a command's, or
+	// that of a plugin with no other activity. Empty: each calls the function of its name.
+	Entry string
 	// Imports are all imports, in the order of the file.
 	Imports []Import
 	// MemoryMin and MemoryMax are the declared sizes of the memory in bytes. MemoryMax is
@@ -260,7 +263,7 @@ func Parse(name string, binary []byte) (*File, error) {
 		m.TableMin += table.Min
 	}
 	m.Globals, m.ElementEntries = b.Sizes.Globals, b.Sizes.ElementEntries
-	start := false
+	start, entry := false, wasm.FuncType{}
 	initializers := map[string]bool{}
 	for _, e := range b.Exports {
 		if e.Kind != wasm.Func {
@@ -273,16 +276,16 @@ func Parse(name string, binary []byte) (*File, error) {
 		// wazero panics when a function that is to be called is looked up and turns out
 		// to be an import.
 		called := e.Name == abi.ExportStart || e.Name == abi.ExportInitialize || e.Name == exportConstructors || e.Name == exportHaskell ||
-			t.Equal(activityType) && !toolchainExport(e.Name)
+			isActivity(t, extism) && !toolchainExport(e.Name)
 		if called && e.Index < importedFuncs {
 			return nil, fmt.Errorf("export %.80q is a function that the module imports", e.Name)
 		}
 		switch {
 		case e.Name == abi.ExportStart:
-			start = true
+			start, entry = true, t
 		case e.Name == abi.ExportInitialize, e.Name == exportConstructors && len(t.Params) == 0, e.Name == exportHaskell:
 			initializers[e.Name] = true
-		case (native || extism) && t.Equal(activityType) && !toolchainExport(e.Name):
+		case (native || extism) && isActivity(t, extism) && !toolchainExport(e.Name):
 			if err := CheckActivityName(e.Name); err != nil {
 				return nil, fmt.Errorf("export %w", err)
 			}
@@ -303,6 +306,11 @@ func Parse(name string, binary []byte) (*File, error) {
 		return nil, fmt.Errorf("the module imports both %s and %s: it has to be either a native module or an Extism plugin", abi.ModuleActivity, abi.ModuleExtism)
 	case native && start:
 		return nil, fmt.Errorf("the module imports %s but was built as a program (it exports %s): build a reactor or library (Go: -buildmode=c-shared, C: -mexec-model=reactor, Rust: crate-type cdylib)", abi.ModuleActivity, abi.ExportStart)
+	case extism && len(m.Exports) == 0 && start:
+		m.Kind = KindExtism
+		if err := m.program(entry); err != nil {
+			return nil, err
+		}
 	case (native || extism) && len(m.Exports) == 0:
 		return nil, fmt.Errorf("the module exports no activity: export a function of type () -> i32 for each, whose name does not begin with _ (functions it exports: %s)", exportedFuncs(b))
 	case native:
@@ -311,10 +319,9 @@ func Parse(name string, binary []byte) (*File, error) {
 		m.Kind = KindExtism
 	case start:
 		m.Kind = KindCommand
-		if err := CheckActivityName(name); err != nil {
-			return nil, fmt.Errorf("the file's %w", err)
+		if err := m.program(entry); err != nil {
+			return nil, err
 		}
-		m.Exports = []string{name}
 	default:
 		return nil, fmt.Errorf("the module is neither native (it imports nothing from %s) nor an Extism plugin (nothing from %s) nor a command (it exports no %s), so it has no activities; build it with an SDK, or as a WASI program", abi.ModuleActivity, abi.ModuleExtism, abi.ExportStart)
 	}
@@ -337,7 +344,29 @@ const (
 	exportHaskell      = "hs_init"
 )
 
-var activityType = wasm.FuncType{Results: []byte{wasm.I32}}
+// program makes the module's entry its one activity.
+func (m *File) program(t wasm.FuncType) error {
+	if len(t.Params) > 0 || len(t.Results) > 0 {
+		return fmt.Errorf("its export %s has the type %s, and that of a program has neither parameters nor results", abi.ExportStart, t)
+	}
+	if err := CheckActivityName(m.Name); err != nil {
+		return fmt.Errorf("the file's %w", err)
+	}
+	m.Exports, m.Entry = []string{m.Name}, abi.ExportStart
+	return nil
+}
+
+// isActivity tells whether activities have the type. Extism's hosts call a function
+// without a result too, and take the lower half of one with 64 bits.
+func isActivity(t wasm.FuncType, extism bool) bool {
+	if len(t.Params) > 0 || len(t.Results) > 1 {
+		return false
+	}
+	if len(t.Results) == 0 {
+		return extism
+	}
+	return t.Results[0] == wasm.I32 || extism && t.Results[0] == wasm.I64
+}
 
 // toolchainExport reports whether toolchains add an export of this name by themselves.
 func toolchainExport(name string) bool {

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -158,7 +159,12 @@ func (extismContract) link(ctx context.Context, p *program) error {
 
 func (extismContract) begin(c *call) guest { return &extism{call: c, kernel: &kernel{}} }
 
-func (extismContract) calls(file *modules.File) []string { return slices.Clone(file.Exports) }
+func (extismContract) calls(file *modules.File) []string {
+	if file.Entry != "" {
+		return []string{file.Entry}
+	}
+	return slices.Clone(file.Exports)
+}
 
 func (extismContract) once() string { return "" }
 
@@ -444,7 +450,7 @@ func (c *extism) enter() (export string, err error) {
 	}
 	copy(c.kernel.memory[offset:], input)
 	c.kernel.input = [2]uint64{offset, uint64(len(input))}
-	return c.activity.Export, nil
+	return cmp.Or(c.module.file.Entry, c.activity.Export), nil
 }
 
 // growKernel makes the kernel's memory larger.
