@@ -311,6 +311,7 @@ func fdReaddir(proc *Process, mod api.Module, p []uint64) error {
 		}
 		var head [direntSize]byte
 		binary.LittleEndian.PutUint64(head[:], cookie+1)
+		binary.LittleEndian.PutUint64(head[8:], entry.Inode)
 		binary.LittleEndian.PutUint32(head[16:], uint32(len(entry.Name)))
 		head[20] = kindOf(entry.Mode)
 		used += copy(out[used:], head[:])

@@ -47,8 +47,9 @@ type Info struct {
 
 // Entry is a part of a directory.
 type Entry struct {
-	Name string
-	Mode fs.FileMode // the type alone
+	Name  string
+	Mode  fs.FileMode // the type alone
+	Inode uint64      // 0: the host has none, or the entry has gone meanwhile
 }
 
 // IsDir tells whether it is a directory.
@@ -382,9 +383,10 @@ func (f *File) Entry(number uint64) (Entry, bool, error) {
 		return Entry{}, false, abi.ENOTDIR
 	case number == 0:
 		f.rewind()
-		return Entry{".", os.ModeDir}, true, nil
+		return Entry{".", os.ModeDir, f.inode(".")}, true, nil
 	case number == 1:
-		return Entry{"..", os.ModeDir}, true, nil
+		// The one above may be outside of the mount. 0 would make C libraries look for it.
+		return Entry{"..", os.ModeDir, f.inode(".")}, true, nil
 	}
 	const batch = 256
 	index := number - 2
@@ -424,7 +426,16 @@ func (f *File) Entry(number uint64) (Entry, bool, error) {
 		f.entries = entries
 	}
 	e := f.entries[index-f.first]
-	return Entry{e.Name(), e.Type()}, true, nil
+	return Entry{e.Name(), e.Type(), f.inode(e.Name())}, true, nil
+}
+
+// inode is that of an entry of the directory.
+func (f *File) inode(name string) uint64 {
+	info, err := f.root.Lstat(name)
+	if err != nil {
+		return 0
+	}
+	return f.describe(info).Inode
 }
 
 // rewind forgets what was listed.

@@ -146,6 +146,10 @@ var functions = map[string]function{
 	"path_unlink_file":        {"(i32, i32, i32) -> i32", noDirectory, onPath((*FDTable).Unlink), abi.ENOTDIR},
 	"poll_oneoff":             {"(i32, i32, i32, i32) -> i32", poll, nil, nil},
 	"random_get":              {"(i32, i32) -> i32", randomGet, nil, nil},
+	"sock_accept":             {"(i32, i32, i32) -> i32", noSocket, nil, nil},
+	"sock_recv":               {"(i32, i32, i32, i32, i32, i32) -> i32", noSocket, nil, nil},
+	"sock_send":               {"(i32, i32, i32, i32, i32) -> i32", noSocket, nil, nil},
+	"sock_shutdown":           {"(i32, i32) -> i32", noSocket, nil, nil},
 }
 
 // onStreams answers for descriptors that are streams; there are no others.
@@ -158,6 +162,22 @@ func onStreams(descriptors int, errno abi.Errno) bareFunc {
 		}
 		return errno
 	}
+}
+
+// errNotSocket is WASI's number. The contract's own functions have no use for it.
+const errNotSocket abi.Errno = 57
+
+// noSocket answers for descriptors, none of which is a socket.
+func noSocket(proc *Process, _ api.Module, p []uint64) abi.Errno {
+	if uint32(p[0]) <= lastStream {
+		return errNotSocket
+	}
+	if proc.files != nil {
+		if _, err := proc.file(p[0]); err == nil {
+			return errNotSocket
+		}
+	}
+	return abi.EBADF
 }
 
 func noDirectory(*Process, api.Module, []uint64) abi.Errno { return abi.EBADF }

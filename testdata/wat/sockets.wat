@@ -1,0 +1,16 @@
+;; Returns what the functions for sockets answer about streams, a descriptor that is not open, and the first directory.
+(module
+  (import "wasmworker:activity/v1" "output_write" (func $write (param i32 i32) (result i64)))
+  (import "wasi_snapshot_preview1" "sock_accept" (func $accept (param i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "sock_recv" (func $recv (param i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "sock_send" (func $send (param i32 i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "sock_shutdown" (func $shutdown (param i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "Sockets") (result i32)
+    (i32.store8 (i32.const 0) (call $shutdown (i32.const 0) (i32.const 3)))
+    (i32.store8 (i32.const 1) (call $send (i32.const 1) (i32.const 64) (i32.const 1) (i32.const 0) (i32.const 128)))
+    (i32.store8 (i32.const 2) (call $recv (i32.const 9) (i32.const 64) (i32.const 1) (i32.const 0) (i32.const 128) (i32.const 132)))
+    (i32.store8 (i32.const 3) (call $shutdown (i32.const -1) (i32.const 3)))
+    (i32.store8 (i32.const 4) (call $accept (i32.const 3) (i32.const 0) (i32.const 128)))
+    (drop (call $write (i32.const 0) (i32.const 5)))
+    (i32.const 0)))
