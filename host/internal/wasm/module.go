@@ -27,7 +27,8 @@ type Binary struct {
 	HasStart bool
 	Sizes    Sizes
 
-	imported []FuncType // of the imported functions: the first of the function indices
+	imported         []FuncType // of the imported functions: the first of the function indices
+	importedMemories int
 }
 
 // FuncType is the type of a function.
@@ -104,6 +105,9 @@ const (
 	Memory
 	Global
 )
+
+// kindTag is what exceptions add.
+const kindTag = 4
 
 // String returns the kind's name in the text format.
 func (k Kind) String() string {
@@ -208,6 +212,12 @@ func Parse(binary []byte) (*Binary, error) {
 		}
 		section := &reader{data: r.data[:end], pos: r.pos}
 		if err := m.section(id, section); err != nil {
+			if u, ok := errors.AsType[*Unsupported](err); ok {
+				if u.Function >= 0 {
+					u.Name = m.functionName(binary, u.Function)
+				}
+				return nil, u
+			}
 			return nil, fmt.Errorf("section %d: %w", id, err)
 		}
 		if isRead(id) && section.pos != end {
@@ -251,7 +261,7 @@ func (m *Binary) section(id byte, r *reader) error {
 				return err
 			}
 			if form != 0x60 {
-				return fmt.Errorf("type form %#x at offset %#x is not a WebAssembly 2.0 function type", form, r.pos-1)
+				return unsupported(proposalOfType(form), r.pos-1, "type form %#x", form)
 			}
 			var t FuncType
 			if t.Params, err = r.valueTypes(); err != nil {
@@ -279,8 +289,11 @@ func (m *Binary) section(id byte, r *reader) error {
 		})
 	case 5:
 		return r.vector("memory", func() error {
+			at := r.pos
 			l, err := r.limits()
-			m.Memories = append(m.Memories, l)
+			if m.Memories = append(m.Memories, l); len(m.Memories)+m.importedMemories > 1 && err == nil {
+				return unsupported(&memories, at, "a second memory")
+			}
 			return err
 		})
 	case 6:
@@ -297,6 +310,9 @@ func (m *Binary) section(id byte, r *reader) error {
 			kind, err := r.byte()
 			if err != nil {
 				return err
+			}
+			if kind == kindTag {
+				return unsupported(&exceptions, r.pos-1, "the tag %.80q among the exports", name)
 			}
 			if kind > byte(Global) {
 				return fmt.Errorf("export %.80q has the unknown kind %d at offset %#x", name, kind, r.pos-1)
@@ -317,6 +333,8 @@ func (m *Binary) section(id byte, r *reader) error {
 	case 10:
 		s := m.newScanner()
 		return r.vector("function bodie", func() error { return r.functionBody(&m.Sizes, s) })
+	case 13:
+		return unsupported(&exceptions, r.pos, "a section with tags")
 	case 11:
 		return r.vector("data segment", func() error {
 			m.Sizes.DataSegments++
@@ -354,11 +372,16 @@ func (m *Binary) importEntry(r *reader) error {
 	case Table:
 		imp.Limits, err = r.table()
 	case Memory:
+		if m.importedMemories++; m.importedMemories > 1 {
+			return unsupported(&memories, r.pos-1, "a second memory")
+		}
 		imp.Limits, err = r.limits()
 	case Global:
 		if _, err = r.valueType(); err == nil {
 			_, err = r.byte()
 		}
+	case kindTag:
+		return unsupported(&exceptions, r.pos-1, "the import %.80q.%.80q of a tag", imp.Module, imp.Name)
 	default:
 		return fmt.Errorf("import %.80q.%.80q has the unknown kind %d at offset %#x", imp.Module, imp.Name, kind, r.pos-1)
 	}
@@ -460,7 +483,7 @@ func (r *reader) valueType() (byte, error) {
 	case I32, I64, F32, F64, V128, FuncRef, ExternRef:
 		return t, nil
 	}
-	return 0, fmt.Errorf("value type %#x at offset %#x is not one of WebAssembly 2.0", t, r.pos-1)
+	return 0, unsupported(proposalOfType(t), r.pos-1, "value type %#x", t)
 }
 
 func (r *reader) valueTypes() ([]byte, error) {
@@ -479,7 +502,11 @@ func (r *reader) table() (Limits, error) {
 		return Limits{}, err
 	}
 	if t != FuncRef && t != ExternRef {
-		return Limits{}, fmt.Errorf("table element type %#x at offset %#x is not one of WebAssembly 2.0", t, r.pos-1)
+		p := proposalOfType(t)
+		if t == 0x40 { // and what its elements are at the start
+			p = &references
+		}
+		return Limits{}, unsupported(p, r.pos-1, "table element type %#x", t)
 	}
 	return r.limits()
 }

@@ -177,7 +177,7 @@ func TestParseRefuses(t *testing.T) {
 		{"a type of another kind", module(section(1, vec([]byte{0x5f, 0}))), "type form 0x5f at offset 0xb"},
 		{"an unknown value type", module(section(1, vec(funcType([]byte{0x63}, nil)))), "value type 0x63 at offset 0xd"},
 		{"an import of an unknown type", module(section(2, vec(imported("m", "f", 0, 0)))), `import "m"."f" has type 0, but there are 0 types`},
-		{"an import of an unknown kind", module(section(2, vec(imported("m", "f", 4, 0)))), `import "m"."f" has the unknown kind 4 at offset 0xf`},
+		{"an import of an unknown kind", module(section(2, vec(imported("m", "f", 9, 0)))), `import "m"."f" has the unknown kind 9 at offset 0xf`},
 		{"an imported global of an unknown type", module(section(2, vec(imported("m", "g", 3, 0x40, 0)))), "value type 0x40 at offset 0x10"},
 		{"a name that is not UTF-8", module(section(2, vec(imported("m\xff", "f", 0, 0)))), "name at offset 0xb is not UTF-8"},
 		{"a name beyond its section", module(section(7, vec(leb(100))), custom("room", strings.Repeat("x", 200))), "unexpected end at offset 0xc"},
@@ -277,14 +277,10 @@ func TestParsePaddedNumbers(t *testing.T) {
 }
 
 func TestParse64BitAndSharedMemory(t *testing.T) {
-	m := parse(t, module(section(5, vec(
-		append([]byte{7}, append(leb(1<<40), leb(1<<48)...)...),
-		[]byte{3, 1, 2},
-	))))
-	equal(t, "memories", m.Memories, []wasm.Limits{
-		{Min: 1 << 40, Max: 1 << 48, HasMax: true, Shared: true, Is64: true},
-		{Min: 1, Max: 2, HasMax: true, Shared: true},
-	})
+	m := parse(t, module(section(5, vec(append([]byte{7}, append(leb(1<<40), leb(1<<48)...)...)))))
+	equal(t, "memories", m.Memories, []wasm.Limits{{Min: 1 << 40, Max: 1 << 48, HasMax: true, Shared: true, Is64: true}})
+	m = parse(t, module(section(5, vec([]byte{3, 1, 2}))))
+	equal(t, "memories", m.Memories, []wasm.Limits{{Min: 1, Max: 2, HasMax: true, Shared: true}})
 	// 32-bit limits do not take 64-bit numbers, and 64-bit ones no more than that.
 	for _, limits := range [][]byte{append([]byte{0}, leb(1<<32)...), append([]byte{4}, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02)} {
 		if _, err := wasm.Parse(module(section(5, vec(limits)))); err == nil || !strings.Contains(err.Error(), "offset 0xc") {

@@ -125,6 +125,7 @@ type function struct {
 	labels    uint64 // of the longest br_table
 	loopDepth uint64 // nesting of loops
 	loops     uint64 // each as many times as it has loops around it, and itself
+	unknown   int    // where an instruction is that the scan does not know; -1: there is none
 }
 
 // leb reads a number of at most 32 bits, and returns the position behind it.
@@ -159,7 +160,7 @@ func carried(labels []label, l uint32) uint64 {
 // scan counts what costs a compiler time and memory in the body of a function, in one
 // pass. It ends where it finds something that is no instruction: the metering names that.
 func (s *scanner) scan(code []byte, of arity) (f function) {
-	f = function{blocks: 1, values: of.both()}
+	f = function{blocks: 1, values: of.both(), unknown: -1}
 	labels := append(s.labels[:0], label{values: of.results})
 	defer func() { s.labels = labels }()
 	loopDepth := uint64(0)
@@ -170,6 +171,7 @@ func (s *scanner) scan(code []byte, of arity) (f function) {
 		switch immediates[op] {
 		case immNone:
 		case immUnknown:
+			f.unknown = pos - 1
 			return f
 		case immNumber:
 			pos = skipLEB(code, pos)
@@ -232,14 +234,20 @@ func (s *scanner) scan(code []byte, of arity) (f function) {
 		case imm8:
 			pos += 8
 		case immMisc:
+			first := pos - 1
 			if v, pos = leb(code, pos); v >= uint32(len(immediatesMisc)) {
+				f.unknown = first
 				return f
 			}
 			for range immediatesMisc[v] {
 				pos = skipLEB(code, pos)
 			}
 		case immVector:
-			v, pos = leb(code, pos)
+			first := pos - 1
+			if v, pos = leb(code, pos); v >= 0x100 {
+				f.unknown = first
+				return f
+			}
 			numbers, bytes := vectorImmediate(v)
 			for range numbers {
 				pos = skipLEB(code, pos)

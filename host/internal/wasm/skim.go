@@ -124,7 +124,13 @@ func (r *reader) functionBody(sizes *Sizes, s *scanner) error {
 		index := s.imported + s.bodies
 		s.bodies++
 		of := at(s.funcs, uint32(index))
-		f := s.scan(r.data[r.pos:], of)
+		code := r.data[r.pos:]
+		f := s.scan(code, of)
+		if f.unknown >= 0 {
+			if p, n := proposalOf(code[f.unknown:]); p != nil { // else the metering names it
+				return &Unsupported{fmt.Sprintf("instruction % x", code[f.unknown:f.unknown+n]), r.pos + f.unknown, index, "", *p}
+			}
+		}
 		sizes.Locals += locals
 		sizes.add(f, locals+uint64(of.params))
 		r.pos = len(r.data)
@@ -185,6 +191,10 @@ func (r *reader) constant() error {
 			if _, err = r.u32(); err == nil {
 				_, err = r.bytes(16)
 			}
+		case 0x6a, 0x6b, 0x6c, 0x7c, 0x7d, 0x7e: // addition, subtraction and multiplication
+			return unsupported(&extended, r.pos-1, "instruction %#x in a constant expression", op)
+		case 0xfb:
+			return unsupported(&collected, r.pos-1, "instruction %#x in a constant expression", op)
 		default:
 			err = fmt.Errorf("instruction %#x at offset %#x is not one of a constant expression", op, r.pos-1)
 		}
