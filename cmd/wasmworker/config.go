@@ -461,7 +461,7 @@ func cacheDir(c *cli.Context) string {
 func moduleDefaults(c *cli.Context) (host.ModuleOptions, error) {
 	var errs []error
 	for i := range settings {
-		if s := &settings[i]; s.positive && hasFlag(c, s.name) {
+		if s := &settings[i]; (s.positive || s.oneOf != nil) && hasFlag(c, s.name) {
 			if err := s.check(s.resolved(c)); err != nil {
 				errs = append(errs, fmt.Errorf("--%s: %w", s.name, err))
 			}

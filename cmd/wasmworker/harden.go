@@ -45,14 +45,6 @@ const (
 	hardenOff  hardening = "off"
 )
 
-// check reports a value that is none.
-func (h hardening) check() error {
-	if h == hardenAuto || h == hardenOn || h == hardenOff {
-		return nil
-	}
-	return usagef("--harden: %q is none of %s, %s and %s", string(h), hardenAuto, hardenOn, hardenOff)
-}
-
 // harden leaves the process what it needs, for good. It is called before any guest runs.
 // The files that it makes room for are made before, since rules are for what is there.
 func (s *server) harden() error {
@@ -318,9 +310,6 @@ func (n *needs) portNumber(text string) {
 // hardenBy takes what harden needs to know of the command line.
 func (s *server) hardenBy(c *cli.Context, profile envconfig.ClientConfigProfile) error {
 	s.hardening = hardening(c.String("harden"))
-	if err := s.hardening.check(); err != nil {
-		return err
-	}
 	if t := profile.TLS; t != nil {
 		s.tlsFiles = []string{t.ClientCertPath, t.ClientKeyPath, t.ServerCACertPath}
 	}

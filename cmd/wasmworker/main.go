@@ -207,7 +207,7 @@ func newLogger(c *cli.Context) (*slog.Logger, error) {
 	case "text":
 		handler = slog.NewTextHandler(w, options)
 	default:
-		return nil, usagef("--log-format %q is not one of auto, text, json", format)
+		return nil, usagef("--log-format: %w", settingOf("log_format").check(format))
 	}
 	logger := slog.New(handler)
 	slog.SetDefault(logger) // for drivers, which get no logger

@@ -109,6 +109,9 @@ func schema(t *testing.T) []byte {
 	for i := range settings {
 		row := &settings[i]
 		of := r.ReflectFromType(reflect.TypeOf(row.value))
+		for _, value := range row.oneOf {
+			of.Enum = append(of.Enum, value)
+		}
 		of.Version, of.Description = "", strings.ReplaceAll(row.usage, "`", "")
 		if row.atTop() {
 			s.Properties.Set(row.key(), of)

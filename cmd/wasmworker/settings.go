@@ -28,6 +28,7 @@ type setting struct {
 	noKey    bool     // it is none of the file's
 	file     bool     // its values are names of files
 	positive bool     // options take 0 for the default, which nobody means who writes it
+	oneOf    []string // its values, if there are no others
 	value    any      // the default, whose type is the type of all values
 	unset    string   // what docs/operations.md says instead of the default
 	usage    string   // for --help and the schema
@@ -152,7 +153,7 @@ var settings = []setting{
 		module: func(o *host.ModuleOptions) any { return &o.Args },
 	},
 	{
-		name: "command-io", value: string(sandbox.CommandPlain),
+		name: "command-io", value: string(sandbox.CommandPlain), oneOf: []string{string(sandbox.CommandPlain), string(sandbox.CommandJSON)},
 		usage:  "Of a command. plain: the activity's arguments are standard input, standard output is the result. json: the argument is {\"args\": [...], \"stdin\": \"...\"}, the result {\"exit_code\": 0, \"stdout\": \"...\", \"stderr\": \"...\"}; whoever starts activities chooses arguments of the program then.",
 		doc:    "of a command: with `plain` the activity's arguments are standard input and standard output is the result, with `json` [both are objects](../abi/SPEC.md#commands), and whoever starts activities chooses arguments of the program",
 		module: func(o *host.ModuleOptions) any { return &o.CommandIO },
@@ -214,6 +215,7 @@ var settings = []setting{
 	},
 	{
 		name: "isolation", env: "WASMWORKER_ISOLATION", commands: inGrants, value: string(sandbox.IsolationPristine),
+		oneOf:  []string{string(sandbox.IsolationPristine), string(sandbox.IsolationFresh), string(sandbox.IsolationReuse)},
 		usage:  "pristine: instances are reset after each activity; fresh: a new one for each; reuse: kept as they are, and state leaks between activities",
 		doc:    "`pristine` sets an instance back after each activity; `fresh` initializes a new one for each, slower; `reuse` keeps it as it is, and leaks state between activities",
 		module: func(o *host.ModuleOptions) any { return &o.Isolation },
@@ -232,11 +234,13 @@ var settings = []setting{
 	},
 	{
 		name: "harden", env: "WASMWORKER_HARDEN", commands: inServe, value: string(hardenAuto),
+		oneOf: []string{string(hardenAuto), string(hardenOn), string(hardenOff)},
 		usage: "auto: leave the process only the files and ports that it was configured with, where the kernel can (Linux with Landlock); on: refuse to start elsewhere; off",
 		doc:   "`auto` leaves the process only what it was configured with where the kernel can, `on` refuses to start elsewhere, `off` leaves all. See [Hardening](#hardening)",
 	},
 	{
 		name: "preload", env: "WASMWORKER_PRELOAD", commands: inWorkers, value: string(sandbox.PreloadAll),
+		oneOf:  []string{string(sandbox.PreloadAll), string(sandbox.PreloadUsed), string(sandbox.PreloadNone)},
 		usage:  "all: load every module before the worker begins; used: those whose activities have run before; none: load each when the first of its activities comes",
 		doc:    "`all` loads every module before the worker begins; `used` those whose activities have run before; `none` loads each when the first of its activities comes, which waits for that. See [Loading](#loading)",
 		worker: func(o *host.Options) any { return &o.Preload },
@@ -290,7 +294,7 @@ var settings = []setting{
 		usage: "debug, info, warn or error",
 	},
 	{
-		name: "log-format", env: "WASMWORKER_LOG_FORMAT", commands: inLogging, value: "auto",
+		name: "log-format", env: "WASMWORKER_LOG_FORMAT", commands: inLogging, value: "auto", oneOf: []string{"auto", "text", "json"},
 		usage: "text, json, or auto: text on a terminal",
 		doc:   "`auto` is text on a terminal and JSON elsewhere",
 	},
@@ -370,6 +374,10 @@ func (s *setting) read(n *yamlnode.Node) (any, error) {
 
 // check reports a value that has the form, and is none that the setting can have.
 func (s *setting) check(value any) error {
+	if s.oneOf != nil && !slices.Contains(s.oneOf, value.(string)) {
+		last := len(s.oneOf) - 1
+		return fmt.Errorf("%q is none of %s and %s", value, strings.Join(s.oneOf[:last], ", "), s.oneOf[last])
+	}
 	if s.positive && reflect.ValueOf(value).Int() <= 0 {
 		return fmt.Errorf("%s is not positive, and there is always a limit", texts(value)[0])
 	}
