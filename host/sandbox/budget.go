@@ -10,8 +10,10 @@ import (
 // memoryBudget is what Config.MemoryLimit allows.
 type memoryBudget struct {
 	*image.Budget
-	modules []*Module  // that share it
-	trial   sync.Mutex // held while a module makes its first instance and its image
+	modules []*Module // that share it
+	// trial is held while a module makes its first instance and its image: together with
+	// others at first, and alone where there was not enough for all.
+	trial sync.RWMutex
 }
 
 // imageBudget returns the budget, which may be nil: no limit.

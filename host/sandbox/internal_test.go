@@ -2,7 +2,9 @@ package sandbox
 
 import (
 	"errors"
+	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"syscall"
 	"testing"
@@ -56,6 +58,16 @@ func TestMetadataIsChargedOnce(t *testing.T) {
 			if got, most := memory.Held(image.Output), uint64(100+metadataSize(metadata)); got > most || got < 100 {
 				t.Errorf("with %d bytes in the metadata, %d are charged; want 100 to %d", size, got, most)
 			}
+		}
+	}
+}
+
+// An error of the system that may pass does not make a module slow for good; that it has
+// no such thing does.
+func TestErrorsThatPass(t *testing.T) {
+	for err, want := range map[error]bool{syscall.EMFILE: true, syscall.ENFILE: true, syscall.ENOMEM: true, syscall.EAGAIN: true, syscall.ENOSYS: false, syscall.EPERM: false} {
+		if got := passes(fmt.Errorf("image: %w", &os.SyscallError{Syscall: "memfd_create", Err: err})); got != want {
+			t.Errorf("%v: %t", err, got)
 		}
 	}
 }

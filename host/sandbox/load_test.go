@@ -349,3 +349,29 @@ func TestCloseWhileUnloading(t *testing.T) {
 		}
 	})
 }
+
+// A module that takes its time to begin holds up no other one, though both are to fit into
+// one limit.
+func TestSlowInitializationHoldsUpNobody(t *testing.T) {
+	began := make(chan struct{})
+	logged := &recorder{onLog: func(message string) {
+		if message == "started" {
+			close(began)
+		}
+	}}
+	s := start(t, sandbox.Config{
+		Modules: files(t, "startlog", "echo"), Preload: sandbox.PreloadNone, Logger: logged.logger(), MemoryLimit: 256 << 20,
+		Defaults: sandbox.Options{InitializeTimeout: time.Hour, MaxInitializeFuel: 1 << 60},
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, err := s.Run(ctx, sandbox.Task{Activity: "Never"}); err == nil {
+			t.Error("it was loaded")
+		}
+	})
+	<-began
+	equal(t, "output", text(run(t, s, "Echo", raw("x"))), "x")
+	cancel()
+	wg.Wait()
+}

@@ -144,6 +144,8 @@ func (m *Module) compileError(ctx context.Context, err error) error {
 			return fmt.Errorf("%s: %w; give the worker more memory", m.file.Path, err)
 		}
 		return limited("CompileMemoryLimit", remedy)
+	case *compiler.SystemError:
+		return fmt.Errorf("%s: %w; let the worker have more processes and threads", m.file.Path, err)
 	case *compiler.CrashError:
 		m.logger.Debug("what the compiler said", "output", e.Stderr)
 		return m.errorf("the compiler failed on this module", errors.New(e.Text))

@@ -122,11 +122,24 @@ func (p *program) load(ctx context.Context, cache *codeCache) (err error) {
 	if err := p.build(ctx, exposed.Binary, cache); err != nil {
 		return err
 	}
-	if m.budget != nil {
-		// What fits one after the other must not be refused because it was tried at once.
-		m.budget.trial.Lock()
-		defer m.budget.trial.Unlock()
+	if m.budget == nil {
+		return p.try(ctx, exposed)
 	}
+	m.budget.trial.RLock()
+	err = p.try(ctx, exposed)
+	m.budget.trial.RUnlock()
+	if !errors.Is(err, ErrMemoryLimit) {
+		return err
+	}
+	// What fits one after the other must not be refused because it was tried at once.
+	m.budget.trial.Lock()
+	defer m.budget.trial.Unlock()
+	return p.try(ctx, exposed)
+}
+
+// try makes the first instance, to see that this works, and the image of it.
+func (p *program) try(ctx context.Context, exposed *meter.Exposed) error {
+	m := p.module
 	memory, err := p.newMemory()
 	if err != nil {
 		return fmt.Errorf("%s: %w", m.file.Path, err)
@@ -267,6 +280,9 @@ func (p *program) snapshot(first *Instance, exposed *meter.Exposed) error {
 			}
 			return nil
 		}
+		if passes(err) {
+			return fmt.Errorf("an image of its memory: %w", err)
+		}
 		reason = err.Error()
 	}
 	p.fallback = reason
@@ -274,6 +290,12 @@ func (p *program) snapshot(first *Instance, exposed *meter.Exposed) error {
 		m.logger.Info("each activity of this module gets a fresh instance, since one cannot be reset", "reason", reason)
 	}
 	return nil
+}
+
+// passes tells whether an error of the system is one that may not be there another time. A
+// module must not be slow for good because of it.
+func passes(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM) || errors.Is(err, syscall.EAGAIN)
 }
 
 // link puts the host modules that the module was granted into its runtime, and no others.

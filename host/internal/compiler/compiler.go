@@ -182,6 +182,13 @@ func (e *MemoryError) Error() string {
 	return fmt.Sprintf("compiling took more than %d MiB of memory", e.Limit>>20)
 }
 
+// SystemError is the error of [Compile] where the system did not give the compiler what it
+// needs. It has nothing to do with the module, and may not be there another time.
+type SystemError struct{ Text string }
+
+// Error says what the system refused.
+func (e *SystemError) Error() string { return "the compiler's process failed: " + e.Text }
+
 // CrashError is the error of [Compile] for a module that crashed the compiler.
 type CrashError struct {
 	Text   string // in a line
@@ -380,6 +387,8 @@ func (c *child) crash(r Request, ended, unread error) error {
 		return &MemoryError{Limit: r.Memory}
 	case killed(state):
 		return &MemoryError{Limit: r.Memory, System: true}
+	case strings.Contains("\n"+stderr, "\n"+noThread):
+		return &SystemError{noThread}
 	case text == "" && ended != nil:
 		text = ended.Error()
 	case text == "":
@@ -387,6 +396,9 @@ func (c *child) crash(r Request, ended, unread error) error {
 	}
 	return &CrashError{Text: text, Stderr: stderr}
 }
+
+// noThread is how Go's runtime begins what it says when it cannot start a thread.
+const noThread = "runtime: failed to create new OS thread"
 
 // outOfMemory tells whether Go's runtime could get no more memory.
 func outOfMemory(stderr string) bool {

@@ -32,6 +32,7 @@ const (
 	actAdd     = "add"     // a file that it does not report
 	actChange  = "change"  // the file that it reports
 	actRemove  = "remove"  // the same
+	actThread  = "thread"  // as Go's runtime does without a further thread
 	actSlow    = "slow"    // until a file "go" lies beside its directory
 )
 
@@ -58,6 +59,9 @@ func act(binary []byte) {
 		}
 	case actMap:
 		mapWithoutEnd()
+	case actThread:
+		fmt.Fprintln(os.Stderr, "runtime: failed to create new OS thread (have 9 already; errno=11)\nruntime: may need to increase max user processes (ulimit -u)\nfatal error: newosproc")
+		os.Exit(2)
 	case actTell:
 		dir, _ := os.Getwd()
 		panic(fmt.Sprintf("%q in %s", os.Environ(), dir))
@@ -263,6 +267,14 @@ func TestEnvironment(t *testing.T) {
 	t.Setenv("WASMWORKER_TEST_SECRET", "swordfish")
 	_, err := Compile(t.Context(), requestFor(t, acting(actTell)))
 	if err == nil || strings.Contains(err.Error(), "swordfish") || strings.Contains(err.Error(), "HOME") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A system that has no further thread for the compiler says nothing about the module.
+func TestNoThread(t *testing.T) {
+	_, err := Compile(t.Context(), requestFor(t, acting(actThread)))
+	if _, ok := errors.AsType[*SystemError](err); !ok || !strings.Contains(err.Error(), "failed to create new OS thread") {
 		t.Errorf("error %v", err)
 	}
 }
