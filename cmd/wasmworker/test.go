@@ -43,6 +43,7 @@ docs/testing.md describes case files.
 Exit codes: 0 all passed, 1 some failed, 2 wrong usage or case files that cannot be used.`,
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "run", Usage: "only cases whose FILE/NAME matches the `REGEXP`"},
+			&cli.StringSliceFlag{Name: "tag", Usage: "only cases with this `TAG`, or with one of several: --tag quick --tag sql"},
 			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "name the cases that pass, too"},
 			&cli.BoolFlag{Name: "update", Usage: "write what comes out into the files, where it is not what they expect, or where they expect nothing"},
 			&cli.IntFlag{Name: "runs", Value: 1, Usage: "run each case so many times, and if it is more than once as often in the interpreter, and compare all that can be seen"},
@@ -97,6 +98,7 @@ type tester struct {
 	w        io.Writer
 	paths    []string
 	run      *regexp.Regexp
+	tags     []string // of which a case must have one; none selects all cases
 	verbose  bool
 	json     bool
 	color    bool
@@ -109,7 +111,7 @@ type tester struct {
 
 func newTesting(c *cli.Context) (*tester, error) {
 	t := &tester{
-		w: c.App.Writer, paths: c.Args().Slice(), verbose: c.Bool("verbose"), json: c.Bool("json"), runs: c.Int("runs"), junit: c.String("junit"),
+		w: c.App.Writer, paths: c.Args().Slice(), tags: c.StringSlice("tag"), verbose: c.Bool("verbose"), json: c.Bool("json"), runs: c.Int("runs"), junit: c.String("junit"),
 		cacheDir: cacheDir(c), color: isTerminal(c.App.Writer) && os.Getenv("NO_COLOR") == "",
 	}
 	if len(t.paths) == 0 {
@@ -186,7 +188,7 @@ func (t *tester) read() ([]*cases.File, error) {
 			continue
 		}
 		t.modules = append(t.modules, f.Module)
-		f.Cases = slices.DeleteFunc(f.Cases, func(c *cases.Case) bool { return !t.run.MatchString(caseName(f, c)) })
+		f.Cases = slices.DeleteFunc(f.Cases, func(c *cases.Case) bool { return !t.selected(f, c) })
 		if selected += len(f.Cases); len(f.Cases) > 0 {
 			files = append(files, f)
 		}
@@ -195,9 +197,18 @@ func (t *tester) read() ([]*cases.File, error) {
 		return nil, usageError{err}
 	}
 	if selected == 0 {
+		if len(t.tags) > 0 {
+			return nil, usagef("--tag: no case has the tag %s, or else --run %q matches none of those", strings.Join(t.tags, " or "), t.run)
+		}
 		return nil, usagef("--run: no case matches %q", t.run)
 	}
 	return files, nil
+}
+
+// selected reports whether the flags select a case.
+func (t *tester) selected(f *cases.File, c *cases.Case) bool {
+	tagged := len(t.tags) == 0 || slices.ContainsFunc(t.tags, func(tag string) bool { return slices.Contains(c.Tags, tag) })
+	return tagged && t.run.MatchString(caseName(f, c))
 }
 
 func caseName(f *cases.File, c *cases.Case) string { return filepath.ToSlash(f.Path) + "/" + c.Name }

@@ -102,6 +102,21 @@ ok    sub/other.test.yaml  1 case  0.00s
 ` {
 		t.Errorf("%+v", got)
 	}
+	tagged := filepath.Join(dir, "tags.test.yaml")
+	if err := os.WriteFile(tagged, []byte("module: "+wat(t, "echo")+"\ntags: [both]\ncases:\n  - {name: first, activity: Echo}\n  - {name: second, activity: Echo, tags: [both, quick]}\n  - {name: third, activity: Echo, tags: [other]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for tags, want := range map[string]string{"both": "2 cases", "quick": "1 case ", "quick,other": "2 cases", "other,both": "3 cases"} {
+		if got := test("--tag", tags, dir); got.code != 0 || !strings.HasPrefix(got.stdout, "ok    tags.test.yaml  "+want) {
+			t.Errorf("%s: %+v", tags, got)
+		}
+	}
+	if got := test("--tag", "both", "--run", "third", dir); got.code != 2 || !strings.Contains(got.stderr, `--tag: no case has the tag both, or else --run "third" matches none of those`) {
+		t.Errorf("%+v", got)
+	}
+	if err := os.Remove(tagged); err != nil {
+		t.Fatal(err)
+	}
 	// A file and its directory: each case once.
 	if got := test("--run", "nothing", dir+"/sub/ok.test.yaml", dir+"/sub"); got.code != 0 || strings.Count(got.stdout, "\n") != 1 {
 		t.Errorf("%+v", got)

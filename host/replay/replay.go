@@ -113,6 +113,7 @@ type Env struct {
 	start  time.Time
 	mounts Mounts
 	empty  *directories // mounted while instances are made; nil without mounts
+	others []string     // import names of the modules in Options.Passthrough
 }
 
 // Open makes an environment. It compiles the modules, which can take seconds, and blocks
@@ -139,6 +140,9 @@ func (e *Env) open(ctx context.Context, options Options) error {
 	}
 	modules = append(modules, options.Files...)
 	granted, defaults := slices.Clone(options.Passthrough), options.Defaults
+	for _, m := range granted {
+		e.others = append(e.others, m.ImportName())
+	}
 	if len(e.mounts) > 0 {
 		if e.empty, err = e.mounts.make(); err != nil {
 			return err
@@ -231,6 +235,10 @@ func (e *Env) Modules() []*sandbox.Module { return e.box.Modules() }
 
 // Activities returns the activities that can be run, sorted by type.
 func (e *Env) Activities() []sandbox.Activity { return e.box.Activities() }
+
+// Answers reports whether one of the passthrough modules of [Options] has an import name,
+// such as wasmworker:http/v1. It answers the calls that [Activity.Answer] does not.
+func (e *Env) Answers(module string) bool { return slices.Contains(e.others, module) }
 
 // DefaultInfo returns the information that a guest gets if a test gives none: the first
 // attempt of an activity of a workflow.

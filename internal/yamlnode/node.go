@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
@@ -38,6 +39,7 @@ type Node struct {
 	Keys         []Key   // of a map
 	Items        []*Node // of a list, and the values of a map in the order of Keys
 	Flow         bool    // written as [...] or {...}
+	Tag          string  // of a list that has one that Parse was given, such as !repeat
 	Shared       bool    // an alias or a map with <<, so parts of it are elsewhere
 }
 
@@ -78,9 +80,10 @@ const (
 	maxErrors = 20
 )
 
-// Parse parses a file with one YAML document. The node is nil if the document is empty.
-// The error is an [*Error], or joins several.
-func Parse(data []byte) (root *Node, err error) {
+// Parse parses a file with one YAML document. Lists may have the given tags; other tags
+// but !!str are mistakes. The node is nil if the document is empty. The error is an
+// [*Error], or joins several.
+func Parse(data []byte, tags ...string) (root *Node, err error) {
 	defer func() { // fuzzers have found texts on which YAML parsers panic
 		if p := recover(); p != nil {
 			root, err = nil, &Error{Err: errors.New("this is not YAML that can be read")}
@@ -92,7 +95,7 @@ func Parse(data []byte) (root *Node, err error) {
 		var document yaml.Node
 		switch err := decoder.Decode(&document); {
 		case errors.Is(err, io.EOF):
-			return only(documents)
+			return only(documents, tags)
 		case err != nil:
 			return nil, syntaxError(err, data)
 		case len(document.Content) == 1:
@@ -101,12 +104,12 @@ func Parse(data []byte) (root *Node, err error) {
 	}
 }
 
-func only(documents []*yaml.Node) (*Node, error) {
+func only(documents []*yaml.Node, tags []string) (*Node, error) {
 	switch len(documents) {
 	case 0:
 		return nil, nil
 	case 1:
-		r := &reader{}
+		r := &reader{tags: tags}
 		root := r.node(documents[0])
 		return root, errors.Join(r.errs...)
 	}
@@ -138,6 +141,7 @@ func syntaxError(err error, data []byte) error {
 }
 
 type reader struct {
+	tags   []string     // that lists may have
 	within []*yaml.Node // anchors that are being read
 	count  int
 	errs   []error
@@ -157,9 +161,15 @@ func (r *reader) node(n *yaml.Node) *Node {
 		}
 		return out
 	}
-	if n.Style&yaml.TaggedStyle != 0 && (n.Tag != "!!str" || n.Kind != yaml.ScalarNode) {
-		r.fail(n, "the tag %s is not understood here; only !!str is, of a scalar", n.ShortTag())
-		return out
+	if n.Style&yaml.TaggedStyle != 0 {
+		switch {
+		case n.Tag == "!!str" && n.Kind == yaml.ScalarNode:
+		case slices.Contains(r.tags, n.Tag) && n.Kind == yaml.SequenceNode:
+			out.Tag = n.Tag
+		default:
+			r.fail(n, "the tag %s is not understood here; only !!str is, of a scalar%s", n.ShortTag(), r.further())
+			return out
+		}
 	}
 	switch n.Kind {
 	case yaml.AliasNode:
@@ -176,6 +186,14 @@ func (r *reader) node(n *yaml.Node) *Node {
 		out.Kind, out.Text = r.scalar(n), n.Value
 	}
 	return out
+}
+
+// further says which tags there are besides !!str.
+func (r *reader) further() string {
+	if len(r.tags) == 0 {
+		return ""
+	}
+	return ", and " + strings.Join(r.tags, ", ") + ", of a list"
 }
 
 func (r *reader) alias(n *yaml.Node, out *Node) *Node {

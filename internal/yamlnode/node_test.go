@@ -120,6 +120,7 @@ func TestMistakes(t *testing.T) {
 		"name: a\nname: b":              {`:2:1 : the key "name" is there twice`},
 		"name: !!binary aGVsbG8=":       {":1:7 : the tag !!binary is not understood here"},
 		"name: !!int 5":                 {":1:7 : the tag !!int is not understood here; only !!str is, of a scalar"},
+		"tags: !repeat [a]":             {":1:7 : the tag !repeat is not understood here; only !!str is, of a scalar"},
 		"tags: !!str [a]":               {":1:7 : the tag !!str is not understood here"},
 		"on: !!str true":                {":1:5 on: string was used"},
 		"count: 1e999":                  {":1:8 count: 1e999 is not a whole number of 64 bits"},

@@ -51,7 +51,9 @@ type File struct {
 	// Mounts are the guest's directories. If nil, a case that has or wants files gets /
 	// with write access, and any other case gets no directories.
 	Mounts replay.Mounts
-	Cases  []*Case
+	// Tags are the tags of the cases that have none of their own.
+	Tags  []string
+	Cases []*Case
 
 	source []byte // the content that was read; nil if the file was not read
 	root   *node  // of it
@@ -78,13 +80,19 @@ type Limits struct {
 // Case is one attempt of an activity, and what the attempt should do.
 type Case struct {
 	Name string
-	// Activity is the attempt. Its Info and Answer come from the fields below.
+	// Tags are words by which cases are selected. A case of a file that has none has those
+	// of the file.
+	Tags []string
+	// Activity is the attempt. Its Answer comes from Calls, and its Info from the field
+	// Info if that is not nil.
 	Activity replay.Activity
 	// Info is what the guest is told about the attempt, as a JSON object whose fields
 	// replace those of [replay.Env.DefaultInfo]. It is nil if it replaces none.
 	Info json.RawMessage
 	// Calls are the calls of passthrough modules in their order, with the answers to
-	// them. If Request is not nil, the call must have that request.
+	// them. If Request is not nil, the call must have that request. Other calls are
+	// answered by the passthrough modules of the environment, and fail if it has none
+	// that does. The environments of a [Runner] have none.
 	Calls []replay.Call
 	Want  Want
 
@@ -107,6 +115,7 @@ type Want struct {
 	Logs       *[]Log
 	Calls      *[]replay.Call // without responses
 	CallCount  *int
+	CallCounts map[string]int    // by capability and function, such as "sql fetch"
 	Files      map[string][]byte // a nil value means that the file or directory does not exist
 	Fuel       int64
 	MaxFuel    int64
@@ -121,6 +130,7 @@ type Failure struct {
 	NextRetryDelay *time.Duration
 	Category       *string
 	Details        *[]json.RawMessage
+	DetailsMatch   *regexp.Regexp // of the details as a JSON list
 	Cause          *Failure
 }
 

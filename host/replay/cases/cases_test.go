@@ -10,6 +10,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/wasmworker/wasmworker/host/hosttest"
+	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/replay"
 	"github.com/wasmworker/wasmworker/host/replay/cases"
 	"github.com/wasmworker/wasmworker/internal/testbed"
@@ -110,7 +112,9 @@ func TestPayloads(t *testing.T) {
 	for value, want := range map[string]string{
 		"1": "1", "1.50": "1.50", "-0": "-0", "1e3": "1e3", big: big, "0x10": "16", "1_000": "1000", "+7": "7", "'1'": `"1"`, "yes": `"yes"`, "true": "true",
 		"2026-01-01": `"2026-01-01"`, `{z: 1, a: [1, {b: ~}]}`: `{"z":1,"a":[1,{"b":null}]}`, `"<é\u2028\n☃>"`: "\"<é\\u2028\\n☃>\"", "!!str 12": `"12"`, "[]": "[]", "{}": "{}",
-		"{$text: hi}": "hi", "{$base64: AP8=}": "\x00\xff", "{$encoding: json/plain, $text: ' [1 ]'}": " [1 ]", `{"$x": 1, y: 2}`: `{"$x":1,"y":2}`, "null": "",
+		"{$text: hi}": "hi", "{$base64: AP8=}": "\x00\xff", "{$encoding: json/plain, $text: ' [1 ]'}": " [1 ]", "{$encoding: null, $text: x}": "x", "{$bytes: 3}": "\x00\x01\x02", "{$bytes: 0}": "",
+		"!repeat [ab, 3]": `"ababab"`, "{a: !repeat [<, 1, x, 2, '>', 1, y, 0]}": `{"a":"<xx>"}`, "{$text: !repeat [ab, 2]}": "abab", "{$base64: !repeat [AP8A, 2]}": "\x00\xff\x00\x00\xff\x00", "!repeat []": `""`,
+		`{"$x": 1, y: 2}`: `{"$x":1,"y":2}`, "null": "",
 	} {
 		path := write(t, "cases:\n  - name: a\n    activity: Echo\n    args: ["+value+"]\n")
 		results := run(t, path)
@@ -142,33 +146,39 @@ func TestPayloads(t *testing.T) {
 func TestWants(t *testing.T) {
 	const echo = "activity: Echo, args: "
 	for c, want := range map[string]string{ // the first difference; "" for none
-		echo + "[{a: 1, b: [1, {c: 2}]}], want: {output: {b: [1.0, {c: 2}], a: 1}}":  "",
-		echo + "[{a: 1}], want: {output: {a: 2}}":                                    "output",
-		echo + "[{a: 9007199254740993}], want: {output: {a: 9007199254740992}}":      "output",
-		echo + "[{a: 1, b: 2}], want: {output: {a: 1}}":                              "output",
-		echo + "[{a: 1, b: [{c: 2, d: 3}]}], want: {output_contains: {b: [{c: 2}]}}": "",
-		echo + "[{a: 1, b: [{c: 2}, 3]}], want: {output_contains: {b: [{c: 2}]}}":    "output_contains",
-		echo + "[{$text: text}], want: {output_contains: {}}":                        "output_contains",
-		echo + "['12 apples'], want: {output_matches: '[0-9]+ apples'}":              "",
-		echo + "['12 pears'], want: {output_matches: '[0-9]+ apples'}":               "output_matches",
-		echo + "[null], want: {output: null}":                                        "",
-		echo + "[{$encoding: json/plain, $text: 'null'}], want: {output: null}":      "",
-		"activity: Echo, want: {output: null}":                                       "",
-		"activity: Echo, want: {output: 1}":                                          "output",
-		echo + "[0], want: {output: null}":                                           "output",
-		echo + "[{$text: x}], want: {output: x}":                                     "output",
-		echo + "[1], want: {failure: {type: X}}":                                     "failure",
-		echo + "[1], cancel: {fuel: 1}, want: {canceled: true}":                      "canceled",
-		echo + "[1], want: {heartbeats: []}":                                         "",
-		echo + "[1], want: {heartbeats: [[]]}":                                       "heartbeats",
-		echo + "[1], want: {logs: [{}]}":                                             "logs",
-		echo + "[1], want: {calls: 0, max_fuel: 10000, max_memory: 4MiB}":            "",
-		echo + "[1], want: {calls: 1}":                                               "calls",
-		echo + "[1], want: {max_fuel: 1}":                                            "max_fuel",
-		echo + "[1], want: {max_memory: 1KiB}":                                       "max_memory",
-		echo + "[1], want: {fuel: 1}":                                                "fuel",
-		echo + "[1], kill: {fuel: 1}":                                                "output",
-		echo + "[1], kill: {fuel: 1}, want: {failure: {type: OutOfFuel}}":            "",
+		echo + "[{a: 1, b: [1, {c: 2}]}], want: {output: {b: [1.0, {c: 2}], a: 1}}":         "",
+		echo + "[{a: 1}], want: {output: {a: 2}}":                                           "output",
+		echo + "[{a: 9007199254740993}], want: {output: {a: 9007199254740992}}":             "output",
+		echo + "[{a: 1, b: 2}], want: {output: {a: 1}}":                                     "output",
+		echo + "[{a: 1, b: [{c: 2, d: 3}]}], want: {output_contains: {b: [{c: 2}]}}":        "",
+		echo + "[{a: 1, b: [{c: 2}, 3]}], want: {output_contains: {b: [{c: 2}]}}":           "output_contains",
+		echo + "[{$text: text}], want: {output_contains: {}}":                               "output_contains",
+		echo + "['12 apples'], want: {output_matches: '[0-9]+ apples'}":                     "",
+		echo + "['12 pears'], want: {output_matches: '[0-9]+ apples'}":                      "output_matches",
+		echo + "[null], want: {output: null}":                                               "",
+		echo + "[{$encoding: json/plain, $text: 'null'}], want: {output: null}":             "",
+		"activity: Echo, want: {output: null}":                                              "",
+		"activity: Echo, want: {output: 1}":                                                 "output",
+		echo + "[0], want: {output: null}":                                                  "output",
+		echo + "[{$text: x}], want: {output: x}":                                            "output",
+		echo + "[1], want: {failure: {type: X}}":                                            "failure",
+		echo + "[1], cancel: {fuel: 1}, want: {canceled: true}":                             "canceled",
+		echo + "[1], want: {heartbeats: []}":                                                "",
+		echo + "[1], want: {heartbeats: [[]]}":                                              "heartbeats",
+		echo + "[1], want: {logs: [{}]}":                                                    "logs",
+		echo + "[1], want: {calls: 0, max_fuel: 10000, max_memory: 4MiB}":                   "",
+		echo + "[1], want: {calls: 1}":                                                      "calls",
+		echo + "[{$encoding: null, $text: x}], want: {output: {$encoding: null, $text: x}}": "",
+		echo + "[{$encoding: null, $text: x}], want: {output: {$text: x}}":                  "output",
+		echo + "[{$text: x}], want: {output: {$encoding: null, $text: x}}":                  "output",
+		echo + "[{$bytes: 300}], want: {output: {$bytes: 300}}":                             "",
+		echo + "[{$bytes: 300}], want: {output: {$bytes: 301}}":                             "output",
+		echo + "[{a: [!repeat [ab, 2]]}], want: {output: {a: [abab]}}":                      "",
+		echo + "[1], want: {max_fuel: 1}":                                                   "max_fuel",
+		echo + "[1], want: {max_memory: 1KiB}":                                              "max_memory",
+		echo + "[1], want: {fuel: 1}":                                                       "fuel",
+		echo + "[1], kill: {fuel: 1}":                                                       "output",
+		echo + "[1], kill: {fuel: 1}, want: {failure: {type: OutOfFuel}}":                   "",
 		// the guest gives no encoding
 		"activity: Info, info: {attempt: 3}, want: {output_contains: {attempt: 3}}":   "output_contains",
 		"activity: Info, info: {attempt: 3}, want: {output_matches: '\"attempt\":3'}": "",
@@ -193,14 +203,16 @@ func TestFailures(t *testing.T) {
 	const head = "module: misbehave.wasm\ncases:\n  - {name: a, activity: SilentFailure, want: {failure: "
 	for want, difference := range map[string]string{
 		"{type: ActivityFailed, non_retryable: false, details: []}": "",
-		"{type: Other}":            "failure.type",
-		"{message: x}":             "failure.message",
-		"{message_matches: ^$}":    "failure.message_matches",
-		"{non_retryable: true}":    "failure.non_retryable",
-		"{category: benign}":       "failure.category",
-		"{details: [1]}":           "failure.details",
-		"{cause: {type: X}}":       "failure.cause",
-		"{next_retry_delay_ms: 5}": "failure.next_retry_delay_ms",
+		"{type: Other}":               "failure.type",
+		"{message: x}":                "failure.message",
+		"{message_matches: ^$}":       "failure.message_matches",
+		"{non_retryable: true}":       "failure.non_retryable",
+		"{category: benign}":          "failure.category",
+		"{details: [1]}":              "failure.details",
+		"{details_match: '^\\[\\]$'}": "",
+		"{details_match: x}":          "failure.details_match",
+		"{cause: {type: X}}":          "failure.cause",
+		"{next_retry_delay_ms: 5}":    "failure.next_retry_delay_ms",
 	} {
 		result := run(t, write(t, head+want+"}}\n"))[0]
 		if got := strings.Join(whats(result), " "); got != difference {
@@ -261,6 +273,62 @@ func TestCalls(t *testing.T) {
 	result = run(t, write(t, "module: passthrough.wasm\ncases:\n  - {name: a, activity: Ask, args: [three], calls: [{call: greeter hello, request: one, response: a}, {call: greeter hello, request: '\"three\"', response: b}]}\n"))[0]
 	if text := result.String(); !strings.Contains(text, "too early for the answer 2") || !strings.Contains(text, `-   "request": "one"`) || !strings.Contains(text, `+   "request": "\"three\""`) {
 		t.Error(text)
+	}
+}
+
+// How often functions are called can be expected without saying in which order.
+func TestCallCounts(t *testing.T) {
+	const head = "module: passthrough.wasm\ncases:\n  - name: a\n    activity: Ask\n    args: [{$text: Ada}]\n    calls: [{call: greeter hello, response: x}]\n    want:\n      calls: "
+	for counts, want := range map[string]string{"{greeter hello: 1}": "", "{greeter/v1 hello: 1}": "", "{}": "", "{greeter hello: 0}": "calls", "{greeter hello: 2}": "calls"} {
+		path := write(t, head+counts+"\n")
+		f, results := read(t, path), run(t, path)
+		if got := strings.Join(whats(results[0]), " "); got != want {
+			t.Errorf("%s: %q, want %q", counts, got, want)
+		}
+		if want == "" {
+			continue
+		}
+		results[0].Case = f.Cases[0]
+		if changed, err := f.Update(results); changed != 1 || err != nil {
+			t.Errorf("%d changed, %v", changed, err)
+		}
+		if text, err := os.ReadFile(path); err != nil || string(text) != head+"{greeter hello: 1}\n" {
+			t.Errorf("%v:\n%s", err, text)
+		}
+	}
+}
+
+// In an environment of the caller's, its passthrough modules answer what the case does
+// not. Other calls still fail. The file needs no module.
+func TestOwnEnvironment(t *testing.T) {
+	path := write(t, `module: nowhere.wasm
+tags: [all]
+cases:
+  - {name: by the module, activity: Ask, args: [{$text: Ada}], want: {output_matches: "^hello, Ada$", calls: {greeter hello: 1}}}
+  - {name: by the case, tags: [quick, all], activity: Ask, args: [{$text: Ada}], calls: [{call: greeter hello, response: hi}], want: {output_matches: "^hi$"}}
+  - {name: by nobody, tags: [], activity: Ask, args: [{$text: Ada}], want: {output_matches: "no answer"}}
+`)
+	f, err := cases.Parse(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tags := fmt.Sprint(f.Cases[0].Tags, f.Cases[1].Tags, f.Cases[2].Tags); tags != "[all] [quick all] []" {
+		t.Error(tags)
+	}
+	greeter := passthrough.Module{Name: "greeter", Functions: map[string]passthrough.Func{
+		"hello": func(_ context.Context, _ *passthrough.Call, req []byte) ([]byte, error) {
+			return append([]byte("hello, "), req...), nil
+		},
+	}}
+	module := filepath.Join(filepath.Dir(path), "passthrough.wasm")
+	own := hosttest.New(t, replay.Options{Modules: []string{module}, Passthrough: []passthrough.Module{greeter}, CacheDir: cache})
+	none := hosttest.New(t, replay.Options{Modules: []string{module}, CacheDir: cache})
+	for i, env := range []*replay.Env{own, own, none} {
+		result := f.Cases[i].Run(t.Context(), env)
+		want := map[bool]string{true: "call greeter hello"}[i == 2]
+		if got := strings.Join(whats(result), " "); got != want || result.File != nil || result.Case != f.Cases[i] {
+			t.Errorf("%s: %q, want %q: %s", f.Cases[i].Name, got, want, result)
+		}
 	}
 }
 

@@ -185,6 +185,9 @@ func (w *Want) compare(run *replay.Run) (all []Difference) {
 	if w.CallCount != nil && *w.CallCount != len(run.Calls) {
 		add("calls", fmt.Sprint(*w.CallCount), listOf(run.Calls, callNode).pretty())
 	}
+	if counts := w.countCalls(run.Calls); !maps.Equal(counts, w.CallCounts) {
+		add("calls", sortedMap(w.CallCounts, number).pretty(), sortedMap(counts, number).pretty())
+	}
 	w.compareFiles(run.Files, add)
 	if w.Fuel > 0 && w.Fuel != run.Fuel {
 		add("fuel", fmt.Sprint(w.Fuel), fmt.Sprint(run.Fuel))
@@ -255,6 +258,11 @@ func (f *Failure) compare(path string, got *abi.Failure, add func(what, want, go
 			add(path+".details", want.pretty(), have.pretty())
 		}
 	}
+	if f.DetailsMatch != nil {
+		if have := listOf(got.Details, rawNode); !f.DetailsMatch.Match(have.json()) {
+			add(path+".details_match", f.DetailsMatch.String(), have.pretty())
+		}
+	}
 	if f.Cause != nil {
 		f.Cause.compare(path+".cause", got.Cause, add)
 	}
@@ -323,6 +331,21 @@ func compareCalls(got, want []replay.Call, add func(what, want, got string)) {
 			add(what, callNode(want[i]).pretty(), callNode(g).pretty())
 		}
 	}
+}
+
+// countCalls returns how often the functions were called that CallCounts names.
+func (w *Want) countCalls(calls []replay.Call) map[string]int {
+	counts := map[string]int{}
+	for name := range w.CallCounts {
+		counts[name] = 0
+	}
+	for _, c := range calls {
+		name := callName(c.Module + " " + c.Function)
+		if _, ok := counts[name]; ok {
+			counts[name]++
+		}
+	}
+	return counts
 }
 
 func (w *Want) compareFiles(got map[string][]byte, add func(what, want, got string)) {
@@ -558,6 +581,9 @@ func (f *Failure) node() *node {
 	}
 	if f.Details != nil {
 		n.set("details", listOf(*f.Details, rawNode))
+	}
+	if f.DetailsMatch != nil {
+		n.set("details_match", str(f.DetailsMatch.String()))
 	}
 	if f.Cause != nil {
 		n.set("cause", f.Cause.node())

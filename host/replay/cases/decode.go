@@ -34,8 +34,23 @@ func Read(path string) (*File, error) {
 	return f, nil
 }
 
+// Parse is Read without the module, which need not exist. It is for cases that [Case.Run]
+// runs in an environment of the caller's.
+func Parse(path string) (*File, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("the case file cannot be read: %w", err)
+	}
+	return decodeFor(path, data, nil)
+}
+
 // decode is Read for a file's bytes. The module is read from disk.
 func decode(path string, data []byte) (*File, error) {
+	return decodeFor(path, data, (*decoder).checkModule)
+}
+
+// decodeFor decodes a file. It calls check, if that is not nil, once the file is in order.
+func decodeFor(path string, data []byte, check func(*decoder, *node, *File)) (*File, error) {
 	root, err := parse(path, data)
 	if err != nil {
 		return nil, err
@@ -43,8 +58,8 @@ func decode(path string, data []byte) (*File, error) {
 	d := &decoder{file: path}
 	f := d.decodeFile(root)
 	f.source, f.root = data, root
-	if len(d.errs) == 0 {
-		d.checkModule(root, f)
+	if len(d.errs) == 0 && check != nil {
+		check(d, root, f)
 	}
 	if err := errors.Join(d.errs...); err != nil {
 		return nil, err
@@ -209,6 +224,7 @@ func (d *decoder) decodeFile(root *node) *File {
 			})
 		},
 		"mounts": func(n *node) { f.Mounts = d.mounts(n) },
+		"tags":   func(n *node) { f.Tags = d.tags(n) },
 		"cases": func(n *node) {
 			d.list(n, func(n *node) {
 				c := d.decodeCase(n)
@@ -221,6 +237,9 @@ func (d *decoder) decodeFile(root *node) *File {
 		},
 	})
 	for _, c := range f.Cases {
+		if c.Tags == nil {
+			c.Tags = f.Tags
+		}
 		d.checkFiles(c.source.get("files"), c.Activity.Files, f.mounts(c))
 		if want := c.source.get("want"); want != nil {
 			d.checkFiles(want.get("files"), c.Want.Files, f.mounts(c))

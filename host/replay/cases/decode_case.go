@@ -21,6 +21,7 @@ func (d *decoder) decodeCase(root *node) *Case {
 	c := &Case{source: root}
 	known := map[string]func(*node){
 		"name":     func(n *node) { c.Name = d.text(n) },
+		"tags":     func(n *node) { c.Tags = d.tags(n) },
 		"activity": func(n *node) { c.Activity.Type = d.text(n) },
 		"args": func(n *node) {
 			d.list(n, func(n *node) { c.Activity.Args = append(c.Activity.Args, d.payload(n)) })
@@ -68,6 +69,18 @@ func (d *decoder) decodeCase(root *node) *Case {
 		}
 	}
 	return c
+}
+
+func (d *decoder) tags(n *node) []string {
+	tags := []string{}
+	d.list(n, func(n *node) {
+		tag := d.text(n)
+		if n.kind == kindString && (tag == "" || strings.ContainsAny(tag, ", \t\n")) {
+			d.fail(n.at, "a tag is a word, without spaces and commas")
+		}
+		tags = append(tags, tag)
+	})
+	return tags
 }
 
 // info checks the names and types of the fields of abi.Info.
@@ -167,16 +180,7 @@ func (d *decoder) callError(root *node) *replay.CallError {
 func (d *decoder) call(root *node, answered bool) (c replay.Call) {
 	known := map[string]func(*node){
 		"call": func(n *node) {
-			name, function, ok := strings.Cut(d.text(n), " ")
-			capability, version, versioned := strings.Cut(name, "/v")
-			if v, err := strconv.Atoi(version); !ok || function == "" || capability == "" || versioned && (err != nil || v < 1) {
-				d.fail(n.at, "this has to be a capability and one of its functions, such as http send, or http/v2 send")
-				return
-			}
-			if !versioned {
-				name += "/v1"
-			}
-			c.Module, c.Function = "wasmworker:"+name, function
+			c.Module, c.Function = d.function(d.text(n), n.at)
 		},
 		"request": func(n *node) { c.Request = d.message(n) },
 	}
@@ -193,6 +197,20 @@ func (d *decoder) call(root *node, answered bool) (c replay.Call) {
 		d.fail(root.at, "a call has either a response or an error; an empty response is response: \"\"")
 	}
 	return c
+}
+
+// function decodes the name of a function, such as "http send".
+func (d *decoder) function(text string, at place) (module, function string) {
+	name, function, ok := strings.Cut(text, " ")
+	capability, version, versioned := strings.Cut(name, "/v")
+	if v, err := strconv.Atoi(version); !ok || function == "" || capability == "" || versioned && (err != nil || v < 1) {
+		d.fail(at, "this has to be a capability and one of its functions, such as http send, or http/v2 send")
+		return "", ""
+	}
+	if !versioned {
+		name += "/v1"
+	}
+	return "wasmworker:" + name, function
 }
 
 // message decodes a request or a response.
@@ -248,6 +266,7 @@ const (
 	keyEncoding = "$encoding"
 	keyText     = "$text"
 	keyBase64   = "$base64"
+	keyBytes    = "$bytes"
 	keyMetadata = "$metadata"
 )
 
@@ -263,16 +282,30 @@ func (d *decoder) payload(n *node) sandbox.Payload {
 		return sandbox.NewPayload(abi.EncodingJSON, n.json())
 	}
 	p := sandbox.NewPayload(abi.EncodingBinary, nil)
+	forms := 0
 	set := func(data []byte) {
-		if p.Data != nil {
-			d.fail(n.at, "a payload has $text or $base64, and not both")
+		if forms++; forms == 2 {
+			d.fail(n.at, "a payload has $text, $base64 or $bytes, and only one of them")
 		}
 		p.Data = data
 	}
 	d.fields(n, "a payload (a map whose keys all begin with $)", map[string]func(*node){
-		keyEncoding: func(n *node) { p.Metadata[abi.MetadataEncoding] = []byte(d.text(n)) },
-		keyText:     func(n *node) { set([]byte(d.text(n))) },
-		keyBase64:   func(n *node) { set(d.base64(n)) },
+		keyEncoding: func(n *node) {
+			if n.kind == kindNull {
+				delete(p.Metadata, abi.MetadataEncoding)
+				return
+			}
+			p.Metadata[abi.MetadataEncoding] = []byte(d.text(n))
+		},
+		keyText:   func(n *node) { set([]byte(d.text(n))) },
+		keyBase64: func(n *node) { set(d.base64(n)) },
+		keyBytes: func(n *node) {
+			data := make([]byte, d.whole(n, 0, maxRepeat))
+			for i := range data {
+				data[i] = byte(i)
+			}
+			set(data)
+		},
 		keyMetadata: func(n *node) {
 			metadata, err := abi.UnmarshalMetadata(n.json())
 			if err != nil {

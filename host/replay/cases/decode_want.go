@@ -50,6 +50,14 @@ func (d *decoder) decodeWant(root *node, w *Want) {
 				w.CallCount = new(int(d.whole(n, 0, math.MaxInt32)))
 				return
 			}
+			if n.kind == kindMap {
+				w.CallCounts = map[string]int{}
+				for i, name := range n.keys {
+					module, function := d.function(name, n.keyAt[i])
+					w.CallCounts[callName(module+" "+function)] = int(d.whole(n.items[i], 0, math.MaxInt32))
+				}
+				return
+			}
 			all := []replay.Call{}
 			d.list(n, func(n *node) { all = append(all, d.call(n, false)) })
 			w.Calls = &all
@@ -121,10 +129,14 @@ func (d *decoder) failure(n *node) *Failure {
 			d.list(n, func(n *node) { all = append(all, n.json()) })
 			f.Details = &all
 		},
-		"cause": func(n *node) { f.Cause = d.failure(n) },
+		"details_match": func(n *node) { f.DetailsMatch = d.pattern(n) },
+		"cause":         func(n *node) { f.Cause = d.failure(n) },
 	})
 	if f.Message != nil && f.MessageMatches != nil {
 		d.fail(n.at, "a failure has message or message_matches, and not both")
+	}
+	if f.Details != nil && f.DetailsMatch != nil {
+		d.fail(n.at, "a failure has details or details_match, and not both")
 	}
 	return f
 }

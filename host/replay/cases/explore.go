@@ -59,7 +59,7 @@ func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Re
 	}
 	// The units at which the heartbeats, the changes of files and the calls happen.
 	var beats, changes, calls []int64
-	again := c.attempt(env)
+	again := c.Attempt(env)
 	again.Heartbeat = func(ctx context.Context, _ []sandbox.Payload) error {
 		beats = append(beats, replay.FuelUsed(ctx))
 		return nil
@@ -187,7 +187,7 @@ func (e *exploration) next(call replay.Call, done []bool) int {
 func (e *exploration) point() replay.Activity {
 	e.points++
 	clear(e.made)
-	return e.c.attempt(e.env)
+	return e.c.Attempt(e.env)
 }
 
 func (e *exploration) kill(units int64) {
@@ -254,7 +254,7 @@ func (e *exploration) judge(point string, run *replay.Run, strange []Difference,
 		e.report(point, append([]Difference{{"end", "completed, or failed in a way that is retried", ending(run)}}, strange...))
 		return
 	}
-	a := e.c.attempt(e.env)
+	a := e.c.Attempt(e.env)
 	info := e.env.DefaultInfo(a.Type)
 	if a.Info != nil {
 		info = *a.Info

@@ -37,17 +37,25 @@ func scalarText(text string) string {
 	})
 }
 
+// yaml returns text as YAML.
+func (n *node) yaml() string {
+	if n.source != "" {
+		return n.source
+	}
+	return scalarText(n.text)
+}
+
 // write appends the node as YAML, with the given indentation. The caller has written the
 // beginning of its first line.
 func (n *node) write(b *bytes.Buffer, indent int) {
 	switch {
 	case n.kind == kindString:
-		b.WriteString(" " + scalarText(n.text) + "\n")
+		b.WriteString(" " + n.yaml() + "\n")
 	case n.kind != kindList && n.kind != kindMap:
 		b.WriteString(" " + n.text + "\n")
 	case n.short(60):
 		b.WriteByte(' ')
-		n.writeFlow(b, scalarText, " ")
+		n.writeFlow(b, (*node).yaml, " ")
 		b.WriteByte('\n')
 	case n.kind == kindMap:
 		b.WriteByte('\n')
@@ -84,7 +92,7 @@ func (n *node) short(limit int) bool {
 		return false
 	}
 	var b bytes.Buffer
-	n.writeFlow(&b, scalarText, " ")
+	n.writeFlow(&b, (*node).yaml, " ")
 	return b.Len() <= limit
 }
 

@@ -18,8 +18,9 @@ type node struct {
 	items  []*node
 	keys   []string // of a map; items are the values
 	keyAt  []place
-	flow   bool // a map written as {…}
-	shared bool // an alias or a map with <<, so parts of it are elsewhere
+	flow   bool   // a map written as {…}
+	source string // of text that is written in another way than as text
+	shared bool   // an alias or a map with <<, so parts of it are elsewhere
 	at     place
 }
 
@@ -89,16 +90,16 @@ func listOf[T any](items []T, item func(T) *node) *node {
 // json returns the node as JSON without white space, with keys in their order.
 func (n *node) json() []byte {
 	var b bytes.Buffer
-	n.writeFlow(&b, func(text string) string { return string(quote(text)) }, "")
+	n.writeFlow(&b, func(n *node) string { return string(quote(n.text)) }, "")
 	return b.Bytes()
 }
 
 // writeFlow writes the node with brackets and braces, as JSON or as YAML in flow style.
 // These differ in how text is written, and in the space after commas and colons.
-func (n *node) writeFlow(b *bytes.Buffer, scalar func(text string) string, space string) {
+func (n *node) writeFlow(b *bytes.Buffer, scalar func(text *node) string, space string) {
 	switch n.kind {
 	case kindString:
-		b.WriteString(scalar(n.text))
+		b.WriteString(scalar(n))
 	case kindList:
 		b.WriteByte('[')
 		for i, item := range n.items {
@@ -114,7 +115,7 @@ func (n *node) writeFlow(b *bytes.Buffer, scalar func(text string) string, space
 			if i > 0 {
 				b.WriteString("," + space)
 			}
-			b.WriteString(scalar(key) + ":" + space)
+			b.WriteString(scalar(str(key)) + ":" + space)
 			n.items[i].writeFlow(b, scalar, space)
 		}
 		b.WriteByte('}')

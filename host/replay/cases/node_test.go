@@ -2,6 +2,7 @@ package cases
 
 import (
 	"bytes"
+	"maps"
 	"strings"
 	"testing"
 
@@ -38,6 +39,33 @@ func FuzzWritten(f *testing.F) {
 			t.Errorf("%v\n%s\n%q became %s %q and %q", d.errs, b.Bytes(), data, p.Encoding(), p.Data, m)
 		}
 	})
+}
+
+// A payload that has no encoding is another one than one that has an empty one, and both
+// are read as they were.
+func TestEncodingsWritten(t *testing.T) {
+	for want, p := range map[string]sandbox.Payload{
+		`{"$encoding": null, "$text": x}`:                       {Data: []byte("x")},
+		`{"$encoding": null}`:                                   {},
+		`{"$encoding": "", "$text": x}`:                         sandbox.NewPayload("", []byte("x")),
+		`{"$encoding": null, "$text": x, "$metadata": {a: b}}`:  {Data: []byte("x"), Metadata: map[string][]byte{"a": []byte("b")}},
+		`{"$encoding": a/b, "$text": x, "$metadata": {a b: c}}`: {Data: []byte("x"), Metadata: map[string][]byte{"a b": []byte("c"), abi.MetadataEncoding: []byte("a/b")}},
+	} {
+		var b bytes.Buffer
+		mapOf("payload", payloadNode(p)).writeMap(&b, 0)
+		if got := b.String(); got != "payload: "+want+"\n" {
+			t.Errorf("%s, want %s", got, want)
+		}
+		root, err := parse("x", b.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := &decoder{}
+		got := d.payload(root.get("payload"))
+		if len(d.errs) > 0 || !bytes.Equal(got.Data, p.Data) || !maps.EqualFunc(got.Metadata, p.Metadata, bytes.Equal) {
+			t.Errorf("%s: %v, %+v", want, d.errs, got)
+		}
+	}
 }
 
 // Numbers are the same if their values are, whole ones exactly.

@@ -1,9 +1,11 @@
 package cases
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/wasmworker/wasmworker/internal/yamlnode"
 )
@@ -28,7 +30,7 @@ func (m *mistake) Error() string {
 // parse parses a file into nodes.
 func parse(file string, data []byte) (*node, error) {
 	d := &decoder{file: file}
-	parsed, err := yamlnode.Parse(data)
+	parsed, err := yamlnode.Parse(data, tagRepeat)
 	d.misread(err)
 	if parsed == nil {
 		if err == nil {
@@ -78,5 +80,35 @@ func (d *decoder) node(n *yamlnode.Node) *node {
 	for _, item := range n.Items {
 		out.items = append(out.items, d.node(item))
 	}
+	if n.Tag == tagRepeat {
+		return d.repeat(out)
+	}
 	return out
+}
+
+// tagRepeat is the tag of a list that stands for text: !repeat [text, times, …].
+const tagRepeat = "!repeat"
+
+// maxRepeat is how long such a text may be, in bytes.
+const maxRepeat = 64 << 20
+
+// repeat returns the text for which a list with the tag !repeat stands.
+func (d *decoder) repeat(list *node) *node {
+	var b strings.Builder
+	for i := 0; i < len(list.items); i += 2 {
+		part := list.items[i]
+		if i+1 == len(list.items) || part.kind != kindString || list.items[i+1].kind != kindNumber {
+			d.fail(part.at, "%s has texts, each followed by how often it comes: %[1]s [abc, 1000]", tagRepeat)
+			break
+		}
+		times := d.whole(list.items[i+1], 0, maxRepeat)
+		if int64(b.Len())+times*int64(max(1, len(part.text))) > maxRepeat {
+			d.fail(part.at, "the text of %s would have more than %d bytes", tagRepeat, maxRepeat)
+			break
+		}
+		b.WriteString(strings.Repeat(part.text, int(times)))
+	}
+	var source bytes.Buffer
+	list.writeFlow(&source, (*node).yaml, " ")
+	return &node{kind: kindString, text: b.String(), source: tagRepeat + " " + source.String(), shared: list.shared, at: list.at}
 }

@@ -68,7 +68,11 @@ func payloadNode(p sandbox.Payload) *node {
 			}
 		}
 	}
-	n := mapOf(keyEncoding, str(p.Encoding()))
+	encoding := &node{kind: kindNull, text: "null"}
+	if value, ok := p.Metadata[abi.MetadataEncoding]; ok {
+		encoding = str(string(value))
+	}
+	n := mapOf(keyEncoding, encoding)
 	if len(p.Data) > 0 {
 		data := textOrBase64(p.Data, keyText, keyBase64)
 		n.set(data.keys[0], data.items[0])

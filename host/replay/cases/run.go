@@ -101,7 +101,7 @@ func (r *Runner) env(ctx context.Context, f *File, c *Case, interpreter bool) (*
 
 // Result is the result of a case.
 type Result struct {
-	File        *File
+	File        *File // nil if it is of [Case.Run]
 	Case        *Case
 	Run         *replay.Run
 	Differences []Difference // empty if the case passed
@@ -194,18 +194,28 @@ func (r *Runner) run(ctx context.Context, f *File, c *Case, interpreter bool) (*
 	if err != nil {
 		return nil, err
 	}
-	start := time.Now()
-	a, answers := c.attempt(env), &script{calls: c.Calls}
-	a.Answer = answers.answer
-	run := env.RunContext(ctx, a)
-	result := &Result{File: f, Case: c, Run: run}
-	result.Differences = append(answers.differences(), c.Want.compare(run)...)
-	result.Duration = time.Since(start)
+	result := c.Run(ctx, env)
+	result.File = f
 	return result, nil
 }
 
-// attempt returns the activity of a case, without its answers.
-func (c *Case) attempt(env *replay.Env) replay.Activity {
+// Run runs the case in an environment and blocks until it has ended. What a [File] says
+// of the environment is up to the caller, mounts too. Passthrough modules of the
+// environment, fakes or real ones, answer the calls to which the case has no answer. The
+// result has no File.
+func (c *Case) Run(ctx context.Context, env *replay.Env) *Result {
+	start := time.Now()
+	a, answers := c.Attempt(env), &script{calls: c.Calls, others: env.Answers}
+	a.Answer = answers.answer
+	run := env.RunContext(ctx, a)
+	result := &Result{Case: c, Run: run}
+	result.Differences = append(answers.differences(), c.Want.compare(run)...)
+	result.Duration = time.Since(start)
+	return result
+}
+
+// Attempt returns the activity of the case in an environment, without its answers.
+func (c *Case) Attempt(env *replay.Env) replay.Activity {
 	a := c.Activity
 	if c.Info != nil {
 		info := env.DefaultInfo(a.Type)
@@ -218,6 +228,7 @@ func (c *Case) attempt(env *replay.Env) replay.Activity {
 // script answers calls in the order of a case. Only one goroutine may use it.
 type script struct {
 	calls   []replay.Call
+	others  func(module string) bool // whether others answer the calls of a module
 	next    int
 	strange []Difference
 }
@@ -227,6 +238,9 @@ func (s *script) answer(_ context.Context, call replay.Call) ([]byte, error) {
 		c := s.calls[s.next]
 		s.next++
 		return answerOf(c)
+	}
+	if s.others(call.Module) {
+		return nil, replay.ErrUnanswered
 	}
 	what, want := "call "+callName(call.Module+" "+call.Function), "no more calls"
 	if near := s.nearest(call); near >= 0 {

@@ -201,6 +201,9 @@ func (f *File) header() *node {
 	if len(limits.keys) > 0 {
 		n.set("limits", limits)
 	}
+	if len(f.Tags) > 0 {
+		n.set("tags", listOf(f.Tags, str))
+	}
 	if len(f.Mounts) > 0 {
 		n.set("mounts", sortedMap(f.Mounts, func(write bool) *node { return mapOf("write", &node{kind: kindBool, text: fmt.Sprint(write)}) }))
 	}
@@ -245,7 +248,11 @@ func (c *Case) write(b *bytes.Buffer, indent string) {
 
 func (c *Case) node() *node {
 	a := c.Activity
-	n := mapOf("name", str(c.Name)).set("activity", str(a.Type))
+	n := mapOf("name", str(c.Name))
+	if len(c.Tags) > 0 {
+		n.set("tags", listOf(c.Tags, str))
+	}
+	n.set("activity", str(a.Type))
 	value := func(v any) *node { return payloadNode(replay.NewPayload(v)) }
 	if len(a.Args) > 0 {
 		n.set("args", listOf(a.Args, value))
@@ -319,6 +326,9 @@ func (w *Want) node() *node {
 	if w.Heartbeats != nil {
 		n.set("heartbeats", heartbeatsNode(*w.Heartbeats))
 	}
+	if w.CallCounts != nil {
+		n.set("calls", sortedMap(w.CallCounts, number))
+	}
 	if w.Fuel > 0 {
 		n.set("fuel", number(w.Fuel))
 	}
@@ -340,9 +350,9 @@ func (c *Canceled) node() *node {
 // Update rewrites the expectations of cases that were not met, in the file. It adds
 // expectations to cases that have none: how they end, and their units. Everything else
 // stays as it is, comments too. Limits and patterns (max_fuel, max_memory,
-// output_contains, output_matches, message_matches) are not rewritten. It returns how
-// many cases were changed. The error joins why other cases cannot be changed. If the file
-// cannot be written, no case is changed.
+// output_contains, output_matches, message_matches, details_match) are not rewritten. It
+// returns how many cases were changed. The error joins why other cases cannot be changed.
+// If the file cannot be written, no case is changed.
 func (f *File) Update(results []*Result) (changed int, err error) {
 	data, err := os.ReadFile(f.Path)
 	if err != nil {
@@ -402,7 +412,7 @@ func (r *Result) edits() (all []edit) {
 	}
 	differs := func(what string) bool {
 		return slices.ContainsFunc(r.Differences, func(d Difference) bool {
-			return d.What == what || strings.HasPrefix(d.What, what+".") && !strings.HasSuffix(d.What, "_matches") || strings.HasPrefix(d.What, what+"[")
+			return d.What == what || strings.HasPrefix(d.What, what+".") && !strings.HasSuffix(d.What, "_matches") && !strings.HasSuffix(d.What, "_match") || strings.HasPrefix(d.What, what+"[")
 		})
 	}
 	want := c.source.get("want")
@@ -441,6 +451,9 @@ func (r *Result) edits() (all []edit) {
 	}
 	if w.Calls != nil && differs("calls") {
 		all = append(all, edit{"calls", "", listOf(run.Calls, callNode)})
+	}
+	if w.CallCounts != nil && differs("calls") {
+		all = append(all, edit{"calls", "", sortedMap(w.countCalls(run.Calls), number)})
 	}
 	if w.CallCount != nil && differs("calls") {
 		all = append(all, edit{"calls", "", number(len(run.Calls))})

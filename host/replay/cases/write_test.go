@@ -213,3 +213,19 @@ func TestAppend(t *testing.T) {
 		}
 	}
 }
+
+// Text that is written as a repetition stays one, also where what is around it is written
+// again.
+func TestUpdateKeepsRepetitions(t *testing.T) {
+	const head = "cases:\n  - name: a\n    activity: Echo\n    args: [{a: !repeat [ab, 3, \"c: d\", 1]}]\n    want: "
+	path := write(t, head+"{output: {a: !repeat [ab, 3, \"c: d\", 1]}, fuel: 1}\n")
+	f, results := read(t, path), run(t, path)
+	results[0].Case = f.Cases[0]
+	if changed, err := f.Update(results); changed != 1 || err != nil {
+		t.Errorf("%d changed, %v", changed, err)
+	}
+	want := head + fmt.Sprintf("{output: {a: !repeat [ab, 3, \"c: d\", 1]}, fuel: %d}\n", results[0].Run.Fuel)
+	if text, err := os.ReadFile(path); err != nil || string(text) != want {
+		t.Errorf("%v, got\n%s\nwant\n%s", err, text, want)
+	}
+}
