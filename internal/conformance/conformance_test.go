@@ -2,19 +2,22 @@ package conformance_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/wasmworker/wasmworker/host/hosttest"
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/replay"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 	"github.com/wasmworker/wasmworker/internal/conformance"
 	"github.com/wasmworker/wasmworker/internal/testbed"
@@ -25,17 +28,13 @@ func TestMain(m *testing.M) { os.Exit(testbed.Main(m.Run)) }
 // directory is where the conformance modules are.
 const directory = "../../testdata/conformance"
 
-func cases(t testing.TB) (list []conformance.Case) {
-	data, err := os.ReadFile(filepath.Join(directory, "cases.json"))
+func suite(t testing.TB) *conformance.Suite {
+	t.Helper()
+	s, err := conformance.Read(filepath.Join(directory, "cases"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	decoder := json.NewDecoder(strings.NewReader(string(data)))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&list); err != nil {
-		t.Fatal(err)
-	}
-	return list
+	return s
 }
 
 // commands are the activities of which there is a command.
@@ -119,16 +118,28 @@ func eachLanguage(t *testing.T, test func(t *testing.T, l string)) {
 		t.Fatal(err)
 	}
 	for _, entry := range entries {
-		if l := entry.Name(); entry.IsDir() && (!testbed.Race || slices.Contains([]string{"c", "command-go"}, l)) {
+		if l := entry.Name(); entry.IsDir() && l != "cases" && (!testbed.Race || slices.Contains([]string{"c", "command-go"}, l)) {
 			t.Run(l, func(t *testing.T) { test(t, l) })
 		}
+	}
+}
+
+// options are those under which the modules of a language are run in a world. There is as
+// good as no limit of fuel, so that the time ends what computes for good.
+func options(t testing.TB, list []*modules.File, w *conformance.World, all *conformance.Suite) replay.Options {
+	return replay.Options{
+		Files:       list,
+		Passthrough: w.Set.Modules(),
+		Defaults:    sandbox.Options{Policies: w.Policies, MaxFuel: math.MaxInt64},
+		Mounts:      all.Mounts,
+		CacheDir:    t.TempDir(),
 	}
 }
 
 // TestConformance runs all cases that hold for a module's kind against the modules of
 // every directory. What passed has to be what docs/languages.md says.
 func TestConformance(t *testing.T) {
-	all := cases(t)
+	all := suite(t)
 	var languages []string
 	ran, failed := map[string]map[string]int{}, map[string]map[string]int{}
 	eachLanguage(t, func(t *testing.T, l string) {
@@ -136,22 +147,25 @@ func TestConformance(t *testing.T) {
 		ran[l], failed[l] = map[string]int{}, map[string]int{}
 		list := load(t, filepath.Join(directory, l))
 		w := world(t)
-		s := start(t, list, sandbox.IsolationPristine, w.Set, w.Policies)
-		for _, c := range all {
-			if !c.For(string(list[0].Kind), l) {
-				continue
-			}
+		env := hosttest.New(t, options(t, list, w, all))
+		for _, c := range all.For(list[0].Kind, l) {
 			failed[l][c.Feature]++ // until it has passed
 			t.Run(strings.ReplaceAll(c.Name, " ", "-"), func(t *testing.T) {
 				ran[l][c.Feature]++
-				if err := c.Run(t.Context(), s, w); err != nil {
+				if err := c.Run(t.Context(), env, w); err != nil {
 					t.Error(err)
 					return
 				}
 				failed[l][c.Feature]--
 			})
 		}
-		for _, m := range s.Modules() {
+		t.Run("interrupted-by-the-host", func(t *testing.T) {
+			run := env.RunContext(t.Context(), replay.Activity{Type: "spin", Timeout: 100 * time.Millisecond})
+			if run.Outcome() != replay.Interrupted {
+				t.Errorf("it was not interrupted: %v", run.Err)
+			}
+		})
+		for _, m := range env.Modules() {
 			if m.Fallback() != "" && list[0].Kind != modules.KindCommand {
 				t.Errorf("%s cannot be reset: %s", m.File().Name, m.Fallback())
 			}
@@ -163,6 +177,20 @@ func TestConformance(t *testing.T) {
 	}
 	if pattern := flag.Lookup("test.run").Value.String(); !strings.Contains(pattern, "/") {
 		checkLanguages(t, languages, all, failed, ran)
+	}
+}
+
+// A tag is a kind of modules, a directory, or denied: a misspelled one would take its case
+// from the table.
+func TestTags(t *testing.T) {
+	for _, c := range suite(t).Cases {
+		for _, tag := range c.Tags {
+			stat, err := os.Stat(filepath.Join(directory, tag))
+			kind := slices.Contains([]modules.Kind{modules.KindNative, modules.KindExtism, modules.KindCommand}, modules.Kind(tag))
+			if language := err == nil && stat.IsDir() && tag != "cases"; !language && !kind && tag != "denied" {
+				t.Errorf("%s: there is neither a kind of modules nor a directory %q", c.Name, tag)
+			}
+		}
 	}
 }
 

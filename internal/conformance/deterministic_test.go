@@ -20,8 +20,6 @@ import (
 
 	"github.com/wasmworker/wasmworker/host/hosttest"
 	"github.com/wasmworker/wasmworker/host/replay"
-	"github.com/wasmworker/wasmworker/host/sandbox"
-	"github.com/wasmworker/wasmworker/internal/conformance"
 )
 
 var (
@@ -31,62 +29,43 @@ var (
 
 const fuelPath = directory + "/fuel.json"
 
-// golden is what fuel.json has of a module: who built it, and the units of each activity
-// of each case. They are what an SDK's or a compiler's change costs.
+// golden is what fuel.json has of a module: who built it, and the units of each case.
+// They are what an SDK's or a compiler's change costs.
 type golden struct {
 	// Built is the module's digest, or for a module that is built for the tests the
 	// version of Go.
 	Built string `json:"built"`
 	// Seen is a digest of all that could be seen in these cases: the same on every
 	// processor.
-	Seen string             `json:"seen"`
-	Fuel map[string][]int64 `json:"fuel"`
+	Seen string           `json:"seen"`
+	Fuel map[string]int64 `json:"fuel"`
 }
 
 // TestDeterministic runs every case as package replay has it: first with the world
 // answering its calls, then again and again with these answers, in both engines.
 // Everything that can be seen is the same each time.
 func TestDeterministic(t *testing.T) {
+	all := suite(t)
 	measured := map[string]golden{}
 	eachLanguage(t, func(t *testing.T, l string) {
 		list := load(t, filepath.Join(directory, l))
-		g := golden{Built: "sha256:" + list[0].Digest, Fuel: map[string][]int64{}}
+		g := golden{Built: "sha256:" + list[0].Digest, Fuel: map[string]int64{}}
 		if _, err := os.Stat(filepath.Join(directory, l, "go.mod")); err == nil {
 			g.Built = runtime.Version()
 		}
 		w := world(t)
-		options := replay.Options{
-			Passthrough: w.Set.Modules(),
-			Defaults:    sandbox.Options{Policies: w.Policies},
-			CacheDir:    t.TempDir(),
-		}
-		for _, m := range list {
-			path := filepath.Join(t.TempDir(), m.Name+".wasm") // those of commands have none
-			if err := os.WriteFile(path, m.Binary, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			options.Modules = append(options.Modules, path)
-		}
-		compiled := hosttest.New(t, options)
-		options.Interpreter = true
-		interpreted := hosttest.New(t, options)
+		o := options(t, list, w, all)
+		compiled := hosttest.New(t, o)
+		o.Interpreter = true
+		interpreted := hosttest.New(t, o)
 		seen := sha256.New()
-		for _, c := range cases(t) {
-			if !c.For(string(list[0].Kind), l) {
-				continue
-			}
+		for _, c := range all.For(list[0].Kind, l) {
 			t.Run(strings.ReplaceAll(c.Name, " ", "-"), func(t *testing.T) {
-				for i, a := range c.Activities(w) {
-					run := deterministic(t, c, a, compiled, interpreted)
-					// What the world answers may be a digit longer the next time.
-					if c.Feature != "http" && c.Feature != "blob" {
-						g.Fuel[c.Name] = append(g.Fuel[c.Name], run.Fuel)
-						fmt.Fprintln(seen, c.Name, run.Digest())
-					}
-					if t.Failed() {
-						t.Logf("in activity %d, %s", i, a.Type)
-						return
-					}
+				run := deterministic(t, c.Context(t.Context()), c.In(w).Attempt(compiled), compiled, interpreted)
+				// What the world answers may be a digit longer the next time.
+				if c.Feature != "http" && c.Feature != "blob" {
+					g.Fuel[c.Name] = run.Fuel
+					fmt.Fprintln(seen, c.Name, run.Digest())
 				}
 			})
 		}
@@ -100,8 +79,8 @@ func TestDeterministic(t *testing.T) {
 
 // deterministic runs an activity as often as it should, and returns what was seen of the
 // first run.
-func deterministic(t *testing.T, c conformance.Case, a replay.Activity, envs ...*replay.Env) *replay.Run {
-	first := envs[0].RunContext(c.Visit(t.Context()), a)
+func deterministic(t *testing.T, ctx context.Context, a replay.Activity, envs ...*replay.Env) *replay.Run {
+	first := envs[0].RunContext(ctx, a)
 	want := first.Digest()
 	answers := first.Calls
 	for k, env := range envs {
@@ -114,12 +93,8 @@ func deterministic(t *testing.T, c conformance.Case, a replay.Activity, envs ...
 		case *runs >= 100 || k == 0:
 			most = max(most, 1)
 		}
-		workers := runtime.GOMAXPROCS(0)
-		if c.Feature == "files" { // which are the world's in each run
-			workers = 1
-		}
 		var group errgroup.Group
-		group.SetLimit(workers)
+		group.SetLimit(runtime.GOMAXPROCS(0))
 		for n := range min(*runs, int(most)) {
 			group.Go(func() error {
 				next := 0
@@ -135,7 +110,7 @@ func deterministic(t *testing.T, c conformance.Case, a replay.Activity, envs ...
 					}
 					return answers[next-1].Response, nil
 				}
-				if run := env.RunContext(c.Visit(t.Context()), again); run.Digest() != want {
+				if run := env.RunContext(ctx, again); run.Digest() != want {
 					return fmt.Errorf("run %d in engine %d is another one: %d units and %v, at first %d and %v", n, k, run.Fuel, run.Err, first.Fuel, first.Err)
 				}
 				return nil
@@ -178,7 +153,7 @@ func checkFuel(t *testing.T, measured map[string]golden) {
 			t.Errorf("%s: what can be seen in its cases is something else than it was when %s was written; if that is right, run `make fuel`", l, fuelPath)
 		}
 		for _, name := range slices.Sorted(maps.Keys(got.Fuel)) {
-			if !slices.Equal(got.Fuel[name], pinned.Fuel[name]) {
+			if got.Fuel[name] != pinned.Fuel[name] {
 				t.Errorf("%s: %s takes %d units, and %s has %d; if that is right, run `make fuel` and say why in the commit", l, name, got.Fuel[name], fuelPath, pinned.Fuel[name])
 			}
 		}

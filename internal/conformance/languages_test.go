@@ -36,8 +36,8 @@ func title(dir string) string {
 }
 
 // features lists the features of the cases, in their order.
-func features(all []conformance.Case) (list []string) {
-	for _, c := range all {
+func features(all *conformance.Suite) (list []string) {
+	for _, c := range all.Cases {
 		if !slices.Contains(list, c.Feature) {
 			list = append(list, c.Feature)
 		}
@@ -47,7 +47,7 @@ func features(all []conformance.Case) (list []string) {
 
 // featureTable renders which features the languages have: a cell is green if all of its
 // cases ran and passed, and a dash if there are none for that kind of module.
-func featureTable(languages []string, all []conformance.Case, failed map[string]map[string]int, ran map[string]map[string]int) string {
+func featureTable(languages []string, all *conformance.Suite, failed, ran map[string]map[string]int) string {
 	var b strings.Builder
 	b.WriteString("| |")
 	for _, l := range languages {
@@ -83,7 +83,7 @@ func replaceBetween(t testing.TB, text, name, content string) string {
 }
 
 // checkLanguages compares the table of features with docs/languages.md, or writes it.
-func checkLanguages(t *testing.T, languages []string, all []conformance.Case, failed, ran map[string]map[string]int) {
+func checkLanguages(t *testing.T, languages []string, all *conformance.Suite, failed, ran map[string]map[string]int) {
 	data, err := os.ReadFile(languagesFile)
 	if err != nil {
 		t.Fatal(err)

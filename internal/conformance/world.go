@@ -12,13 +12,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
+	"time"
 
+	"github.com/wasmworker/wasmworker/abi"
 	_ "github.com/wasmworker/wasmworker/contrib/sqlite" // the connection's
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/blobmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/configmod"
-	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/httpmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/secretmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/sqlmod"
@@ -35,6 +35,9 @@ type World struct {
 	modules []passthrough.Module
 	server  *httptest.Server
 }
+
+// patience is how long a call of a service may take.
+const patience = 20 * time.Second
 
 // secrets are the values of the secrets, which are in files.
 var secrets = map[string]string{"api-token": "t0ken-of-the-server", "signing-key": "Schlüssel ☃"}
@@ -66,24 +69,19 @@ func NewWorld(dir string) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	data := filepath.Join(dir, "data")
-	if err := os.Mkdir(data, 0o700); err != nil {
-		return nil, err
-	}
 	w := &World{modules: []passthrough.Module{
-		Passthrough(),
+		conformance(),
 		httpmod.New(httpmod.Options{Secrets: store}),
 		configmod.New(),
 		secretmod.New(store),
 		databases,
 		buckets,
-		fsmod.New(),
 	}}
 	set, err := passthrough.NewSet(w.modules...)
 	if err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
-	w.Set = set.Wrap(watch)
+	w.Set = set.Wrap(deny)
 	w.server = httptest.NewServer(serve())
 	w.Policies = map[string]any{
 		"http": &httpmod.Policy{
@@ -93,9 +91,8 @@ func NewWorld(dir string) (*World, error) {
 			MaxResponseBytes: 1 << 20,
 		},
 		"config": &configmod.Policy{Values: map[string]string{"greeting": "Grüße, 世界 👩‍🚀", "empty": ""}},
-		"sql":    &sqlmod.Policy{Connections: map[string]sqlmod.Access{"db": {Write: true, Timeout: passthrough.Duration(Patience)}}},
-		"blob":   &blobmod.Policy{Buckets: map[string]blobmod.Access{"box": {Prefixes: []string{"out/"}, Write: true, Timeout: passthrough.Duration(Patience)}}},
-		"fs":     &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Directory: data, Write: true}}},
+		"sql":    &sqlmod.Policy{Connections: map[string]sqlmod.Access{"db": {Write: true, Timeout: passthrough.Duration(patience)}}},
+		"blob":   &blobmod.Policy{Buckets: map[string]blobmod.Access{"box": {Prefixes: []string{"out/"}, Write: true, Timeout: passthrough.Duration(patience)}}},
 		"secret": &secretmod.Policy{Reveal: []string{"signing-key"}},
 	}
 	return w, nil
@@ -123,9 +120,6 @@ func fill(file string) error {
 	return errors.Join(err, db.Close())
 }
 
-// Origin returns the origin of the server.
-func (w *World) Origin() string { return w.server.URL }
-
 // Close closes the world. The sandboxes that use it must be closed before.
 func (w *World) Close() error {
 	var errs []error
@@ -140,28 +134,12 @@ func (w *World) Close() error {
 	return errors.Join(errs...)
 }
 
-// visit is one activity, as passthrough modules see it.
-type visit struct {
-	denied bool // zero policies apply
+type deniedKey struct{}
 
-	mu    sync.Mutex
-	calls map[string]int // by "module.function"
-}
-
-type visitKey struct{}
-
-// watch counts the calls of an activity. If the activity is to be denied, it replaces the
-// policies with zero policies.
-func watch(m passthrough.Module, function string, f passthrough.Func) passthrough.Func {
+// deny replaces the policies with zero policies in an activity whose context says so.
+func deny(m passthrough.Module, _ string, f passthrough.Func) passthrough.Func {
 	return func(ctx context.Context, call *passthrough.Call, req []byte) ([]byte, error) {
-		v, ok := ctx.Value(visitKey{}).(*visit)
-		if !ok {
-			return f(ctx, call, req)
-		}
-		v.mu.Lock()
-		v.calls[m.Name+"."+function]++
-		v.mu.Unlock()
-		if v.denied && m.Policy != nil {
+		if denied, _ := ctx.Value(deniedKey{}).(bool); denied && m.Policy != nil {
 			without := *call
 			call = &without
 			call.Policy = m.NewPolicy()
@@ -173,17 +151,22 @@ func watch(m passthrough.Module, function string, f passthrough.Func) passthroug
 	}
 }
 
-func (v *visit) check(want map[string]int) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	var errs []error
-	for name, n := range want {
-		if v.calls[name] != n {
-			errs = append(errs, fmt.Errorf("%s was called %d times, want %d", name, v.calls[name], n))
-		}
-	}
-	return errors.Join(errs...)
+// conformance is the module wasmworker:conformance/v1.
+func conformance() passthrough.Module {
+	return passthrough.Module{Name: "conformance", Functions: map[string]passthrough.Func{
+		"upper": func(_ context.Context, _ *passthrough.Call, req []byte) ([]byte, error) {
+			return []byte(strings.ReplaceAll(strings.ToUpper(string(req)), "ß", "SS")), nil
+		},
+		"deny": func(context.Context, *passthrough.Call, []byte) ([]byte, error) {
+			return nil, denial{}
+		},
+	}}
 }
+
+type denial struct{}
+
+func (denial) Error() string { return "the policy says no" }
+func (denial) Unwrap() error { return abi.EACCES }
 
 // serve is the server's handler.
 func serve() http.Handler {
