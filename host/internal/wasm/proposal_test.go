@@ -24,7 +24,7 @@ func TestUnsupported(t *testing.T) {
 		{"an imported memory and one", "020801016d016d02000105030100010008046e616d65020100", "several memories"},
 		// (module (global i32 (i32.add (i32.const 1) (i32.const 2))))
 		{"extended constants", "0609017f00410141026a0b0008046e616d65020100", "extended constant expressions"},
-		// (module (func (param v128 v128) (result v128) (i8x16.relaxed_swizzle (local.get 0) (local.get 1))))
+		// (module (func (param v128 v128) (result v128) (i8x16.relaxed_swizzle …)))
 		{"relaxed SIMD", "01070160027b7b017b030201000a0b01090020002001fd80020b000a046e616d650203010000", "relaxed SIMD"},
 		// (module (memory 1 1 shared) (func (result i32) (i32.atomic.load (i32.const 0))))
 		{"threads", "0105016000017f030201000504010301010a0a0108004100fe1002000b000a046e616d650203010000", "threads"},
