@@ -1,0 +1,3 @@
+"""``temporalio.activity`` on wasmworker."""
+
+from wasmworker.activity import *  # noqa: F403

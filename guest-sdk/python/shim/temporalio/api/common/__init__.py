@@ -1,0 +1,1 @@
+"""``temporalio.api`` on wasmworker: the message of a payload alone."""

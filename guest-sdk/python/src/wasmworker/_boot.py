@@ -1,0 +1,113 @@
+"""What the interpreter calls: once to boot the bundle, and once for each activity.
+
+Everything that can be prepared is prepared by `boot`, since each activity begins with the
+memory that it left.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import random
+import sys
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import _wasmworker
+
+# Loaded here, because what an activity imports first is gone with it.
+import traceback  # noqa: F401  isort: skip
+
+from wasmworker import _bundle, _logging, _registry, _run, _sandbox
+from wasmworker._registry import Definition
+
+host: _run.Host = _wasmworker
+_by_name: dict[str, Definition] = {}
+
+
+def boot(bundle: bytes) -> None:
+    """Imports the app of a bundle, and prepares what it defines.
+
+    What goes wrong is raised: SyntaxError and what an import raises as they are, and
+    `_bundle.BundleError` for a bundle that cannot be read.
+    """
+    _watch_random()
+    _sandbox.install()
+    _logging.install(host)
+    archive = _bundle.install(bundle)
+    settings = json.loads(archive.read("bundle.json"))
+    entry = settings["entry"]
+    __import__(entry)
+    if not _registry.definitions:
+        raise _bundle.BundleError(
+            f"{entry} defines no activity: put @activity.defn before a function, and import "
+            "its module there"
+        )
+    for definition in _registry.definitions:
+        definition.prepare()
+        if definition.is_async:
+            _run.loop()
+        _by_name[definition.name] = definition
+    rehearse(settings.get("rehearsal", ()))
+    gc.collect()
+    gc.freeze()
+
+
+def activities() -> list[str]:
+    """The names of the activities, in the order in which they were defined."""
+    return list(_by_name)
+
+
+def run(which: int | str) -> int:
+    """Runs an activity, by its index or its name, and returns its status."""
+    if isinstance(which, str):
+        definition = _by_name[which]
+    else:
+        definition = _registry.definitions[which]
+    _reseed()
+    return _run.run(host, definition)
+
+
+def rehearse(cases: Sequence[dict[str, Any]] = ()) -> dict[str, dict[str, Any]]:
+    """Runs activities with example inputs on a host that does nothing.
+
+    A case is ``{"activity": name, "args": [values]}``; the examples of `activity.defn` come
+    first. What is imported and cached stays. Returns for each activity the modules that it
+    imported (``imported``), its ``status``, and the ``failure`` if it has one.
+    """
+    from wasmworker import _rehearsal
+
+    examples = [
+        {"activity": d.name, "args": d.example}
+        for d in _registry.definitions
+        if d.example is not None
+    ]
+    return _rehearsal.rehearse([*examples, *cases], _by_name)
+
+
+_unseeded: weakref.WeakSet[random.Random] = weakref.WeakSet()
+
+
+def _watch_random() -> None:
+    """Remembers the generators that are made while the module boots, without a seed."""
+    init = random.Random.__init__
+
+    def __init__(self: random.Random, x: Any = None) -> None:
+        init(self, x)
+        if x is None and not isinstance(self, random.SystemRandom):
+            _unseeded.add(self)
+
+    random.Random.__init__ = __init__  # type: ignore[method-assign]
+    _unseeded.add(random._inst)  # type: ignore[attr-defined]
+
+
+def _reseed() -> None:
+    """Random numbers differ between activities, though all begin with the same memory."""
+    for generator in _unseeded:
+        generator.seed(int.from_bytes(host.random(32), "little"))
+    if (tempfile := sys.modules.get("tempfile")) is not None:
+        tempfile._name_sequence = None  # type: ignore[attr-defined]
+    if (uuid := sys.modules.get("uuid")) is not None:
+        uuid._node = None  # type: ignore[attr-defined]
+        uuid._last_timestamp = None  # type: ignore[attr-defined]

@@ -1,0 +1,156 @@
+"""Imports the app and its dependencies from the bundle: a zip file in memory.
+
+A module is there as its source, and may be there as compiled code too (``.pyc``), which is
+taken if it is this interpreter's.
+"""
+
+from __future__ import annotations
+
+import marshal
+import struct
+import sys
+import zlib
+from collections.abc import Iterable, Sequence
+from importlib.abc import InspectLoader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import MAGIC_NUMBER
+from types import CodeType, ModuleType
+from typing import Any
+
+# Where tracebacks and __file__ say that the files are. Nothing is mounted there.
+ROOT = "/app/"
+
+
+class BundleError(ValueError):
+    """The bundle is not what `wasmworker build` makes."""
+
+
+class Archive:
+    """The files of a zip file, stored or deflated, without encryption and zip64."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._entries: dict[str, tuple[int, int, int, int]] = {}
+        end = data.rfind(b"PK\x05\x06")
+        if end < 0 or len(data) < end + 22:
+            raise BundleError("the bundle is not a zip file")
+        count, size, at = struct.unpack_from("<HII", data, end + 10)
+        at = end - size if at + size != end else at
+        for _ in range(count):
+            if data[at : at + 4] != b"PK\x01\x02":
+                raise BundleError("the bundle's directory is damaged")
+            method, = struct.unpack_from("<H", data, at + 10)
+            packed, full, n, extra, comment = struct.unpack_from("<IIHHH", data, at + 20)
+            offset, = struct.unpack_from("<I", data, at + 42)
+            name = data[at + 46 : at + 46 + n].decode("utf-8")
+            if not name.endswith("/"):
+                self._entries[name] = (method, packed, full, offset)
+            at += 46 + n + extra + comment
+        self.directories = {
+            name[:i] for name in self._entries for i, c in enumerate(name) if c == "/"
+        }
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __iter__(self) -> Any:
+        return iter(self._entries)
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file.
+
+        :raises FileNotFoundError: there is none of that name
+        """
+        entry = self._entries.get(name)
+        if entry is None:
+            raise FileNotFoundError(2, "No such file in the bundle", ROOT + name)
+        method, packed, full, at = entry
+        n, extra = struct.unpack_from("<HH", self._data, at + 26)
+        at += 30 + n + extra
+        data = self._data[at : at + packed]
+        if method == 8:
+            data = zlib.decompress(data, -15, full)
+        elif method != 0:
+            raise BundleError(f"{name} is compressed by method {method}: use stored or deflated")
+        return data
+
+
+class BundleLoader(InspectLoader):
+    def __init__(self, archive: Archive, path: str) -> None:
+        self._archive = archive
+        self.path = path
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return None
+
+    def get_source(self, fullname: str) -> str:
+        from importlib.util import decode_source
+
+        return decode_source(self._archive.read(self.path))
+
+    def get_code(self, fullname: str) -> CodeType:
+        compiled = self.path + "c"
+        if compiled in self._archive:
+            data = self._archive.read(compiled)
+            if data[:4] == MAGIC_NUMBER:
+                code: CodeType = marshal.loads(memoryview(data)[16:])
+                return code
+        return compile_source(self._archive.read(self.path), self.path)
+
+    def is_package(self, fullname: str) -> bool:
+        return self.path.endswith("/__init__.py")
+
+    def get_filename(self, fullname: str) -> str:
+        return ROOT + self.path
+
+    def get_data(self, path: str) -> bytes:
+        return self._archive.read(path.removeprefix(ROOT))
+
+    def get_resource_reader(self, fullname: str) -> Any:
+        from wasmworker._resources import Reader
+
+        return Reader(self._archive, self.path.rpartition("/")[0])
+
+
+def compile_source(source: bytes, path: str) -> CodeType:
+    """The code of a file of the bundle, as tracebacks name it."""
+    code: CodeType = compile(source, ROOT + path, "exec", dont_inherit=True)
+    return code
+
+
+class BundleFinder(MetaPathFinder):
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        name = fullname.replace(".", "/")
+        for file in (f"{name}/__init__.py", f"{name}.py"):
+            if file in self._archive:
+                loader = BundleLoader(self._archive, file)
+                spec = ModuleSpec(
+                    fullname, loader, origin=ROOT + file, is_package=file != f"{name}.py"
+                )
+                spec.has_location = True
+                if spec.submodule_search_locations is not None:
+                    spec.submodule_search_locations.append(ROOT + name)
+                return spec
+        if name in self._archive.directories:  # a package without __init__.py
+            spec = ModuleSpec(fullname, None, is_package=True)
+            spec.submodule_search_locations = [ROOT + name]
+            return spec
+        return None
+
+    def find_distributions(self, context: Any = None) -> Iterable[Any]:
+        """For importlib.metadata."""
+        from wasmworker._resources import distributions
+
+        return distributions(self._archive, getattr(context, "name", None))
+
+
+def install(data: bytes) -> Archive:
+    """Makes the bundle importable, after the interpreter's own modules."""
+    archive = Archive(data)
+    sys.meta_path.append(BundleFinder(archive))
+    return archive

@@ -1,0 +1,70 @@
+"""The handler that writes records of Python's logging into the host's log."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from wasmworker import _abi
+from wasmworker._run import Host
+from wasmworker.converter import encode_json
+
+_STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {
+    "message",
+    "asctime",
+    "taskName",
+}
+_formatter = logging.Formatter()
+
+
+def level(number: int) -> int:
+    """The host's level of one of Python's."""
+    if number >= logging.ERROR:
+        return _abi.ERROR
+    if number >= logging.WARNING:
+        return _abi.WARNING
+    return _abi.INFO if number >= logging.INFO else _abi.DEBUG
+
+
+class Handler(logging.Handler):
+    """The message as it is, ``extra`` as attributes, and an exception's text as one."""
+
+    def __init__(self, host: Host) -> None:
+        super().__init__()
+        self._host = host
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            attributes = {
+                name: _json(value)
+                for name, value in record.__dict__.items()
+                if name not in _STANDARD
+            }
+            if record.exc_info and record.exc_info[0]:
+                attributes["exception"] = _formatter.formatException(record.exc_info)
+            if record.stack_info:
+                attributes["stack"] = record.stack_info
+            encoded = encode_json(attributes) if attributes else b""
+            self._host.log(level(record.levelno), record.getMessage(), encoded)
+        except Exception:
+            self.handleError(record)
+
+
+def _json(value: Any) -> Any:
+    if value is None or isinstance(value, (str, int, bool)):
+        return value
+    try:
+        encode_json(value)
+    except (TypeError, ValueError, RecursionError):
+        return repr(value)
+    return value
+
+
+def install(host: Host) -> None:
+    """Everything from level info on, and what `activity.logger` writes from debug on."""
+    root = logging.getLogger()
+    root.addHandler(Handler(host))
+    root.setLevel(logging.INFO)
+    for name in ("wasmworker.activity", "temporalio.activity"):
+        logging.getLogger(name).setLevel(logging.DEBUG)
+    logging.raiseExceptions = True

@@ -1,0 +1,97 @@
+"""An event loop for a place with neither threads nor sockets: it runs callbacks and sleeps.
+
+Each turn asks the host whether the activity should stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import asyncio.base_events
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from wasmworker import _context
+
+
+class _Selector:
+    """What the loop waits with: there are no files, only time."""
+
+    def select(self, timeout: float | None = None) -> tuple[()]:
+        context = _context.current.get(None)
+        if context is None:
+            if timeout is None:
+                raise RuntimeError("nothing is scheduled that could end the wait")
+            _context.Context.sleep(None, timeout)  # type: ignore[arg-type]
+            return ()
+        before = context._seen
+        context.poll()
+        if context._seen == before and (timeout is None or timeout > 0):
+            # Forever, if nothing is scheduled: until the activity is canceled, or times
+            # out, as it would with any other loop.
+            context.sleep(_context.POLL if timeout is None else min(timeout, _context.POLL))
+            context.poll()
+        return ()
+
+    def close(self) -> None:
+        pass
+
+
+class Loop(asyncio.base_events.BaseEventLoop):
+    def __init__(self) -> None:
+        super().__init__()
+        self._selector = _Selector()
+        self._clock_resolution = 1e-9
+
+    def _process_events(self, event_list: Any) -> None:
+        pass
+
+    def _write_to_self(self) -> None:
+        pass  # it wakes a loop that another thread calls
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        """Calls the function at once, since there are no threads (asyncio.to_thread, too)."""
+        future = self.create_future()
+        try:
+            result = func(*args)
+        except StopIteration as error:
+            future.set_exception(RuntimeError(f"the function raised {error!r}"))
+        except Exception as error:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+        return future
+
+    async def getaddrinfo(self, *args: Any, **kwargs: Any) -> Any:
+        from wasmworker import _sandbox
+
+        raise OSError(_sandbox.NO_SOCKETS)
+
+    async def create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        from wasmworker import _sandbox
+
+        raise OSError(_sandbox.NO_SOCKETS)
+
+    async def create_server(self, *args: Any, **kwargs: Any) -> Any:
+        from wasmworker import _sandbox
+
+        raise OSError(_sandbox.NO_SOCKETS)
+
+
+def run(loop: asyncio.AbstractEventLoop, context: _context.Context, main: Coroutine[Any, Any, Any]) -> Any:
+    """Runs an activity's coroutine to its end, and drops what it has left behind."""
+    asyncio.set_event_loop(loop)
+    task = loop.create_task(main)
+    context.task = task
+    try:
+        return loop.run_until_complete(task)
+    finally:
+        context.task = None
+        left = asyncio.all_tasks(loop)
+        for other in left:
+            other.cancel()
+        if left:
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        asyncio.set_event_loop(None)
