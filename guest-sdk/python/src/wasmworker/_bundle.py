@@ -12,7 +12,7 @@ import sys
 import zlib
 from collections.abc import Iterable, Sequence
 from importlib.abc import InspectLoader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import MAGIC_NUMBER
 from types import CodeType, ModuleType
 from typing import Any
@@ -152,5 +152,7 @@ class BundleFinder(MetaPathFinder):
 def install(data: bytes) -> Archive:
     """Makes the bundle importable, after the interpreter's own modules."""
     archive = Archive(data)
-    sys.meta_path.append(BundleFinder(archive))
+    last = len(sys.meta_path)
+    places = [i for i, finder in enumerate(sys.meta_path) if finder is PathFinder]
+    sys.meta_path.insert(places[0] if places else last, BundleFinder(archive))
     return archive
