@@ -145,4 +145,4 @@ if __name__ == "__main__":
             "logs": host.logs,
             "sent": host.sent,
         }
-    sys.__stdout__.write(json.dumps(names))
+    print(json.dumps(names))

@@ -61,10 +61,7 @@ def activities() -> list[str]:
 
 def run(which: int | str) -> int:
     """Runs an activity, by its index or its name, and returns its status."""
-    if isinstance(which, str):
-        definition = _by_name[which]
-    else:
-        definition = _registry.definitions[which]
+    definition = _by_name[which] if isinstance(which, str) else _registry.definitions[which]
     _reseed()
     return _run.run(host, definition)
 
@@ -93,13 +90,13 @@ def _watch_random() -> None:
     """Remembers the generators that are made while the module boots, without a seed."""
     init = random.Random.__init__
 
-    def __init__(self: random.Random, x: Any = None) -> None:
+    def remember(self: random.Random, x: Any = None) -> None:
         init(self, x)
         if x is None and not isinstance(self, random.SystemRandom):
             _unseeded.add(self)
 
-    random.Random.__init__ = __init__  # type: ignore[method-assign]
-    _unseeded.add(random._inst)  # type: ignore[attr-defined]
+    random.Random.__init__ = remember  # type: ignore[method-assign]
+    _unseeded.add(random._inst)
 
 
 def _reseed() -> None:

@@ -39,9 +39,9 @@ class Archive:
         for _ in range(count):
             if data[at : at + 4] != b"PK\x01\x02":
                 raise BundleError("the bundle's directory is damaged")
-            method, = struct.unpack_from("<H", data, at + 10)
+            (method,) = struct.unpack_from("<H", data, at + 10)
             packed, full, n, extra, comment = struct.unpack_from("<IIHHH", data, at + 20)
-            offset, = struct.unpack_from("<I", data, at + 42)
+            (offset,) = struct.unpack_from("<I", data, at + 42)
             name = data[at + 46 : at + 46 + n].decode("utf-8")
             if not name.endswith("/"):
                 self._entries[name] = (method, packed, full, offset)

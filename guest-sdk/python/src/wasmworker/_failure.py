@@ -11,8 +11,12 @@ from typing import Any
 
 from wasmworker import _abi
 from wasmworker.converter import decode_json, encode_json
-from wasmworker.exceptions import ApplicationError, ApplicationErrorCategory, CancelledError
-from wasmworker.exceptions import FailureError
+from wasmworker.exceptions import (
+    ApplicationError,
+    ApplicationErrorCategory,
+    CancelledError,
+    FailureError,
+)
 
 # What the messages of a failure may say of exceptions that its chain of causes has no
 # place for.

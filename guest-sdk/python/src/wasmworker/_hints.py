@@ -15,7 +15,7 @@ import inspect
 import types
 import typing
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -351,6 +351,7 @@ def _parse_obj(hint: Any) -> Decoder:
 
 def _enum(hint: Any) -> Decoder:
     base: type = int if issubclass(hint, int) else str
+    allowed = ", ".join(repr(member.value) for member in list[Any](hint))
 
     def decode(value: Any) -> Any:
         if not isinstance(value, base):
@@ -358,7 +359,6 @@ def _enum(hint: Any) -> Decoder:
         try:
             return hint(value)
         except ValueError:
-            allowed = ", ".join(repr(member.value) for member in hint)
             raise Mismatch(f"must be one of {allowed} ({name(hint)}), and is {value!r}") from None
 
     return decode
@@ -377,7 +377,7 @@ def _uuid(hint: Any) -> Decoder:
 _REBUILT = (tuple, set, frozenset, collections.deque)
 
 
-def _iterable(origin: Any, args: tuple[Any, ...]) -> Decoder:
+def _iterable(origin: Any, args: Sequence[Any]) -> Decoder:
     plain = not args or (
         len(args) == 1 and (isinstance(args[0], typing.TypeVar) or args[0] is Ellipsis)
     )

@@ -45,7 +45,8 @@ class Handler(logging.Handler):
             if record.stack_info:
                 attributes["stack"] = record.stack_info
             encoded = encode_json(attributes) if attributes else b""
-            self._host.log(level(record.levelno), record.getMessage(), encoded)
+            message = record.getMessage().encode("utf-8", "backslashreplace").decode()
+            self._host.log(level(record.levelno), message, encoded)
         except Exception:
             self.handleError(record)
 

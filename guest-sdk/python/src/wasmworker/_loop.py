@@ -79,7 +79,9 @@ class Loop(asyncio.base_events.BaseEventLoop):
         raise OSError(_sandbox.NO_SOCKETS)
 
 
-def run(loop: asyncio.AbstractEventLoop, context: _context.Context, main: Coroutine[Any, Any, Any]) -> Any:
+def run(
+    loop: asyncio.AbstractEventLoop, context: _context.Context, main: Coroutine[Any, Any, Any]
+) -> Any:
     """Runs an activity's coroutine to its end, and drops what it has left behind."""
     asyncio.set_event_loop(loop)
     task = loop.create_task(main)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import io
+import os
 import re
 from collections.abc import Iterator
 from importlib.resources.abc import Traversable, TraversableResources
@@ -34,11 +35,11 @@ class Path(Traversable):
         names = {p[len(prefix) :].partition("/")[0] for p in self._archive if p.startswith(prefix)}
         return (self.joinpath(name) for name in sorted(names))
 
-    def joinpath(self, *descendants: str) -> Path:
+    def joinpath(self, *descendants: str | os.PathLike[str]) -> Path:
         parts = [part for d in (self._path, *descendants) for part in str(d).split("/") if part]
         return Path(self._archive, "/".join(parts))
 
-    def __truediv__(self, child: str) -> Path:
+    def __truediv__(self, child: str | os.PathLike[str]) -> Path:
         return self.joinpath(child)
 
     def read_bytes(self) -> bytes:
@@ -47,7 +48,7 @@ class Path(Traversable):
     def read_text(self, encoding: str | None = None, errors: str | None = None) -> str:
         return self.read_bytes().decode(encoding or "utf-8", errors or "strict")
 
-    def open(self, mode: str = "r", *args: Any, **kwargs: Any) -> IO[Any]:  # type: ignore[override]
+    def open(self, mode: str = "r", *args: Any, **kwargs: Any) -> IO[Any]:
         if "w" in mode or "a" in mode or "+" in mode:
             raise PermissionError(f"{ROOT}{self._path} is a part of the module")
         data = io.BytesIO(self.read_bytes())
@@ -69,7 +70,7 @@ class _Distribution(importlib.metadata.Distribution):
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def read_text(self, filename: str) -> str | None:  # type: ignore[override]
+    def read_text(self, filename: str) -> str | None:
         try:
             return self._path.joinpath(filename).read_text()
         except FileNotFoundError:
@@ -86,6 +87,7 @@ def _normal(name: str) -> str:
 def distributions(archive: Archive, name: str | None) -> Iterator[_Distribution]:
     """What was installed into the bundle, of one name if there is one."""
     for directory in archive.directories:
-        if directory.endswith(".dist-info") and "/" not in directory:
-            if not name or _normal(directory.split("-")[0]) == _normal(name):
-                yield _Distribution(Path(archive, directory))
+        if "/" in directory or not directory.endswith(".dist-info"):
+            continue
+        if not name or _normal(directory.split("-")[0]) == _normal(name):
+            yield _Distribution(Path(archive, directory))

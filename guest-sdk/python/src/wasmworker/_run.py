@@ -218,7 +218,7 @@ def _argument(host: Host, i: int, parameter: Parameter) -> Any:
         raise _invalid_input(text) from error
 
 
-def _bytes(value: bytes, parameter: Parameter) -> bytes:
+def _bytes(value: Any, parameter: Parameter) -> Any:
     # A list[int] could be made of bytes, and a list of anything else could not.
     if parameter.decode is None or _hints.accepts_bytes(parameter.hint):
         return value
@@ -362,7 +362,7 @@ def _report(host: Host, failure: dict[str, Any]) -> int:
     except OSError as refused:
         if refused.errno == _abi.EMSGSIZE:
             # The kind of failure matters more than the rest of it.
-            short = {
+            short: dict[str, Any] = {
                 name: failure[name]
                 for name in ("non_retryable", "next_retry_delay_ms", "category")
                 if name in failure

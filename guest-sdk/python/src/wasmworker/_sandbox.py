@@ -56,8 +56,7 @@ _TEMPORAL = {
     "temporalio.testing": "tests run outside of the sandbox, with wasmworker.testing",
 }
 _NO_MODULE = (
-    "wasmworker has of temporalio what activities use: activity, exceptions, common and "
-    "converter"
+    "wasmworker has of temporalio what activities use: activity, exceptions, common and converter"
 )
 
 
@@ -156,8 +155,8 @@ class _Explainer(MetaPathFinder):
         root = fullname.partition(".")[0]
         if root == "temporalio":
             # A ModuleNotFoundError would be hidden by "from temporalio import …".
-            text = _TEMPORAL.get(".".join(fullname.split(".")[:2]), _NO_MODULE)
-            raise ImportError(f"{fullname}: {text}", name=fullname)
+            why = _TEMPORAL.get(".".join(fullname.split(".")[:2]), _NO_MODULE)
+            raise ImportError(f"{fullname}: {why}", name=fullname)
         text = _ABSENT.get(root)
         if text is not None:
             raise ModuleNotFoundError(text, name=fullname)

@@ -5,7 +5,6 @@ Functions that ask about the attempt raise RuntimeError where no activity runs.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
@@ -253,10 +252,7 @@ def payload_converter() -> PayloadConverter:
     return _context.get().payload_converter
 
 
-_Logger = logging.LoggerAdapter[logging.Logger] if TYPE_CHECKING else logging.LoggerAdapter
-
-
-class LoggerAdapter(_Logger):
+class LoggerAdapter(logging.LoggerAdapter[logging.Logger]):
     """Logs with ``extra`` as the attributes of the host's record.
 
     The host adds the activity to each record, so all three are False, unlike Temporal's:
@@ -311,7 +307,3 @@ def _brief(info: Info) -> dict[str, Any]:
 
 logger = LoggerAdapter(logging.getLogger("wasmworker.activity"), None)
 """Writes records of the host's log, from level debug on."""
-
-
-def _replace_details(info: Info, details: Sequence[Any]) -> Info:
-    return dataclasses.replace(info, heartbeat_details=details)

@@ -496,9 +496,7 @@ class Cursor:
 
     def _fetch(self) -> None:
         try:
-            answer, data = _exchange(
-                "fetch", {"cursor": self._cursor, "max_rows": self.batch_size}
-            )
+            answer, data = _exchange("fetch", {"cursor": self._cursor, "max_rows": self.batch_size})
         except Error:
             try:
                 self._release()

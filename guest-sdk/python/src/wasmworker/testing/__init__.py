@@ -15,7 +15,7 @@ import inspect
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from wasmworker import _abi, _context, _host, _registry
 from wasmworker.activity import ActivityCancellationDetails, Info
@@ -93,8 +93,7 @@ class ActivityEnvironment(Fakes):
                 _abi.CANCEL_REQUESTED * cancellation_details.cancel_requested
                 | _abi.PAUSED * cancellation_details.paused
                 | _abi.RESET * cancellation_details.reset
-                | _abi.GONE
-                * (cancellation_details.not_found or cancellation_details.timed_out)
+                | _abi.GONE * (cancellation_details.not_found or cancellation_details.timed_out)
             )
             self._set(flags or _abi.CANCEL_REQUESTED)
 
@@ -116,7 +115,9 @@ class ActivityEnvironment(Fakes):
         if inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(
             getattr(fn, "__call__", None)  # noqa: B004
         ):
-            return self._run_async(context, fn(*args, **kwargs))  # type: ignore[return-value, arg-type]
+            main: Any = fn(*args, **kwargs)
+            running: Any = self._run_async(context, main)
+            return cast("R", running)
         with self._running(context):
             context.poll()
             return fn(*args, **kwargs)
@@ -127,7 +128,8 @@ class ActivityEnvironment(Fakes):
             context.task = context.loop.create_task(main)
             context.poll()
             try:
-                return await context.task
+                result: R = await context.task
+                return result
             finally:
                 context.task.cancel()
 
