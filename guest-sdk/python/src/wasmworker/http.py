@@ -150,7 +150,7 @@ def request(
 
 def _headers(given: Values | None) -> dict[str, list[str]]:
     out: dict[str, list[str]] = {}
-    pairs: Iterable[tuple[str, Any]] = given.items() if isinstance(given, Mapping) else given or ()
+    pairs: Any = given.items() if isinstance(given, Mapping) else given or ()
     for name, value in pairs:
         out.setdefault(name, []).extend([value] if isinstance(value, str) else value)
     return out
