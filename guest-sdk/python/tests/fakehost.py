@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import json
+import logging
 import os
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -115,6 +117,25 @@ def bundle(files: dict[str, str | bytes], **settings: Any) -> bytes:
         for name, text in files.items():
             archive.writestr(name, text)
     return out.getvalue()
+
+
+@contextlib.contextmanager
+def logging_to(host: Host) -> Iterator[None]:
+    """Has Python's logging write to a host, as it does in the sandbox."""
+    from wasmworker import _logging
+
+    handler, root = _logging.Handler(host), logging.getLogger()
+    loud = logging.getLogger("wasmworker.activity")
+    levels = root.level, loud.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    loud.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(levels[0])
+        loud.setLevel(levels[1])
 
 
 def install() -> None:

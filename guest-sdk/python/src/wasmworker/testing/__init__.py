@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any, ParamSpec, TypeVar, cast
@@ -134,11 +134,17 @@ class ActivityEnvironment(Fakes):
                 context.task.cancel()
 
     @contextmanager
-    def _running(self, context: _TestContext) -> Any:
+    def host(self) -> Iterator[None]:
+        """What stands for the host modules, for code that runs outside of `run`."""
+        with _host.instead(self):
+            yield
+
+    @contextmanager
+    def _running(self, context: _TestContext) -> Iterator[None]:
         token = _context.current.set(context)
         self._contexts.add(context)
         try:
-            with _host.instead(self):
+            with self.host():
                 yield
         finally:
             self._contexts.discard(context)
