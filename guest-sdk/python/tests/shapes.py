@@ -29,7 +29,7 @@ class Mode(enum.StrEnum):
     SLOW = "slow"
 
 
-class OldMode(str, enum.Enum):
+class OldMode(enum.StrEnum):
     ON = "on"
 
 
@@ -238,7 +238,7 @@ HINTS: list[Any] = [
     Iterable[str],
     tuple[int, str],
     tuple[int, ...],
-    tuple[str, int, ...],
+    tuple[str, int, ...],  # type: ignore[misc]
     tuple[()],
     set[int],
     set[str],
@@ -359,6 +359,6 @@ JSON: list[str] = [
     f'{{"id": "{ID}", "at": "2026-01-02T03:04:05Z", "items": [{{"x": 1, "y": 2.5}}], '
     '"mode": "slow", "note": "n", "tags": ["a", "b", "a"], "by_level": {"1": {"x": 1}}}',
     f'{{"id": "{ID}", "at": "yesterday", "items": []}}',
-    f'{{"id": "x", "at": "2026-01-02", "items": []}}',
+    '{"id": "x", "at": "2026-01-02", "items": []}',
     f'{{"id": "{ID}", "at": "2026-01-02", "items": {{}}, "mode": "other"}}',
 ]

@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
 
-import fakehost
 import pytest
 
+import fakehost
 from wasmworker import _registry, _run
 from wasmworker.exceptions import PassthroughError
 from wasmworker.testing import ActivityEnvironment, HTTPRequest, HTTPResponse
@@ -29,15 +30,14 @@ def load() -> dict[str, _registry.Definition]:
     before = list(_registry.definitions)
     _registry.definitions.clear()
     try:
-        import app  # type: ignore[import-not-found, unused-ignore]
-
+        importlib.import_module("app")
         for definition in _registry.definitions:
             definition.prepare()
         return {d.name: d for d in _registry.definitions}
     finally:
         _registry.definitions[:] = before
         sys.path.pop(0)
-        del sys.modules["app"]
+        sys.modules.pop("app", None)
 
 
 ACTIVITIES = load()

@@ -9,7 +9,7 @@ import io
 import sqlite3
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -30,9 +30,11 @@ def test_without_a_host() -> None:
 
     from wasmworker import _host
 
-    default, _host._default = _host._default, None  # type: ignore[assignment]
+    default, _host._default = _host._default, None
     try:
-        with pytest.raises(RuntimeError, match=r"config\.get can be called in wasmworker's sandbox"):
+        with pytest.raises(
+            RuntimeError, match=r"config\.get can be called in wasmworker's sandbox"
+        ):
             config.get("x")
     finally:
         _host._default = default
@@ -147,7 +149,9 @@ class TestSQL:
     def test_pep_249(self) -> None:
         assert (sql.apilevel, sql.threadsafety, sql.paramstyle) == ("2.0", 1, "qmark")
         assert issubclass(sql.IntegrityError, sql.DatabaseError)
-        assert issubclass(sql.DatabaseError, sql.Error) and issubclass(sql.InterfaceError, sql.Error)
+        assert issubclass(sql.DatabaseError, sql.Error) and issubclass(
+            sql.InterfaceError, sql.Error
+        )
         assert sql.STRING == "VARCHAR(20)" and sql.NUMBER == "INT8" and sql.BINARY == "BYTEA"
         assert sql.DATETIME == "TIMESTAMPTZ" and sql.STRING != "INT8" and sql.ROWID == "OID"
         assert sql.DateFromTicks(86400 * 2).year == 1970
@@ -220,19 +224,15 @@ class TestSQL:
     def test_what_has_rows(self, calls: list[str]) -> None:
         db = sql.connect("db", autocommit=True)
         for statement, function in [
-            ("/* x */ -- y\n (select 1)", "query"),
+            ("/* x */ -- y\n select 1", "query"),
             ("WITH a AS (SELECT 1) SELECT * FROM a", "query"),
             ("INSERT INTO t VALUES (9, 'returning', NULL)", "exec"),
             ("INSERT INTO t VALUES (10, 'x', NULL) RETURNING id", "query"),
-            ('UPDATE t SET name = "select" WHERE 1 = 0', "exec"),
+            ("UPDATE t SET name = ' returning ''x''' WHERE 1 = 0 -- returning", "exec"),
             ("VALUES (1)", "query"),
         ]:
             calls.clear()
-            try:
-                db.execute(statement.replace('"select"', "'select'"))
-            except sql.OperationalError:
-                if function == "query" and not statement.startswith("/*"):
-                    raise
+            db.execute(statement)
             assert calls[0] == function, statement
         with pytest.raises(sql.InterfaceError, match="has no rows"):
             db.execute("DELETE FROM t").fetchone()
@@ -354,7 +354,9 @@ class TestBlob:
             given_up.commit()
         assert [e.key for e in box.list()] == ["k"]
         writer = box.create("table")
-        text = io.TextIOWrapper(writer, encoding="utf-8", newline="", write_through=True)
+        text = io.TextIOWrapper(
+            cast("Any", writer), encoding="utf-8", newline="", write_through=True
+        )
         csv.writer(text).writerow(["a", "ö"])
         text.flush()
         writer.commit()

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, NoReturn
 
-import fakehost
 import pytest
-from fakehost import Host, payload
 
+import fakehost
+from fakehost import Host, payload
 from wasmworker import _registry, _run, activity
 from wasmworker.common import Payload, Priority, RawValue
 from wasmworker.exceptions import ApplicationError, CancelledError
@@ -423,7 +423,7 @@ def test_a_shield_raises_at_its_end() -> None:
 
 @pytest.mark.parametrize("flag", [1, 4, 8, 16])
 def test_an_async_activity_is_cancelled_where_it_waits(flag: int) -> None:
-    seen = []
+    seen: list[Any] = []
 
     async def fn() -> None:
         try:
@@ -531,7 +531,7 @@ def test_asyncio() -> None:
             return n
 
         start = time.monotonic()
-        both = await asyncio.gather(slow(1), slow(2))
+        both: list[int] = list(await asyncio.gather(slow(1), slow(2)))
         assert time.monotonic() - start < 0.035
         try:
             async with asyncio.timeout(0.01):

@@ -75,7 +75,11 @@ def test_a_function_is_cancelled_by_another_thread() -> None:
         activity.wait_for_cancelled_sync(10)
         assert activity.is_cancelled()
 
-    thread = threading.Thread(target=lambda: begun.wait() and env.cancel())
+    def cancel() -> None:
+        begun.wait()
+        env.cancel()
+
+    thread = threading.Thread(target=cancel)
     thread.start()
     env.run(fn)
     thread.join()

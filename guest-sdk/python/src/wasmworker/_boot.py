@@ -10,16 +10,15 @@ import gc
 import json
 import random
 import sys
+import traceback
 import weakref
 from collections.abc import Sequence
+from types import TracebackType
 from typing import Any
 
 import _wasmworker
 
-# Loaded here, because what an activity imports first is gone with it.
-import traceback  # noqa: F401  isort: skip
-
-from wasmworker import _bundle, _logging, _registry, _run, _sandbox
+from wasmworker import _bundle, _failure, _logging, _registry, _run, _sandbox
 from wasmworker._registry import Definition
 
 host: _run.Host = _wasmworker
@@ -32,6 +31,7 @@ def boot(bundle: bytes) -> None:
     What goes wrong is raised: SyntaxError and what an import raises as they are, and
     `_bundle.BundleError` for a bundle that cannot be read.
     """
+    sys.excepthook = _print_exception
     _watch_random()
     _sandbox.install()
     _logging.install(host)
@@ -81,6 +81,16 @@ def rehearse(cases: Sequence[dict[str, Any]] = ()) -> dict[str, dict[str, Any]]:
         if d.example is not None
     ]
     return _rehearsal.rehearse([*examples, *cases], _by_name)
+
+
+def _print_exception(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """The traceback of an app that cannot be imported: from its own first frame on."""
+    first = trace
+    while first is not None and _failure.is_internal(first):
+        first = first.tb_next
+    traceback.print_exception(kind, error, first)
 
 
 _unseeded: weakref.WeakSet[random.Random] = weakref.WeakSet()

@@ -49,7 +49,7 @@ def kind(error: BaseException) -> str | None:
 
 def stack(trace: TracebackType | None) -> str:
     """A traceback as Temporal's SDK writes it, without the SDK's own frames."""
-    while trace is not None and _ours(trace.tb_frame.f_globals.get("__name__", "")):
+    while trace is not None and is_internal(trace):
         trace = trace.tb_next
     try:
         return "\n".join(traceback.format_tb(trace))
@@ -57,9 +57,13 @@ def stack(trace: TracebackType | None) -> str:
         return ""
 
 
-def _ours(module: object) -> bool:
-    name = str(module)
-    return name in ("wasmworker._run", "wasmworker._loop") or name.startswith("asyncio.")
+_INTERNAL = ("wasmworker._boot", "wasmworker._bundle", "wasmworker._run", "wasmworker._loop")
+
+
+def is_internal(trace: TracebackType) -> bool:
+    """Whether a frame is of what calls the app's code."""
+    name = str(trace.tb_frame.f_globals.get("__name__", ""))
+    return name in _INTERNAL or name.startswith(("asyncio.", "importlib.", "_frozen_importlib"))
 
 
 def _describe(error: BaseException, depth: int, room: list[int]) -> dict[str, Any]:

@@ -351,7 +351,8 @@ def _parse_obj(hint: Any) -> Decoder:
 
 def _enum(hint: Any) -> Decoder:
     base: type = int if issubclass(hint, int) else str
-    allowed = ", ".join(repr(member.value) for member in list[Any](hint))
+    members: Any = hint
+    allowed = ", ".join(repr(member.value) for member in members)
 
     def decode(value: Any) -> Any:
         if not isinstance(value, base):

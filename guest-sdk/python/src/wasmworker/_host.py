@@ -18,9 +18,11 @@ class Caller(Protocol):
 
 
 try:
-    import _wasmworker as _default
+    import _wasmworker
 except ImportError:  # natively
-    _default = None  # type: ignore[assignment]
+    _default: Caller | None = None
+else:
+    _default = _wasmworker
 
 _instead: ContextVar[Caller | None] = ContextVar("host", default=None)
 
