@@ -143,3 +143,39 @@ func TestVirtualSleepIsInterrupted(t *testing.T) {
 	_, err = s.Run(ctx, task)
 	interrupted(t, err, cause)
 }
+
+// A guest can sleep until a point in time, by both clocks, as CPython's time.sleep does.
+func TestSleepUntil(t *testing.T) {
+	poll := wasiCall{"poll_oneoff", []uint64{base, base + 2000, 1, base + 2100}}
+	until := func(clock uint32, at uint64) string {
+		subscription := make([]byte, 48)
+		binary.LittleEndian.PutUint32(subscription[16:], clock)
+		binary.LittleEndian.PutUint64(subscription[24:], at)
+		subscription[40] = 1 // not relative
+		return string(subscription)
+	}
+	const while = 20 * time.Millisecond
+	for name, policy := range map[string]*wasi.Clock{"real": {}, "virtual": {Start: newYear}} {
+		for clock := range uint32(2) {
+			s := startWASI(t, fixture(t, "wasicalls"), sandbox.Config{}, policy)
+			now := wasiCall{"clock_time_get", []uint64{uint64(clock), 0, base + 1000}}
+			_, data := mustCall(t, s, "", now)
+			then := reading(data, 1000) + uint64(while)
+			errnos, data := mustCall(t, s, until(clock, then), poll, now)
+			equal(t, name, errnos, make([]abi.Errno, 2))
+			if woke := reading(data, 1000); woke < then {
+				t.Errorf("%s clock %d: it woke up %d ns too early", name, clock, then-woke)
+			}
+			// What is over is not waited for.
+			start := time.Now()
+			errnos, _ = mustCall(t, s, until(clock, 1), poll)
+			equal(t, name, errnos, []abi.Errno{0})
+			if took := time.Since(start); took > time.Minute {
+				t.Errorf("%s clock %d: it slept %v", name, clock, took)
+			}
+		}
+		s := startWASI(t, fixture(t, "wasicalls"), sandbox.Config{}, policy)
+		errnos, _ := mustCall(t, s, until(2, 1), poll)
+		equal(t, name, errnos, []abi.Errno{abi.EINVAL})
+	}
+}

@@ -45,6 +45,12 @@ const (
 	monotonicGap   = int64(time.Hour)
 )
 
+// began is where the real monotonic clock begins, for all processes.
+var began = time.Now()
+
+// monotonic is the real monotonic clock.
+func monotonic() int64 { return monotonicStart + int64(time.Since(began)) }
+
 // VirtualClock is a virtual clock. It belongs to one goroutine at a time.
 type VirtualClock struct {
 	start, monotonic int64

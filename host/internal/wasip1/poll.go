@@ -19,6 +19,9 @@ const (
 	eventClock   = 0
 	eventFdRead  = 1
 	eventFdWrite = 2
+
+	clockRealtime  = 0
+	clockMonotonic = 1
 )
 
 // poll is poll_oneoff, by which guests sleep: until the first of the clocks, or not at
@@ -48,7 +51,11 @@ func poll(proc *Process, mod api.Module, p []uint64) abi.Errno {
 			case 0:
 				wait = min(wait, time.Duration(min(binary.LittleEndian.Uint64(sub[24:]), math.MaxInt64)))
 			case 1: // until a point in time
-				return abi.ENOTSUP
+				left, errno := proc.until(binary.LittleEndian.Uint32(sub[16:]), binary.LittleEndian.Uint64(sub[24:]))
+				if errno != 0 {
+					return errno
+				}
+				wait = min(wait, left)
 			default:
 				return abi.EINVAL
 			}
@@ -71,6 +78,23 @@ func poll(proc *Process, mod api.Module, p []uint64) abi.Errno {
 	proc.sleep(wait)
 	binary.LittleEndian.PutUint32(result, uint32(n))
 	return 0
+}
+
+// until returns how long it is until a clock, which the guest reads with clock_time_get,
+// gets to a point in time. Not less than nothing.
+func (proc *Process) until(clock uint32, at uint64) (time.Duration, abi.Errno) {
+	var now int64
+	switch clock {
+	case clockRealtime:
+		now = proc.now().UnixNano()
+	case clockMonotonic:
+		if now = monotonic(); proc.Clock != nil {
+			now = proc.Clock.Nanotime()
+		}
+	default:
+		return 0, abi.EINVAL
+	}
+	return time.Duration(max(int64(min(at, math.MaxInt64))-now, 0)), 0
 }
 
 // sleep sleeps until the call ends, at most, for which wazero's own does not look. A

@@ -76,7 +76,7 @@ func (s *System) Configure(config wazero.ModuleConfig, i *Instance) wazero.Modul
 		config = config.WithEnv(env[0], env[1])
 	}
 	if s.config.Clock.Start.IsZero() {
-		return config.WithSysWalltime().WithSysNanotime()
+		return config.WithSysWalltime().WithNanotime(monotonic, 1)
 	}
 	return config.
 		WithWalltime(func() (int64, int32) {
