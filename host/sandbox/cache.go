@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -165,6 +166,59 @@ func (c *codeCache) seal(directory string) (added int) {
 		c.cannotBeWritten(err)
 	}
 	return added
+}
+
+// label notes what the code in a module's directory was made of, for modules that differ
+// in their data alone.
+func (c *codeCache) label(directory string, binary []byte) {
+	if c.readOnly.Load() {
+		return
+	}
+	if err := os.WriteFile(filepath.Join(directory, labelOf(binary)), nil, 0o600); err != nil {
+		c.cannotBeWritten(err)
+	}
+}
+
+// labelOf is the name of the file that says so.
+func labelOf(binary []byte) string { return fmt.Sprintf("code-%x", sha256.Sum256(binary)) }
+
+// adopt gives a module's directory the code of another module that is compiled of the same
+// binary, as links. Apps in Python are such modules: an interpreter with data of their
+// own, which metering has taken out. It tells whether there was one.
+func (c *codeCache) adopt(directory string, binary []byte) (adopted bool) {
+	if directory == "" || c.readOnly.Load() {
+		return false
+	}
+	label := labelOf(binary)
+	prefix := directory[:strings.LastIndexByte(directory, '-')+1] // the rest is the module's
+	found, err := filepath.Glob(prefix + "*" + string(filepath.Separator) + label)
+	if err != nil {
+		return false // the directory's name has a pattern in it
+	}
+	for _, file := range found {
+		other := filepath.Dir(file)
+		err := eachCode(other, func(file string) error {
+			target := filepath.Join(directory, strings.TrimPrefix(file, other))
+			err := checkSum(file)
+			if err == nil {
+				err = os.MkdirAll(filepath.Dir(target), 0o700)
+			}
+			// What has no checksum yet is taken for what was left unfinished.
+			if err == nil {
+				err = os.Link(file, target)
+			}
+			if err == nil {
+				err = os.Link(file+sumSuffix, target+sumSuffix)
+			}
+			adopted = adopted || err == nil
+			return err
+		})
+		if adopted && err == nil {
+			c.label(directory, binary)
+			return true
+		}
+	}
+	return adopted
 }
 
 // eachCode calls f for each file with machine code in a module's directory, which need

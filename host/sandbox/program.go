@@ -182,7 +182,9 @@ func (p *program) build(ctx context.Context, binary []byte, cache *codeCache) er
 	directory, whole := cache.open(p.module)
 	if whole == 0 && directory != "" { // a module with the same code may be at it
 		defer cache.alone(directory)()
-		directory, whole = cache.open(p.module)
+		if directory, whole = cache.open(p.module); whole == 0 && cache.adopt(directory, binary) {
+			directory, whole = cache.open(p.module)
+		}
 	}
 	if whole == 0 {
 		code, remove, err := p.module.precompile(ctx, binary, cache, directory)
@@ -200,6 +202,9 @@ func (p *program) build(ctx context.Context, binary []byte, cache *codeCache) er
 	failure := p.buildIn(ctx, binary, directory)
 	if failure == nil {
 		p.cached = cache.seal(directory) == 0 && whole > 0
+		if !p.cached {
+			cache.label(directory, binary)
+		}
 		p.kept = !cache.readOnly.Load() || p.cached
 		return nil
 	}
