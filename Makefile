@@ -101,6 +101,14 @@ bench: $(SERVER) ## measure against the alternatives: docs/benchmarks.md; BENCHF
 toolchains: ## install what builds the guests in other languages (Debian, npm)
 	sh guest-sdk/toolchains.sh
 
+.PHONY: python
+python: ## build the interpreter for apps in Python, bin/python.wasm, if its sources have changed: some minutes (needs make toolchains)
+	@sh guest-sdk/python/interpreter/build.sh
+
+.PHONY: test-python
+test-python: python $(WORKER) ## the tests that need the interpreter
+	$(GO) test -timeout 30m -tags python ./internal/pybundle ./cmd/wasmworker -run '^TestPython'
+
 .PHONY: guests
 guests: ## build the committed .wasm files of other languages again (needs make toolchains; then make manifest)
 	@for b in testdata/conformance/*/build.sh; do echo "build $$(dirname $$b)"; sh "$$b" || exit 1; done

@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-packages="make clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32 libc++-19-dev-wasm32 libc++abi-19-dev-wasm32
+packages="make clang-19 lld-19 llvm-19 wasi-libc libclang-rt-19-dev-wasm32 libc++-19-dev-wasm32 libc++abi-19-dev-wasm32
   rustc-web cargo-web rust-web-src rust-web-llvm libstd-rust-web-dev lld-22"
 command -v g++ >/dev/null || packages="$packages g++"
 command -v node >/dev/null && command -v npm >/dev/null || packages="$packages nodejs npm"

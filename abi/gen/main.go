@@ -96,6 +96,8 @@ var sources = map[string]func(*contract) ([]byte, error){
 	"guest-sdk/zig/src/contract.zig":       zigConstants,
 	"guest-sdk/c/include/wasmworker_abi.h": cConstants,
 
+	"guest-sdk/python/interpreter/passthrough.h": pythonFunctions,
+
 	"guest-sdk/assemblyscript/assembly/abi.ts":     asConstants,
 	"guest-sdk/assemblyscript/assembly/imports.ts": asImports,
 	"guest-sdk/assemblyscript/testing/abi.js":      tsConstants,
