@@ -44,7 +44,7 @@ func main() {
 
 // run is the whole program except for the process around it. It returns the exit code.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	args, err := applicationMode(args)
+	args, err := applicationMode(appLast(args))
 	if err == nil {
 		err = newApp(stdin, visible.Writer{Raw: stdout}, visible.Writer{Raw: stderr}).RunContext(context.Background(), args)
 	}
@@ -115,7 +115,7 @@ Exit codes: 0 done or drained, 1 failed, 2 wrong usage, configuration or a refus
 module, 3 stopped with activities that were interrupted, or whose results Temporal could
 not be given.`,
 		Commands: []*cli.Command{
-			serveCommand(), devCommand(), invokeCommand(), executeCommand(), testCommand(), inspectCommand(), explainCommand(), newCommand(), versionCommand(), completionCommand(),
+			serveCommand(), devCommand(), invokeCommand(), executeCommand(), testCommand(), buildCommand(), inspectCommand(), explainCommand(), newCommand(), versionCommand(), completionCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {

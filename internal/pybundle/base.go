@@ -1,0 +1,235 @@
+// Package pybundle makes an activity module of a Python app: it attaches the app's files
+// to the interpreter's module, which stays as it is otherwise.
+//
+// The interpreter is guest-sdk/python/interpreter, whose README tells what both agree on.
+package pybundle
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/wasmworker/wasmworker/abi"
+)
+
+// What the interpreter exports for this package.
+const (
+	exportActivities = "_activities"
+	exportActivity   = "_activity_" // and a number in hexadecimal
+	exportInitialize = "_initialize"
+	exportMemory     = "memory"
+	exportHeapEnd    = "__heap_end"
+)
+
+// pagesAtOnce is what the memory of a bundle is rounded up to, so that modules whose
+// bundles have nearly the same size have the same code, which is compiled once.
+const pagesAtOnce = 16
+
+// PythonVersion is the interpreter's, for what chooses packages for it.
+const PythonVersion = "3.13"
+
+// Base is an interpreter without a bundle.
+type Base struct {
+	sections []section
+	size     int
+
+	imports    []imported
+	pages      uint32 // of its memory
+	end        uint32 // of its memory, in bytes, where a bundle begins
+	initialize exported
+	list       exported
+	memory     exported
+	activities []exported // in order: a bundle can have so many
+	segments   uint32     // of its data
+}
+
+// Read reads an interpreter's module.
+func Read(module []byte) (*Base, error) {
+	sections, err := sectionsOf(module)
+	if err != nil {
+		return nil, err
+	}
+	b := &Base{sections: sections, size: len(module)}
+	exports := map[string]exported{}
+	var globals []uint32
+	for _, s := range sections {
+		r := reader{rest: s.body}
+		switch s.id {
+		case sectionImport:
+			b.imports, err = importsOf(s.body)
+		case sectionMemory:
+			if n, flags := r.number(), r.byte(); n != 1 || flags != 0 {
+				err = errors.New("it has a limit of its own, or is not the only one")
+			}
+			b.pages = r.number()
+		case sectionGlobal:
+			globals = globalsOf(&r)
+		case sectionExport:
+			var list []exported
+			list, err = exportsOf(s.body)
+			for _, e := range list {
+				exports[e.name] = e
+			}
+		case sectionData:
+			b.segments = r.number()
+		}
+		if err = errors.Join(err, r.err); err != nil {
+			return nil, fmt.Errorf("section %d: %w", s.id, err)
+		}
+	}
+	if err := b.find(exports, globals); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// globalsOf returns the values of the globals up to the first one that is no constant
+// number of 32 bits.
+func globalsOf(r *reader) (values []uint32) {
+	for n := r.number(); n > 0; n-- {
+		if valueType := r.byte(); valueType != 0x7f {
+			break
+		}
+		r.byte() // whether it is mutable
+		value, err := r.constant()
+		if err != nil {
+			break
+		}
+		values = append(values, value)
+	}
+	return values
+}
+
+// find takes what is needed of the exports.
+func (b *Base) find(exports map[string]exported, globals []uint32) error {
+	for name, of := range map[string]*exported{exportInitialize: &b.initialize, exportActivities: &b.list, exportMemory: &b.memory} {
+		e, ok := exports[name]
+		if !ok {
+			return fmt.Errorf("it is no interpreter for bundles: it does not export %s", name)
+		}
+		*of = e
+	}
+	for {
+		e, ok := exports[fmt.Sprintf("%s%02x", exportActivity, len(b.activities))]
+		if !ok {
+			break
+		}
+		b.activities = append(b.activities, e)
+	}
+	end, ok := exports[exportHeapEnd]
+	if !ok || end.kind != kindGlobal || int(end.index) >= len(globals) {
+		return fmt.Errorf("it is no interpreter for bundles: it does not export %s", exportHeapEnd)
+	}
+	b.end = globals[end.index]
+	if uint64(b.end) != uint64(b.pages)*pageSize {
+		return fmt.Errorf("its memory has %d bytes and %s is %d: it has a bundle, or was linked in another way", uint64(b.pages)*pageSize, exportHeapEnd, b.end)
+	}
+	return nil
+}
+
+// Passthrough returns the passthrough modules that a bundle can ask for.
+func (b *Base) Passthrough() []string {
+	var names []string
+	for _, i := range b.imports {
+		if name := passthroughOf(i.module); name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// passthroughOf returns the name of a passthrough module from that of its import, or "".
+func passthroughOf(module string) string {
+	rest, ours := strings.CutPrefix(module, "wasmworker:")
+	if !ours || module == abi.ModuleActivity || module == abi.ModuleLog {
+		return ""
+	}
+	name, _, _ := strings.Cut(rest, "/")
+	return name
+}
+
+// Attach returns the interpreter with a bundle: an archive, as [Archive] makes it, and the
+// names of the passthrough modules that it asks for. The module exports the activities
+// with these names. Without names it exports one activity, listActivities, whose result is
+// the list of names.
+func (b *Base) Attach(archive []byte, passthrough, activities []string) ([]byte, error) {
+	exports := []exported{b.memory, b.initialize}
+	for i, name := range activities {
+		exports = append(exports, exported{name, kindFunction, b.activities[i].index})
+	}
+	if len(activities) == 0 {
+		exports = append(exports, exported{listActivities, kindFunction, b.list.index})
+	}
+	bundle := bundleOf(archive, passthrough)
+	pages := (uint64(len(bundle)) + pageSize - 1) / pageSize
+	pages = (pages + pagesAtOnce - 1) / pagesAtOnce * pagesAtOnce
+	if uint64(b.pages)+pages > 1<<16-1 {
+		return nil, fmt.Errorf("the bundle has %d MiB, with which the module's memory would be larger than 4 GiB", len(bundle)>>20)
+	}
+	out := slices.Clone(b.sections)
+	for i, s := range out {
+		r := reader{rest: s.body}
+		switch s.id {
+		case sectionImport:
+			out[i].body = appendImports(nil, b.asked(passthrough))
+		case sectionMemory:
+			out[i].body = appendNumber([]byte{1, 0}, b.pages+uint32(pages))
+		case sectionExport:
+			out[i].body = appendExports(nil, exports)
+		case sectionCount:
+			out[i].body = appendNumber(nil, b.segments+1)
+		case sectionData:
+			r.number()
+			body := append(appendNumber(make([]byte, 0, len(s.body)+len(bundle)+32), b.segments+1), r.rest...)
+			body = append(appendSigned(append(body, 0, 0x41), int32(b.end)), 0x0b) // active, at i32.const
+			out[i].body = append(appendNumber(body, uint32(len(bundle))), bundle...)
+		}
+	}
+	return moduleOf(out, b.size+len(bundle)+4096), nil
+}
+
+// asked returns the imports with those of passthrough modules that are not asked for
+// renamed to a function of the same type that needs no grant. Nobody calls them.
+func (b *Base) asked(passthrough []string) []imported {
+	imports := slices.Clone(b.imports)
+	for i, imp := range imports {
+		if name := passthroughOf(imp.module); name != "" && !slices.Contains(passthrough, name) {
+			imports[i].module, imports[i].name = abi.ModuleActivity, "info"
+		}
+	}
+	return imports
+}
+
+// bundleOf is what the interpreter reads at the end of its own memory.
+func bundleOf(archive []byte, passthrough []string) []byte {
+	var names []byte
+	for _, name := range passthrough {
+		names = append(append(names, name...), 0)
+	}
+	bundle := []byte("wwbundle")
+	bundle = binary.LittleEndian.AppendUint32(bundle, uint32(len(names)))
+	bundle = binary.LittleEndian.AppendUint32(bundle, uint32(len(archive)))
+	return append(append(bundle, names...), archive...)
+}
+
+// checkNames says what is wrong with the names of a bundle's activities.
+func (b *Base) checkNames(names []string) error {
+	switch {
+	case len(names) == 0:
+		return errors.New("it defines no activities: put @activity.defn before a function, and import its module in the app")
+	case len(names) > len(b.activities):
+		return fmt.Errorf("it defines %d activities, and a module can have %d: make several apps of it", len(names), len(b.activities))
+	}
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			return fmt.Errorf("it defines two activities with the name %q: give one of them another with @activity.defn(name=…)", name)
+		}
+		if strings.HasPrefix(name, "_") {
+			return fmt.Errorf("the activity %q has a name that begins with _, which is not served: give it another with @activity.defn(name=…)", name)
+		}
+	}
+	return nil
+}

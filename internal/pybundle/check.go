@@ -1,0 +1,147 @@
+package pybundle
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/wasmworker/wasmworker/host/modules"
+	"github.com/wasmworker/wasmworker/host/sandbox"
+)
+
+// listActivities is the activity that lists the others, of a module that is not kept.
+const listActivities = "list"
+
+// Build returns the module of an app that asks for passthrough modules, and the names of
+// its activities. It starts the app in a sandbox, which keeps what it compiles in
+// cacheDir; "" for nowhere.
+func (b *Base) Build(ctx context.Context, app *App, passthrough []string, cacheDir string) (module []byte, activities []string, err error) {
+	archive, err := app.Archive(passthrough)
+	if err != nil {
+		return nil, nil, err
+	}
+	// Asks for nothing: what is started here is not granted anything.
+	probe, err := b.Attach(archive, nil, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	activities, err = list(ctx, probe, cacheDir)
+	if err != nil {
+		return nil, nil, app.explain(err)
+	}
+	if err := b.checkNames(activities); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", app.Entry, err)
+	}
+	module, err = b.Attach(archive, passthrough, activities)
+	if err != nil {
+		return nil, nil, err
+	}
+	// As the worker will read it.
+	if _, err := modules.Parse(app.Entry, module); err != nil {
+		return nil, nil, err
+	}
+	return module, activities, nil
+}
+
+// startError is an app that does not start.
+type startError struct {
+	err    error
+	output string // what Python had to say, its traceback above all
+}
+
+func (e *startError) Error() string {
+	if e.output == "" {
+		return e.err.Error()
+	}
+	return e.output
+}
+
+func (e *startError) Unwrap() error { return e.err }
+
+// list starts the module and returns the names of its activities.
+func list(ctx context.Context, module []byte, cacheDir string) ([]string, error) {
+	file, err := modules.Parse("python", module)
+	if err != nil {
+		return nil, err
+	}
+	output := &transcript{}
+	box, err := sandbox.New(sandbox.Config{Modules: []*modules.File{file}, Limit: 1, Logger: slog.New(output), CacheDir: cacheDir})
+	if err != nil {
+		return nil, err
+	}
+	defer box.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing of it is kept
+	if err := box.Compile(ctx); err != nil {
+		return nil, &startError{err, output.text()}
+	}
+	result, err := box.Run(ctx, sandbox.Task{Activity: listActivities})
+	if err != nil {
+		return nil, &startError{err, output.text()}
+	}
+	var names []string
+	if err := json.Unmarshal(result.Data, &names); err != nil {
+		return nil, fmt.Errorf("the interpreter lists its activities in another way: %w", err)
+	}
+	return names, nil
+}
+
+// transcript is what a module writes to standard error and output: each line is a log
+// record.
+type transcript struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (t *transcript) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= slog.LevelInfo
+}
+
+func (t *transcript) Handle(_ context.Context, r slog.Record) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lines = append(t.lines, r.Message)
+	return nil
+}
+
+func (t *transcript) WithAttrs([]slog.Attr) slog.Handler { return t }
+func (t *transcript) WithGroup(string) slog.Handler      { return t }
+
+func (t *transcript) text() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.Join(t.lines, "\n")
+}
+
+var (
+	noModule = regexp.MustCompile(`(?m)^ModuleNotFoundError: No module named '([^']+)'`)
+	// What the interpreter does before it gets to the app.
+	ownFrames = regexp.MustCompile(`(?m)^  File "<frozen [^\n]*\n(?:    [^\n]*\n)*`)
+)
+
+// explain adds what to do to an error of an app that does not start.
+func (a *App) explain(err error) error {
+	start, ok := err.(*startError)
+	if !ok || start.output == "" {
+		return err
+	}
+	text := strings.ReplaceAll(ownFrames.ReplaceAllString(start.output+"\n", ""), `File "/app/`, `File "`)
+	text = strings.TrimSpace(text)
+	advice := ""
+	if missing := noModule.FindStringSubmatch(text); missing != nil {
+		advice = a.adviceFor(missing[1])
+	}
+	return fmt.Errorf("%s does not start:\n%s%s", a.Entry, text, advice)
+}
+
+func (a *App) adviceFor(module string) string {
+	stem := strings.ReplaceAll(module, ".", "/")
+	for _, file := range a.Native {
+		if strings.HasPrefix(file, stem+".") || strings.HasPrefix(file, stem+"/") {
+			return fmt.Sprintf("\n%s is native code, which cannot run in the sandbox: use a package that is Python alone, or call a service for it", file)
+		}
+	}
+	return fmt.Sprintf("\nThe bundle has no module %s: add its package to the file of --requirements, or its directory with --dependencies; name the app's directory if it is a file of the app", module)
+}
