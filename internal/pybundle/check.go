@@ -125,7 +125,7 @@ var (
 func (a *App) explain(err error) error {
 	start, ok := err.(*startError)
 	if !ok || start.output == "" {
-		return err
+		return fmt.Errorf("%s does not start: %w", a.Entry, err)
 	}
 	text := strings.ReplaceAll(ownFrames.ReplaceAllString(start.output+"\n", ""), `File "/app/`, `File "`)
 	text = strings.TrimSpace(text)

@@ -183,6 +183,21 @@ func DevServer(t testing.TB) string {
 	return path
 }
 
+// Python returns the path of the interpreter, bin/python.wasm, which it has `make python`
+// build if it is not what its sources say. That takes minutes, and what `make toolchains`
+// installs.
+func Python(t testing.TB) string {
+	t.Helper()
+	root := Root(t)
+	fmt.Fprintln(os.Stderr, "testbed: make python; the first time this takes minutes")
+	cmd := exec.Command("sh", "guest-sdk/python/interpreter/build.sh")
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("building the interpreter: %v\n%s", err, out)
+	}
+	return filepath.Join(root, "bin", "python.wasm")
+}
+
 // FreePort returns a port of loopback that was free a moment ago.
 func FreePort(t testing.TB) int {
 	t.Helper()

@@ -25,9 +25,8 @@ for tool in clang wasm-ld llvm-ar llvm-ranlib; do
   [ -x "$llvm/$tool" ] || { echo "make python: $llvm/$tool is missing: run make toolchains" >&2; exit 1; }
 done
 
-# The standard library and CPython need compiling anew when these change, the rest when
-# anything does.
-first=$(cat "$here/build.sh" "$here/config.site" | sha256sum | cut -c1-16)
+# CPython needs compiling anew when these change, and linking when anything does.
+first=$({ sed '/^link()/,$d' "$here/build.sh"; cat "$here/config.site"; } | sha256sum | cut -c1-16)
 all=$(cd "$here/.." && find interpreter src shim ../c/include/wasmworker_abi.h -type f \
   \( -name '*.py' -o -name '*.c' -o -name '*.h' -o -name build.sh -o -name config.site \) \
   ! -path '*/__pycache__/*' -print0 2>/dev/null | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1)

@@ -430,8 +430,9 @@ static PyObject *run_function, *activities_function;
 
 // die ends the instance. What it has to say is the last line of standard error.
 static _Noreturn void die(const char *what) {
-    if (PyErr_Occurred()) {
-        PyErr_Print(); // ends the instance itself for a SystemExit
+    PyObject *exception = PyErr_GetRaisedException();
+    if (exception != NULL) {
+        PyErr_DisplayException(exception); // PyErr_Print would exit for a SystemExit
     } else {
         fprintf(stderr, "python: %s\n", what);
     }

@@ -1,0 +1,288 @@
+//go:build python
+
+package pybundle_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/modules"
+	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/passthrough/configmod"
+	"github.com/wasmworker/wasmworker/host/sandbox"
+	"github.com/wasmworker/wasmworker/internal/pybundle"
+	"github.com/wasmworker/wasmworker/internal/testbed"
+)
+
+// These tests need the interpreter: make test-python. What they compile is kept for each
+// other.
+var cache string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "wasmworker-python-")
+	if err != nil {
+		panic(err)
+	}
+	cache = dir
+	code := testbed.Main(m.Run)
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+func python(t *testing.T) *pybundle.Base {
+	t.Helper()
+	module, err := os.ReadFile(testbed.Python(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := pybundle.Read(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// serve builds an app and starts a sandbox with it.
+func serve(t *testing.T, app *pybundle.App, set passthrough.Set, asked ...string) *sandbox.Sandbox {
+	t.Helper()
+	module, names, err := python(t).Build(t.Context(), app, asked, cache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := modules.Parse(app.Entry, module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	box, err := sandbox.New(sandbox.Config{
+		Modules: []*modules.File{file}, CacheDir: cache, Passthrough: set, Logger: slog.New(slog.DiscardHandler),
+		Defaults: sandbox.Options{Passthrough: asked, Policies: map[string]any{"config": &configmod.Policy{Values: map[string]string{"region": "north"}}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { box.Close(t.Context()) }) //nolint:errcheck // the test ends
+	if err := box.Compile(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if m := box.Modules()[0]; m.Isolation() != sandbox.IsolationPristine {
+		t.Errorf("its isolation is %s: %s", m.Isolation(), m.Fallback())
+	}
+	t.Logf("%s: %d bytes, activities %v, loaded in %v", app.Entry, len(module), names, time.Since(start))
+	return box
+}
+
+func call(t *testing.T, box *sandbox.Sandbox, activity string, args ...string) (string, error) {
+	t.Helper()
+	task := sandbox.Task{Activity: activity, Info: abi.Info{ActivityID: "1", ActivityType: activity, Attempt: 1}}
+	for _, arg := range args {
+		task.Args = append(task.Args, sandbox.NewPayload(abi.EncodingJSON, []byte(arg)))
+	}
+	result, err := box.Run(t.Context(), task)
+	if result == nil {
+		return "", err
+	}
+	return string(result.Data), err
+}
+
+const greetings = `
+from dataclasses import dataclass
+import helper, os, random, time, uuid
+from wasmworker import activity, config
+import _wasmworker
+
+@dataclass
+class Person:
+    name: str
+
+@dataclass
+class Greeting:
+    text: str
+
+calls = 0
+
+@activity.defn(name="Greet")
+def greet(person: Person) -> Greeting:
+    return Greeting(f"Hello, {helper.title(person.name)}!")
+
+@activity.defn
+async def nap(seconds: float) -> float:
+    start = time.monotonic()
+    time.sleep(seconds)
+    return time.monotonic() - start
+
+@activity.defn
+def count() -> int:
+    global calls
+    calls += 1
+    return calls
+
+@activity.defn
+def draw() -> str:
+    return f"{random.random()} {uuid.uuid4()} {os.urandom(4).hex()} {_wasmworker.random(4).hex()}"
+
+@activity.defn
+def fails() -> None:
+    try:
+        helper.broken()
+    except KeyError as e:
+        raise ValueError("no such thing") from e
+
+@activity.defn
+def deep() -> str:
+    found = []
+    def down(n): return down(n + 1)
+    nested = []
+    for _ in range(100_000):
+        nested = [nested]
+    import json
+    for f in (lambda: down(0), lambda: repr(nested), lambda: json.loads("[" * 100_000)):
+        try:
+            f()
+        except RecursionError:
+            found.append(True)
+    return str(len(found))
+
+@activity.defn
+def region() -> str:
+    return config.get("region")
+
+@activity.defn
+def host() -> list[str]:
+    said = []
+    for what in (
+        lambda: _wasmworker.arg(7), lambda: _wasmworker.arg(-1), lambda: _wasmworker.arg("1"), lambda: _wasmworker.output("x", "y"),
+        lambda: _wasmworker.call("http", "send", b"{}"), lambda: _wasmworker.call("http", "sent", b""), lambda: _wasmworker.call("ftp", "get", b""),
+        lambda: _wasmworker.call("config", "get", b"region", b"body"), lambda: _wasmworker.call("config", "get", b"missing"), lambda: _wasmworker.heartbeat([1]),
+        lambda: _wasmworker.fail(b"{"), lambda: open("/nowhere"),
+    ):
+        try:
+            said.append(repr(what()))
+        except Exception as e:
+            said.append(f"{type(e).__name__} {getattr(e, 'errno', '')}")
+    return said
+`
+
+const helper = `
+def title(name):
+    return name.title()
+
+def broken():
+    return {}["x"]
+`
+
+func app(t *testing.T) *pybundle.App {
+	return collect(t, filepath.Join(tree(t, map[string]string{"shop/__init__.py": "from shop.app import greet\n", "shop/app.py": strings.Replace(greetings, "import helper, ", "from shop import helper\nimport ", 1), "shop/helper.py": helper}), "shop"))
+}
+
+func TestPython(t *testing.T) {
+	set, err := passthrough.NewSet(configmod.New())
+	if err != nil {
+		t.Fatal(err)
+	}
+	box := serve(t, app(t), set, "config")
+	for _, c := range []struct {
+		activity string
+		args     []string
+		want     string
+	}{
+		{"Greet", []string{`{"name": "ada lovelace"}`}, `{"text":"Hello, Ada Lovelace!"}`},
+		{"count", nil, "1"},
+		{"count", nil, "1"}, // nothing is left of the call before
+		{"deep", nil, `"3"`},
+		{"region", nil, `"north"`},
+		{"host", nil, `["OSError 28","ValueError ","TypeError ","TypeError ","OSError 52","ValueError ","ValueError ","ValueError ","FileNotFoundError 44","TypeError ","OSError 28","FileNotFoundError 44"]`},
+	} {
+		if got, err := call(t, box, c.activity, c.args...); err != nil || got != c.want {
+			t.Errorf("%s: %s, error %v, want %s", c.activity, got, err, c.want)
+		}
+	}
+	if got, err := call(t, box, "nap", "0.05"); err != nil || !strings.HasPrefix(got, "0.0") && !strings.HasPrefix(got, "0.1") {
+		t.Errorf("nap: %s, error %v", got, err)
+	}
+	first, err := call(t, box, "draw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := call(t, box, "draw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, number := range strings.Fields(first) {
+		if number == strings.Fields(second)[i] {
+			t.Errorf("random numbers come twice: %s, %s", first, second)
+		}
+	}
+	_, err = call(t, box, "fails")
+	failure, ok := errors.AsType[*abi.Failure](err)
+	if !ok || failure.Type != "ValueError" || failure.Cause == nil || failure.Cause.Type != "KeyError" {
+		t.Fatalf("fails: %+v", failure)
+	}
+	// File, line and source of both.
+	line := 1 + strings.Count(greetings[:strings.Index(greetings, "raise ValueError")], "\n")
+	for trace, want := range map[string]string{
+		failure.StackTrace:       fmt.Sprintf("shop/app.py\", line %d, in fails\n    raise ValueError(\"no such thing\") from e\n", line+1),
+		failure.Cause.StackTrace: "shop/helper.py\", line 6, in broken\n    return {}[\"x\"]\n",
+	} {
+		if !strings.Contains(trace, want) {
+			t.Errorf("the stack trace is\n%s\nwant\n%s", trace, want)
+		}
+	}
+}
+
+// The same files make the same module.
+func TestPythonIsDeterministic(t *testing.T) {
+	b, made := python(t), [2][]byte{}
+	for i := range made {
+		var err error
+		if made[i], _, err = b.Build(t.Context(), app(t), []string{"config"}, cache); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(made[0], made[1]) {
+		t.Error("the modules differ")
+	}
+}
+
+// What keeps an app from starting is told with its file, its line, and what to do.
+func TestPythonDoesNotStart(t *testing.T) {
+	b := python(t)
+	const begin = "from wasmworker import activity\n"
+	for name, c := range map[string]struct {
+		app  string
+		want []string
+	}{
+		"syntax":        {begin + "def f(:\n  pass\n", []string{`"app.py", line 2`, "SyntaxError"}},
+		"import":        {begin + "import numpy\n", []string{`"app.py", line 2`, "--requirements", "No module named 'numpy'"}},
+		"native":        {begin + "import fast._speed\n", []string{`"app.py", line 2`, "fast/_speed.cpython-313-x86_64-linux-gnu.so is native code", "Python alone"}},
+		"exception":     {begin + "def f():\n  return 1 / 0\nf()\n", []string{`"app.py", line 4`, `"app.py", line 3`, "ZeroDivisionError"}},
+		"exit":          {"import sys\nsys.exit(3)\n", []string{`"app.py", line 2`, "SystemExit"}},
+		"hard exit":     {"import os\nos._exit(3)\n", []string{"app does not start", "3"}},
+		"no activities": {begin, []string{"@activity.defn"}},
+		"two names":     {begin + "@activity.defn\ndef a() -> None: ...\n@activity.defn(name='a')\ndef b() -> None: ...\n", []string{"app.py:2", "app.py:4"}},
+		"threads":       {"import threading\nthreading.Thread(target=print).start()\n", []string{`"app.py", line 2`, "threads"}},
+	} {
+		dir := tree(t, map[string]string{"app.py": c.app, "fast/__init__.py": "", "fast/_speed.cpython-313-x86_64-linux-gnu.so": "ELF"})
+		_, _, err := b.Build(t.Context(), collect(t, dir), nil, cache)
+		if err == nil {
+			t.Errorf("%s: it starts", name)
+			continue
+		}
+		for _, want := range c.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: error %v, want %q", name, err, want)
+			}
+		}
+		if strings.Contains(err.Error(), "<frozen") {
+			t.Errorf("%s: the error shows the interpreter's own frames: %v", name, err)
+		}
+	}
+}
