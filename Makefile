@@ -31,7 +31,7 @@ dev: build ## server, Temporal UI and worker, until Ctrl-C
 
 .PHONY: test
 test: build modules ## the whole test suite
-	$(GO) test -timeout 30m $(PACKAGES)
+	$(GO) test $(TESTFLAGS) -timeout 30m $(PACKAGES)
 	cd guest-sdk/go && $(GO) test ./...
 	cd $(BIN)/greet && PATH="$(abspath $(BIN)):$$PATH" GOWORK=off $(GO) test ./...
 	cd examples/apistats && $(GO) test ./...
@@ -73,8 +73,8 @@ modules:
 # A program with the race detector sleeps for a second before it ends. The tests start a thousand.
 .PHONY: race
 race: export GORACE := atexit_sleep_ms=0
-race: build ## the host's tests with the race detector (needs a C compiler)
-	$(GO) test -race -timeout 30m $(PACKAGES)
+race: ## the whole test suite, the host's with the race detector (needs a C compiler)
+	$(MAKE) test TESTFLAGS=-race
 
 # Without the workspace, so that each module is checked as it is on its own.
 .PHONY: lint
@@ -140,8 +140,9 @@ services: ## build the S3-compatible server that the tests of blob start, into b
 	GOBIN=$(abspath $(BIN)) $(GO) install $(S3SERVER)
 
 .PHONY: hostile
-hostile: ## a thousand rounds of the hostile modules, and no growth
-	$(GO) test ./host/sandbox -count=1 -timeout 30m -run '^TestHostileRounds$$' -hostile.rounds 1000
+ROUNDS ?= 1000
+hostile: ## ROUNDS rounds (1000) of the hostile modules, and no growth
+	$(GO) test ./host/sandbox -count=1 -timeout 30m -run '^TestHostileRounds$$' -hostile.rounds $(ROUNDS)
 
 .PHONY: languages
 languages: ## measure the languages and write docs/languages.md
