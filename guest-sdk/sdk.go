@@ -18,6 +18,8 @@ import (
 //go:embed typescript/package.json typescript/README.md typescript/bin typescript/lib typescript/src
 //go:embed assemblyscript/package.json assemblyscript/README.md assemblyscript/asconfig.json assemblyscript/*.ts
 //go:embed assemblyscript/assembly assemblyscript/transform assemblyscript/testing
+//go:embed python/pyproject.toml python/README.md python/src/wasmworker/*.py
+//go:embed python/src/wasmworker/py.typed python/src/wasmworker/testing/*.py
 //go:embed zig/build.zig zig/build.zig.zon zig/README.md zig/LICENSE zig/src
 //go:embed java/pom.xml java/README.md java/sdk/pom.xml java/sdk/src/main java/maven-plugin/pom.xml java/maven-plugin/src
 //go:embed c/include/*.h c/include/*.hpp

@@ -26,6 +26,7 @@ import (
 //go:embed assemblyscript/package.json assemblyscript/.npmrc assemblyscript/asconfig.json assemblyscript/README.md assemblyscript/.gitignore assemblyscript/assembly assemblyscript/test
 //go:embed c/Makefile c/README.md c/.gitignore c/*.c
 //go:embed cpp/Makefile cpp/README.md cpp/.gitignore cpp/*.cpp
+//go:embed python/pyproject.toml python/Makefile python/README.md python/.gitignore python/*.py
 //go:embed zig/build.zig zig/build.zig.zon zig/README.md zig/.gitignore zig/src
 var files embed.FS
 
@@ -55,6 +56,7 @@ var Languages = []Language{
 	{Name: "rust", Title: "Rust", Also: []string{"rs"}, sdk: "sdk", references: map[string]string{"Cargo.toml": `path = "sdk"`, "README.md": "sh sdk/wasm-build"}},
 	{Name: "typescript", Title: "TypeScript", Also: []string{"ts", "javascript", "js"}, sdk: "sdk", references: map[string]string{"package.json": `"file:sdk"`}},
 	{Name: "assemblyscript", Title: "AssemblyScript", Also: []string{"as"}, sdk: "sdk", references: map[string]string{"package.json": `"file:sdk"`}},
+	{Name: "python", Title: "Python", Also: []string{"py"}, sdk: "sdk", references: map[string]string{"pyproject.toml": `"sdk/src"`}},
 	{Name: "c", Title: "C", sdk: "include"},
 	{Name: "cpp", Title: "C++", Also: []string{"c++"}, sdk: "include"},
 	{Name: "zig", Title: "Zig", cases: []string{"module: ", "module: zig-out/bin/"}, sdk: "sdk", references: map[string]string{"build.zig.zon": `.path = "sdk"`}, relative: true},

@@ -110,9 +110,10 @@ STREAM = {
         ("exists", ["out/nowhere", "open"], False),
     ],
 )
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_activity(name: str, args: list[Any], want: Any) -> None:
     host = fakehost.Host(*map(payload, args))
-    with environment().host():
+    env = environment()
+    with env.host():
         assert _run.run(host, ACTIVITIES[name]) == 0, host.failure
+    env.databases["db"].close()
     assert (host.value if host.result else None) == want

@@ -23,6 +23,8 @@ def env() -> Iterator[ActivityEnvironment]:
     env = ActivityEnvironment()
     with env.host():
         yield env
+    for database in env.databases.values():
+        database.close()
 
 
 def test_without_a_host() -> None:
@@ -144,7 +146,6 @@ def calls(env: ActivityEnvironment) -> list[str]:
     return seen
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 class TestSQL:
     def test_pep_249(self) -> None:
         assert (sql.apilevel, sql.threadsafety, sql.paramstyle) == ("2.0", 1, "qmark")
