@@ -118,6 +118,7 @@ guests: ## build the committed .wasm files of other languages again (needs make 
 .PHONY: test-sdks
 test-sdks: build ## the SDKs' own tests, and the project of every language by the commands of its README (needs make toolchains)
 	$(MAKE) -C guest-sdk/c test
+	$(MAKE) -C guest-sdk/python test
 	cd guest-sdk/assemblyscript && npm test
 	cd guest-sdk/typescript && NODE_PATH=$(abspath .toolchains/typescript/node_modules) npm test
 	cd guest-sdk/rust && cargo test --quiet --workspace --all-features
@@ -143,6 +144,10 @@ services: ## build the S3-compatible server that the tests of blob start, into b
 ROUNDS ?= 1000
 hostile: ## ROUNDS rounds (1000) of the hostile modules, and no growth
 	$(GO) test ./host/sandbox -count=1 -timeout 30m -run '^TestHostileRounds$$' -hostile.rounds $(ROUNDS)
+
+.PHONY: wheel
+wheel: ## the SDK for Python as a wheel in guest-sdk/python/dist, with bin/python.wasm if it is there (needs PyPI)
+	$(MAKE) -C guest-sdk/python wheel
 
 .PHONY: languages
 languages: ## measure the languages and write docs/languages.md

@@ -113,9 +113,9 @@ func start(t testing.TB, list []*modules.File, policy sandbox.Isolation, set pas
 // MB: TestPythonConformance builds it, by make test-python.
 const python = "python"
 
-// eachLanguage runs a test for each language whose module is there. The race detector looks at the host, which
-// does the same for all of them, and takes minutes for what the tests without it have
-// seen: it gets a small guest, and commands.
+// eachLanguage runs a test for each language whose module is there. The race detector
+// looks at the host, which does the same for all of them, and takes minutes for what the
+// tests without it have seen: it gets a small guest, and commands.
 func eachLanguage(t *testing.T, test func(t *testing.T, l string)) {
 	entries, err := os.ReadDir(directory)
 	if err != nil {
