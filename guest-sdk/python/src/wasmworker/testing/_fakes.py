@@ -41,7 +41,7 @@ class Fakes:
         self.buckets: dict[str, MutableMapping[str, bytes]] = {}
         self.passthrough: dict[str, Callable[[bytes], bytes]] = {}
         self._handles = itertools.count(1)
-        self._cursors: dict[int, sqlite3.Cursor] = {}
+        self._cursors: dict[int, tuple[sqlite3.Cursor, int]] = {}  # and its transaction, or 0
         self._transactions: dict[int, str] = {}
         self._attributes: dict[tuple[str, str], dict[str, Any]] = {}
         self._readers: dict[int, bytes] = {}
@@ -101,6 +101,9 @@ class Fakes:
 
     def _execute(self, head: dict[str, Any], body: bytes) -> sqlite3.Cursor:
         database = self._database(head)
+        transaction = head.get("transaction", 0)
+        if transaction and any(t == transaction for _, t in self._cursors.values()):
+            raise _error("EBUSY", "the transaction has a cursor open: fetch to its end, or close")
         args = [
             body[a["bytes"][0] : sum(a["bytes"])] if isinstance(a, dict) else a
             for a in head.get("args", ())
@@ -114,13 +117,14 @@ class Fakes:
     def _sql_query(self, head: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         cursor = self._execute(head, body)
         columns = [{"name": c[0], "type": ""} for c in cursor.description or ()]
-        answer, data = self._batch(cursor, next(self._handles), head)
+        transaction = head.get("transaction", 0)
+        answer, data = self._batch(cursor, transaction, next(self._handles), head)
         if "connection" in head:
             self._database(head).commit()
         return {"columns": columns, **answer}, data
 
     def _batch(
-        self, cursor: sqlite3.Cursor, handle: int, head: dict[str, Any]
+        self, cursor: sqlite3.Cursor, transaction: int, handle: int, head: dict[str, Any]
     ) -> tuple[dict[str, Any], bytes]:
         size = head.get("max_rows") or 1000
         try:
@@ -137,7 +141,7 @@ class Fakes:
 
         answer: dict[str, Any] = {"rows": [[encode(value) for value in row] for row in rows]}
         if len(rows) == size:
-            self._cursors[handle] = cursor
+            self._cursors[handle] = (cursor, transaction)
             answer["cursor"] = handle
         else:
             self._cursors.pop(handle, None)
@@ -146,7 +150,8 @@ class Fakes:
     def _sql_fetch(self, head: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         if head["cursor"] not in self._cursors:
             raise _error("EBADF", "there is no such cursor")
-        return self._batch(self._cursors[head["cursor"]], head["cursor"], head)
+        cursor, transaction = self._cursors[head["cursor"]]
+        return self._batch(cursor, transaction, head["cursor"], head)
 
     def _sql_close(self, head: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         if self._cursors.pop(head["cursor"], None) is None:
