@@ -37,10 +37,11 @@ func TestReadmeCommands(t *testing.T) {
 			if l.Name == "rust" { // where rustup cannot be asked for a target
 				commands = append([]string{"sh sdk/wasm-build . price-list.wasm"}, commands[2:]...)
 			}
+			interpreter := filepath.Join(root, "bin", "python.wasm") // of make python
 			run := func(commands ...string) (string, error) {
 				cmd := exec.Command("sh", "-eux", "-c", strings.Join(commands, "\n"))
 				cmd.Dir = dir
-				cmd.Env = append(os.Environ(), "PATH="+path+string(os.PathListSeparator)+os.Getenv("PATH"), "WASMWORKER_LOG_LEVEL=error")
+				cmd.Env = append(os.Environ(), "PATH="+path+string(os.PathListSeparator)+os.Getenv("PATH"), "WASMWORKER_LOG_LEVEL=error", "WASMWORKER_INTERPRETER="+interpreter)
 				output, err := cmd.CombinedOutput()
 				return string(output), err
 			}

@@ -14,10 +14,11 @@ __all__ = ["PassthroughError", "call", "call_json"]
 def call(module: str, function: str, request: bytes | str = b"") -> bytes:
     """Calls a function of a host module by its short name: ``call("weather", "forecast", …)``.
 
-    The bundle has to ask for it: `wasmworker build --passthrough weather.forecast`.
+    The interpreter of `wasmworker build` has the functions of wasmworker's own modules alone.
 
     :raises PassthroughError: what the function answers with, or ``ENOSYS`` if the bundle did
-        not ask for it
+        not ask for the module
+    :raises ValueError: the interpreter has no such function
     """
     return _host.call(module, function, request.encode() if isinstance(request, str) else request)
 
