@@ -21,6 +21,7 @@ func (i *Instance) run(c *call) (*Payload, error) {
 	if err != nil {
 		return nil, err // nothing was run
 	}
+	i.seed()
 	fuel := int64(meter.Unlimited)
 	if limit := cmp.Or(c.task.MaxFuel, i.module.options.MaxFuel); limit > 0 {
 		fuel = limit

@@ -26,8 +26,9 @@ type Instance struct {
 	// functions looked up so far: a look-up allocates 12 KB of stack each time.
 	functions map[string]api.Function
 	calls     int
-	fuel      int64 // what its initialization took
-	broken    bool  // it cannot serve another call
+	fuel      int64        // what its initialization took
+	drawn     wasip1.Drawn // and what it drew
+	broken    bool         // it cannot serve another call
 }
 
 // ErrMemoryLimit is returned by [Module.NewInstance] when Config.MemoryLimit does not
@@ -166,6 +167,7 @@ func (p *program) instantiate(ctx context.Context, memory *image.Memory) (_ *Ins
 		}
 	}
 	i.stdio.flush(c)
+	i.drawn = c.wasi.Drawn
 	made = true
 	return i, nil
 }
@@ -176,6 +178,14 @@ func (i *Instance) begin(c *call, phase wasip1.Phase, units func() int64) {
 	c.streams, c.used, c.memory = i.stdio, units, i.memory
 	i.program.wasi.Begin(&c.wasi, wasiHost{c}, phase, units, c.hooks.Mounts)
 	i.wasi.Attach(&c.wasi)
+}
+
+// seed seeds the generator that the image has, if there is one.
+func (i *Instance) seed() {
+	if g := i.program.generator; g != nil {
+		memory, _ := i.wasm.Memory().Read(0, i.wasm.Memory().Size())
+		g.Seed(memory, i.program.wasi.Seed())
+	}
 }
 
 // reset sets the instance back to the image of its module: memory, its size, globals.

@@ -33,6 +33,7 @@ type Module struct {
 	loader   *loader
 	live     atomic.Int64
 	fallback atomic.Pointer[string] // why its instances cannot be reset, once it is known
+	drew     atomic.Bool            // the operator knows of its random numbers
 
 	mu        sync.Mutex
 	program   *program    // nil unless it is loaded

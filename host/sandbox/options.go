@@ -20,9 +20,10 @@ const (
 	// IsolationPristine keeps an instance, and after each call reset it to what it
 	// was after its initialization: its memory byte for byte, the size of that, and
 	// its globals. What the module computed while it was initialized is shared by all its
-	// instances, and with it whatever it drew from the random numbers then. A module
-	// that cannot be reset, since its code changes tables or drops segments, gets
-	// IsolationFresh instead: see [Module.Fallback].
+	// instances, and with it whatever it drew from the random numbers then, but for the
+	// generator of Go's runtime, which is seeded anew for each call. A module that cannot
+	// be reset, since its code changes tables or drops segments, gets IsolationFresh
+	// instead: see [Module.Fallback].
 	IsolationPristine Isolation = "pristine"
 	// IsolationFresh makes a new instance for every activity, each initialized anew:
 	// 20 us for a C or Rust guest, milliseconds for standard Go. For modules that must

@@ -15,6 +15,7 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/internal/generator"
 	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/internal/meter"
 	"github.com/wasmworker/wasmworker/host/internal/wasip1"
@@ -42,9 +43,10 @@ type program struct {
 	data        []meter.Data // what new instances begin with, unless they have the image
 
 	// The state after the initialization, for IsolationPristine.
-	image    *image.Image
-	globals  []savedGlobal
-	fallback string // why there is none
+	image     *image.Image
+	globals   []savedGlobal
+	generator *generator.Generator // seeded anew for each call; nil: none was found
+	fallback  string               // why there is no image
 }
 
 // savedGlobal is a mutable global and its value after the initialization.
@@ -283,6 +285,7 @@ func (p *program) snapshot(first *Instance, exposed *meter.Exposed) error {
 			for _, name := range exposed.Globals {
 				p.globals = append(p.globals, savedGlobal{name, first.wasm.ExportedGlobal(name).Get()})
 			}
+			p.findGenerator(first)
 			return nil
 		}
 		if passes(err) {
@@ -302,6 +305,31 @@ func (p *program) snapshot(first *Instance, exposed *meter.Exposed) error {
 func passes(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM) || errors.Is(err, syscall.EAGAIN)
 }
+
+// findGenerator finds what has to be seeded for each call, since its state is in the
+// image. The operator is told of other random numbers that are in there. (So it is if the
+// generator of a module in Go is not found: the bytes are its seed.)
+func (p *program) findGenerator(first *Instance) {
+	m, drawn := p.module, first.drawn
+	if drawn.Bytes == 0 {
+		return
+	}
+	memory, _ := first.wasm.Memory().Read(0, first.wasm.Memory().Size())
+	if g, ok := generator.Find(memory, drawn.First); ok {
+		p.generator = &g
+		drawn.Bytes -= generator.SeedSize
+	} else if len(drawn.First) == stackGuard {
+		drawn.Bytes -= stackGuard
+	}
+	if drawn.Bytes > 0 && !m.drew.Swap(true) {
+		m.logger.Warn("this module drew random numbers while it was initialized, and what it made of them is the same in each of its activities; give it fresh instances if that matters",
+			"bytes", drawn.Bytes)
+	}
+}
+
+// stackGuard is what C libraries begin with: a word for overflowing stacks to hit, which
+// no result depends on.
+const stackGuard = 4
 
 // link puts the host modules that the module was granted into its runtime, and no others.
 func (p *program) link(ctx context.Context) error {

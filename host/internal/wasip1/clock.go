@@ -1,6 +1,7 @@
 package wasip1
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
@@ -23,6 +24,10 @@ const (
 	Initialization Phase = "initialisation"
 	Activity       Phase = "activity"
 )
+
+// generators is the stream of [System.Seed], which must not be that of the activity:
+// whether the host seeds a generator would change all else that it draws.
+const generators Phase = "generators"
 
 // NewVirtualClock makes a virtual clock for a phase, or returns nil if the clock is the
 // real one. Units returns how many units of computation the guest has used since.
@@ -93,6 +98,7 @@ func randomGet(proc *Process, mod api.Module, p []uint64) abi.Errno {
 	if !ok {
 		return abi.EFAULT
 	}
+	first := data
 	for len(data) > 0 {
 		if proc.host.Interrupted(piece) {
 			return abi.EINTR
@@ -105,5 +111,36 @@ func randomGet(proc *Process, mod api.Module, p []uint64) abi.Errno {
 		}
 		data = data[n:]
 	}
+	if proc.phase == Initialization {
+		proc.Drawn.note(first)
+	}
 	return 0
+}
+
+// Drawn is what an initialization got from random_get.
+type Drawn struct {
+	Bytes int
+	// First is what the first call got, if it was no more than a seed; else it is empty.
+	First []byte
+}
+
+// maxSeed is the size of the largest seed of a generator that the host knows.
+const maxSeed = 32
+
+func (d *Drawn) note(data []byte) {
+	if d.Bytes == 0 && len(data) <= maxSeed {
+		d.First = bytes.Clone(data)
+	}
+	d.Bytes += len(data)
+}
+
+// Seed returns a seed for a generator in the memory of an instance that begins an
+// activity.
+func (s *System) Seed() (seed [maxSeed]byte) {
+	if stream := NewStream(s.config.Random, generators); stream != nil {
+		stream.Read(seed[:]) //nolint:errcheck // never fails, nor does the other
+	} else {
+		rand.Read(seed[:])
+	}
+	return seed
 }

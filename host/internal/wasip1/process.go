@@ -44,6 +44,7 @@ type Process struct {
 	Args  []string      // those after it, without zero bytes
 	Stdin []byte        // what is left of it
 	Clock *VirtualClock // nil: the real one
+	Drawn Drawn         // while its instance was being made
 
 	host   Host
 	phase  Phase
