@@ -38,7 +38,7 @@ func suite(t testing.TB) *conformance.Suite {
 }
 
 // commands are the activities of which there is a command.
-var commands = []string{"greet", "nothing", "echo", "crash", "spin"}
+var commands = []string{"greet", "nothing", "echo", "crash", "draw", "spin"}
 
 // load returns the files of a directory; those that Go makes are built.
 func load(t testing.TB, dir string) (list []*modules.File) {

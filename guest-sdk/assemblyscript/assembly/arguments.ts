@@ -1,5 +1,6 @@
 import { TYPE_INVALID_INPUT } from "./abi";
 import { end, endWithError } from "./end";
+import { reseed } from "./env";
 import { ApplicationFailure } from "./errors";
 import * as host from "./host";
 import * as imports from "./imports";
@@ -37,6 +38,8 @@ export class Arguments {
   private count: i32 = imports.arg_count();
   private index: i32 = 0;
   private failure: ApplicationFailure | null = null;
+
+  constructor() { reseed(); }
 
   /** Whether an argument could not be read. Values that `next` has returned are worthless then. */
   get failed(): bool { return this.failure !== null; }

@@ -37,10 +37,23 @@ export function trace(
   flush(put(put(LINE, text), "\n"));
 }
 
-/** Seeds `Math.random` from the host's random numbers. */
+// Seeds `Math.random` anew, once it was seeded. By this way a module that does not use it has nothing of it, nor an import.
+let again: (() => void) | null = null;
+
+/** Seeds `Math.random` from the host's random numbers, once it is used. */
 export function seed(): f64 {
+  again = () => { Math.seedRandom(reinterpret<i64>(seed())); };
   random_get(LINE, 8);
   return load<f64>(LINE);
+}
+
+/**
+ * Begins an activity. What top-level code has drawn from `Math.random` has seeded it, and the state of that is in the image which all
+ * activities begin with, so it is seeded anew.
+ */
+export function reseed(): void {
+  const f = again;
+  if (f) f();
 }
 
 /** Milliseconds since 1970. AssemblyScript's own `Date.now` is a function of browsers. */

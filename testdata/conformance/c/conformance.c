@@ -1,5 +1,6 @@
 // The conformance module in C, see ../README.md.
 
+#define _GNU_SOURCE // for getentropy
 #define WASMWORKER_IMPLEMENTATION
 #include <wasmworker.h>
 
@@ -148,6 +149,12 @@ static int calls;
 
 WW_ACTIVITY(state) {
     return ww_output_int(++calls);
+}
+
+WW_ACTIVITY(draw) {
+    uint64_t number;
+    if (getentropy(&number, sizeof number) != 0) return ww_failf("there are no random numbers");
+    return ww_output_str(ww_format("%llu", (unsigned long long)number));
 }
 
 WW_ACTIVITY(spin) {

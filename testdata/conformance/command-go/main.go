@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
+	"strconv"
 )
 
 func main() {
@@ -22,6 +24,8 @@ func main() {
 		json.NewEncoder(os.Stdout).Encode(map[string]string{"greeting": "Hello, " + person.Name + "!"})
 	case "echo":
 		io.Copy(os.Stdout, os.Stdin)
+	case "draw":
+		json.NewEncoder(os.Stdout).Encode(strconv.FormatUint(rand.Uint64(), 10))
 	case "crash":
 		panic("oh no")
 	case "spin":

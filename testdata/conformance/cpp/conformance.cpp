@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <dirent.h>
 #include <map>
+#include <random>
 #include <unistd.h>
 
 namespace conformance {
@@ -156,6 +157,12 @@ int calls = 0;
 
 int state() { return ++calls; }
 WASMWORKER_ACTIVITY(state)
+
+std::string draw() {
+    std::random_device random;
+    return std::to_string(std::uniform_int_distribution<unsigned long long>()(random));
+}
+WASMWORKER_ACTIVITY(draw)
 
 void spin() {
     for (volatile unsigned n = 0;; n = n + 1) {}

@@ -4,6 +4,8 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
+	"strconv"
 	"strings"
 
 	"github.com/extism/go-pdk"
@@ -62,6 +64,15 @@ var calls int
 func state() int32 {
 	calls++
 	if err := pdk.OutputJSON(calls); err != nil {
+		pdk.SetError(err)
+		return 1
+	}
+	return 0
+}
+
+//go:wasmexport draw
+func draw() int32 {
+	if err := pdk.OutputJSON(strconv.FormatUint(rand.Uint64(), 10)); err != nil {
 		pdk.SetError(err)
 		return 1
 	}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/wasmworker/wasmworker/guest-sdk/go/activity"
@@ -169,6 +171,13 @@ func state() int32 {
 		calls++
 		return calls, nil
 	})
+}
+
+var _ = rand.Uint64()
+
+//go:wasmexport draw
+func draw() int32 {
+	return activity.Run(func() (string, error) { return strconv.FormatUint(rand.Uint64(), 10), nil })
 }
 
 //go:wasmexport spin

@@ -146,6 +146,12 @@ pub fn state() u32 {
     return calls;
 }
 
+pub fn draw(ctx: *Context) ![]const u8 {
+    var threaded: std.Io.Threaded = .init_single_threaded;
+    const source: std.Random.IoSource = .{ .io = threaded.io() };
+    return std.fmt.allocPrint(ctx.arena, "{d}", .{source.interface().int(u64)});
+}
+
 pub fn spin() void {
     var x: u32 = 1;
     while (true) {

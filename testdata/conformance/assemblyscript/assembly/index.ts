@@ -156,6 +156,13 @@ function state(): i32 {
   return ++calls;
 }
 
+Math.random();
+
+@activity
+function draw(): string {
+  return Math.random().toString();
+}
+
 @activity
 function spin(): void {
   let x: u32 = 1;

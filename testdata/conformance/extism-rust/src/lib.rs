@@ -1,5 +1,6 @@
 //! The conformance module as an Extism plugin in Rust: see testdata/conformance/README.md.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use extism_pdk::*;
@@ -51,6 +52,11 @@ static CALLS: AtomicU32 = AtomicU32::new(0);
 #[plugin_fn]
 pub fn state() -> FnResult<Json<u32>> {
     Ok(Json(CALLS.fetch_add(1, Ordering::Relaxed) + 1))
+}
+
+#[plugin_fn]
+pub fn draw() -> FnResult<Json<String>> {
+    Ok(Json(RandomState::new().hash_one(0).to_string()))
 }
 
 #[plugin_fn]

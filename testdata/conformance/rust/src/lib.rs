@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{Read, Write};
 use std::time::Duration;
 use std::{fmt, fs};
@@ -177,6 +178,11 @@ thread_local! {
 fn state() -> u32 {
     CALLS.set(CALLS.get() + 1);
     CALLS.get()
+}
+
+#[activity]
+fn draw() -> String {
+    RandomState::new().hash_one(0).to_string()
 }
 
 #[activity]

@@ -115,6 +115,12 @@ export function state(): number {
   return ++count;
 }
 
+Math.random();
+
+export function draw(): string {
+  return String(Math.random());
+}
+
 export function spin(): never {
   for (;;);
 }

@@ -36,10 +36,16 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 
 /** The activities of the conformance suite. */
 final class Activities {
+    private static final Random RANDOM = new Random();
     private static int counter;
+
+    static {
+        RANDOM.nextLong();
+    }
 
     private Activities() {
     }
@@ -195,6 +201,11 @@ final class Activities {
     @ActivityMethod
     static int state() {
         return ++counter;
+    }
+
+    @ActivityMethod
+    static String draw() {
+        return Long.toString(RANDOM.nextLong());
     }
 
     @ActivityMethod

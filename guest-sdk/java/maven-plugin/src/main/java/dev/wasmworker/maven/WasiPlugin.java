@@ -44,12 +44,13 @@ public final class WasiPlugin implements TeaVMPlugin {
     private static final String FUNCTIONS = "dev.wasmworker.internal.Functions";
     private static final String PROGRAM = "dev.wasmworker.internal.Program";
     private static final String CLOCK = "dev.wasmworker.internal.Clock";
+    private static final String RANDOMNESS = "dev.wasmworker.internal.Randomness";
 
     /** The methods that are replaced, and by which class's method of the same name and type. */
     private static final Map<String, Map<String, String>> REPLACED = Map.of(
             "org.teavm.backend.wasm.runtime.WasmSupport", Map.of("runWithArgs", PROGRAM, "runWithoutArgs", PROGRAM),
             "java.lang.Math", Map.of("sin", FUNCTIONS, "cos", FUNCTIONS, "tan", FUNCTIONS, "asin", FUNCTIONS, "acos", FUNCTIONS,
-                    "atan", FUNCTIONS, "atan2", FUNCTIONS, "exp", FUNCTIONS, "log", FUNCTIONS),
+                    "atan", FUNCTIONS, "atan2", FUNCTIONS, "exp", FUNCTIONS, "log", FUNCTIONS, "random", RANDOMNESS),
             "java.lang.System", Map.of("nanoTime", CLOCK),
             "java.lang.Thread", Map.of("sleep", CLOCK));
 

@@ -50,6 +50,7 @@ public final class Guest {
             Host.set(host);
         }
         host.context = new ActivityExecutionContext(host);
+        Randomness.forget();
         try {
             Call call = new Call(host);
             try {
