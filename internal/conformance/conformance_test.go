@@ -23,7 +23,19 @@ import (
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
-func TestMain(m *testing.M) { os.Exit(testbed.Main(m.Run)) }
+// cache is where compiled modules are kept for all tests.
+var cache string
+
+func TestMain(m *testing.M) {
+	os.Exit(testbed.Main(func() int {
+		var err error
+		if cache, err = os.MkdirTemp("", "conformance"); err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(cache)
+		return m.Run()
+	}))
+}
 
 // directory is where the conformance modules are.
 const directory = "../../testdata/conformance"
@@ -93,7 +105,7 @@ func start(t testing.TB, list []*modules.File, policy sandbox.Isolation, set pas
 		Modules:     list,
 		Passthrough: set,
 		Defaults:    sandbox.Options{Passthrough: set.Names(), Policies: policies, Isolation: policy},
-		CacheDir:    t.TempDir(),
+		CacheDir:    cache,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -130,13 +142,29 @@ func eachLanguage(t *testing.T, test func(t *testing.T, l string)) {
 
 // options are those under which the modules of a language are run in a world. There is as
 // good as no limit of fuel, so that the time ends what computes for good.
+//
+// The modules are compiled here, into the cache. With the race detector on a busy machine
+// that takes longer than package replay allows.
 func options(t testing.TB, list []*modules.File, w *conformance.World, all *conformance.Suite) replay.Options {
+	t.Helper()
+	s, err := sandbox.New(sandbox.Config{
+		Modules:     list,
+		Passthrough: w.Set,
+		Defaults:    sandbox.Options{Passthrough: w.Set.Names(), CanonicalNaN: true}, // as package replay has it
+		CacheDir:    cache,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Compile(t.Context()), s.Close(context.Background())); err != nil {
+		t.Fatal(err)
+	}
 	return replay.Options{
 		Files:       list,
 		Passthrough: w.Set.Modules(),
 		Defaults:    sandbox.Options{Policies: w.Policies, MaxFuel: math.MaxInt64},
 		Mounts:      all.Mounts,
-		CacheDir:    t.TempDir(),
+		CacheDir:    cache,
 	}
 }
 
