@@ -41,6 +41,11 @@ const mostSeeds = 1 << 12
 // first in it, and the memory of a module may be gigabytes that nothing has touched.
 const mostMemory = 64 << 20
 
+// mostChecked is how many places are looked at for more than their small numbers, a
+// microsecond each. A real module has some hundred; one that fills its memory with such
+// numbers has nothing found.
+const mostChecked = 10_000
+
 // Generator is the address of the state.
 type Generator uint32
 
@@ -53,8 +58,16 @@ func Find(memory, first []byte) (g Generator, ok bool) {
 	}
 	memory = memory[:min(len(memory), mostMemory)]
 	found := map[[SeedSize]byte]Generator{}
+	checked := 0
 	for at := 0; at+size <= len(memory); at += 8 {
-		if state := memory[at : at+size]; plausible(state) && consistent(state) {
+		state := memory[at : at+size]
+		if !plausible(state) {
+			continue
+		}
+		if checked++; checked > mostChecked {
+			return 0, false
+		}
+		if consistent(state) {
 			seed := [SeedSize]byte(state[atSeed:])
 			if _, twice := found[seed]; twice {
 				return 0, false

@@ -106,6 +106,14 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// A guest that fills its memory with what looks like a state costs no more than others.
+func TestFindIsBounded(t *testing.T) {
+	m := append(memory(state(yields(4), 1)), bytes.Repeat([]byte{1, 0, 0, 0, 32, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0}, 1<<17)...)
+	if _, ok := generator.Find(m, first); ok {
+		t.Error("it was found, after how many others?")
+	}
+}
+
 // A state that was seeded is that of a new generator, and nothing else is written.
 func TestSeed(t *testing.T) {
 	m := memory(state(yields(4), 100))
@@ -125,7 +133,7 @@ func BenchmarkSeed(b *testing.B) {
 
 // 8 MiB in which nothing is to be found.
 func BenchmarkFind(b *testing.B) {
-	m := bytes.Repeat([]byte{0, 0, 0, 0, 1, 0, 0, 0, 32, 0, 0, 0, 4, 0, 0, 0}, 1<<19)
+	m := bytes.Repeat([]byte{1, 0, 0, 0, 32, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0}, 1<<19)
 	for b.Loop() {
 		generator.Find(m, first)
 	}
