@@ -107,7 +107,7 @@ python: ## build the interpreter for apps in Python, bin/python.wasm, if its sou
 
 .PHONY: test-python
 test-python: python $(WORKER) ## the tests that need the interpreter
-	$(GO) test -timeout 30m -tags python ./internal/pybundle ./cmd/wasmworker -count=1 -run "^TestPython"
+	$(GO) test -timeout 30m -tags python ./internal/pybundle ./internal/conformance ./cmd/wasmworker -count=1 -run "^TestPython"
 
 .PHONY: guests
 guests: ## build the committed .wasm files of other languages again (needs make toolchains; then make manifest)
@@ -116,7 +116,7 @@ guests: ## build the committed .wasm files of other languages again (needs make 
 	sh examples/metadata/build.sh all
 
 .PHONY: test-sdks
-test-sdks: build ## the SDKs' own tests, and the project of every language by the commands of its README (needs make toolchains)
+test-sdks: build python ## the SDKs' own tests, and the project of every language by the commands of its README (needs make toolchains)
 	$(MAKE) -C guest-sdk/c test
 	$(MAKE) -C guest-sdk/python test
 	cd guest-sdk/assemblyscript && npm test
