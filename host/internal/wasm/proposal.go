@@ -38,7 +38,6 @@ var (
 	collected  = Proposal{"garbage collection", "build for linear memory, which not all toolchains can (TeaVM: target WEBASSEMBLY_WASI; Kotlin and Dart have none)"}
 	relaxed    = Proposal{"relaxed SIMD", "build without it (clang: -mno-relaxed-simd; Rust: -C target-feature=-relaxed-simd)"}
 	threads    = Proposal{"threads", "build without them (clang: -mno-atomics and the target wasm32-wasip1 without -threads; Rust: the target wasm32-wasip1)"}
-	memory64   = Proposal{"64-bit memories", "build for wasm32"}
 	memories   = Proposal{"several memories", "link it to have one (wasm-ld does; wasm-opt: --multi-memory-lowering)"}
 	extended   = Proposal{"extended constant expressions", "build without them (clang: -mno-extended-const; no position-independent code, -fPIC)"}
 	wide       = Proposal{"wide arithmetic", "build without it (clang: -mno-wide-arithmetic; Rust: -C target-feature=-wide-arithmetic)"}
