@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -307,22 +308,26 @@ func passes(err error) bool {
 }
 
 // findGenerator finds what has to be seeded for each call, since its state is in the
-// image. The operator is told of other random numbers that are in there. (So it is if the
-// generator of a module in Go is not found: the bytes are its seed.)
+// image. The operator is told of other random numbers that are in there, with a warning if
+// they began like the seed of a generator, such as Go's where it was not found. SDKs may
+// seed theirs anew, which is not seen here.
 func (p *program) findGenerator(first *Instance) {
 	m, drawn := p.module, first.drawn
 	if drawn.Bytes == 0 {
 		return
 	}
 	memory, _ := first.wasm.Memory().Read(0, first.wasm.Memory().Size())
+	level := slog.LevelInfo
 	if g, ok := generator.Find(memory, drawn.First); ok {
 		p.generator = &g
 		drawn.Bytes -= generator.SeedSize
 	} else if len(drawn.First) == stackGuard {
 		drawn.Bytes -= stackGuard
+	} else if len(drawn.First) == generator.SeedSize {
+		level = slog.LevelWarn
 	}
 	if drawn.Bytes > 0 && !m.drew.Swap(true) {
-		m.logger.Warn("this module drew random numbers while it was initialized, and what it made of them is the same in each of its activities; give it fresh instances if that matters",
+		m.logger.Log(context.Background(), level, "this module drew random numbers while it was initialized, and what it made of them is the same in each of its activities unless it draws them anew; give it fresh instances if that matters",
 			"bytes", drawn.Bytes)
 	}
 }

@@ -11,9 +11,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
 	"github.com/wasmworker/wasmworker/host/sandbox"
+	"github.com/wasmworker/wasmworker/internal/conformance"
 )
 
 // draws runs the activity draw n times, four of them at once.
@@ -43,18 +45,19 @@ func draws(t *testing.T, s *sandbox.Sandbox, n int) []string {
 // A thousand activities draw from what users of the language draw from, and all numbers
 // differ, although all begin with one image.
 func TestDrawsDiffer(t *testing.T) {
-	eachLanguage(t, func(t *testing.T, l string) {
-		w := world(t)
-		s := start(t, load(t, filepath.Join(directory, l)), sandbox.IsolationPristine, w.Set, w.Policies)
-		drawn := draws(t, s, 1000)
-		different := map[string]bool{}
-		for _, number := range drawn {
-			different[number] = true
-		}
-		if len(different) < len(drawn) {
-			t.Errorf("%d activities drew %d numbers, one of them %s", len(drawn), len(different), drawn[0])
-		}
-	})
+	eachLanguage(t, func(t *testing.T, l string) { drawsDiffer(t, load(t, filepath.Join(directory, l)), world(t)) })
+}
+
+func drawsDiffer(t *testing.T, list []*modules.File, w *conformance.World) {
+	t.Helper()
+	drawn := draws(t, start(t, list, sandbox.IsolationPristine, w.Set, w.Policies), 1000)
+	different := map[string]bool{}
+	for _, number := range drawn {
+		different[number] = true
+	}
+	if len(different) < len(drawn) {
+		t.Errorf("%d activities drew %d numbers, one of them %s", len(drawn), len(different), drawn[0])
+	}
 }
 
 // With the same seed an activity draws the same numbers, with another one others, whether

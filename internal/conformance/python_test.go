@@ -52,6 +52,7 @@ func TestPythonConformance(t *testing.T) {
 			t.Errorf("it was not interrupted: %v", run.Err)
 		}
 	})
+	t.Run("draws-differ", func(t *testing.T) { drawsDiffer(t, list, w) })
 	for _, m := range env.Modules() {
 		if m.Fallback() != "" {
 			t.Errorf("%s cannot be reset: %s", m.File().Name, m.Fallback())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -164,6 +165,14 @@ def state() -> int:
     global count
     count += 1
     return count
+
+
+random.random()
+
+
+@activity.defn
+def draw() -> str:
+    return str(random.getrandbits(64))
 
 
 @activity.defn
