@@ -381,5 +381,7 @@ print(json.dumps([_boot.rehearse(), host.logs, host.sent, host.failure]))
     assert report["greet"] == {"imported": ["colorsys"], "status": 0}
     assert report["fails"]["failure"]["message"].endswith("cannot be called in a rehearsal")
     assert (logs, sent, failure) == ([], [], None)
+    told = app.process().stderr
+    assert "the rehearsal of activity fails failed: PassthroughError: http.send cannot" in told
     bad = Booted(tmp_path, {"app.py": GREET}, rehearsal=[{"activity": "x"}])
     assert "rehearsal: there is no activity 'x': there are greet" in bad.refused()

@@ -580,7 +580,7 @@ def test_log() -> None:
 
     def fn() -> None:
         activity.logger.info("a %s", "b", extra={"n": 1, "item": Item(2.5), "o": object})
-        activity.logger.debug("detail")
+        activity.logger.debug("detail", extra={"name": object, "args": [1], "x": 2})
         logging.getLogger("acme").debug("not shown")
         logging.getLogger("acme").error("lone \ud800")
         try:
@@ -592,7 +592,15 @@ def test_log() -> None:
     assert run(fn, host) == 0, host.failure
     first, second, third, fourth = host.logs
     assert first == (0, "a b", {"n": 1, "item": {"price": 2.5}, "o": "<class 'object'>"})
-    assert second == (-4, "detail", {}) and third == (8, "lone \\ud800", {})
+    assert second == (
+        -4,
+        "detail",
+        {"name": "<class 'object'>", "args": [1], "x": 2},
+    ) and third == (
+        8,
+        "lone \\ud800",
+        {},
+    )
     assert fourth[:2] == (8, "failed") and "ValueError: x" in fourth[2]["exception"]
 
 

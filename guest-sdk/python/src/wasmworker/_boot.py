@@ -49,7 +49,10 @@ def boot(bundle: bytes) -> None:
         if definition.is_async:
             _run.loop()
         _by_name[definition.name] = definition
-    rehearse(settings.get("rehearsal", ()))
+    for name, seen in rehearse(settings.get("rehearsal", ())).items():
+        if failure := seen.get("failure"):
+            text = f"{failure.get('type', 'Error')}: {failure['message']}"
+            print(f"the rehearsal of activity {name} failed: {text}", file=sys.stderr)
     gc.collect()
     gc.freeze()
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from wasmworker import _abi
-from wasmworker._run import Host
+from wasmworker import _abi, _context
+from wasmworker._run import Host, HostContext
 from wasmworker.converter import encode_json
 
+_TAKEN = "wasmworker_attributes"
 _STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {
     "message",
     "asctime",
     "taskName",
+    _TAKEN,
 }
 _formatter = logging.Formatter()
 
@@ -35,18 +37,19 @@ class Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            attributes = {
-                name: _json(value)
-                for name, value in record.__dict__.items()
-                if name not in _STANDARD
-            }
+            # What activity.logger has under names that a record has itself.
+            taken = record.__dict__.get(_TAKEN, {})
+            given = {n: v for n, v in record.__dict__.items() if n not in _STANDARD} | taken
+            attributes = {name: _json(value) for name, value in given.items()}
             if record.exc_info and record.exc_info[0]:
                 attributes["exception"] = _formatter.formatException(record.exc_info)
             if record.stack_info:
                 attributes["stack"] = record.stack_info
             encoded = encode_json(attributes) if attributes else b""
             message = record.getMessage().encode("utf-8", "backslashreplace").decode()
-            self._host.log(level(record.levelno), message, encoded)
+            context = _context.current.get(None)
+            host = context.host if isinstance(context, HostContext) else self._host
+            host.log(level(record.levelno), message, encoded)
         except Exception:
             self.handleError(record)
 

@@ -5,7 +5,6 @@ there in each call.
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -83,23 +82,18 @@ def rehearse(
     cases: Iterable[Mapping[str, Any]], activities: Mapping[str, Definition]
 ) -> dict[str, dict[str, Any]]:
     report: dict[str, dict[str, Any]] = {}
-    disabled = logging.root.manager.disable
-    logging.disable(sys.maxsize)
-    try:
-        for case in cases:
-            name = case["activity"]
-            if name not in activities:
-                known = ", ".join(activities)
-                raise ValueError(f"rehearsal: there is no activity {name!r}: there are {known}")
-            host = SilentHost(case.get("args", ()))
-            before = set(sys.modules)
-            with _host.instead(host):
-                status = _run.run(host, activities[name])
-            seen = report.setdefault(name, {"imported": []})
-            seen["imported"] += sorted(set(sys.modules) - before)
-            seen["status"] = status
-            if host.failure is not None:
-                seen["failure"] = host.failure
-    finally:
-        logging.disable(disabled)
+    for case in cases:
+        name = case["activity"]
+        if name not in activities:
+            known = ", ".join(activities)
+            raise ValueError(f"rehearsal: there is no activity {name!r}: there are {known}")
+        host = SilentHost(case.get("args", ()))
+        before = set(sys.modules)
+        with _host.instead(host):
+            status = _run.run(host, activities[name])
+        seen = report.setdefault(name, {"imported": []})
+        seen["imported"] += sorted(set(sys.modules) - before)
+        seen["status"] = status
+        if host.failure is not None:
+            seen["failure"] = host.failure
     return report

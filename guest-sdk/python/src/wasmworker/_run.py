@@ -79,12 +79,12 @@ class HostContext(_context.Context):
 
     def __init__(self, host: Host, *, raises: bool) -> None:
         super().__init__(raises=raises)
-        self._host = host
+        self.host = host
         self._info: Info | None = None
 
     def info(self) -> Info:
         if self._info is None:
-            self._info = _info(json.loads(self._host.info()), Details(self._host))
+            self._info = _info(json.loads(self.host.info()), Details(self.host))
         return self._info
 
     def send_heartbeat(self, details: Sequence[Any]) -> int:
@@ -97,12 +97,12 @@ class HostContext(_context.Context):
                     f"detail {i + 1} of the heartbeat cannot be encoded: {error}"
                 ) from error
         try:
-            return self._host.heartbeat(encoded)
+            return self.host.heartbeat(encoded)
         except OSError as error:
             raise ValueError(f"heartbeat: {_sentence(error)}") from error
 
     def status(self) -> int:
-        return self._host.status()
+        return self.host.status()
 
 
 def _info(i: dict[str, Any], details: Sequence[Any]) -> Info:

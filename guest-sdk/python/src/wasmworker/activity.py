@@ -253,7 +253,7 @@ def payload_converter() -> PayloadConverter:
 
 
 class LoggerAdapter(logging.LoggerAdapter[logging.Logger]):
-    """Logs with ``extra`` as the attributes of the host's record.
+    """Logs with ``extra`` as the attributes of the host's record, whatever their names.
 
     The host adds the activity to each record, so all three are False, unlike Temporal's:
 
@@ -280,13 +280,28 @@ class LoggerAdapter(logging.LoggerAdapter[logging.Logger]):
             if self.full_activity_info_on_extra:
                 extra["activity_info"] = info()
         if extra:
-            kwargs["extra"] = extra
+            kwargs["extra"] = _allowed(extra)
         return msg, kwargs
 
     @property
     def base_logger(self) -> logging.Logger:
         """The logger behind it, for handlers and levels."""
         return self.logger
+
+
+# What a record of logging has itself: an extra of such a name is a KeyError there.
+_RESERVED = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {
+    "message",
+    "asctime",
+}
+
+
+def _allowed(extra: dict[str, Any]) -> dict[str, Any]:
+    taken = {name: value for name, value in extra.items() if name in _RESERVED}
+    if not taken:
+        return extra
+    rest = {name: value for name, value in extra.items() if name not in taken}
+    return {**rest, "wasmworker_attributes": taken}
 
 
 _BRIEF = (
