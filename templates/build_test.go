@@ -52,7 +52,7 @@ func TestReadmeCommands(t *testing.T) {
 			}
 			// The lock files that the tools wrote name no registry, either.
 			for path, text := range tree(t, dir) {
-				if kind := manifestKind(path); kind != "" && !strings.HasPrefix(path, "node_modules/") {
+				if kind := manifestKind(path); kind != "" && !strings.HasPrefix(path, "node_modules/") && !strings.HasPrefix(path, ".venv/") {
 					m := manifest{dir: filepath.Dir(filepath.Join(dir, path)), text: []byte(text), pathsExist: true}
 					for _, problem := range m.problems(t, kind) {
 						t.Errorf("%s: %s", path, problem)
