@@ -5,6 +5,7 @@ package conformance_test
 import (
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/hosttest"
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/replay"
+	"github.com/wasmworker/wasmworker/host/sandbox"
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
@@ -46,6 +48,13 @@ func TestPythonConformance(t *testing.T) {
 			}
 		})
 	}
+	t.Run("draws-differ", func(t *testing.T) {
+		drawn := draws(t, start(t, list, sandbox.IsolationPristine, w.Set, w.Policies), 1000)
+		slices.Sort(drawn)
+		if n := len(slices.Compact(drawn)); n < 1000 {
+			t.Errorf("1000 activities drew %d numbers, one of them %s", n, drawn[0])
+		}
+	})
 	t.Run("interrupted-by-the-host", func(t *testing.T) {
 		run := env.RunContext(t.Context(), replay.Activity{Type: "spin", Timeout: 100 * time.Millisecond})
 		if run.Outcome() != replay.Interrupted {
