@@ -30,12 +30,14 @@ first=$({ sed '/^link()/,$d' "$here/build.sh"; cat "$here/config.site"; } | sha2
 all=$(cd "$here/.." && find interpreter src shim ../c/include/wasmworker_abi.h -type f \
   \( -name '*.py' -o -name '*.c' -o -name '*.h' -o -name build.sh -o -name config.site \) \
   ! -path '*/__pycache__/*' -print0 2>/dev/null | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1)
-if [ -f "$output" ] && [ "$(cat "$work/built" 2>/dev/null)" = "$all $(sha256sum <"$output" | cut -d' ' -f1)" ]; then
-  exit 0
-fi
+up_to_date() {
+  [ -f "$output" ] && [ "$(cat "$work/built" 2>/dev/null)" = "$all $(sha256sum <"$output" | cut -d' ' -f1)" ]
+}
+if up_to_date; then exit 0; fi
 mkdir -p "$work" "$root/bin"
 exec 9>"$work/lock"
 flock 9
+if up_to_date; then exit 0; fi # by who had the lock
 
 # apt with a list of its own: this machine's mirrors of Debian, for the suite.
 apt() {
