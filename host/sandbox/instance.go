@@ -180,7 +180,7 @@ func (i *Instance) begin(c *call, phase wasip1.Phase, units func() int64) {
 	i.wasi.Attach(&c.wasi)
 }
 
-// seed seeds the generator that the image has, if there is one.
+// seed seeds the generator that the module has, if there is one.
 func (i *Instance) seed() {
 	if g := i.program.generator; g != nil {
 		memory, _ := i.wasm.Memory().Read(0, i.wasm.Memory().Size())

@@ -43,11 +43,12 @@ type program struct {
 	initialized uint64
 	data        []meter.Data // what new instances begin with, unless they have the image
 
-	// The state after the initialization, for IsolationPristine.
-	image     *image.Image
-	globals   []savedGlobal
 	generator *generator.Generator // seeded anew for each call; nil: none was found
-	fallback  string               // why there is no image
+
+	// The state after the initialization, for IsolationPristine.
+	image    *image.Image
+	globals  []savedGlobal
+	fallback string // why there is no image
 }
 
 // savedGlobal is a mutable global and its value after the initialization.
@@ -156,6 +157,7 @@ func (p *program) try(ctx context.Context, exposed *meter.Exposed) error {
 	}
 	defer instance.Close()
 	p.initialized = instance.memory.Size()
+	p.findGenerator(instance)
 	if m.options.Isolation != IsolationPristine {
 		return nil
 	}
@@ -286,7 +288,7 @@ func (p *program) snapshot(first *Instance, exposed *meter.Exposed) error {
 			for _, name := range exposed.Globals {
 				p.globals = append(p.globals, savedGlobal{name, first.wasm.ExportedGlobal(name).Get()})
 			}
-			p.findGenerator(first)
+			p.tellDrawn(first)
 			return nil
 		}
 		if passes(err) {
@@ -307,23 +309,30 @@ func passes(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM) || errors.Is(err, syscall.EAGAIN)
 }
 
-// findGenerator finds what has to be seeded for each call, since its state is in the
-// image. The operator is told of other random numbers that are in there, with a warning if
-// they began like the seed of a generator, such as Go's where it was not found. SDKs may
-// seed theirs anew, which is not seen here.
+// findGenerator finds what is seeded for each call, in instances of any isolation, so that
+// the same seed of a policy means the same numbers in all of them.
 func (p *program) findGenerator(first *Instance) {
-	m, drawn := p.module, first.drawn
-	if drawn.Bytes == 0 {
+	if first.drawn.Bytes == 0 {
 		return
 	}
 	memory, _ := first.wasm.Memory().Read(0, first.wasm.Memory().Size())
-	level := slog.LevelInfo
-	if g, ok := generator.Find(memory, drawn.First); ok {
+	if g, ok := generator.Find(memory, first.drawn.First); ok {
 		p.generator = &g
+	}
+}
+
+// tellDrawn tells the operator of other random numbers that are in the image, with a
+// warning if they began like the seed of a generator, such as Go's where it was not found.
+// SDKs may seed theirs anew, which is not seen here.
+func (p *program) tellDrawn(first *Instance) {
+	m, drawn := p.module, first.drawn
+	level := slog.LevelInfo
+	switch {
+	case p.generator != nil:
 		drawn.Bytes -= generator.SeedSize
-	} else if len(drawn.First) == stackGuard {
+	case len(drawn.First) == stackGuard:
 		drawn.Bytes -= stackGuard
-	} else if len(drawn.First) == generator.SeedSize {
+	case len(drawn.First) == generator.SeedSize:
 		level = slog.LevelWarn
 	}
 	if drawn.Bytes > 0 && !m.drew.Swap(true) {
