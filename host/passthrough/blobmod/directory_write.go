@@ -78,7 +78,7 @@ func tooLong(err error) error {
 func (f *directory) vacate(ctx context.Context, key string) error {
 	info, err := f.root.Lstat(key)
 	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR): // which above tells
+	case changed(err): // which above tells
 		return nil
 	case err != nil:
 		return tooLong(err)
@@ -104,15 +104,15 @@ func (f *directory) clear(ctx context.Context, dir string) error {
 		default:
 			err = f.removeAbandoned(name)
 		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err != nil && !changed(err) {
 			return err
 		}
 	}
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
+	if err == nil || changed(err) {
 		err = f.removeDir(dir)
 	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR): // others have made it something else
+	case changed(err): // others have made it something else
 		return nil
 	case errors.Is(err, fs.ErrExist): // which ENOTEMPTY is too
 		return errBelow
@@ -233,7 +233,7 @@ func (w *fileWriter) release() {
 // begin opens the unfinished file.
 func (w *fileWriter) begin() error {
 	near, err := w.f.above(w.key, false)
-	if err != nil {
+	if err != nil && !changed(err) {
 		return err
 	}
 	var entries int64 // that are not there yet
@@ -254,12 +254,13 @@ func (w *fileWriter) begin() error {
 		if err == nil {
 			err = w.f.vacate(w.ctx, w.key)
 		}
-		if err != nil {
-			return err
+		if err == nil {
+			w.temp = path.Join(near, name)
+			if w.file, err = w.f.createTemp(w.temp); near == "" {
+				return err
+			}
 		}
-		w.temp = path.Join(near, name)
-		w.file, err = w.f.createTemp(w.temp)
-		if near == "" || !changed(err) {
+		if !changed(err) {
 			return err
 		}
 	}
