@@ -7,17 +7,24 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
-// The command makes a module that the others run. The interpreter is a stand-in, which
-// takes names of activities from the app's lines.
+// pythonBase is a stand-in for the interpreter: it takes the names of activities from the
+// app's lines.
+func pythonBase(t *testing.T) string {
+	return filepath.Join(testbed.Root(t), "internal/pybundle/testdata/pythonbase.wasm")
+}
+
+// The command makes a module that the others run.
 func TestBuild(t *testing.T) {
 	app := file(t, "orders.py", "activity Greet\n")
 	dir := t.TempDir()
 	output := filepath.Join(dir, "acts", "orders.wasm")
 	for _, args := range [][]string{
-		{"build", "--interpreter", wat(t, "pythonbase"), "-o", output, app},
-		{"build", app, "-o", output, "--interpreter", wat(t, "pythonbase")},
+		{"build", "--interpreter", pythonBase(t), "-o", output, app},
+		{"build", app, "-o", output, "--interpreter", pythonBase(t)},
 	} {
 		built := command{args: args}.run(t)
 		if built.code != 0 || !strings.Contains(built.stdout, output+": Greet (") {
@@ -45,13 +52,13 @@ func TestBuildBadInput(t *testing.T) {
 		"no interpreter":      {[]string{app}, "make python"},
 		"another interpreter": {[]string{"--interpreter", wat(t, "echo"), app}, "no interpreter for bundles"},
 		"no module":           {[]string{"--interpreter", app, app}, "no WebAssembly module"},
-		"passthrough":         {[]string{"--interpreter", wat(t, "pythonbase"), "--passthrough", "htp", app}, `"htp"; did you mean "http"?`},
-		"missing app":         {[]string{"--interpreter", wat(t, "pythonbase"), "missing.py"}, "missing.py"},
-		"no activities":       {[]string{"--interpreter", wat(t, "pythonbase"), nothing}, "@activity.defn"},
-		"dependencies":        {[]string{"--interpreter", wat(t, "pythonbase"), "--dependencies", app, app}, "is no directory"},
-		"requirements":        {[]string{"--interpreter", wat(t, "pythonbase"), "--requirements", "missing.txt", app}, "missing.txt"},
-		"python":              {[]string{"--interpreter", wat(t, "pythonbase"), "--requirements", requirements, "--python", "no-python", app}, "there is no no-python"},
-		"output":              {[]string{"--interpreter", wat(t, "pythonbase"), "--output", filepath.Join(app, "x.wasm"), app}, "--output"},
+		"passthrough":         {[]string{"--interpreter", pythonBase(t), "--passthrough", "htp", app}, `"htp"; did you mean "http"?`},
+		"missing app":         {[]string{"--interpreter", pythonBase(t), "missing.py"}, "missing.py"},
+		"no activities":       {[]string{"--interpreter", pythonBase(t), nothing}, "@activity.defn"},
+		"dependencies":        {[]string{"--interpreter", pythonBase(t), "--dependencies", app, app}, "is no directory"},
+		"requirements":        {[]string{"--interpreter", pythonBase(t), "--requirements", "missing.txt", app}, "missing.txt"},
+		"python":              {[]string{"--interpreter", pythonBase(t), "--requirements", requirements, "--python", "no-python", app}, "there is no no-python"},
+		"output":              {[]string{"--interpreter", pythonBase(t), "--output", filepath.Join(app, "x.wasm"), app}, "--output"},
 	} {
 		got := command{args: append([]string{"build"}, c.args...)}.run(t)
 		if got.code != 2 || !strings.Contains(got.stderr, c.want) {

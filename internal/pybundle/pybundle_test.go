@@ -19,7 +19,7 @@ import (
 // base is the stand-in for the interpreter, which reads names of activities in the files.
 func base(t *testing.T) *pybundle.Base {
 	t.Helper()
-	module, err := os.ReadFile("../../testdata/wat/pythonbase.wasm")
+	module, err := os.ReadFile("testdata/pythonbase.wasm")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestRefusals(t *testing.T) {
 
 // Whatever is not an interpreter is refused, and nothing is read beyond its end.
 func TestReadRefuses(t *testing.T) {
-	whole, err := os.ReadFile("../../testdata/wat/pythonbase.wasm")
+	whole, err := os.ReadFile("testdata/pythonbase.wasm")
 	if err != nil {
 		t.Fatal(err)
 	}
