@@ -61,11 +61,13 @@ func TestOptions(t *testing.T) {
 		Env: []string{"A"}, Prefix: "d.", Isolation: sandbox.IsolationReuse,
 		MaxCalls: 5, MaxInstances: 3, MemoryLimit: 8 << 20, MaxOutput: 1000, Passthrough: []string{"greeter"},
 		InitializeTimeout: time.Second, MaxInitializeFuel: 1_000_000,
+		Args: []string{"-d"}, CommandIO: sandbox.CommandPlain, SuccessCodes: []uint32{0},
 	}
 	own := sandbox.Options{
 		Env: []string{"B"}, Prefix: "o.", Isolation: sandbox.IsolationFresh,
 		MaxCalls: 7, MaxInstances: 2, MemoryLimit: 16 << 20, MaxOutput: 2000, Passthrough: []string{"greeter"},
 		InitializeTimeout: time.Minute, MaxInitializeFuel: 2_000_000,
+		Args: []string{"-o"}, CommandIO: sandbox.CommandPlain, SuccessCodes: []uint32{0},
 		Rename: map[string]string{"Echo": "E"},
 	}
 	both := own
@@ -76,7 +78,7 @@ func TestOptions(t *testing.T) {
 	}{
 		{"nothing said", sandbox.Options{}, sandbox.Options{},
 			sandbox.Options{Isolation: sandbox.IsolationPristine, MaxCalls: 1000, MemoryLimit: abi.DefaultMemoryLimit, MaxOutput: abi.DefaultMaxOutput,
-				InitializeTimeout: 10 * time.Second, MaxInitializeFuel: 10_000_000_000}},
+				InitializeTimeout: 10 * time.Second, MaxInitializeFuel: 10_000_000_000, CommandIO: sandbox.CommandPlain, SuccessCodes: []uint32{0}}},
 		{"defaults", defaults, sandbox.Options{}, defaults},
 		{"the module's", sandbox.Options{}, own, own},
 		{"both", defaults, own, both},
@@ -91,7 +93,7 @@ func TestOptions(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := s.Modules()[0].Options()
-			for _, list := range []*[]string{&got.Env, &got.Passthrough, &tt.want.Env, &tt.want.Passthrough} {
+			for _, list := range []*[]string{&got.Env, &got.Passthrough, &got.Args, &tt.want.Env, &tt.want.Passthrough, &tt.want.Args} {
 				*list = slices.Clip(append([]string{}, *list...)) // nil or empty
 			}
 			equal(t, "options", got, tt.want)
