@@ -184,9 +184,10 @@ go-sdk: ## pack guest-sdk/go into guest-sdk/go.zip, which `wasmworker new` write
 	$(GO) test ./guest-sdk -count=1 -run '^TestCopy$$' -go-sdk
 
 .PHONY: arm64
-arm64: ## the same conformance cases on arm64, to the same digests and units (needs qemu-aarch64 of Debian's qemu-user, or that processor)
+FOLDERS ?= .
+arm64: ## the same conformance cases on arm64 (of all FOLDERS), to the same digests and units (needs qemu-aarch64 of Debian's qemu-user, or that processor)
 	GOARCH=arm64 CGO_ENABLED=0 $(GO) test -c -o $(abspath $(BIN))/conformance.arm64 ./internal/conformance
-	cd internal/conformance && qemu-aarch64 $(abspath $(BIN))/conformance.arm64 -test.run '^TestDeterministic$$' -runs 1
+	cd internal/conformance && qemu-aarch64 $(abspath $(BIN))/conformance.arm64 -test.run '^TestDeterministic$$/$(FOLDERS)' -runs 1
 
 .PHONY: schema
 schema: ## write docs/wasmworker.schema.json, by which editors complete wasmworker.yaml, and the table of settings in docs/operations.md
