@@ -8,6 +8,7 @@ packages="make clang-19 lld-19 llvm-19 wasi-libc libclang-rt-19-dev-wasm32 libc+
   rustc-web cargo-web rust-web-src rust-web-llvm libstd-rust-web-dev lld-22"
 command -v xz >/dev/null || packages="$packages xz-utils"
 python3 -m pip --version >/dev/null 2>&1 || packages="$packages python3-pip"
+python3.11 -c 'import ensurepip' >/dev/null 2>&1 || packages="$packages python3.11 python3.11-venv"
 command -v g++ >/dev/null || packages="$packages g++"
 command -v node >/dev/null && command -v npm >/dev/null || packages="$packages nodejs npm"
 command -v mvn >/dev/null && command -v javac >/dev/null || packages="$packages maven default-jdk-headless"
