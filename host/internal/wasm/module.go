@@ -250,7 +250,7 @@ func isRead(id byte) bool { return id >= 1 && id <= 11 }
 func (m *Binary) section(id byte, r *reader) error {
 	switch id {
 	case 0:
-		return r.custom()
+		return r.custom(nil)
 	case 12: // the number of data segments
 		_, err := r.u32()
 		return err

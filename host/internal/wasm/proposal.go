@@ -101,58 +101,26 @@ func (m *Binary) functionName(binary []byte, function int) string {
 		}
 	}
 	var name string
-	found := func(r *reader) error {
-		index, err := r.u32()
-		if err != nil {
-			return err
-		}
-		text, err := r.name()
+	found := func(index uint32, text string) {
 		if int(index) == function {
 			name = text
 		}
-		return err
 	}
 	r := &reader{data: binary, pos: 8}
 	for name == "" {
 		id, err := r.byte()
-		if err != nil {
-			return ""
-		}
-		err = r.sized("section", func() error {
-			end := len(r.data)
-			if section, err := r.sectionName(id); err != nil || section != "name" {
-				r.pos = end
+		if err == nil {
+			err = r.sized("section", func() (err error) {
+				if id == 0 {
+					err = r.custom(found)
+				}
+				r.pos = len(r.data)
 				return err
-			}
-			for r.pos < end {
-				sub, err := r.byte()
-				if err != nil {
-					return err
-				}
-				err = r.sized("subsection", func() error {
-					if sub == 1 {
-						return r.vector("name", func() error { return found(r) })
-					}
-					r.pos = len(r.data)
-					return nil
-				})
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return name
+			})
+		}
+		if err != nil { // no more sections, or one that is broken
+			break
 		}
 	}
 	return name
-}
-
-// sectionName is the name of a custom section, or "" for another one.
-func (r *reader) sectionName(id byte) (string, error) {
-	if id != 0 {
-		return "", nil
-	}
-	return r.name()
 }

@@ -10,8 +10,9 @@ import "fmt"
 // maxLocals caps the local variables of a function. It is the limit of browsers.
 const maxLocals = 50_000
 
-// custom skims a custom section. Of those the compiler reads the one with names.
-func (r *reader) custom() error {
+// custom skims a custom section. Of those the compiler reads the one with names. Function,
+// if there is one, is told the functions' names.
+func (r *reader) custom(function func(index uint32, name string)) error {
 	name, err := r.name()
 	if err != nil || name != "name" {
 		return err
@@ -34,7 +35,17 @@ func (r *reader) custom() error {
 				_, err := r.name()
 				return err
 			case 1: // of functions
-				return r.vector("name", entry)
+				return r.vector("name", func() error {
+					index, err := r.u32()
+					if err != nil {
+						return err
+					}
+					name, err := r.name()
+					if err == nil && function != nil {
+						function(index, name)
+					}
+					return err
+				})
 			case 2: // of local variables, by function
 				return r.vector("name", func() error {
 					if _, err := r.u32(); err != nil {
