@@ -10,6 +10,7 @@ import (
 // Import names of the host modules.
 const (
 	ModuleActivity = "wasmworker:activity/v1"
+	ModuleWorkflow = "wasmworker:workflow/v1"
 	ModuleLog      = "wasmworker:log/v1"
 	ModuleHTTP     = "wasmworker:http/v1"
 	ModuleConfig   = "wasmworker:config/v1"
@@ -144,22 +145,24 @@ var errnoNames = map[Errno]string{
 
 // Limits of version 1 that are not configurable.
 const (
-	MaxFailureSize = 256 << 10 // bytes: one failure (JSON)
-	MaxValues      = 10_000    // JSON values of one failure, nested ones included
-	MaxCauseDepth  = 16        // nested causes of one failure
-	MinDetailSize  = 64        // bytes: what one detail of a heartbeat counts as, at least
-	MaxLogText     = 64 << 10  // bytes: one log record: message and attributes, each
-	MaxLogShown    = 256 << 10 // bytes: the attributes of one log record as text, each with the names of all objects around it
-	MaxLogDepth    = 32        // objects and lists in each other, of the attributes of one log record
-	MaxLogRecords  = 10_000    // log records of one activity
-	MaxLogVolume   = 8 << 20   // bytes: text of all log records of one activity
-	MaxMetadata    = 64 << 10  // bytes: an encoding, or the metadata of a payload
-	MaxHandles     = 256       // open response handles of one activity
-	MaxRequestSize = 16 << 20  // bytes: one request to a passthrough function
-	MaxHTTPHead    = 64 << 10  // bytes: the head of a request of http, and of an Extism plugin's http_request
-	MaxHeadValues  = 70_000    // JSON values of the head of a request's frame, nested ones included
-	MaxPluginName  = 64 << 10  // bytes: the name of an Extism plugin's variable or configuration value
-	MaxHeadSize    = 1 << 20   // bytes: the head of a request's frame
+	MaxFailureSize  = 256 << 10 // bytes: one failure (JSON)
+	MaxValues       = 10_000    // JSON values of one failure, nested ones included
+	MaxCauseDepth   = 16        // nested causes of one failure
+	MinDetailSize   = 64        // bytes: what one detail of a heartbeat counts as, at least
+	MaxLogText      = 64 << 10  // bytes: one log record: message and attributes, each
+	MaxLogShown     = 256 << 10 // bytes: the attributes of one log record as text, each with the names of all objects around it
+	MaxLogDepth     = 32        // objects and lists in each other, of the attributes of one log record
+	MaxLogRecords   = 10_000    // log records of one activity
+	MaxLogVolume    = 8 << 20   // bytes: text of all log records of one activity
+	MaxMetadata     = 64 << 10  // bytes: an encoding, or the metadata of a payload
+	MaxHandles      = 256       // open response handles of one activity
+	MaxRequestSize  = 16 << 20  // bytes: one request to a passthrough function
+	MaxHTTPHead     = 64 << 10  // bytes: the head of a request of http, and of an Extism plugin's http_request
+	MaxHeadValues   = 70_000    // JSON values of the head of a request's frame, nested ones included
+	MaxPluginName   = 64 << 10  // bytes: the name of an Extism plugin's variable or configuration value
+	MaxHeadSize     = 1 << 20   // bytes: the head of a request's frame
+	MaxCommands     = 2000      // commands of one activation of a workflow
+	MaxCommandsSize = 4 << 20   // bytes: the frames of the commands of one activation
 )
 
 // Defaults of the limits that an operator can change.
@@ -238,4 +241,161 @@ type Failure struct {
 	Details        []json.RawMessage `json:"details,omitempty"`
 	Cause          *Failure          `json:"cause,omitempty"`
 	StackTrace     string            `json:"stack_trace,omitempty"`
+}
+
+// WorkflowActivation is the head of the frame of an activation.
+type WorkflowActivation struct {
+	Now     time.Time        `json:"now"`
+	History *WorkflowHistory `json:"history"`
+	Jobs    []*WorkflowJob   `json:"jobs"`
+}
+
+// WorkflowHistory is how long the history of a run is.
+type WorkflowHistory struct {
+	Length                 int  `json:"length,omitempty"`
+	Size                   int  `json:"size,omitempty"`
+	ContinueAsNewSuggested bool `json:"continue_as_new_suggested,omitempty"`
+}
+
+// WorkflowJob is one thing that a workflow run is told.
+type WorkflowJob struct {
+	Job      string                      `json:"job"`
+	ID       int64                       `json:"id,omitempty"`
+	UpdateID string                      `json:"update_id,omitempty"`
+	Name     string                      `json:"name,omitempty"`
+	Args     []*WorkflowPayload          `json:"args,omitempty"`
+	Headers  map[string]*WorkflowPayload `json:"headers,omitempty"`
+	Info     *WorkflowInfo               `json:"info,omitempty"`
+	RunID    string                      `json:"run_id,omitempty"`
+	Result   *WorkflowPayload            `json:"result,omitempty"`
+	Failure  *WorkflowFailure            `json:"failure,omitempty"`
+}
+
+// WorkflowInfo is what the host tells about a workflow run.
+type WorkflowInfo struct {
+	WorkflowID       string                              `json:"workflow_id"`
+	RunID            string                              `json:"run_id"`
+	FirstRunID       string                              `json:"first_run_id,omitempty"`
+	OriginalRunID    string                              `json:"original_run_id,omitempty"`
+	WorkflowType     string                              `json:"workflow_type"`
+	TaskQueue        string                              `json:"task_queue,omitempty"`
+	Namespace        string                              `json:"namespace,omitempty"`
+	Attempt          int32                               `json:"attempt"`
+	StartTime        time.Time                           `json:"start_time,omitzero"`
+	ExecutionTimeout Milliseconds                        `json:"execution_timeout_ms,omitempty"`
+	RunTimeout       Milliseconds                        `json:"run_timeout_ms,omitempty"`
+	TaskTimeout      Milliseconds                        `json:"task_timeout_ms,omitempty"`
+	CronSchedule     string                              `json:"cron_schedule,omitempty"`
+	ContinuedRunID   string                              `json:"continued_run_id,omitempty"`
+	Parent           *WorkflowExecution                  `json:"parent,omitempty"`
+	Root             *WorkflowExecution                  `json:"root,omitempty"`
+	RetryPolicy      *RetryPolicy                        `json:"retry_policy,omitempty"`
+	Priority         *Priority                           `json:"priority,omitempty"`
+	Memo             map[string]*WorkflowPayload         `json:"memo,omitempty"`
+	SearchAttributes map[string]*WorkflowSearchAttribute `json:"search_attributes,omitempty"`
+	LastResult       *WorkflowPayload                    `json:"last_result,omitempty"`
+	LastFailure      *WorkflowFailure                    `json:"last_failure,omitempty"`
+}
+
+// WorkflowExecution is a workflow run elsewhere.
+type WorkflowExecution struct {
+	WorkflowID string `json:"workflow_id,omitempty"`
+	RunID      string `json:"run_id,omitempty"`
+	Namespace  string `json:"namespace,omitempty"`
+}
+
+// WorkflowPayload is a payload of a workflow: bytes in the body of the frame, and what they are.
+type WorkflowPayload struct {
+	Bytes    [2]uint64       `json:"bytes,omitzero"`
+	Encoding string          `json:"encoding,omitempty"`
+	Metadata json.RawMessage `json:"metadata,omitempty"`
+}
+
+// WorkflowSearchAttribute is a search attribute and its type.
+type WorkflowSearchAttribute struct {
+	Type  string           `json:"type,omitempty"`
+	Value *WorkflowPayload `json:"value,omitempty"`
+}
+
+// WorkflowFailure is a failure as workflows see and report it.
+type WorkflowFailure struct {
+	Kind           string             `json:"kind,omitempty"`
+	Message        string             `json:"message"`
+	Type           string             `json:"type,omitempty"`
+	NonRetryable   bool               `json:"non_retryable,omitempty"`
+	NextRetryDelay Milliseconds       `json:"next_retry_delay_ms,omitempty"`
+	Category       string             `json:"category,omitempty"`
+	Details        []*WorkflowPayload `json:"details,omitempty"`
+	StackTrace     string             `json:"stack_trace,omitempty"`
+	ActivityType   string             `json:"activity_type,omitempty"`
+	ActivityID     string             `json:"activity_id,omitempty"`
+	RetryState     string             `json:"retry_state,omitempty"`
+	WorkflowType   string             `json:"workflow_type,omitempty"`
+	WorkflowID     string             `json:"workflow_id,omitempty"`
+	RunID          string             `json:"run_id,omitempty"`
+	TimeoutType    string             `json:"timeout_type,omitempty"`
+	Cause          *WorkflowFailure   `json:"cause,omitempty"`
+}
+
+// WorkflowCommands is the head of a frame of commands.
+type WorkflowCommands struct {
+	Commands []*WorkflowCommand `json:"commands"`
+}
+
+// WorkflowCommand is one thing that a workflow run asks for.
+type WorkflowCommand struct {
+	Command    string                      `json:"command"`
+	ID         int64                       `json:"id,omitempty"`
+	UpdateID   string                      `json:"update_id,omitempty"`
+	Type       string                      `json:"type,omitempty"`
+	Name       string                      `json:"name,omitempty"`
+	Args       []*WorkflowPayload          `json:"args,omitempty"`
+	Headers    map[string]*WorkflowPayload `json:"headers,omitempty"`
+	Options    *WorkflowOptions            `json:"options,omitempty"`
+	Ms         int64                       `json:"ms,omitempty"`
+	Summary    string                      `json:"summary,omitempty"`
+	WorkflowID string                      `json:"workflow_id,omitempty"`
+	RunID      string                      `json:"run_id,omitempty"`
+	Namespace  string                      `json:"namespace,omitempty"`
+	ChildOnly  bool                        `json:"child_only,omitempty"`
+	Result     *WorkflowPayload            `json:"result,omitempty"`
+	Failure    *WorkflowFailure            `json:"failure,omitempty"`
+	Details    []*WorkflowPayload          `json:"details,omitempty"`
+	Fields     map[string]json.RawMessage  `json:"fields,omitempty"`
+	Signals    []*WorkflowHandler          `json:"signals,omitempty"`
+	Queries    []*WorkflowHandler          `json:"queries,omitempty"`
+	Updates    []*WorkflowHandler          `json:"updates,omitempty"`
+	Text       string                      `json:"text,omitempty"`
+}
+
+// WorkflowOptions is options of a command.
+type WorkflowOptions struct {
+	ActivityID             string                              `json:"activity_id,omitempty"`
+	WorkflowID             string                              `json:"workflow_id,omitempty"`
+	Namespace              string                              `json:"namespace,omitempty"`
+	TaskQueue              string                              `json:"task_queue,omitempty"`
+	ScheduleToCloseTimeout Milliseconds                        `json:"schedule_to_close_timeout_ms,omitempty"`
+	ScheduleToStartTimeout Milliseconds                        `json:"schedule_to_start_timeout_ms,omitempty"`
+	StartToCloseTimeout    Milliseconds                        `json:"start_to_close_timeout_ms,omitempty"`
+	HeartbeatTimeout       Milliseconds                        `json:"heartbeat_timeout_ms,omitempty"`
+	ExecutionTimeout       Milliseconds                        `json:"execution_timeout_ms,omitempty"`
+	RunTimeout             Milliseconds                        `json:"run_timeout_ms,omitempty"`
+	TaskTimeout            Milliseconds                        `json:"task_timeout_ms,omitempty"`
+	RetryPolicy            *RetryPolicy                        `json:"retry_policy,omitempty"`
+	CancellationType       string                              `json:"cancellation_type,omitempty"`
+	DisableEager           bool                                `json:"disable_eager,omitempty"`
+	ParentClosePolicy      string                              `json:"parent_close_policy,omitempty"`
+	IDReusePolicy          string                              `json:"id_reuse_policy,omitempty"`
+	CronSchedule           string                              `json:"cron_schedule,omitempty"`
+	Memo                   map[string]*WorkflowPayload         `json:"memo,omitempty"`
+	SearchAttributes       map[string]*WorkflowSearchAttribute `json:"search_attributes,omitempty"`
+	Summary                string                              `json:"summary,omitempty"`
+	Details                string                              `json:"details,omitempty"`
+	Priority               *Priority                           `json:"priority,omitempty"`
+}
+
+// WorkflowHandler is a signal, a query or an update that a workflow handles.
+type WorkflowHandler struct {
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty"`
 }

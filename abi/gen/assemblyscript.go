@@ -65,7 +65,7 @@ func asImports(c *contract) ([]byte, error) {
 	g.line("// %s", note)
 	g.line("")
 	g.line("// The host's functions. A module imports those that it calls.")
-	for _, m := range c.Modules {
+	for _, m := range c.activityModules() {
 		if m.Grant == "function" {
 			continue
 		}

@@ -83,7 +83,7 @@ func cConstants(c *contract) ([]byte, error) {
 	for _, f := range c.FailureTypes {
 		g.line("#define WW_TYPE_%s %q", upper(f.Name), f.Name)
 	}
-	for _, m := range c.Modules {
+	for _, m := range c.activityModules() {
 		if m.ProvidedBy != "" || m.Grant == "function" {
 			continue
 		}

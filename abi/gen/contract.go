@@ -190,6 +190,12 @@ func (c *contract) module(name string) module {
 	return c.Modules[i]
 }
 
+// activityModules returns the modules that activities import: all but that of workflows, for
+// languages whose SDK has none.
+func (c *contract) activityModules() []module {
+	return slices.DeleteFunc(slices.Clone(c.Modules), func(m module) bool { return m.Name == "workflow" })
+}
+
 func (c *contract) record(name string) *record {
 	for i := range c.Records {
 		if c.Records[i].Name == name {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"go/format"
+	"slices"
 	"strings"
 )
 
@@ -35,7 +36,7 @@ func goConstants(c *contract) ([]byte, error) {
 	goErrnoNames(&g, c)
 	goLimits(&g, c)
 	goFailureTypes(&g, c, false)
-	for _, name := range goRecords {
+	for _, name := range slices.Concat(goRecords, goWorkflowRecords) {
 		goRecord(&g, c.record(name))
 	}
 	return format.Source([]byte(g.String()))
@@ -163,13 +164,19 @@ func goFailureTypes(g *code, c *contract, sdk bool) {
 // heads of passthrough modules are decoded into types of their own packages.
 var goRecords = []string{"Info", "RetryPolicy", "Priority", "Failure"}
 
+// goWorkflowRecords are those of workflows, for which package abi alone has types.
+var goWorkflowRecords = []string{
+	"WorkflowActivation", "WorkflowHistory", "WorkflowJob", "WorkflowInfo", "WorkflowExecution", "WorkflowPayload", "WorkflowSearchAttribute",
+	"WorkflowFailure", "WorkflowCommands", "WorkflowCommand", "WorkflowOptions", "WorkflowHandler",
+}
+
 func goRecord(g *code, r *record) {
 	g.line("")
 	g.line("// %s is %s.", r.Name, r.Doc)
 	g.line("type %s struct {", r.Name)
 	for _, f := range r.Fields {
 		omit := ",omitempty"
-		if f.Type == "time" {
+		if f.Type == "time" || strings.HasPrefix(f.Type, "[2]") {
 			omit = ",omitzero"
 		}
 		if f.Required {
@@ -183,6 +190,9 @@ func goRecord(g *code, r *record) {
 func goType(t string) string {
 	if rest, ok := strings.CutPrefix(t, "[]"); ok {
 		return "[]" + goType(rest)
+	}
+	if rest, ok := strings.CutPrefix(t, "[2]"); ok {
+		return "[2]" + goType(rest)
 	}
 	if rest, ok := strings.CutPrefix(t, "map[string]"); ok {
 		return "map[string]" + goType(rest)

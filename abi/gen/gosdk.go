@@ -49,7 +49,7 @@ func goSDKImports(c *contract) ([]byte, error) {
 	g.line("package host")
 	g.line("")
 	g.line("import \"unsafe\"")
-	for _, name := range []string{"activity", "log"} {
+	for _, name := range []string{"activity", "workflow", "log"} {
 		m := c.module(name)
 		for _, f := range m.Functions {
 			goImport(&g, m, f, name+pascal(f.Name), f.Params, f.Result)

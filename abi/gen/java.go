@@ -37,7 +37,7 @@ func javaConstants(c *contract) ([]byte, error) {
 		}
 		g.line("    public static final %s %s = %s;", t, name, value)
 	}
-	for _, m := range c.Modules {
+	for _, m := range c.activityModules() {
 		constant("", "String", "MODULE_"+upper(m.Name), "\""+m.Import+"\"")
 	}
 	g.line("")
@@ -93,7 +93,7 @@ func javaImports(c *contract) ([]byte, error) {
 	g.line("public final class Imports {")
 	g.line("    private Imports() {")
 	g.line("    }")
-	for _, m := range c.Modules {
+	for _, m := range c.activityModules() {
 		if m.ProvidedBy != "" || m.Grant == "function" {
 			continue
 		}

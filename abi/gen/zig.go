@@ -14,7 +14,7 @@ func zigConstants(c *contract) ([]byte, error) {
 	g.line("")
 	g.line("const abi = @import(\"abi.zig\");")
 	g.line("")
-	for _, m := range c.Modules {
+	for _, m := range c.activityModules() {
 		if m.ProvidedBy == "" && m.Grant != "function" {
 			g.line("pub const module_%s = %q;", m.Name, m.Import)
 		}
@@ -75,7 +75,7 @@ func zigConstants(c *contract) ([]byte, error) {
 	g.line("    /// Prints the name as C has it, such as `EACCES`.")
 	g.line("    pub const format = abi.formatErrno;")
 	g.line("};")
-	for _, m := range c.Modules {
+	for _, m := range c.activityModules() {
 		if m.Grant == "never" && m.ProvidedBy == "" {
 			zigImports(&g, m)
 		}

@@ -26,6 +26,12 @@ var always = map[string]map[string]string{
 		"close":            "(i32) -> i64",
 		"last_error":       "(i32, i32) -> i64",
 	},
+	abi.ModuleWorkflow: {
+		"activation": "(i32, i32) -> i64",
+		"commands":   "(i32, i32) -> i64",
+		"patched":    "(i32, i32) -> i32",
+		"last_error": "(i32, i32) -> i64",
+	},
 	abi.ModuleLog: {
 		"write": "(i32, i32, i32, i32, i32) -> i64",
 	},

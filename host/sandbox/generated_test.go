@@ -52,6 +52,18 @@ var contractFunctions = map[string]contractFunction{
 	abi.ModuleActivity + " last_error": {"(i32, i32) -> i64", []contractPointer{
 		{0, 1, usesValue, 0},
 	}},
+	abi.ModuleWorkflow + " activation": {"(i32, i32) -> i64", []contractPointer{
+		{0, 1, usesValue, 0},
+	}},
+	abi.ModuleWorkflow + " commands": {"(i32, i32) -> i64", []contractPointer{
+		{0, 1, usesAll, 0},
+	}},
+	abi.ModuleWorkflow + " patched": {"(i32, i32) -> i32", []contractPointer{
+		{0, 1, usesAll, 0},
+	}},
+	abi.ModuleWorkflow + " last_error": {"(i32, i32) -> i64", []contractPointer{
+		{0, 1, usesValue, 0},
+	}},
 	abi.ModuleLog + " write": {"(i32, i32, i32, i32, i32) -> i64", []contractPointer{
 		{1, 2, usesAll, 0},
 		{3, 4, usesAll, 0},

@@ -138,6 +138,8 @@ enum {
 #define WW_MAX_HEAD_VALUES 70000u // JSON values of the head of a request's frame, nested ones included
 #define WW_MAX_PLUGIN_NAME 65536u // the name of an Extism plugin's variable or configuration value
 #define WW_MAX_HEAD_SIZE 1048576u // the head of a request's frame
+#define WW_MAX_COMMANDS 2000u // commands of one activation of a workflow
+#define WW_MAX_COMMANDS_SIZE 4194304u // the frames of the commands of one activation
 
 // Types of failures.
 #define WW_TYPE_ACTIVITY_FAILED "ActivityFailed"

@@ -67,6 +67,10 @@ pub(crate) const MAX_HEAD_VALUES: usize = 70_000;
 pub(crate) const MAX_PLUGIN_NAME: usize = 65_536;
 /// The head of a request's frame.
 pub(crate) const MAX_HEAD_SIZE: usize = 1_048_576;
+/// Commands of one activation of a workflow.
+pub(crate) const MAX_COMMANDS: usize = 2000;
+/// The frames of the commands of one activation.
+pub(crate) const MAX_COMMANDS_SIZE: usize = 4_194_304;
 
 pub(crate) const CATEGORY_BENIGN: &str = "benign";
 

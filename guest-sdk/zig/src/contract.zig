@@ -77,6 +77,10 @@ pub const max_head_values = 70_000;
 pub const max_plugin_name = 65_536;
 /// The head of a request's frame.
 pub const max_head_size = 1_048_576;
+/// Commands of one activation of a workflow.
+pub const max_commands = 2000;
+/// The frames of the commands of one activation.
+pub const max_commands_size = 4_194_304;
 
 pub const type_activity_failed = "ActivityFailed";
 pub const type_wasm_trap = "WasmTrap";

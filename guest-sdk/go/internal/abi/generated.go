@@ -86,22 +86,24 @@ const (
 
 // Limits of version 1 that are not configurable.
 const (
-	MaxFailureSize = 256 << 10 // bytes: one failure (JSON)
-	MaxValues      = 10_000    // JSON values of one failure, nested ones included
-	MaxCauseDepth  = 16        // nested causes of one failure
-	MinDetailSize  = 64        // bytes: what one detail of a heartbeat counts as, at least
-	MaxLogText     = 64 << 10  // bytes: one log record: message and attributes, each
-	MaxLogShown    = 256 << 10 // bytes: the attributes of one log record as text, each with the names of all objects around it
-	MaxLogDepth    = 32        // objects and lists in each other, of the attributes of one log record
-	MaxLogRecords  = 10_000    // log records of one activity
-	MaxLogVolume   = 8 << 20   // bytes: text of all log records of one activity
-	MaxMetadata    = 64 << 10  // bytes: an encoding, or the metadata of a payload
-	MaxHandles     = 256       // open response handles of one activity
-	MaxRequestSize = 16 << 20  // bytes: one request to a passthrough function
-	MaxHTTPHead    = 64 << 10  // bytes: the head of a request of http, and of an Extism plugin's http_request
-	MaxHeadValues  = 70_000    // JSON values of the head of a request's frame, nested ones included
-	MaxPluginName  = 64 << 10  // bytes: the name of an Extism plugin's variable or configuration value
-	MaxHeadSize    = 1 << 20   // bytes: the head of a request's frame
+	MaxFailureSize  = 256 << 10 // bytes: one failure (JSON)
+	MaxValues       = 10_000    // JSON values of one failure, nested ones included
+	MaxCauseDepth   = 16        // nested causes of one failure
+	MinDetailSize   = 64        // bytes: what one detail of a heartbeat counts as, at least
+	MaxLogText      = 64 << 10  // bytes: one log record: message and attributes, each
+	MaxLogShown     = 256 << 10 // bytes: the attributes of one log record as text, each with the names of all objects around it
+	MaxLogDepth     = 32        // objects and lists in each other, of the attributes of one log record
+	MaxLogRecords   = 10_000    // log records of one activity
+	MaxLogVolume    = 8 << 20   // bytes: text of all log records of one activity
+	MaxMetadata     = 64 << 10  // bytes: an encoding, or the metadata of a payload
+	MaxHandles      = 256       // open response handles of one activity
+	MaxRequestSize  = 16 << 20  // bytes: one request to a passthrough function
+	MaxHTTPHead     = 64 << 10  // bytes: the head of a request of http, and of an Extism plugin's http_request
+	MaxHeadValues   = 70_000    // JSON values of the head of a request's frame, nested ones included
+	MaxPluginName   = 64 << 10  // bytes: the name of an Extism plugin's variable or configuration value
+	MaxHeadSize     = 1 << 20   // bytes: the head of a request's frame
+	MaxCommands     = 2000      // commands of one activation of a workflow
+	MaxCommandsSize = 4 << 20   // bytes: the frames of the commands of one activation
 )
 
 // Defaults of the limits that an operator can change.

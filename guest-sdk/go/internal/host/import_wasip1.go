@@ -71,6 +71,22 @@ func activityClose(handle uint32) int64
 //go:noescape
 func activityLastError(dst unsafe.Pointer, cap uint32) int64
 
+//go:wasmimport wasmworker:workflow/v1 activation
+//go:noescape
+func workflowActivation(dst unsafe.Pointer, cap uint32) int64
+
+//go:wasmimport wasmworker:workflow/v1 commands
+//go:noescape
+func workflowCommands(ptr unsafe.Pointer, len uint32) int64
+
+//go:wasmimport wasmworker:workflow/v1 patched
+//go:noescape
+func workflowPatched(ptr unsafe.Pointer, len uint32) uint32
+
+//go:wasmimport wasmworker:workflow/v1 last_error
+//go:noescape
+func workflowLastError(dst unsafe.Pointer, cap uint32) int64
+
 //go:wasmimport wasmworker:log/v1 write
 //go:noescape
 func logWrite(level int32, msgPtr unsafe.Pointer, msgLen uint32, attrsPtr unsafe.Pointer, attrsLen uint32) int64

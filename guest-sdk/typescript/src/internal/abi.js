@@ -99,6 +99,10 @@ export const MAX_HEAD_VALUES = 70000;
 export const MAX_PLUGIN_NAME = 65536;
 /** The head of a request's frame. */
 export const MAX_HEAD_SIZE = 1048576;
+/** Commands of one activation of a workflow. */
+export const MAX_COMMANDS = 2000;
+/** The frames of the commands of one activation. */
+export const MAX_COMMANDS_SIZE = 4194304;
 
 export const CATEGORY_BENIGN = "benign";
 

@@ -73,6 +73,10 @@ public final class Abi {
     public static final int MAX_PLUGIN_NAME = 65_536;
     /** The head of a request's frame. */
     public static final int MAX_HEAD_SIZE = 1_048_576;
+    /** Commands of one activation of a workflow. */
+    public static final int MAX_COMMANDS = 2000;
+    /** The frames of the commands of one activation. */
+    public static final int MAX_COMMANDS_SIZE = 4_194_304;
 
     public static final String CATEGORY_BENIGN = "benign";
 
