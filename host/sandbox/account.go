@@ -59,8 +59,8 @@ func (c *call) letGo(p image.Part, n int) { c.memory.Release(p, uint64(n)) }
 type MemoryUse struct {
 	// Part names the kind: "memory" and "images" of the guests, and what the host holds
 	// for them: "tables", "globals", "element segments", "open responses", "requests",
-	// "output", "heartbeat details", "plugin memory", "plugin variables", "log records"
-	// and "open files".
+	// "output", "heartbeat details", "plugin memory", "plugin variables", "log records",
+	// "open files" and "saved states".
 	Part  string
 	Bytes uint64
 }

@@ -18,7 +18,8 @@ func (copied) freeze(contents []byte) (frozen, error) {
 
 type frozenSlice []byte
 
-func (frozenSlice) release() {}
+func (f frozenSlice) contents() []byte { return f }
+func (frozenSlice) release()           {}
 
 // slice is a region. Between the length and the capacity of buf everything is zero.
 type slice struct {
@@ -52,6 +53,18 @@ func (s *slice) shrink(size uint64) []byte {
 
 func (s *slice) restore(f frozen) error {
 	copy(s.buf, f.(frozenSlice))
+	return nil
+}
+
+func (s *slice) save(f frozen, to *State, _ bool) {
+	to.addDifferent(s.buf, f.contents(), 0, uint64(len(s.buf)))
+}
+
+func (s *slice) load(f frozen, from *State) error {
+	n := copy(s.buf, f.contents())
+	clear(s.buf[n:])
+	rest := from.all()
+	rest.copyTo(s.buf, uint64(len(s.buf)))
 	return nil
 }
 

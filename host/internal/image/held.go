@@ -12,6 +12,7 @@ const (
 	Tables                // their entries
 	Globals               //
 	Elements              // entries of element segments
+	States                // of instances that are closed and will go on: see [State.Hold]
 	Responses             // of passthrough functions, until they are closed
 	Requests              // to passthrough functions, until they have returned
 	Output                // and its metadata
@@ -24,7 +25,7 @@ const (
 )
 
 var partNames = [parts]string{
-	"memory", "images", "tables", "globals", "element segments", "open responses", "requests", "output",
+	"memory", "images", "tables", "globals", "element segments", "saved states", "open responses", "requests", "output",
 	"heartbeat details", "plugin memory", "plugin variables", "log records", "open files",
 }
 

@@ -5,6 +5,8 @@
 // Once the first instance of a module is initialized, [Memory.Snapshot] makes an [Image]
 // of its memory. Further instances take their memory from [Image.NewMemory].
 // [Memory.Reset] makes a memory equal to the image: byte for byte, size included.
+// [Memory.Save] and [Memory.Load] do the same with any other moment, as what differs from
+// the image: to try something and take it back, to go on in another instance, to compare.
 //
 // # What survives
 //
@@ -29,7 +31,7 @@
 // # Concurrency
 //
 // A Memory is used by one goroutine at a time, like the instance that it belongs to, and
-// Reset, Trim, Snapshot and Close must not run during a call. Image, [Budget] and Usage
+// Reset, Trim, Snapshot, Save, Load and Close must not run during a call. Image, [Budget] and Usage
 // may be used concurrently; memories of one image are independent of each other.
 //
 // # How
@@ -136,9 +138,10 @@ type Memory struct {
 	refusal GrowFailure
 
 	allocated bool // the instance has a memory, and it is this one
-	shrinking bool // Reallocate is called by Reset, not by the guest
-	requests  int  // of the guest, since RefuseFrom
-	refuse    int  // the first of them that is refused; 0: none
+	shrinking bool // Reallocate is called by resize, not by the guest
+	shrinkTo  uint64
+	requests  int // of the guest, since RefuseFrom
+	refuse    int // the first of them that is refused; 0: none
 	closed    bool
 }
 
@@ -210,8 +213,8 @@ func (m *Memory) Reallocate(size uint64) []byte {
 	case m.closed:
 		return nil
 	case m.shrinking:
-		// wazero takes whatever slice it gets: see Reset.
-		m.size = m.image.size
+		// wazero takes whatever slice it gets: see resize.
+		m.size = m.shrinkTo
 		return m.region.shrink(m.size)
 	case size > m.config.Limit:
 		m.refusal = GrowOverLimit
@@ -307,11 +310,6 @@ func (m *Memory) Snapshot() (*Image, error) {
 // their memory is that of a fresh instance before.
 //
 // On an error the instance must be discarded. ErrAtMaximum is one to expect.
-//
-// Shrinking relies on what wazero does and does not document: MemoryInstance.Grow takes
-// the slice that Reallocate returns without looking at its length, and tells the engine,
-// which caches address and length (MemoryGrown; wazero v1.11.0, internal/wasm/memory.go
-// and internal/engine/wazevo/module_engine.go). That it did work is checked each time.
 func (m *Memory) Reset(mem api.Memory) error {
 	switch {
 	case m.closed:
@@ -324,24 +322,37 @@ func (m *Memory) Reset(mem api.Memory) error {
 	if err := m.check(mem); err != nil {
 		return err
 	}
-	if size := m.image.size; size > m.size {
-		// A further instance, when the guest grew its memory during initialization.
-		if _, ok := mem.Grow(uint32((size - m.size) / wasmPage)); !ok {
-			return fmt.Errorf("image: the memory could not be grown to the image's %d bytes (%v)", size, m.TakeGrowFailure())
-		}
-	} else if size < m.size {
-		m.shrinking = true
-		_, ok := mem.Grow(1)
-		m.shrinking = false
-		if !ok {
-			return ErrAtMaximum
-		}
+	if err := m.resize(mem, m.image.size); err != nil {
+		return err
 	}
 	if err := m.region.restore(m.image.frozen); err != nil {
 		return fmt.Errorf("image: the memory could not be reset: %w", err)
 	}
 	m.discharge(m.image.size)
 	return m.check(mem)
+}
+
+// resize gives the memory another size. Its contents are undefined when it has shrunk.
+//
+// Shrinking relies on what wazero does and does not document: MemoryInstance.Grow takes
+// the slice that Reallocate returns without looking at its length, and tells the engine,
+// which caches address and length (MemoryGrown; wazero v1.11.0, internal/wasm/memory.go
+// and internal/engine/wazevo/module_engine.go). That it did work is for check to tell.
+func (m *Memory) resize(mem api.Memory, size uint64) error {
+	if size > m.size {
+		// Also a further instance, when the guest grew its memory during initialization.
+		if _, ok := mem.Grow(uint32((size - m.size) / wasmPage)); !ok {
+			return fmt.Errorf("image: the memory could not be grown to %d bytes (%v)", size, m.TakeGrowFailure())
+		}
+	} else if size < m.size {
+		m.shrinking, m.shrinkTo = true, size
+		_, ok := mem.Grow(1)
+		m.shrinking = false
+		if !ok {
+			return ErrAtMaximum
+		}
+	}
+	return nil
 }
 
 // check tells whether wazero's idea of the memory is ours.

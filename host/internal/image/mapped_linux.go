@@ -172,6 +172,8 @@ func writeSparse(fd int, contents []byte) error {
 	return nil
 }
 
+func (f *memfd) contents() []byte { return f.view }
+
 func (f *memfd) release() {
 	if f.view != nil {
 		_ = unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(f.view)), f.size)
@@ -296,6 +298,117 @@ func (r *mapping) copyBack() error {
 	}
 	r.touched = max(r.size, kept)
 	return nil
+}
+
+// save adds the private pages to a state, or what differs in them.
+func (r *mapping) save(f frozen, s *State, compact bool) {
+	mem, image := r.bytes(), f.contents()
+	if r.image == nil { // what is not private is zero then, not the image
+		s.addDifferent(mem, image, 0, uint64(r.size))
+		return
+	}
+	base := uintptr(r.base)
+	stop, err := r.pages.each(base, base+min(r.touched, r.size), r.length/pageSize, func(start, end uintptr) error {
+		if start, end := uint64(start-base), uint64(end-base); compact {
+			s.addDifferent(mem, image, start, end)
+		} else {
+			s.add(start, mem[start:end])
+		}
+		return nil
+	})
+	if err != nil {
+		// Some were found, and may be found again.
+		s.runs, s.data = s.runs[:0], s.data[:0]
+		stop = base
+	}
+	s.addDifferent(mem, image, uint64(stop-base), uint64(r.size))
+}
+
+// load makes what is private equal to the state or else the image, and writes what of the
+// state is not private: nobody wrote there since the image was mapped.
+//
+// What the guest wrote beyond the state it probably writes again soon, so that it stays
+// private: up to as much as a reset would keep. Pages of the state stay, however many.
+func (r *mapping) load(f frozen, s *State) error {
+	if r.image == nil {
+		if err := r.attach(f.(*memfd)); err != nil {
+			return err
+		}
+		rest := s.all()
+		rest.copyTo(r.bytes(), uint64(r.size))
+		return nil
+	}
+	base, kept := uintptr(r.base), uintptr(0)
+	mem, spare := r.slice(0, r.touched), r.keep
+	rest := s.all()
+	stop, err := r.pages.each(base, base+r.touched, r.length/pageSize, func(start, end uintptr) error {
+		at, end := start-base, end-base
+		rest.copyTo(mem, uint64(at))
+		for at < end {
+			if next := rest.next(); next <= uint64(at) {
+				part := rest.take(uint64(end))
+				equalize(r.slice(at, at+uintptr(len(part))), part)
+				at += uintptr(len(part))
+				continue
+			} else if next < uint64(end) {
+				err := r.copyImage(at, uintptr(next), &spare, &kept)
+				at = uintptr(next)
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			return r.copyImage(at, end, &spare, &kept)
+		}
+		return nil
+	})
+	if err != nil {
+		stop, kept, rest = base, 0, s.all()
+	}
+	if err := r.drop(stop-base, r.touched); err != nil {
+		return err
+	}
+	rest.copyTo(mem, uint64(r.size))
+	r.touched = max(r.size, kept)
+	return nil
+}
+
+// copyImage makes a private range equal to the image. Of whole pages in it, those beyond
+// spare bytes are given back. kept becomes the end of what is not.
+func (r *mapping) copyImage(from, to uintptr, spare, kept *uintptr) error {
+	for at := from; at < to; {
+		n := min(to, at&^(pageSize-1)+pageSize) - at
+		if n == pageSize {
+			if *spare < pageSize {
+				pages := (to - at) &^ (pageSize - 1)
+				if err := r.drop(at, at+pages); err != nil {
+					return err
+				}
+				at += pages
+				continue
+			}
+			*spare -= pageSize
+		}
+		original := zeroPage[:n]
+		if at < r.image.size {
+			original = r.image.view[at : at+n]
+		}
+		equalize(r.slice(at, at+n), original)
+		at += n
+		*kept = at
+	}
+	return nil
+}
+
+// equalize copies what is not equal: memory that is only read stays in the caches of all.
+func equalize(to, from []byte) {
+	for len(from) > 0 {
+		n := min(len(from), block)
+		if !bytes.Equal(to[:n], from[:n]) {
+			copy(to, from[:n])
+		}
+		to, from = to[n:], from[n:]
+	}
 }
 
 // copyPage makes one private page equal to the image. It returns for how many resets in a

@@ -23,6 +23,12 @@ type region interface {
 	// restore makes the contents those of the image, which has the region's length.
 	// A region is restored to the same image each time.
 	restore(frozen) error
+	// save adds to the state what of the region differs from the image, and is no shorter
+	// than it. Unless it is to be compact, more may be added.
+	save(f frozen, s *State, compact bool)
+	// load makes the contents those of the image and on top of it the state, which has the
+	// region's length.
+	load(f frozen, s *State) error
 	// trim gives back the physical memory of what is equal to the image that the region
 	// was last restored to; what is not is lost.
 	trim()
@@ -36,6 +42,7 @@ type region interface {
 
 // frozen is the contents of an image. It may be used concurrently.
 type frozen interface {
+	contents() []byte
 	release()
 }
 
