@@ -221,7 +221,7 @@ manifest: ## write testdata/MANIFEST: digest and toolchain of each committed .wa
 # toolchain: Debian 12's wabt 1.0.32
 .PHONY: wat
 wat: ## assemble the .wat files of testdata again (needs wat2wasm of wabt)
-	@for f in testdata/wat/*.wat testdata/hostile/*.wat host/internal/*/testdata/*.wat internal/pybundle/testdata/*.wat host/internal/meter/testdata/env/*.wat host/replay/cases/testdata/*.wat bench/testdata/*.wat; do wat2wasm "$$f" -o "$${f%.wat}.wasm" || exit 1; done
+	@for f in testdata/wat/*.wat testdata/workflows/*.wat testdata/hostile/*.wat host/internal/*/testdata/*.wat internal/pybundle/testdata/*.wat host/internal/meter/testdata/env/*.wat host/replay/cases/testdata/*.wat bench/testdata/*.wat; do wat2wasm "$$f" -o "$${f%.wat}.wasm" || exit 1; done
 
 .PHONY: clean
 clean: ## remove bin/

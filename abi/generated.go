@@ -294,7 +294,6 @@ type WorkflowInfo struct {
 	Memo             map[string]*WorkflowPayload         `json:"memo,omitempty"`
 	SearchAttributes map[string]*WorkflowSearchAttribute `json:"search_attributes,omitempty"`
 	LastResult       *WorkflowPayload                    `json:"last_result,omitempty"`
-	LastFailure      *WorkflowFailure                    `json:"last_failure,omitempty"`
 }
 
 // WorkflowExecution is a workflow run elsewhere.
@@ -344,28 +343,29 @@ type WorkflowCommands struct {
 
 // WorkflowCommand is one thing that a workflow run asks for.
 type WorkflowCommand struct {
-	Command    string                      `json:"command"`
-	ID         int64                       `json:"id,omitempty"`
-	UpdateID   string                      `json:"update_id,omitempty"`
-	Type       string                      `json:"type,omitempty"`
-	Name       string                      `json:"name,omitempty"`
-	Args       []*WorkflowPayload          `json:"args,omitempty"`
-	Headers    map[string]*WorkflowPayload `json:"headers,omitempty"`
-	Options    *WorkflowOptions            `json:"options,omitempty"`
-	Ms         int64                       `json:"ms,omitempty"`
-	Summary    string                      `json:"summary,omitempty"`
-	WorkflowID string                      `json:"workflow_id,omitempty"`
-	RunID      string                      `json:"run_id,omitempty"`
-	Namespace  string                      `json:"namespace,omitempty"`
-	ChildOnly  bool                        `json:"child_only,omitempty"`
-	Result     *WorkflowPayload            `json:"result,omitempty"`
-	Failure    *WorkflowFailure            `json:"failure,omitempty"`
-	Details    []*WorkflowPayload          `json:"details,omitempty"`
-	Fields     map[string]json.RawMessage  `json:"fields,omitempty"`
-	Signals    []*WorkflowHandler          `json:"signals,omitempty"`
-	Queries    []*WorkflowHandler          `json:"queries,omitempty"`
-	Updates    []*WorkflowHandler          `json:"updates,omitempty"`
-	Text       string                      `json:"text,omitempty"`
+	Command          string                              `json:"command"`
+	ID               int64                               `json:"id,omitempty"`
+	UpdateID         string                              `json:"update_id,omitempty"`
+	Type             string                              `json:"type,omitempty"`
+	Name             string                              `json:"name,omitempty"`
+	Args             []*WorkflowPayload                  `json:"args,omitempty"`
+	Headers          map[string]*WorkflowPayload         `json:"headers,omitempty"`
+	Options          *WorkflowOptions                    `json:"options,omitempty"`
+	Ms               int64                               `json:"ms,omitempty"`
+	Summary          string                              `json:"summary,omitempty"`
+	WorkflowID       string                              `json:"workflow_id,omitempty"`
+	RunID            string                              `json:"run_id,omitempty"`
+	Namespace        string                              `json:"namespace,omitempty"`
+	ChildOnly        bool                                `json:"child_only,omitempty"`
+	Result           *WorkflowPayload                    `json:"result,omitempty"`
+	Failure          *WorkflowFailure                    `json:"failure,omitempty"`
+	Details          []*WorkflowPayload                  `json:"details,omitempty"`
+	Memo             map[string]*WorkflowPayload         `json:"memo,omitempty"`
+	SearchAttributes map[string]*WorkflowSearchAttribute `json:"search_attributes,omitempty"`
+	Signals          []*WorkflowHandler                  `json:"signals,omitempty"`
+	Queries          []*WorkflowHandler                  `json:"queries,omitempty"`
+	Updates          []*WorkflowHandler                  `json:"updates,omitempty"`
+	Text             string                              `json:"text,omitempty"`
 }
 
 // WorkflowOptions is options of a command.

@@ -12,6 +12,7 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 
@@ -479,22 +480,26 @@ func guestInfo(info activity.Info) abi.Info {
 // them passes for an attribute of the host.
 func logTo(ctx context.Context) func(context.Context, slog.Level, string, []slog.Attr) {
 	return func(_ context.Context, level slog.Level, message string, attrs []slog.Attr) {
-		logger := activity.GetLogger(ctx)
-		var keyvals []any
-		for _, group := range attrs {
-			for _, a := range group.Value.Group() {
-				keyvals = append(keyvals, group.Key+"."+a.Key, a.Value.Any())
-			}
+		logGuest(activity.GetLogger(ctx), level, message, attrs)
+	}
+}
+
+// logGuest writes a guest's record to a logger of the SDK.
+func logGuest(logger log.Logger, level slog.Level, message string, attrs []slog.Attr) {
+	var keyvals []any
+	for _, group := range attrs {
+		for _, a := range group.Value.Group() {
+			keyvals = append(keyvals, group.Key+"."+a.Key, a.Value.Any())
 		}
-		switch {
-		case level < slog.LevelInfo:
-			logger.Debug(message, keyvals...)
-		case level < slog.LevelWarn:
-			logger.Info(message, keyvals...)
-		case level < slog.LevelError:
-			logger.Warn(message, keyvals...)
-		default:
-			logger.Error(message, keyvals...)
-		}
+	}
+	switch {
+	case level < slog.LevelInfo:
+		logger.Debug(message, keyvals...)
+	case level < slog.LevelWarn:
+		logger.Info(message, keyvals...)
+	case level < slog.LevelError:
+		logger.Warn(message, keyvals...)
+	default:
+		logger.Error(message, keyvals...)
 	}
 }

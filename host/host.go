@@ -282,7 +282,7 @@ func (h *Host) start(ctx context.Context) error {
 	}
 	options := h.options.WorkerOptions
 	options.Plugins = append(slices.Clone(options.Plugins), h.plugin)
-	if len(h.workflows) == 0 {
+	if len(h.workflows)+len(h.plugin.Workflows()) == 0 {
 		options.DisableWorkflowWorker = true // the SDK would stop it first, and only then the activities
 	}
 	onFatal := options.OnFatalError

@@ -189,10 +189,13 @@ type Plugin struct {
 	interrupted  atomic.Int64
 	lastAttempt  atomic.Int64 // interrupted attempts that Temporal does not retry
 	reports      *reports
-	slots        *slots // nil if no module has MaxInstances
-	stopped      chan struct{}
-	closeOnce    sync.Once
-	closeErr     error
+	slots        *slots                                            // nil if no module has MaxInstances
+	activated    func(workflowID string, run *sandbox.WorkflowRun) // after each activation, for tests
+	// replayNamespace is the namespace of runs in the SDK's replayer, which does not know it.
+	replayNamespace string
+	stopped         chan struct{}
+	closeOnce       sync.Once
+	closeErr        error
 }
 
 var _ worker.Plugin = (*Plugin)(nil)
@@ -308,6 +311,9 @@ func (p *Plugin) Load(ctx context.Context) error {
 // Activities returns the activities of the modules that are served, sorted by type.
 func (p *Plugin) Activities() []sandbox.Activity { return p.sandbox.Activities() }
 
+// Workflows returns the workflows of the modules that are served, sorted by type.
+func (p *Plugin) Workflows() []sandbox.Workflow { return p.sandbox.Workflows() }
+
 // Modules returns the modules that are served, whether or not they are loaded.
 func (p *Plugin) Modules() []*sandbox.Module { return p.sandbox.Modules() }
 
@@ -400,7 +406,12 @@ func (p *Plugin) StartWorker(ctx context.Context, options worker.PluginStartWork
 	_, p.limits.server = options.WorkerRegistry.(worker.Worker)
 	err := p.checkNames()
 	if err == nil {
-		options.WorkerRegistry.RegisterDynamicActivity(p.execute, activity.DynamicRegisterOptions{})
+		if len(p.Activities()) > 0 {
+			options.WorkerRegistry.RegisterDynamicActivity(p.execute, activity.DynamicRegisterOptions{})
+		}
+		err = p.registerWorkflows(options.WorkerRegistry)
+	}
+	if err == nil {
 		err = next(ctx, options)
 	}
 	if err != nil {

@@ -42,6 +42,8 @@ const (
 	KindNative  Kind = "native"  // imports wasmworker:activity/v1
 	KindExtism  Kind = "extism"  // imports extism:host/env: a plugin for Extism's hosts
 	KindCommand Kind = "command" // a WASI program: standard input to standard output
+	// KindWorkflow is a module of workflows: it imports wasmworker:workflow/v1.
+	KindWorkflow Kind = "workflow"
 )
 
 // File is one module as its file describes it. It must not be changed after [Read] or
@@ -56,8 +58,8 @@ type File struct {
 	Digest string
 	// Kind is the contract that the module follows.
 	Kind Kind
-	// Exports are the names of the activities, sorted. They are exported functions, or
-	// Name alone for a program.
+	// Exports are the names of the activities, or workflows, sorted. They are exported
+	// functions, or Name alone for a program.
 	Exports []string
 	// Entry is the exported function that a program's one activity calls: a command's, or
 	// that of a plugin with no other activity. Empty: each calls the function of its name.
@@ -234,7 +236,7 @@ func Parse(name string, binary []byte) (*File, error) {
 	}
 	digest := sha256.Sum256(binary)
 	m := &File{Name: name, Path: name, Digest: hex.EncodeToString(digest[:]), Binary: binary}
-	native, extism, wasi := false, false, false
+	native, extism, workflow, wasi := false, false, false, false
 	importedFuncs := uint32(0)
 	for _, imp := range b.Imports {
 		entry := Import{Module: imp.Module, Name: imp.Name, Kind: imp.Kind.String()}
@@ -245,6 +247,7 @@ func Parse(name string, binary []byte) (*File, error) {
 		m.Imports = append(m.Imports, entry)
 		native = native || imp.Module == abi.ModuleActivity
 		extism = extism || imp.Module == abi.ModuleExtism
+		workflow = workflow || imp.Module == abi.ModuleWorkflow
 		wasi = wasi || imp.Module == abi.ModuleWASI
 	}
 	for _, mem := range b.Memories {
@@ -285,7 +288,7 @@ func Parse(name string, binary []byte) (*File, error) {
 			start, entry = true, t
 		case e.Name == abi.ExportInitialize, e.Name == exportConstructors && len(t.Params) == 0, e.Name == exportHaskell:
 			initializers[e.Name] = true
-		case (native || extism) && isActivity(t, extism) && !toolchainExport(e.Name):
+		case (native || extism || workflow) && isActivity(t, extism) && !toolchainExport(e.Name):
 			if err := CheckActivityName(e.Name); err != nil {
 				return nil, fmt.Errorf("export %w", err)
 			}
@@ -302,6 +305,11 @@ func Parse(name string, binary []byte) (*File, error) {
 		m.Initialize = append(m.Initialize, exportHaskell)
 	}
 	switch {
+	case workflow:
+		m.Kind = KindWorkflow
+		if err := m.checkWorkflow(start, b); err != nil {
+			return nil, err
+		}
 	case native && extism:
 		return nil, fmt.Errorf("the module imports both %s and %s: it has to be either a native module or an Extism plugin", abi.ModuleActivity, abi.ModuleExtism)
 	case native && start:
@@ -323,7 +331,7 @@ func Parse(name string, binary []byte) (*File, error) {
 			return nil, err
 		}
 	default:
-		return nil, fmt.Errorf("the module is neither native (it imports nothing from %s) nor an Extism plugin (nothing from %s) nor a command (it exports no %s), so it has no activities; build it with an SDK, or as a WASI program", abi.ModuleActivity, abi.ModuleExtism, abi.ExportStart)
+		return nil, fmt.Errorf("the module is neither native (it imports nothing from %s) nor one of workflows (nothing from %s) nor an Extism plugin (nothing from %s) nor a command (it exports no %s), so it has no activities; build it with an SDK, or as a WASI program", abi.ModuleActivity, abi.ModuleWorkflow, abi.ModuleExtism, abi.ExportStart)
 	}
 	if compared := len(m.Exports) * len(b.Funcs); compared > maxCompared {
 		return nil, fmt.Errorf("the module has %d activities and %d functions; at most %d activities are supported with so many functions", len(m.Exports), len(b.Funcs), maxCompared/len(b.Funcs))
@@ -343,6 +351,26 @@ const (
 	exportConstructors = "__wasm_call_ctors"
 	exportHaskell      = "hs_init"
 )
+
+// checkWorkflow reports what a module of workflows cannot have.
+func (m *File) checkWorkflow(start bool, b *wasm.Binary) error {
+	for _, imp := range m.Imports {
+		switch imp.Module {
+		case abi.ModuleWorkflow, abi.ModuleLog, abi.ModuleWASI:
+		case abi.ModuleActivity:
+			return fmt.Errorf("the module imports both %s and %s: build the workflows and the activities as two modules, since a workflow may do nothing that a replay would not do again", abi.ModuleWorkflow, abi.ModuleActivity)
+		default:
+			return fmt.Errorf("the module imports %s and %s: a workflow may import %s and WASI besides, and nothing else, since what it learns from elsewhere would be another thing in a replay; let an activity of another module do that", abi.ModuleWorkflow, imp.Module, abi.ModuleLog)
+		}
+	}
+	if start {
+		return fmt.Errorf("the module imports %s but was built as a program (it exports %s): build a reactor or library (Go: -buildmode=c-shared, Rust: crate-type cdylib)", abi.ModuleWorkflow, abi.ExportStart)
+	}
+	if len(m.Exports) == 0 {
+		return fmt.Errorf("the module exports no workflow: export a function of type () -> i32 for each, whose name does not begin with _ (functions it exports: %s)", exportedFuncs(b))
+	}
+	return nil
+}
 
 // program makes the module's entry its one activity.
 func (m *File) program(t wasm.FuncType) error {

@@ -43,9 +43,10 @@ type guest interface {
 
 // contracts are those of all kinds. Nothing else depends on a module's kind.
 var contracts = map[modules.Kind]contract{
-	modules.KindNative:  nativeContract{},
-	modules.KindExtism:  extismContract{},
-	modules.KindCommand: commandContract{},
+	modules.KindNative:   nativeContract{},
+	modules.KindExtism:   extismContract{},
+	modules.KindCommand:  commandContract{},
+	modules.KindWorkflow: workflowContract{},
 }
 
 func contractOf(file *modules.File) (contract, error) {

@@ -20,6 +20,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/internal/meter"
 	"github.com/wasmworker/wasmworker/host/internal/wasip1"
+	"github.com/wasmworker/wasmworker/host/modules"
 )
 
 // program is a module as it was loaded: its runtime, its code, and the image that its
@@ -161,10 +162,7 @@ func (p *program) try(ctx context.Context, exposed *meter.Exposed) error {
 	if m.options.Isolation != IsolationPristine {
 		return nil
 	}
-	if err := p.snapshot(instance, exposed); err != nil {
-		return fmt.Errorf("%s: %w", m.file.Path, err)
-	}
-	return nil
+	return p.snapshot(instance, exposed)
 }
 
 // recovered makes an error of a panic. What reads a module here, the metering and wazero's
@@ -281,7 +279,7 @@ func (p *program) snapshot(first *Instance, exposed *meter.Exposed) error {
 	if reason == "" {
 		img, err := first.memory.Snapshot()
 		if errors.Is(err, image.ErrBudget) {
-			return m.budget.exceeded()
+			return fmt.Errorf("%s: %w", m.file.Path, m.budget.exceeded())
 		}
 		if err == nil {
 			p.image, p.data = img, nil
@@ -292,9 +290,12 @@ func (p *program) snapshot(first *Instance, exposed *meter.Exposed) error {
 			return nil
 		}
 		if passes(err) {
-			return fmt.Errorf("an image of its memory: %w", err)
+			return fmt.Errorf("%s: an image of its memory: %w", m.file.Path, err)
 		}
 		reason = err.Error()
+	}
+	if m.file.Kind == modules.KindWorkflow {
+		return m.errorf("the module cannot be one of workflows", fmt.Errorf("its instances cannot be set back: %s", reason))
 	}
 	p.fallback = reason
 	if m.fallback.Swap(&reason) == nil {
@@ -325,6 +326,9 @@ func (p *program) findGenerator(first *Instance) {
 // warning if they began like the seed of a generator, such as Go's where it was not found.
 // SDKs may seed theirs anew, which is not seen here.
 func (p *program) tellDrawn(first *Instance) {
+	if p.module.file.Kind == modules.KindWorkflow {
+		return // it is the same in each worker
+	}
 	m, drawn := p.module, first.drawn
 	level := slog.LevelInfo
 	switch {

@@ -14,7 +14,8 @@
 //     activity to the next.
 //   - An instance that trapped, exited, overflowed its stack, broke the contract or
 //     was interrupted is never used again. Nothing else is affected.
-//   - At most Config.Limit instances exist at any time, idle ones included.
+//   - At most Config.Limit instances of activities exist at any time, idle ones included. A
+//     workflow run has one of its own until it is closed.
 //   - [Sandbox.Run] returns soon after its context ends: the guest is interrupted.
 //   - [Sandbox.Close] waits for every call to return before it frees anything.
 //
@@ -63,7 +64,7 @@ type Config struct {
 	// activity loads it again, from the cache: modules whose code is not in the cache
 	// stay. Default 0: for as long as the sandbox.
 	ModuleIdleTimeout time.Duration
-	// Limit is the most instances that may exist at once. 0 means no limit.
+	// Limit is the most instances of activities that may exist at once. 0 means no limit.
 	Limit int
 	// MemoryLimit is the most memory in bytes that the instances and images of all
 	// modules may have together: for machines that could not give every instance its own
@@ -134,12 +135,14 @@ type Sandbox struct {
 	// Written by New alone.
 	modules    []*Module // that were admitted
 	activities map[string]Activity
+	workflows  map[string]Workflow
 	refused    []error // why others were not
 
 	mu     sync.Mutex
-	calls  int           // Run calls under way
-	closed bool          // no more of them
-	idle   chan struct{} // closed when calls is 0 and closed is true
+	runs   map[*WorkflowRun]struct{} // of workflows, that are open
+	calls  int                       // Run and NewWorkflowRun calls under way
+	closed bool                      // no more of them
+	idle   chan struct{}             // closed when calls is 0 and closed is true
 
 	freed   sync.Once
 	freeErr error
@@ -151,6 +154,8 @@ type Sandbox struct {
 func New(cfg Config) (*Sandbox, error) {
 	s := &Sandbox{
 		activities: map[string]Activity{},
+		workflows:  map[string]Workflow{},
+		runs:       map[*WorkflowRun]struct{}{},
 		executor:   cfg.Executor,
 		logger:     cfg.Logger,
 		skip:       cfg.SkipRefused,
@@ -205,6 +210,10 @@ func New(cfg Config) (*Sandbox, error) {
 			continue
 		}
 		m := &Module{file: file, contract: contract, options: own.over(defaults), budget: budget, loader: s.loader, logger: s.logger.With("module", file.Name)}
+		if file.Kind == modules.KindWorkflow {
+			errs = append(errs, own.notForWorkflows(file)...)
+			m.options.forWorkflows()
+		}
 		said := m.options.Policies
 		if m.options.Policies, err = cfg.Passthrough.CheckPolicies(m.options.Passthrough, m.options.Policies); err != nil {
 			continue // it has been reported
@@ -266,6 +275,15 @@ func (s *Sandbox) register(m *Module) error {
 		}
 		if err := modules.CheckActivityName(name); err != nil {
 			errs = append(errs, fmt.Errorf("module %q: activity %w", m.file.Name, err))
+			continue
+		}
+		if m.file.Kind == modules.KindWorkflow {
+			if other, ok := s.workflows[name]; ok {
+				errs = append(errs, &OptionError{m.file.Name, "Prefix", fmt.Errorf("two modules have the workflow %q: %s and %s; give one a prefix, such as %q, or rename it",
+					name, other.Module.file.Path, m.file.Path, m.file.Name+".")})
+				continue
+			}
+			s.workflows[name] = Workflow{Type: name, Export: export, Module: m}
 			continue
 		}
 		if other, ok := s.activities[name]; ok {
@@ -354,13 +372,7 @@ func (s *Sandbox) Run(ctx context.Context, task Task) (*Payload, error) {
 	}
 	s.calls++
 	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.calls--; s.calls == 0 && s.closed {
-			close(s.idle)
-		}
-	}()
+	defer s.ended()
 	c := newCall(ctx, activity.Module, activity, &task)
 	c.hooks = inject.Of(ctx)
 	loaded := c.module.begin()
@@ -381,6 +393,15 @@ func (s *Sandbox) Run(ctx context.Context, task Task) (*Payload, error) {
 	defer c.limitTime()()
 	payload, err := instance.run(c)
 	return payload, c.timedOut(err)
+}
+
+// ended is called after a call that was counted.
+func (s *Sandbox) ended() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.calls--; s.calls == 0 && s.closed {
+		close(s.idle)
+	}
 }
 
 // acquire returns an instance for a call. Its module is loaded before that takes a slot
@@ -424,6 +445,12 @@ func (s *Sandbox) Close(ctx context.Context) error {
 	s.freed.Do(func() {
 		ctx := context.WithoutCancel(ctx)
 		s.loader.close()
+		s.mu.Lock()
+		runs := slices.Collect(maps.Keys(s.runs))
+		s.mu.Unlock()
+		for _, r := range runs {
+			r.Close()
+		}
 		errs := []error{s.executor.Close(ctx)}
 		for _, m := range s.modules {
 			errs = append(errs, m.unload(ctx))

@@ -10,6 +10,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/internal/inject"
 	"github.com/wasmworker/wasmworker/host/internal/wasip1"
+	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
@@ -17,6 +18,9 @@ import (
 
 // wasiConfig makes WASI's configuration of the module's options.
 func (m *Module) wasiConfig() wasip1.Config {
+	if m.file.Kind == modules.KindWorkflow {
+		return workflowWASI()
+	}
 	config := wasip1.Config{
 		// not the module's: records are replayed by the file alone
 		Name: strings.TrimSuffix(filepath.Base(m.file.Path), ".wasm"),

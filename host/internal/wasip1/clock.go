@@ -56,6 +56,16 @@ var began = time.Now()
 // monotonic is the real monotonic clock.
 func monotonic() int64 { return monotonicStart + int64(time.Since(began)) }
 
+// Clock is what a guest reads the time from, where that is not the real one.
+type Clock interface {
+	// Walltime returns the nanoseconds since 1970.
+	Walltime() int64
+	// Nanotime returns the nanoseconds of the monotonic clock.
+	Nanotime() int64
+	// Sleep advances the clock, and takes no time.
+	Sleep(d time.Duration)
+}
+
 // VirtualClock is a virtual clock. It belongs to one goroutine at a time.
 type VirtualClock struct {
 	start, monotonic int64
@@ -105,7 +115,7 @@ func randomGet(proc *Process, mod api.Module, p []uint64) abi.Errno {
 		}
 		n := min(len(data), piece)
 		if proc.random != nil {
-			proc.random.Read(data[:n]) //nolint:errcheck // never fails, nor does the other
+			proc.random.Read(data[:n]) //nolint:errcheck // none of the streams fails, nor does the other
 		} else {
 			rand.Read(data[:n])
 		}

@@ -185,10 +185,7 @@ func fdStat(proc *Process, mod api.Module, p []uint64) error {
 	var flags uint16
 	var base, inheriting uint64
 	if fd := uint32(p[0]); fd <= lastStream {
-		kind, base = kindStream, rightSetFlags|rightFilestat|rightPoll|rightWrite
-		if fd == 0 {
-			base = base&^rightWrite | rightRead
-		}
+		kind, base = kindStream, streamRights(fd)
 	} else {
 		f, err := proc.file(p[0])
 		if err != nil {
@@ -203,16 +200,48 @@ func fdStat(proc *Process, mod api.Module, p []uint64) error {
 		}
 		base, inheriting = rights(f)
 	}
-	out, ok := bytesOf(mod, p[1], 24)
-	if !ok {
+	if !putStat(mod, p[1], kind, flags, base, inheriting) {
 		return abi.EFAULT
+	}
+	return nil
+}
+
+// streamRights are what may be done with a stream.
+func streamRights(fd uint32) uint64 {
+	const both = rightSetFlags | rightFilestat | rightPoll
+	if fd == 0 {
+		return both | rightRead
+	}
+	return both | rightWrite
+}
+
+// statOfStream is fd_fdstat_get of a workflow, for which descriptor 0 does not block.
+func statOfStream(_ *Process, mod api.Module, p []uint64) abi.Errno {
+	fd, flags := uint32(p[0]), uint16(0)
+	switch {
+	case fd > lastStream:
+		return abi.EBADF
+	case fd == 0:
+		flags = flagNonblock
+	}
+	if !putStat(mod, p[1], kindStream, flags, streamRights(fd), 0) {
+		return abi.EFAULT
+	}
+	return 0
+}
+
+// putStat stores what WASI says about a descriptor.
+func putStat(mod api.Module, ptr uint64, kind byte, flags uint16, base, inheriting uint64) bool {
+	out, ok := bytesOf(mod, ptr, 24)
+	if !ok {
+		return false
 	}
 	clear(out)
 	out[0] = kind
 	binary.LittleEndian.PutUint16(out[2:], flags)
 	binary.LittleEndian.PutUint64(out[8:], base)
 	binary.LittleEndian.PutUint64(out[16:], inheriting)
-	return nil
+	return true
 }
 
 func fdSetFlags(f *File, p []uint64) error {

@@ -38,6 +38,12 @@ func poll(proc *Process, mod api.Module, p []uint64) abi.Errno {
 	if !ok1 || !ok2 || !ok3 {
 		return abi.EFAULT
 	}
+	if proc.run != nil {
+		if events, errno := proc.pollWorkflow(in, out); errno != 0 || events > 0 {
+			binary.LittleEndian.PutUint32(result, uint32(events))
+			return errno
+		}
+	}
 	wait := time.Duration(math.MaxInt64)
 	for i := range n {
 		if i%1024 == 0 && proc.host.Interrupted(1024*subscriptionSize) {

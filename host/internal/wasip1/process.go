@@ -3,8 +3,8 @@ package wasip1
 import (
 	"context"
 	"errors"
+	"io"
 	"math"
-	"math/rand/v2"
 	"time"
 
 	"github.com/tetratelabs/wazero/api"
@@ -40,16 +40,17 @@ type Host interface {
 // Process is what a guest finds while it serves a call, or while its instance is being
 // made. Nothing in it outlives that. It belongs to the guest's goroutine.
 type Process struct {
-	Name  string        // the first argument
-	Args  []string      // those after it, without zero bytes
-	Stdin []byte        // what is left of it
-	Clock *VirtualClock // nil: the real one
-	Drawn Drawn         // while its instance was being made
+	Name  string   // the first argument
+	Args  []string // those after it, without zero bytes
+	Stdin []byte   // what is left of it
+	Clock Clock    // nil: the real one
+	Drawn Drawn    // while its instance was being made
 
 	host   Host
 	phase  Phase
-	random *rand.ChaCha8 // nil: real random numbers
-	files  *FDTable      // nil: the module has no directories
+	random io.Reader // nil: real random numbers
+	run    *Timeline // of a workflow; nil: the guest has none
+	files  *FDTable  // nil: the module has no directories
 }
 
 // Begin makes proc a new process. Units returns how many units of computation it has
@@ -59,7 +60,13 @@ func (s *System) Begin(proc *Process, host Host, phase Phase, units func() int64
 	*proc = Process{
 		Name: s.config.Name, Args: s.config.Args,
 		host: host, phase: phase,
-		Clock: NewVirtualClock(s.config.Clock, phase, units), random: NewStream(s.config.Random, phase),
+	}
+	// An interface of a nil pointer would not be nil.
+	if clock := NewVirtualClock(s.config.Clock, phase, units); clock != nil {
+		proc.Clock = clock
+	}
+	if stream := NewStream(s.config.Random, phase); stream != nil {
+		proc.random = stream
 	}
 	if s.mounts == nil {
 		return

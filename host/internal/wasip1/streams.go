@@ -59,6 +59,12 @@ func readStream(proc *Process, mod api.Module, p []uint64) abi.Errno {
 	case !ok1 || !ok2:
 		return abi.EFAULT
 	}
+	if proc.run != nil {
+		if !proc.run.takeIdle() {
+			return abi.EAGAIN
+		}
+		proc.Stdin = []byte{0}
+	}
 	total := 0
 	for i := 0; i < len(buffers); i += 8 {
 		if i%piece == 0 && proc.host.Interrupted(piece) {

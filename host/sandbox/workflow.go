@@ -1,0 +1,488 @@
+package sandbox
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/internal/image"
+	"github.com/wasmworker/wasmworker/host/internal/meter"
+	"github.com/wasmworker/wasmworker/host/internal/wasip1"
+	"github.com/wasmworker/wasmworker/host/modules"
+	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
+)
+
+// Workflow is one workflow type that the sandbox can run.
+type Workflow struct {
+	Type   string  // the Temporal workflow type
+	Export string  // the wasm export
+	Module *Module // whose it is
+}
+
+// defaultActivationFuel is what an activation may use where its module has no MaxFuel: some
+// seconds, below the 10 s that a workflow task has.
+const defaultActivationFuel = 20_000_000_000
+
+// workflowWASI is what workflows find while they are initialized: the same everywhere, and
+// nothing of the module's options.
+func workflowWASI() wasip1.Config {
+	seed := int64(0)
+	return wasip1.Config{
+		Name:     "workflow",
+		Clock:    wasi.Clock{Start: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)},
+		Random:   wasi.Random{Seed: &seed},
+		Workflow: true,
+	}
+}
+
+// forWorkflows sets the options that workflows cannot do without.
+func (o *Options) forWorkflows() {
+	o.Isolation, o.CanonicalNaN = IsolationPristine, true
+	o.Env, o.Args, o.Policies = nil, nil, nil
+	o.MaxFuel = cmp.Or(o.MaxFuel, defaultActivationFuel)
+}
+
+// notForWorkflows reports options of a single module that workflows cannot have. Those of
+// all modules are for others.
+func (o *Options) notForWorkflows(file *modules.File) (errs []error) {
+	complain := func(option, why string) {
+		errs = append(errs, &OptionError{file.Name, option, fmt.Errorf("%s is a module of workflows, %s", file.Path, why)})
+	}
+	const same = "which find the same in every worker"
+	if o.Isolation != "" && o.Isolation != IsolationPristine {
+		complain("Isolation", "each run of which has an instance of its own")
+	}
+	if len(o.Passthrough) > 0 {
+		complain("Passthrough", "which cannot be granted anything: let an activity of another module do that")
+	}
+	if len(o.Env) > 0 {
+		complain("Env", same)
+	}
+	if len(o.Args) > 0 {
+		complain("Args", same)
+	}
+	if len(o.Policies) > 0 {
+		complain("Policies", same)
+	}
+	if o.Timeout > 0 {
+		complain("Timeout", "whose activations are limited by max_fuel, which is the same on every machine")
+	}
+	return errs
+}
+
+// Workflows returns the workflows that can be run, sorted by type.
+func (s *Sandbox) Workflows() []Workflow {
+	var list []Workflow
+	for _, w := range s.workflows {
+		if w.Module.Refusal() == nil {
+			list = append(list, w)
+		}
+	}
+	slices.SortFunc(list, func(a, b Workflow) int { return strings.Compare(a.Type, b.Type) })
+	return list
+}
+
+// UnknownWorkflowError is returned by [Sandbox.NewWorkflowRun] for a workflow type that no module
+// has.
+type UnknownWorkflowError struct {
+	Type  string   // what was asked for
+	Known []string // what there is, sorted
+}
+
+// Error lists what there is.
+func (e *UnknownWorkflowError) Error() string {
+	return fmt.Sprintf("there is no workflow %q; there are: %s", e.Type, strings.Join(e.Known, ", "))
+}
+
+// WorkflowRun is the state of one workflow run: an instance that is entered for each activation.
+// Its methods may be called concurrently; they wait for each other.
+//
+// After the same activations of a run of the same module with the same random numbers, the
+// state is the same, byte for byte, on every machine: see [WorkflowRun.Digest].
+type WorkflowRun struct {
+	workflow Workflow
+	sandbox  *Sandbox
+
+	mu       sync.Mutex
+	instance *Instance // nil once it is closed
+	timeline wasip1.Timeline
+	fuel     int64
+	saved    image.State // before a fork
+	broken   error       // why there can be no further activation
+}
+
+// Activation is what a run is called for.
+type Activation struct {
+	// Frame is what the guest reads: see abi/SPEC.md. It is not kept.
+	Frame []byte
+	// Now is the workflow's time.
+	Now time.Time
+	// Patched answers the guest's function of this name. It must be set.
+	Patched func(id string) bool
+	// Log takes what the guest writes to the log and its standard streams. Nil: nobody
+	// does.
+	Log func(ctx context.Context, level slog.Level, message string, attrs []slog.Attr)
+	// PayloadLimit is what the frames of commands may have, in bytes, where that is more
+	// than abi.MaxCommandsSize. 0: that.
+	PayloadLimit int
+}
+
+// Outcome is how an activation ended.
+type Outcome struct {
+	Commands []Command // in their order
+	// FailTask tells that the guest asks for the workflow task to fail.
+	FailTask bool
+	// Wake is when the guest wants to be called again. Zero: it does not wait for time.
+	Wake time.Time
+	// Fuel is how many units the activation has used.
+	Fuel int64
+}
+
+// Command is a command and the body of its frame, in which its payloads are. The body is
+// the receiver's.
+type Command struct {
+	*abi.WorkflowCommand
+	Body []byte
+}
+
+// NewWorkflowRun begins a run of a workflow, whose random numbers are those of the stream, and
+// loads its module if need be. It blocks until that is done. The run is to be closed.
+// Errors are *UnknownWorkflowError, ErrClosed, those of making an instance, and ctx's.
+func (s *Sandbox) NewWorkflowRun(ctx context.Context, workflowType string, random io.Reader) (*WorkflowRun, error) {
+	w, ok := s.workflows[workflowType]
+	if !ok {
+		return nil, &UnknownWorkflowError{Type: workflowType, Known: slices.Sorted(maps.Keys(s.workflows))}
+	}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil, ErrClosed
+	}
+	s.calls++ // not to be closed meanwhile
+	s.mu.Unlock()
+	defer s.ended()
+	w.Module.begin()
+	instance, err := w.Module.NewInstance(ctx)
+	if err != nil {
+		w.Module.end()
+		return nil, fmt.Errorf("workflow %s: %w", workflowType, err)
+	}
+	r := &WorkflowRun{workflow: w, sandbox: s, instance: instance}
+	r.timeline.Random = random
+	if g := instance.program.generator; g != nil {
+		var seed [32]byte
+		if _, err := io.ReadFull(random, seed[:]); err != nil {
+			instance.Close()
+			w.Module.end()
+			return nil, fmt.Errorf("workflow %s: random numbers: %w", workflowType, err)
+		}
+		memory, _ := instance.wasm.Memory().Read(0, instance.wasm.Memory().Size())
+		g.Seed(memory, seed)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		r.close()
+		return nil, ErrClosed
+	}
+	s.runs[r] = struct{}{}
+	return r, nil
+}
+
+// Workflow returns what the run is of.
+func (r *WorkflowRun) Workflow() Workflow { return r.workflow }
+
+// Close frees the run. Further calls do nothing, and further activations fail with
+// ErrClosed.
+func (r *WorkflowRun) Close() {
+	r.sandbox.mu.Lock()
+	delete(r.sandbox.runs, r)
+	r.sandbox.mu.Unlock()
+	r.close()
+}
+
+func (r *WorkflowRun) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.instance == nil {
+		return
+	}
+	r.saved.Release()
+	r.instance.Close()
+	r.instance = nil
+	r.workflow.Module.end()
+}
+
+// Activate calls the guest for an activation. It blocks until the guest returns or ctx
+// ends. After an error the run is of no more use: it is to be closed, and its history to
+// be replayed in another one. The error is a *abi.Failure, whose type says what happened,
+// an *InterruptedError, or ErrClosed.
+func (r *WorkflowRun) Activate(ctx context.Context, a Activation) (Outcome, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.usable(); err != nil {
+		return Outcome{}, err
+	}
+	outcome, err := r.activate(ctx, a, &r.timeline)
+	if err != nil {
+		r.broken = err
+		return Outcome{}, err
+	}
+	r.fuel += outcome.Fuel
+	return outcome, nil
+}
+
+// Fork is Activate for a query or a validation: whatever the guest does is undone, and an
+// error leaves the run as it was.
+func (r *WorkflowRun) Fork(ctx context.Context, a Activation) (Outcome, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.usable(); err != nil {
+		return Outcome{}, err
+	}
+	i := r.instance
+	if err := i.memory.Save(&r.saved, false); err != nil {
+		return Outcome{}, err
+	}
+	globals := i.readGlobals()
+	timeline := r.timeline
+	// Not the run's: what is drawn there would be missing from it.
+	timeline.Random = rand.NewChaCha8(sha256.Sum256(binary.LittleEndian.AppendUint64([]byte("fork"), uint64(timeline.Walltime()))))
+	outcome, err := r.activate(ctx, a, &timeline)
+	if back := i.memory.Load(i.wasm.Memory(), &r.saved); back != nil {
+		r.broken = fmt.Errorf("workflow %s: its state before a query cannot be brought back: %w", r.workflow.Type, back)
+		return Outcome{}, r.broken
+	}
+	i.writeGlobals(globals)
+	i.broken = false
+	return outcome, err
+}
+
+func (r *WorkflowRun) usable() error {
+	if r.instance == nil {
+		return ErrClosed
+	}
+	return r.broken
+}
+
+// Digest returns a SHA-256 of the whole state of the guest: memory, globals, time, and the
+// fuel that it has used so far.
+func (r *WorkflowRun) Digest() ([sha256.Size]byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.usable(); err != nil {
+		return [sha256.Size]byte{}, err
+	}
+	h := sha256.New()
+	if err := r.writeState(h); err != nil {
+		return [sha256.Size]byte{}, err
+	}
+	return [sha256.Size]byte(h.Sum(nil)), nil
+}
+
+func (r *WorkflowRun) writeState(h hash.Hash) error {
+	var state image.State
+	if err := r.instance.memory.Save(&state, true); err != nil {
+		return err
+	}
+	defer state.Release()
+	if _, err := state.WriteTo(h); err != nil {
+		return err
+	}
+	numbers := append(r.instance.readGlobals(), uint64(r.fuel), uint64(r.timeline.Walltime()), uint64(r.timeline.Wake))
+	return binary.Write(h, binary.LittleEndian, numbers)
+}
+
+// Private returns how many bytes of memory belong to the run alone; see
+// [image.Memory.Private].
+func (r *WorkflowRun) Private() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.instance == nil {
+		return 0
+	}
+	n, _ := r.instance.memory.Private()
+	return n
+}
+
+func (r *WorkflowRun) activate(ctx context.Context, a Activation, timeline *wasip1.Timeline) (Outcome, error) {
+	i := r.instance
+	timeline.Begin(a.Now)
+	c := newCall(ctx, r.workflow.Module, Activity{Type: r.workflow.Type, Export: r.workflow.Export, Module: r.workflow.Module}, &Task{Log: a.Log})
+	guest := c.guest.(*workflowGuest)
+	guest.activation = &a
+	i.calls++
+	i.memory.TakeGrowFailure()
+	i.begin(c, wasip1.Activity, i.meter.Used)
+	c.wasi.Follow(timeline)
+	defer c.release()
+	status, fuel, err := i.enter(c, r.workflow.Export, i.module.options.MaxFuel)
+	if _, interrupted := errors.AsType[*InterruptedError](err); interrupted {
+		return Outcome{}, err
+	}
+	if errors.Is(err, meter.ErrOutOfFuel) {
+		return Outcome{}, r.failure(abi.TypeOutOfFuel, "one activation has used up its fuel (%d) without waiting for anything; raise max_fuel of the module, or let the workflow do less at once", i.module.options.MaxFuel)
+	}
+	if refused := i.memory.TakeGrowFailure(); err != nil {
+		f := c.abnormalEnd(err, refused)
+		return Outcome{}, r.failureOf(f)
+	}
+	if status != 0 && status != 1 {
+		return Outcome{}, r.failure(abi.TypeProtocolError, "it returned %d; 0 and 1 have a meaning", status)
+	}
+	outcome := Outcome{Commands: guest.commands, FailTask: status == 1, Fuel: fuel}
+	if timeline.Wake > 0 {
+		outcome.Wake = time.Unix(0, timeline.Wake)
+	}
+	return outcome, nil
+}
+
+// failure is one of the task: it names the module and the workflow.
+func (r *WorkflowRun) failure(failureType, format string, args ...any) *abi.Failure {
+	return r.failureOf(&abi.Failure{Type: failureType, Message: fmt.Sprintf(format, args...)})
+}
+
+func (r *WorkflowRun) failureOf(f *abi.Failure) *abi.Failure {
+	file := r.workflow.Module.file
+	f.Message = fmt.Sprintf("workflow %s of module %s (digest %.12s): %s", r.workflow.Type, file.Name, file.Digest, f.Message)
+	return f
+}
+
+// readGlobals returns the module's mutable globals.
+func (i *Instance) readGlobals() []uint64 {
+	values := make([]uint64, len(i.program.globals))
+	for n, g := range i.program.globals {
+		values[n] = i.wasm.ExportedGlobal(g.name).Get()
+	}
+	return values
+}
+
+func (i *Instance) writeGlobals(values []uint64) {
+	for n, g := range i.program.globals {
+		i.wasm.ExportedGlobal(g.name).(api.MutableGlobal).Set(values[n])
+	}
+}
+
+// workflowContract is that of wasmworker:workflow/v1.
+type workflowContract struct{}
+
+func (workflowContract) link(ctx context.Context, p *program) error {
+	functions := map[string]hostFunc{}
+	for name, fn := range workflowFuncs {
+		functions[name] = func(c *call, mod api.Module, p []uint64) (int64, error) { return fn(c.guest.(*workflowGuest), mod, p) }
+	}
+	types := passthrough.Builtin(abi.ModuleWorkflow)
+	return build(ctx, p.runtime, abi.ModuleWorkflow, functions, func(name string) string { return types[name] })
+}
+
+func (workflowContract) begin(c *call) guest { return &workflowGuest{call: c} }
+
+func (workflowContract) calls(file *modules.File) []string { return slices.Clone(file.Exports) }
+
+func (workflowContract) once() string { return "" }
+
+func (workflowContract) heedsFlags() bool { return false }
+
+// workflowGuest is an activation of a workflow.
+type workflowGuest struct {
+	*call
+	activation *Activation
+	commands   []Command
+	size       int // of the frames
+}
+
+// enter is not called: a run knows its export.
+func (g *workflowGuest) enter() (string, error) { return g.activity.Export, nil }
+
+func (g *workflowGuest) end(_ int32, err error, refused image.GrowFailure) (*Payload, error) {
+	if err != nil {
+		return nil, g.abnormalEnd(err, refused)
+	}
+	return nil, nil
+}
+
+func (g *workflowGuest) stdout(p []byte) error { return g.logStdout(p) }
+
+func (*workflowGuest) release() {}
+
+// maxPatchID is how many bytes the id of a change may have: Temporal's default limit.
+const maxPatchID = 1000
+
+var workflowFuncs = map[string]func(g *workflowGuest, mod api.Module, p []uint64) (int64, error){
+	"activation": func(g *workflowGuest, mod api.Module, p []uint64) (int64, error) {
+		return g.give(mod, "activation", g.activation.Frame, p[0], p[1])
+	},
+	"commands": func(g *workflowGuest, mod api.Module, p []uint64) (int64, error) {
+		return g.addCommands(g.view(mod, "commands", p[0], p[1]))
+	},
+	"patched": func(g *workflowGuest, mod api.Module, p []uint64) (int64, error) {
+		id := g.view(mod, "patched", p[0], p[1])
+		if len(id) == 0 || len(id) > maxPatchID {
+			return 0, fmt.Errorf("%w: the id of a change has 1 to %d bytes", abi.EINVAL, maxPatchID)
+		}
+		if g.activation.Patched(strings.ToValidUTF8(string(id), "\uFFFD")) {
+			return 1, nil
+		}
+		return 0, nil
+	},
+	"last_error": func(g *workflowGuest, mod api.Module, p []uint64) (int64, error) {
+		return g.give(mod, "last_error", []byte(g.lastError), p[0], p[1])
+	},
+}
+
+// commandCost is what a command counts as for the host at least.
+const commandCost = 512
+
+// addCommands appends the commands of a frame.
+func (g *workflowGuest) addCommands(frame []byte) (int64, error) {
+	most := max(abi.MaxCommandsSize, g.activation.PayloadLimit)
+	if g.size+len(frame) > most {
+		return 0, fmt.Errorf("%w: the commands of this activation would have %d bytes, and at most %d are allowed", abi.EMSGSIZE, g.size+len(frame), most)
+	}
+	if len(frame) < 4 || uint64(binary.LittleEndian.Uint32(frame)) > uint64(len(frame)-4) {
+		return 0, fmt.Errorf("%w: %d bytes are not a frame: its first 4 bytes are the length of its head", abi.EINVAL, len(frame))
+	}
+	size := int(binary.LittleEndian.Uint32(frame))
+	head, body := frame[4:4+size], frame[4+size:]
+	if n := abi.CountValues(head); n > abi.MaxHeadValues {
+		return 0, fmt.Errorf("%w: the head has %d JSON values, and at most %d are allowed", abi.EMSGSIZE, n, abi.MaxHeadValues)
+	}
+	held := attributeCost*len(head) + len(body) + commandCost
+	if err := g.hold(image.Requests, held); err != nil {
+		return 0, err
+	}
+	var said abi.WorkflowCommands
+	if err := json.Unmarshal(head, &said); err != nil {
+		return 0, fmt.Errorf("%w: the head is not as abi/SPEC.md describes commands: %v", abi.EINVAL, err)
+	}
+	if n := len(g.commands) + len(said.Commands); n > abi.MaxCommands {
+		return 0, fmt.Errorf("%w: %d commands in one activation are more than %d", abi.EMSGSIZE, n, abi.MaxCommands)
+	}
+	if slices.Contains(said.Commands, nil) {
+		return 0, fmt.Errorf("%w: a command is null", abi.EINVAL)
+	}
+	body = bytes.Clone(body)
+	for _, command := range said.Commands {
+		g.commands = append(g.commands, Command{command, body})
+	}
+	g.size += len(frame)
+	return int64(len(g.commands)), nil
+}
