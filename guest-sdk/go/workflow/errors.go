@@ -55,7 +55,11 @@ func NewContinueAsNewError(ctx Context, wfn any, args ...any) error {
 // NewContinueAsNewErrorWithOptions is NewContinueAsNewError with options.
 func NewContinueAsNewErrorWithOptions(ctx Context, options ContinueAsNewErrorOptions, wfn any, args ...any) error {
 	r := runOf(ctx)
-	name, payloads, err := prepare(wfn, args)
+	name, err := flow.FunctionName(wfn)
+	var payloads []flow.Payload
+	if err == nil {
+		payloads, err = flow.EncodeAll(args)
+	}
 	if err != nil {
 		return fmt.Errorf("workflow.NewContinueAsNewError: %w", err)
 	}

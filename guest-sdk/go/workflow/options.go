@@ -95,11 +95,19 @@ type (
 
 // WithActivityOptions returns a context whose activities have these options.
 func WithActivityOptions(ctx Context, options ActivityOptions) Context {
-	return context.WithValue(ctx, activityKey{}, &options)
+	return context.WithValue(ctx, activityKey{}, &activityOptions{ActivityOptions: options})
+}
+
+// activityOptions are options with what they are for the host, once that is known.
+type activityOptions struct {
+	ActivityOptions
+	encoded []byte
 }
 
 // GetActivityOptions returns the options of the activities of ctx.
-func GetActivityOptions(ctx Context) ActivityOptions { return get[ActivityOptions](ctx, activityKey{}) }
+func GetActivityOptions(ctx Context) ActivityOptions {
+	return get[activityOptions](ctx, activityKey{}).ActivityOptions
+}
 
 // WithLocalActivityOptions returns a context whose local activities have these options.
 func WithLocalActivityOptions(ctx Context, options LocalActivityOptions) Context {

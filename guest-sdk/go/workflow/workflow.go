@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -111,18 +112,17 @@ func (s *settable) Chain(future Future) {
 // *temporal.ActivityError.
 func ExecuteActivity(ctx Context, activity any, args ...any) Future {
 	r := runOf(ctx)
-	o := GetActivityOptions(ctx)
-	if o.StartToCloseTimeout <= 0 && o.ScheduleToCloseTimeout <= 0 {
-		return flow.Failed(r, fmt.Errorf("workflow.ExecuteActivity: one of StartToCloseTimeout and ScheduleToCloseTimeout is required: use workflow.WithActivityOptions"))
+	o, _ := ctx.Value(activityKey{}).(*activityOptions)
+	if o == nil || o.StartToCloseTimeout <= 0 && o.ScheduleToCloseTimeout <= 0 {
+		return flow.Failed(r, errors.New("workflow.ExecuteActivity: one of StartToCloseTimeout and ScheduleToCloseTimeout is required: use workflow.WithActivityOptions"))
 	}
-	name, payloads, err := prepare(activity, args)
+	name, err := flow.FunctionName(activity)
 	if err != nil {
 		return flow.Failed(r, fmt.Errorf("workflow.ExecuteActivity: %w", err))
 	}
-	return r.Start(ctx, "activity", func(w *flow.Writer) {
+	return r.Start(ctx, "activity", args, func(w *flow.Writer) {
 		w.Text("type", name)
-		w.Payloads("args", payloads)
-		w.Object("options", o.write)
+		w.Cached("options", &o.encoded, o.write)
 	})
 }
 
@@ -132,25 +132,16 @@ func ExecuteLocalActivity(ctx Context, activity any, args ...any) Future {
 	r := runOf(ctx)
 	o := GetLocalActivityOptions(ctx)
 	if o.StartToCloseTimeout <= 0 && o.ScheduleToCloseTimeout <= 0 {
-		return flow.Failed(r, fmt.Errorf("workflow.ExecuteLocalActivity: one of StartToCloseTimeout and ScheduleToCloseTimeout is required: use workflow.WithLocalActivityOptions"))
+		return flow.Failed(r, errors.New("workflow.ExecuteLocalActivity: one of StartToCloseTimeout and ScheduleToCloseTimeout is required: use workflow.WithLocalActivityOptions"))
 	}
-	name, payloads, err := prepare(activity, args)
+	name, err := flow.FunctionName(activity)
 	if err != nil {
 		return flow.Failed(r, fmt.Errorf("workflow.ExecuteLocalActivity: %w", err))
 	}
-	return r.Start(ctx, "local_activity", func(w *flow.Writer) {
+	return r.Start(ctx, "local_activity", args, func(w *flow.Writer) {
 		w.Text("type", name)
-		w.Payloads("args", payloads)
 		w.Object("options", o.write)
 	})
-}
-
-func prepare(fn any, args []any) (name string, payloads []flow.Payload, err error) {
-	if name, err = flow.FunctionName(fn); err != nil {
-		return "", nil, err
-	}
-	payloads, err = flow.EncodeAll(args)
-	return name, payloads, err
 }
 
 // Execute runs an activity and waits for its result: [ExecuteActivity] in short.
@@ -197,16 +188,11 @@ func (f executionFuture) Get(ctx Context, valuePtr any) error {
 func (f *childFuture) GetChildWorkflowExecution() Future { return f.execution }
 
 func (f *childFuture) SignalChildWorkflow(ctx Context, signalName string, data any) Future {
-	payload, err := flow.Encode(data)
-	if err != nil {
-		return flow.Failed(f.run, fmt.Errorf("SignalChildWorkflow: %w", err))
-	}
 	send := func(e Execution) *flow.Future {
-		return f.run.Start(ctx, "signal_external", func(w *flow.Writer) {
+		return f.run.Start(ctx, "signal_external", []any{data}, func(w *flow.Writer) {
 			w.Text("workflow_id", e.ID)
 			w.Text("run_id", e.RunID)
 			w.Text("name", signalName)
-			w.Payloads("args", []flow.Payload{payload})
 			w.Bool("child_only", true)
 		})
 	}
@@ -236,7 +222,7 @@ func (f *childFuture) SignalChildWorkflow(ctx Context, signalName string, data a
 func ExecuteChildWorkflow(ctx Context, childWorkflow any, args ...any) ChildWorkflowFuture {
 	r := runOf(ctx)
 	o := GetChildWorkflowOptions(ctx)
-	name, payloads, err := prepare(childWorkflow, args)
+	name, err := flow.FunctionName(childWorkflow)
 	var memo map[string]flow.Payload
 	if err == nil {
 		memo, err = encodeMap(o.Memo)
@@ -248,9 +234,8 @@ func ExecuteChildWorkflow(ctx Context, childWorkflow any, args ...any) ChildWork
 	if o.WorkflowID == "" {
 		o.WorkflowID = newUUID(r)
 	}
-	result, started := r.StartChild(ctx, o.WorkflowID, func(w *flow.Writer) {
+	result, started := r.StartChild(ctx, o.WorkflowID, args, func(w *flow.Writer) {
 		w.Text("type", name)
-		w.Payloads("args", payloads)
 		w.Object("options", func(w *flow.Writer) { o.write(w, memo) })
 	})
 	return &childFuture{result, r, executionFuture{started}}
@@ -267,18 +252,12 @@ func newUUID(r *flow.Run) string {
 // SignalExternalWorkflow sends a signal to a workflow, of which runID may be empty. The
 // future is ready when it was delivered.
 func SignalExternalWorkflow(ctx Context, workflowID, runID, signalName string, arg any) Future {
-	r := runOf(ctx)
-	payload, err := flow.Encode(arg)
-	if err != nil {
-		return flow.Failed(r, fmt.Errorf("workflow.SignalExternalWorkflow: %w", err))
-	}
 	namespace := GetChildWorkflowOptions(ctx).Namespace
-	return r.Start(ctx, "signal_external", func(w *flow.Writer) {
+	return runOf(ctx).Start(ctx, "signal_external", []any{arg}, func(w *flow.Writer) {
 		w.Text("workflow_id", workflowID)
 		w.Text("run_id", runID)
 		w.Text("namespace", namespace)
 		w.Text("name", signalName)
-		w.Payloads("args", []flow.Payload{payload})
 	})
 }
 
@@ -286,7 +265,7 @@ func SignalExternalWorkflow(ctx Context, workflowID, runID, signalName string, a
 // future is ready when it was asked.
 func RequestCancelExternalWorkflow(ctx Context, workflowID, runID string) Future {
 	namespace := GetChildWorkflowOptions(ctx).Namespace
-	return runOf(ctx).Start(ctx, "cancel_external", func(w *flow.Writer) {
+	return runOf(ctx).Start(ctx, "cancel_external", nil, func(w *flow.Writer) {
 		w.Text("workflow_id", workflowID)
 		w.Text("run_id", runID)
 		w.Text("namespace", namespace)
@@ -324,7 +303,7 @@ func NewTimerWithOptions(ctx Context, d time.Duration, options TimerOptions) Fut
 		f.Set(nil, err)
 		return f
 	}
-	return r.Start(ctx, "timer", func(w *flow.Writer) {
+	return r.Start(ctx, "timer", nil, func(w *flow.Writer) {
 		w.Milliseconds("ms", d)
 		w.Text("summary", options.Summary)
 	})

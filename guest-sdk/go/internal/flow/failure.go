@@ -175,7 +175,7 @@ func (w *Writer) Text(name, value string) {
 	if value == "" {
 		return
 	}
-	w.Name(name)
+	w.member(name)
 	w.head = appendText(w.head, value)
 }
 
@@ -185,8 +185,15 @@ func (w *Writer) Milliseconds(name string, d time.Duration) {
 	if d <= 0 {
 		return
 	}
-	w.Name(name)
+	w.member(name)
 	w.head = strconv.AppendInt(w.head, int64((d+time.Millisecond-1)/time.Millisecond), 10)
+}
+
+// member appends the name of a member, which needs no escapes, after others.
+func (w *Writer) member(name string) {
+	w.head = append(w.head, ',', '"')
+	w.head = append(w.head, name...)
+	w.head = append(w.head, '"', ':')
 }
 
 // Name appends the name of a member after others.
@@ -199,7 +206,7 @@ func (w *Writer) Name(name string) {
 // Bool appends a member that is true, or nothing, after others.
 func (w *Writer) Bool(name string, value bool) {
 	if value {
-		w.Name(name)
+		w.member(name)
 		w.head = append(w.head, "true"...)
 	}
 }
@@ -207,7 +214,7 @@ func (w *Writer) Bool(name string, value bool) {
 // Int appends a member that is not zero after others.
 func (w *Writer) Int(name string, value int64) {
 	if value != 0 {
-		w.Name(name)
+		w.member(name)
 		w.head = strconv.AppendInt(w.head, value, 10)
 	}
 }
@@ -234,7 +241,7 @@ func (w *Writer) JSON(name string, value any) {
 	if err != nil { // what the SDK itself gives always marshals
 		panic(err)
 	}
-	w.Name(name)
+	w.member(name)
 	w.head = append(w.head, data...)
 }
 
@@ -252,6 +259,18 @@ func (w *Writer) Object(name string, write func(w *Writer)) {
 	}
 	w.head = append(w.head[:first], w.head[first+1:]...) // without the comma
 	w.head = append(w.head, '}')
+}
+
+// Cached is Object for what is always the same: encoded is what write appends, once it has.
+// It is called with the lock of the run.
+func (w *Writer) Cached(name string, encoded *[]byte, write func(w *Writer)) {
+	if *encoded == nil {
+		before := len(w.head)
+		w.Object(name, write)
+		*encoded = append([]byte{}, w.head[before:]...)
+		return
+	}
+	w.head = append(w.head, *encoded...)
 }
 
 // Writer makes a frame of commands.

@@ -2,21 +2,23 @@ package flow
 
 import (
 	"context"
+	"slices"
 
 	"github.com/wasmworker/wasmworker/guest-sdk/go/temporal"
 )
 
 // Future is what a command will give.
 type Future struct {
-	run    *Run
-	id     int64
-	done   chan struct{}
-	result Payload
-	value  any // in place of result
-	err    error
-	stop   func() bool // ends the watch over the context
-	start  *Future     // of a child: that it has started
-	child  *Execution  // of start: what has started
+	run     *Run
+	id      int64
+	done    chan struct{}
+	result  Payload
+	value   any // in place of result
+	err     error
+	stop    func() bool // ends the watch over the context
+	withRun bool        // its context ends with that of the run
+	start   *Future     // of a child: that it has started
+	child   *Execution  // of start: what has started
 }
 
 // Execution identifies a run of a workflow.
@@ -64,73 +66,105 @@ func (f *Future) Get(_ context.Context, ptr any) error {
 }
 
 // Start gives the host a command that will be resolved. If ctx ends, the host is asked to
-// cancel it. The command has an id, and what write appends.
-func (r *Run) Start(ctx context.Context, name string, write func(w *Writer)) *Future {
+// cancel it. The command has an id, arguments, if there are any, and what write appends.
+func (r *Run) Start(ctx context.Context, name string, args []any, write func(w *Writer)) *Future {
 	f := NewFuture(r)
-	if ctx.Err() != nil {
-		f.Set(nil, temporal.NewCanceledError())
-		return f
-	}
-	r.start(ctx, f, name, write)
+	r.start(ctx, f, name, args, write)
 	return f
 }
 
-func (r *Run) start(ctx context.Context, f *Future, name string, write func(w *Writer)) {
+func (r *Run) start(ctx context.Context, f *Future, name string, args []any, write func(w *Writer)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.mutable(name)
+	done := ctx.Done()
+	if done != nil && ctx.Err() != nil {
+		f.fail(temporal.NewCanceledError())
+		return
+	}
 	if r.ended {
 		return
 	}
+	before := r.commands
+	r.open(name)
+	r.commands.Int("id", r.next+1)
+	err := r.commands.args(args)
+	if err != nil {
+		r.commands = before
+		f.fail(err)
+		return
+	}
+	write(&r.commands)
+	r.close()
 	r.next++
 	f.id = r.next
-	r.futures[f.id] = f
-	r.write(func(w *Writer) {
-		w.begin(name)
-		w.Int("id", f.id)
-		write(w)
-	})
-	if ctx.Done() != nil {
-		f.stop = context.AfterFunc(ctx, f.requestCancel)
+	r.futures = append(r.futures, f)
+	if done == r.ctx.Done() {
+		f.withRun = true // the frequent case, for which a watch would cost too much
+	} else if done != nil {
+		f.stop = context.AfterFunc(ctx, func() {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.requestCancel(f)
+		})
 	}
 }
 
-func (f *Future) requestCancel() {
-	r := f.run
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.futures[f.id] != f || r.readOnly || r.ended {
+// fail resolves a future, and the one of a child's start.
+func (f *Future) fail(err error) {
+	if f.start != nil {
+		f.start.Set(nil, err)
+	}
+	f.Set(nil, err)
+}
+
+// index returns where the future of an id is, or would be. They are in the order of ids.
+func (r *Run) index(id int64) (i int, found bool) {
+	return slices.BinarySearchFunc(r.futures, id, func(f *Future, id int64) int { return int(f.id - id) })
+}
+
+func (r *Run) requestCancel(f *Future) {
+	if _, found := r.index(f.id); !found || r.readOnly || r.ended {
 		return
 	}
-	r.write(func(w *Writer) {
-		w.begin("cancel")
-		w.Int("id", f.id)
-	})
+	r.open("cancel")
+	r.commands.Int("id", f.id)
+	r.close()
+}
+
+// requestCancels takes that somebody asks to cancel the run.
+func (r *Run) requestCancels() {
+	r.cancel(temporal.NewCanceledError())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, f := range r.futures {
+		if f.withRun {
+			f.withRun = false
+			r.requestCancel(f)
+		}
+	}
 }
 
 // StartChild is Start for a child workflow.
-func (r *Run) StartChild(ctx context.Context, workflowID string, write func(w *Writer)) (result, started *Future) {
+func (r *Run) StartChild(ctx context.Context, workflowID string, args []any, write func(w *Writer)) (result, started *Future) {
 	result, started = NewFuture(r), NewFuture(r)
 	result.start = started
 	started.child = &Execution{ID: workflowID}
-	if ctx.Err() != nil {
-		started.Set(nil, temporal.NewCanceledError())
-		result.Set(nil, temporal.NewCanceledError())
-		return result, started
-	}
-	r.start(ctx, result, "child", write)
+	r.start(ctx, result, "child", args, write)
 	return result, started
 }
 
 // resolve takes what the host says of a command.
 func (r *Run) resolve(j *job) {
 	r.mu.Lock()
-	f := r.futures[j.id]
-	delete(r.futures, j.id)
-	r.mu.Unlock()
-	if f == nil {
+	i, found := r.index(j.id)
+	if !found {
+		r.mu.Unlock()
 		return
 	}
+	f := r.futures[i]
+	r.futures = slices.Delete(r.futures, i, i+1)
+	r.mu.Unlock()
 	if f.stop != nil {
 		f.stop()
 	}
@@ -148,9 +182,14 @@ func (r *Run) resolve(j *job) {
 // started takes that a child has started.
 func (r *Run) started(j *job) {
 	r.mu.Lock()
-	f := r.futures[j.id]
+	i, found := r.index(j.id)
+	if !found {
+		r.mu.Unlock()
+		return
+	}
+	f := r.futures[i]
 	r.mu.Unlock()
-	if f == nil || f.start == nil || f.start.IsReady() {
+	if f.start == nil || f.start.IsReady() {
 		return
 	}
 	if j.workflowID != "" {

@@ -121,8 +121,7 @@ func (r *Run) startUpdate(h *Handler, j job) {
 }
 
 func (r *Run) updated(id string, result Payload, err error) {
-	r.write(func(w *Writer) {
-		w.begin("updated")
+	r.write("updated", func(w *Writer) {
 		w.Text("id", id)
 		if err != nil {
 			w.Failure(err)
@@ -158,8 +157,7 @@ func (r *Run) warnOfUnfinished() {
 }
 
 func (r *Run) writeDescription() {
-	r.write(func(w *Writer) {
-		w.begin("describe")
+	r.write("describe", func(w *Writer) {
 		var signals []*Handler
 		for _, s := range r.signals {
 			if s.asked {

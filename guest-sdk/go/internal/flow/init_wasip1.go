@@ -53,7 +53,7 @@ func rehearse() {
 		if err := r.SetQuery("q", "", func() (string, error) { return "", nil }); err != nil {
 			return in, err
 		}
-		f := r.Start(ctx, "activity", func(w *Writer) {
+		f := r.Start(ctx, "activity", []any{in, "text", 1}, func(w *Writer) {
 			w.Text("type", "a")
 			w.Object("options", func(w *Writer) { w.Milliseconds("start_to_close_timeout_ms", time.Second) })
 		})

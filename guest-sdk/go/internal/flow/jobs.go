@@ -112,7 +112,7 @@ func (r *Run) apply(j *job) {
 	case "signal":
 		r.Signal(j.name).deliver(j.args)
 	case "cancel":
-		r.cancel(temporal.NewCanceledError())
+		r.requestCancels()
 	case "update":
 		r.beginUpdate(*j)
 	case "query":
@@ -162,13 +162,11 @@ func (r *Run) end(result Payload, err error) {
 	var canceled *temporal.CanceledError
 	switch {
 	case err == nil:
-		r.closing = func(w *Writer) {
-			w.begin("complete")
+		r.closing, r.closingMembers = "complete", func(w *Writer) {
 			w.Payload("result", result)
 		}
 	case errors.As(err, &again):
-		r.closing = func(w *Writer) {
-			w.begin("continue_as_new")
+		r.closing, r.closingMembers = "continue_as_new", func(w *Writer) {
 			again.WriteCommand(w)
 		}
 	case errors.As(err, &canceled):
@@ -176,15 +174,13 @@ func (r *Run) end(result Payload, err error) {
 		for _, d := range detailsOf(canceled) {
 			details = append(details, FromConverter(d))
 		}
-		r.closing = func(w *Writer) {
-			w.begin("canceled")
+		r.closing, r.closingMembers = "canceled", func(w *Writer) {
 			w.Payloads("details", details)
 		}
 	case errors.Is(err, context.Canceled):
-		r.closing = func(w *Writer) { w.begin("canceled") }
+		r.closing, r.closingMembers = "canceled", func(w *Writer) {}
 	default:
-		r.closing = func(w *Writer) {
-			w.begin("fail")
+		r.closing, r.closingMembers = "fail", func(w *Writer) {
 			w.Failure(err)
 		}
 	}
@@ -297,8 +293,7 @@ func (r *Run) answer(result Payload, err error) {
 		return
 	}
 	r.answered = true
-	r.write(func(w *Writer) {
-		w.begin("answer")
+	r.write("answer", func(w *Writer) {
 		if err != nil {
 			w.Failure(err)
 			return

@@ -17,7 +17,16 @@ func (r *reader) bad(want string) {
 	panic(fmt.Sprintf("wasmworker: the head of an activation is not as agreed: %s expected at byte %d of %d", want, r.i, len(r.b)))
 }
 
+// peek returns the byte that the next value or sign begins with. Small enough to be inlined:
+// calls are what costs most in WebAssembly.
 func (r *reader) peek() byte {
+	if r.i < len(r.b) && r.b[r.i] > ' ' {
+		return r.b[r.i]
+	}
+	return r.space()
+}
+
+func (r *reader) space() byte {
 	for r.i < len(r.b) {
 		if c := r.b[r.i]; c > ' ' {
 			return c
@@ -65,21 +74,24 @@ func (r *reader) key() []byte {
 
 // text reads a string. What it returns belongs to the activation.
 func (r *reader) text() []byte {
-	if r.peek() == 'n' { // null
+	r.peek()
+	b, i := r.b, r.i
+	if b[i] == 'n' { // null
 		r.skip()
 		return nil
 	}
-	r.expect('"')
-	start := r.i
-	for r.i < len(r.b) {
-		switch r.b[r.i] {
-		case '"':
-			r.i++
-			return r.b[start : r.i-1]
-		case '\\':
+	if b[i] != '"' {
+		r.bad("a string")
+	}
+	i++
+	start := i
+	for ; i < len(b); i++ {
+		if c := b[i]; c == '"' {
+			r.i = i + 1
+			return b[start:i]
+		} else if c == '\\' {
 			return r.escaped(start - 1)
 		}
-		r.i++
 	}
 	r.bad("the end of a string")
 	return nil
@@ -116,21 +128,20 @@ func (r *reader) number() []byte {
 }
 
 func (r *reader) int() int64 {
-	text := r.number()
+	r.peek()
+	b, i := r.b, r.i
 	var n int64
-	digits := text
-	if digits[0] == '-' {
-		digits = digits[1:]
-	}
-	for _, c := range digits {
-		if c < '0' || c > '9' || len(digits) > 18 {
-			return r.wideInt(text)
+	for start := i; i < len(b) && i < start+18; i++ {
+		c := b[i] - '0'
+		if c > 9 {
+			break
 		}
-		n = n*10 + int64(c-'0')
+		n = n*10 + int64(c)
 	}
-	if len(digits) != len(text) {
-		return -n
+	if i == r.i || i == len(b) || !ends(b[i]) { // negative, too long, or not a whole number
+		return r.wideInt(r.number())
 	}
+	r.i = i
 	return n
 }
 
@@ -199,10 +210,18 @@ func (r *reader) skip() {
 
 func ends(c byte) bool { return c <= ' ' || c == ',' || c == ':' || c == '}' || c == ']' }
 
+// safe are the bytes that are themselves in a JSON string as encoding/json writes it.
+var safe = func() (t [256]bool) {
+	for c := byte(' '); c <= '~'; c++ {
+		t[c] = c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
+	}
+	return t
+}()
+
 // plain tells whether a text is a JSON string as it is, with quotes around it.
-func plain[T string | []byte](s T) bool {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+func plain(s []byte) bool {
+	for _, c := range s {
+		if !safe[c] {
 			return false
 		}
 	}
@@ -211,12 +230,14 @@ func plain[T string | []byte](s T) bool {
 
 // appendText appends a JSON string, as encoding/json writes it.
 func appendText(b []byte, s string) []byte {
-	if !plain(s) {
-		data, err := json.Marshal(s)
-		if err != nil { // strings always marshal
-			panic(err)
+	for i := range len(s) {
+		if !safe[s[i]] {
+			data, err := json.Marshal(s)
+			if err != nil { // strings always marshal
+				panic(err)
+			}
+			return append(b, data...)
 		}
-		return append(b, data...)
 	}
 	b = append(b, '"')
 	b = append(b, s...)

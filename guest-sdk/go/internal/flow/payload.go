@@ -23,11 +23,7 @@ func (p *Payload) Present() bool { return p.Encoding != "" }
 func Encode(value any) (p Payload, err error) {
 	switch v := value.(type) {
 	case string:
-		if plain(v) {
-			return Payload{Encoding: abi.EncodingJSON, Data: appendText(make([]byte, 0, len(v)+2), v)}, nil
-		}
-	case int:
-		return Payload{Encoding: abi.EncodingJSON, Data: strconv.AppendInt(nil, int64(v), 10)}, nil
+		return Payload{Encoding: abi.EncodingJSON, Data: appendText(make([]byte, 0, len(v)+2), v)}, nil
 	case converter.RawValue:
 		if v.Payload() != nil {
 			return FromConverter(v.Payload()), nil
@@ -51,11 +47,57 @@ func EncodeAll(values []any) ([]Payload, error) {
 	for i, v := range values {
 		p, err := Encode(v)
 		if err != nil {
-			return nil, fmt.Errorf("argument %d of %d: %w", i+1, len(values), err)
+			return nil, argumentError(i, len(values), err)
 		}
 		out[i] = p
 	}
 	return out, nil
+}
+
+func argumentError(i, n int, err error) error {
+	return fmt.Errorf("argument %d of %d: %w", i+1, n, err)
+}
+
+// args appends a member "args", if there are any, after others.
+func (w *Writer) args(values []any) error {
+	if len(values) == 0 {
+		return nil
+	}
+	w.head = append(w.head, `,"args":[`...)
+	for i, v := range values {
+		if i > 0 {
+			w.head = append(w.head, ',')
+		}
+		if err := w.value(v); err != nil {
+			return argumentError(i, len(values), err)
+		}
+	}
+	w.head = append(w.head, ']')
+	return nil
+}
+
+// value appends the payload of a value. What is frequent does not make a payload first.
+func (w *Writer) value(value any) error {
+	before := len(w.body)
+	switch v := value.(type) {
+	case string:
+		w.body = appendText(w.body, v)
+	case int:
+		w.body = strconv.AppendInt(w.body, int64(v), 10)
+	default:
+		p, err := Encode(value)
+		if err != nil {
+			return err
+		}
+		w.payload(&p)
+		return nil
+	}
+	w.head = append(w.head, `{"bytes":[`...)
+	w.head = strconv.AppendInt(w.head, int64(before), 10)
+	w.head = append(w.head, ',')
+	w.head = strconv.AppendInt(w.head, int64(len(w.body)-before), 10)
+	w.head = append(w.head, ']', '}')
+	return nil
 }
 
 // FromConverter takes a payload of package converter.

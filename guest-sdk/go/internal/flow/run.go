@@ -33,27 +33,28 @@ type Run struct {
 	out  []byte // the frame of commands
 
 	// Goroutines of a WebAssembly build run one at a time; those of tests do not.
-	mu       sync.Mutex
-	commands Writer
-	count    int
-	next     int64 // the last id
-	futures  map[int64]*Future
-	signals  []*Signal
-	queries  []*Handler
-	updates  []*Handler
-	running  []*update // updates that have not ended
-	late     []job     // updates whose handler was not there yet
-	waits    []*wait
-	describe bool
-	readOnly bool
-	answered bool
-	ended    bool            // the workflow function has returned
-	closing  func(w *Writer) // the command that ends the run
-	failed   error           // why the workflow task fails
-	info     *Info
-	versions map[string]int // of changes
-	Details  string         // current details
-	history  History
+	mu             sync.Mutex
+	commands       Writer
+	count          int
+	next           int64     // the last id
+	futures        []*Future // in the order of their ids
+	signals        []*Signal
+	queries        []*Handler
+	updates        []*Handler
+	running        []*update // updates that have not ended
+	late           []job     // updates whose handler was not there yet
+	waits          []*wait
+	describe       bool
+	readOnly       bool
+	answered       bool
+	ended          bool   // the workflow function has returned
+	closing        string // the command that ends the run
+	closingMembers func(w *Writer)
+	failed         error // why the workflow task fails
+	info           *Info
+	versions       map[string]int // of changes
+	Details        string         // current details
+	history        History
 }
 
 // History is how long the history has become.
@@ -64,7 +65,7 @@ type History struct {
 
 // New returns a run of fn, a function that can be a workflow.
 func New(h Host, fn any) *Run {
-	r := &Run{host: h, futures: map[int64]*Future{}, info: &Info{}}
+	r := &Run{host: h, info: &Info{}}
 	r.logger = task.NewLogger(logHost{Host: nil, h: h})
 	var err error
 	if r.fn, err = inspect("a workflow", fn); err != nil {
@@ -181,9 +182,9 @@ func (r *Run) report() int32 {
 			r.describe = false
 			r.writeDescription()
 		}
-		if r.closing != nil {
-			r.write(r.closing)
-			r.closing = nil
+		if r.closing != "" {
+			r.write(r.closing, r.closingMembers)
+			r.closing = ""
 		}
 		if r.count == 0 {
 			return StatusDone
@@ -198,10 +199,7 @@ func (r *Run) report() int32 {
 	r.commands.head = append(r.commands.head[:0], `0000{"commands":[`...)
 	r.commands.body = r.commands.body[:0]
 	r.count = 0
-	r.write(func(w *Writer) {
-		w.begin("fail_task")
-		w.Failure(r.failed)
-	})
+	r.write("fail_task", func(w *Writer) { w.Failure(r.failed) })
 	r.handOver()
 	return status
 }
@@ -228,19 +226,25 @@ func (r *Run) handOver() string {
 }
 
 // write appends one command. The caller holds mu.
-func (r *Run) write(command func(w *Writer)) {
-	if r.count > 0 {
-		r.commands.head = append(r.commands.head, ',')
-	}
-	command(&r.commands)
-	r.commands.head = append(r.commands.head, '}')
-	r.count++
+func (r *Run) write(name string, members func(w *Writer)) {
+	r.open(name)
+	members(&r.commands)
+	r.close()
 }
 
-func (w *Writer) begin(name string) {
-	w.head = append(w.head, `{"command":"`...)
-	w.head = append(w.head, name...)
-	w.head = append(w.head, '"')
+func (r *Run) open(name string) {
+	b := r.commands.head
+	if r.count > 0 {
+		b = append(b, ',')
+	}
+	b = append(b, `{"command":"`...)
+	b = append(b, name...)
+	r.commands.head = append(b, '"')
+}
+
+func (r *Run) close() {
+	r.commands.head = append(r.commands.head, '}')
+	r.count++
 }
 
 // Command gives the host a command of that name, whose members write appends. After the
@@ -252,10 +256,7 @@ func (r *Run) Command(name string, write func(w *Writer)) {
 	if r.ended {
 		return
 	}
-	r.write(func(w *Writer) {
-		w.begin(name)
-		write(w)
-	})
+	r.write(name, write)
 }
 
 // mutable panics in queries and validators.
