@@ -51,7 +51,7 @@ func (r *reader) failure(body []byte) error {
 		case "stack_trace":
 			f.StackTrace = r.string()
 		case "cause":
-			if r.peek() == '{' {
+			if r.isObject() {
 				f.Cause = r.failure(body)
 			} else {
 				r.skip()

@@ -105,8 +105,7 @@ func (r *Run) beginUpdate(j job) {
 func (r *Run) startUpdate(h *Handler, j job) {
 	u := &update{UpdateInfo{j.update, j.name}, h}
 	r.running = append(r.running, u)
-	go func() {
-		defer r.Guard()
+	r.Go(func() {
 		result, err := h.fn.call(context.WithValue(r.ctx, updateKey{}, &u.UpdateInfo), j.args)
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -117,7 +116,7 @@ func (r *Run) startUpdate(h *Handler, j job) {
 			}
 		}
 		r.updated(u.ID, result, err)
-	}()
+	})
 }
 
 func (r *Run) updated(id string, result Payload, err error) {

@@ -70,7 +70,7 @@ func (r *Run) parseJob(in *reader, body []byte, j *job) {
 				j.kind = string(text)
 			}
 		case "id":
-			if in.peek() == '"' {
+			if in.isString() {
 				j.update = in.string()
 			} else {
 				j.id = in.int()
@@ -104,7 +104,8 @@ func (r *Run) apply(j *job) {
 	}
 	switch j.kind {
 	case "start":
-		go r.main(j.args)
+		args := j.args
+		spawn(func() { r.main(args) })
 	case "resolve":
 		r.resolve(j)
 	case "started":
@@ -117,10 +118,12 @@ func (r *Run) apply(j *job) {
 		r.beginUpdate(*j)
 	case "query":
 		r.readOnly, r.answered = true, false
-		go r.query(*j)
+		q := *j
+		spawn(func() { r.query(q) })
 	case "validate":
 		r.readOnly, r.answered = true, false
-		go r.validate(*j)
+		v := *j
+		spawn(func() { r.validate(v) })
 	case "wake": // the runtime's timers are due
 	default:
 		panic("wasmworker: unknown job " + j.kind)

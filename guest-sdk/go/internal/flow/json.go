@@ -6,48 +6,69 @@ import (
 	"strconv"
 )
 
-// reader reads JSON that the host has written. Anything else is a fault of the host,
-// about which nothing can be done here: the readers panic.
+// token is a sign or a value in the head of an activation.
+type token struct {
+	kind       byte // '{', '}', '[', ']', a string '"' without or '\\' with escapes, or 'v': another value
+	start, end int32
+}
+
+// scan takes JSON apart that the host has written, in one function: calls are what costs
+// most in WebAssembly.
+func scan(b []byte, tokens []token) []token {
+	for i := 0; i < len(b); i++ {
+		start, kind := i, b[i]
+		switch kind {
+		case ' ', '\t', '\n', '\r', ',', ':':
+			continue
+		case '{', '}', '[', ']':
+		case '"':
+			start++
+			for i++; i < len(b) && b[i] != '"'; i++ {
+				if b[i] == '\\' {
+					kind = '\\'
+					i++
+				}
+			}
+			tokens = append(tokens, token{kind, int32(start), int32(i)})
+			continue
+		default:
+			kind = 'v'
+			for i+1 < len(b) && b[i+1] > ' ' && b[i+1] != ',' && b[i+1] != '}' && b[i+1] != ']' {
+				i++
+			}
+		}
+		tokens = append(tokens, token{kind, int32(start), int32(i + 1)})
+	}
+	return tokens
+}
+
+// reader reads what [scan] has found. What is not as agreed is a fault of the host, about
+// which nothing can be done here: the readers panic.
 type reader struct {
-	b []byte
-	i int
+	b      []byte
+	tokens []token
+	i      int
+}
+
+func newReader(b []byte, tokens []token) reader {
+	return reader{b: b, tokens: append(scan(b, tokens), token{})} // the last one is no value
 }
 
 func (r *reader) bad(want string) {
-	panic(fmt.Sprintf("wasmworker: the head of an activation is not as agreed: %s expected at byte %d of %d", want, r.i, len(r.b)))
+	panic(fmt.Sprintf("wasmworker: the head of an activation is not as agreed: %s expected at byte %d of %d", want, r.tokens[r.i].start, len(r.b)))
 }
 
-// peek returns the byte that the next value or sign begins with. Small enough to be inlined:
-// calls are what costs most in WebAssembly.
-func (r *reader) peek() byte {
-	if r.i < len(r.b) && r.b[r.i] > ' ' {
-		return r.b[r.i]
-	}
-	return r.space()
-}
-
-func (r *reader) space() byte {
-	for r.i < len(r.b) {
-		if c := r.b[r.i]; c > ' ' {
-			return c
-		}
-		r.i++
-	}
-	r.bad("more")
-	return 0
-}
-
-func (r *reader) next(c byte) bool {
-	if r.peek() == c {
+func (r *reader) next(kind byte) bool {
+	if r.tokens[r.i].kind == kind {
 		r.i++
 		return true
 	}
 	return false
 }
 
-func (r *reader) expect(c byte) {
-	if !r.next(c) {
-		r.bad(string(c))
+func (r *reader) expect(kind byte) {
+	if !r.next(kind) {
+		r.bad(string(kind))
 	}
 }
 
@@ -58,90 +79,66 @@ func (r *reader) open(begin, end byte) bool {
 }
 
 // more goes on with an object or a list and tells whether there is more in it.
-func (r *reader) more(end byte) bool {
-	if r.next(',') {
-		return true
-	}
-	r.expect(end)
-	return false
-}
+func (r *reader) more(end byte) bool { return !r.next(end) }
 
-func (r *reader) key() []byte {
-	k := r.text()
-	r.expect(':')
-	return k
-}
+// isString tells whether a string comes next, and isObject whether an object does.
+func (r *reader) isString() bool { k := r.tokens[r.i].kind; return k == '"' || k == '\\' }
+func (r *reader) isObject() bool { return r.tokens[r.i].kind == '{' }
 
-// text reads a string. What it returns belongs to the activation.
+func (r *reader) key() []byte { return r.text() }
+
+// text reads a string, or null. What it returns belongs to the activation.
 func (r *reader) text() []byte {
-	r.peek()
-	b, i := r.b, r.i
-	if b[i] == 'n' { // null
-		r.skip()
+	t := &r.tokens[r.i]
+	if t.kind != '"' {
+		return r.otherText()
+	}
+	r.i++
+	return r.b[t.start:t.end]
+}
+
+func (r *reader) otherText() []byte {
+	t := &r.tokens[r.i]
+	switch {
+	case t.kind == '\\':
+		var s string
+		if err := json.Unmarshal(r.b[t.start-1:t.end+1], &s); err != nil {
+			r.bad("a string")
+		}
+		r.i++
+		return []byte(s)
+	case t.kind == 'v' && string(r.b[t.start:t.end]) == "null":
+		r.i++
 		return nil
 	}
-	if b[i] != '"' {
-		r.bad("a string")
-	}
-	i++
-	start := i
-	for ; i < len(b); i++ {
-		if c := b[i]; c == '"' {
-			r.i = i + 1
-			return b[start:i]
-		} else if c == '\\' {
-			return r.escaped(start - 1)
-		}
-	}
-	r.bad("the end of a string")
+	r.bad("a string")
 	return nil
-}
-
-// escaped reads a string, which begins at start, that has escapes.
-func (r *reader) escaped(start int) []byte {
-	r.i = start
-	r.skip()
-	var s string
-	if err := json.Unmarshal(r.b[start:r.i], &s); err != nil {
-		r.bad("a string")
-	}
-	return []byte(s)
 }
 
 func (r *reader) string() string { return string(r.text()) }
 
-// number returns the text of a number.
+// number returns the text of a number or another value.
 func (r *reader) number() []byte {
-	r.peek()
-	start := r.i
-	for r.i < len(r.b) {
-		c := r.b[r.i]
-		if (c < '0' || c > '9') && c != '-' && c != '+' && c != '.' && c != 'e' && c != 'E' {
-			break
-		}
-		r.i++
-	}
-	if r.i == start {
+	t := &r.tokens[r.i]
+	if t.kind != 'v' {
 		r.bad("a number")
 	}
-	return r.b[start:r.i]
+	r.i++
+	return r.b[t.start:t.end]
 }
 
 func (r *reader) int() int64 {
-	r.peek()
-	b, i := r.b, r.i
+	text := r.number()
+	if len(text) > 18 {
+		return r.wideInt(text)
+	}
 	var n int64
-	for start := i; i < len(b) && i < start+18; i++ {
-		c := b[i] - '0'
-		if c > 9 {
-			break
+	for _, c := range text {
+		if c -= '0'; c > 9 {
+			return r.wideInt(text)
 		}
 		n = n*10 + int64(c)
 	}
-	if i == r.i || i == len(b) || !ends(b[i]) { // negative, too long, or not a whole number
-		return r.wideInt(r.number())
-	}
-	r.i = i
 	return n
 }
 
@@ -164,51 +161,28 @@ func (r *reader) float() float64 {
 	return f
 }
 
-func (r *reader) bool() bool {
-	t := r.peek() == 't'
-	r.skip()
-	return t
-}
+func (r *reader) bool() bool { return string(r.number()) == "true" }
 
-// skip goes over a value of any kind.
-func (r *reader) skip() {
+// skip goes over a value of any kind, and returns its text.
+func (r *reader) skip() []byte {
+	first := r.tokens[r.i]
 	depth := 0
-	r.peek()
 	for {
-		switch c := r.peek(); c {
+		t := &r.tokens[r.i]
+		switch t.kind {
 		case '{', '[':
 			depth++
-			r.i++
 		case '}', ']':
 			depth--
-			r.i++
-		case ',', ':':
-			r.i++
-			continue
-		case '"':
-			r.i++
-			for r.i < len(r.b) && r.b[r.i] != '"' {
-				if r.b[r.i] == '\\' {
-					r.i++
-				}
-				r.i++
-			}
-			r.i++
-		default:
-			for r.i < len(r.b) && !ends(r.b[r.i]) {
-				r.i++
-			}
+		case 0:
+			r.bad("a value")
 		}
-		if r.i > len(r.b) {
-			r.bad("the end of a value")
-		}
+		r.i++
 		if depth <= 0 {
-			return
+			return r.b[first.start:t.end]
 		}
 	}
 }
-
-func ends(c byte) bool { return c <= ' ' || c == ',' || c == ':' || c == '}' || c == ']' }
 
 // safe are the bytes that are themselves in a JSON string as encoding/json writes it.
 var safe = func() (t [256]bool) {

@@ -176,7 +176,6 @@ func (r *reader) payload(body []byte) (p Payload) {
 		case "bytes":
 			r.expect('[')
 			offset := r.int()
-			r.expect(',')
 			n := r.int()
 			r.expect(']')
 			if offset < 0 || n < 0 || offset+n > int64(len(body)) {
@@ -194,9 +193,7 @@ func (r *reader) payload(body []byte) (p Payload) {
 				p.Encoding = string(e)
 			}
 		case "metadata":
-			start := r.i
-			r.skip()
-			metadata, err := abi.UnmarshalMetadata(r.b[start:r.i])
+			metadata, err := abi.UnmarshalMetadata(r.skip())
 			if err != nil {
 				r.bad("metadata")
 			}
@@ -209,8 +206,8 @@ func (r *reader) payload(body []byte) (p Payload) {
 }
 
 func (r *reader) payloads(body []byte) (out []Payload) {
-	if r.peek() == 'n' {
-		r.skip()
+	if r.tokens[r.i].kind == 'v' { // null
+		r.i++
 		return nil
 	}
 	for more := r.open('[', ']'); more; more = r.more(']') {

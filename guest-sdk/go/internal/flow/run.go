@@ -28,9 +28,10 @@ type Run struct {
 	cancel context.CancelCauseFunc
 	logger *slog.Logger
 
-	in   []byte // the frame of an activation; belongs to the activation
-	jobs []job
-	out  []byte // the frame of commands
+	in     []byte // the frame of an activation; belongs to the activation
+	tokens []token
+	jobs   []job
+	out    []byte // the frame of commands
 
 	// Goroutines of a WebAssembly build run one at a time; those of tests do not.
 	mu             sync.Mutex
@@ -139,7 +140,9 @@ func (r *Run) read() {
 	if rest := frame[4+head:]; len(rest) > 0 {
 		body = append(body, rest...) // values of jobs stay
 	}
-	r.parse(reader{b: frame[4 : 4+head]}, body)
+	in := newReader(frame[4:4+head], r.tokens[:0])
+	r.tokens = in.tokens
+	r.parse(in, body)
 }
 
 func (r *Run) hostError(n int64) string {
@@ -284,10 +287,10 @@ func (r *Run) Fail(err error) {
 
 // Go runs f in a goroutine of the workflow: a panic in it fails the workflow task.
 func (r *Run) Go(f func()) {
-	go func() {
+	spawn(func() {
 		defer r.Guard()
 		f()
-	}()
+	})
 }
 
 // Guard is for defer: it makes a failure of the workflow task of a panic.
