@@ -427,11 +427,16 @@ func (h *Host) Activities() []string {
 	return names
 }
 
-// Workflows returns the types of the registered workflows, sorted.
+// Workflows returns the types of all workflows, of modules and in Go, sorted.
 func (h *Host) Workflows() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.Sorted(slices.Values(h.workflows))
+	names := slices.Clone(h.workflows)
+	for _, w := range h.plugin.Workflows() {
+		names = append(names, w.Type)
+	}
+	slices.Sort(names)
+	return names
 }
 
 // PassthroughModules returns the host modules that can be granted. The slice is the

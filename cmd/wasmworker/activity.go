@@ -184,6 +184,9 @@ func findActivity(name string, activities []sandbox.Activity) (sandbox.Activity,
 		}
 		known = append(known, a.Type)
 	}
+	if len(known) == 0 {
+		return sandbox.Activity{}, usagef("there is no activity in these modules, which have workflows alone; a worker runs those, with wasmworker serve or dev")
+	}
 	if name == "" {
 		return sandbox.Activity{}, usagef("name an activity; there are: %s", strings.Join(known, ", "))
 	}

@@ -76,9 +76,12 @@ else a temporal CLI on the PATH, else the Temporal SDK downloads one.`,
 	}
 }
 
-// tryCommand suggests an activity to execute.
+// tryCommand suggests an activity to execute, or a workflow if there is none.
 func tryCommand(h *host.Host, dev *devServer) string {
 	names := h.Activities()
+	if len(names) == 0 { // of workflows alone
+		return fmt.Sprintf("temporal workflow execute --address %s --namespace %s --task-queue %s --type %s", dev.address(), dev.namespace, quoted(h.TaskQueue()), quoted(h.Workflows()[0]))
+	}
 	name, input := names[0], ""
 	if slices.Contains(names, "Greet") { // the example that the documentation begins with
 		name, input = "Greet", ` '{"name": "Ada"}'`

@@ -33,6 +33,7 @@ type moduleReport struct {
 	MemoryMin  uint64             `json:"memory_min_bytes"`
 	MemoryMax  uint64             `json:"memory_max_bytes,omitempty"`
 	Activities []string           `json:"activities"`
+	Workflows  []string           `json:"workflows,omitempty"`
 	Imports    []passthrough.Need `json:"imports"`
 	Instances  sandbox.Isolation  `json:"instances"`
 	Fallback   string             `json:"fallback,omitempty"`
@@ -44,6 +45,7 @@ type moduleReport struct {
 type effectiveOptions struct {
 	Refused    string   `json:"refused,omitempty"` // why the module would not be served
 	Activities []string `json:"activities"`        // their types, with prefix and renamed
+	Workflows  []string `json:"workflows,omitempty"`
 	// Passthrough are the policies by the names of granted modules; null if a module has
 	// none.
 	Passthrough map[string]any `json:"passthrough"`
@@ -76,6 +78,9 @@ func (e *effectiveOptions) MarshalJSON() ([]byte, error) {
 	b.WriteByte('}')
 	return b.Bytes(), nil
 }
+
+// kindWorkflow is apart, since the variables of what was read are called modules.
+const kindWorkflow = modules.KindWorkflow
 
 func inspectCommand() *cli.Command {
 	return &cli.Command{
@@ -136,9 +141,13 @@ func inspect(c *cli.Context) error {
 		case fallback != "":
 			instances = sandbox.IsolationFresh
 		}
+		activities, workflows := m.Exports, []string(nil)
+		if m.Kind == kindWorkflow {
+			activities, workflows = []string{}, m.Exports
+		}
 		reports = append(reports, moduleReport{
 			Name: m.Name, Path: m.Path, Kind: m.Kind, Digest: "sha256:" + m.Digest, Size: len(m.Binary),
-			MemoryMin: m.MemoryMin, MemoryMax: m.MemoryMax, Activities: m.Exports, Imports: set.Needs(m),
+			MemoryMin: m.MemoryMin, MemoryMax: m.MemoryMax, Activities: activities, Workflows: workflows, Imports: set.Needs(m),
 			Instances: instances, Fallback: fallback, Effective: effective[m.Name], Manifest: found.report(m),
 		})
 	}
@@ -192,6 +201,10 @@ func effectiveGrants(c *cli.Context, file *configFile, set passthrough.Set, foun
 			e := effective[a.Module.File().Name]
 			e.Activities = append(e.Activities, a.Type)
 		}
+		for _, w := range box.Workflows() {
+			e := effective[w.Module.File().Name]
+			e.Workflows = append(e.Workflows, w.Type)
+		}
 	} else {
 		refusals = flatten(err)
 	}
@@ -235,12 +248,21 @@ func printReports(w io.Writer, reports []moduleReport) error {
 		row(table, "digest", r.Digest)
 		row(table, "size", humanize.IBytes(uint64(r.Size)))
 		row(table, "memory", memory)
-		if r.Fallback == "" {
+		switch {
+		case r.Kind == kindWorkflow && r.Fallback == "":
+			row(table, "instances", "one for each workflow run")
+		case r.Kind == kindWorkflow:
+			row(table, "instances", "none, since it cannot be set back after a query, and is refused: "+r.Fallback)
+		case r.Fallback == "":
 			row(table, "instances", "reset after each activity (pristine)")
-		} else {
+		default:
 			row(table, "instances", "a new one for each activity (fresh): "+r.Fallback)
 		}
-		row(table, "activities", strings.Join(r.Activities, ", "))
+		if r.Kind == kindWorkflow {
+			row(table, "workflows", strings.Join(r.Workflows, ", "))
+		} else {
+			row(table, "activities", strings.Join(r.Activities, ", "))
+		}
 		for j, need := range r.Imports {
 			grant := "always available"
 			switch {
@@ -281,7 +303,7 @@ func printEffective(table io.Writer, e *effectiveOptions) {
 		}
 		return
 	}
-	row(table, "served as", strings.Join(e.Activities, ", "))
+	row(table, "served as", strings.Join(append(slices.Clone(e.Activities), e.Workflows...), ", "))
 	var limits []string
 	for i := range settings {
 		if s := &settings[i]; s.limit != nil {

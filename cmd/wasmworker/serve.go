@@ -204,7 +204,7 @@ func (s *server) serve(ctx context.Context) error {
 	if m, err := readMemory(); err == nil {
 		m.warnOfMemory(s.logger, s.options.TotalMemoryLimit, h.Limit(), h.Plugin().Modules())
 	}
-	s.logger.Info("serving", "task_queue", h.TaskQueue(), "activities", strings.Join(h.Activities(), ", "),
+	s.logger.Info("serving", "task_queue", h.TaskQueue(), "activities", strings.Join(h.Activities(), ", "), "workflows", strings.Join(h.Workflows(), ", "),
 		"max_concurrent_activities", limitText(h.Limit()), "version", buildVersion())
 	if s.started != nil {
 		s.started(h)
