@@ -1,6 +1,7 @@
 #!/bin/sh
 # Puts all modules into acts: those in Go are built, of the others the committed ones are taken.
 # `sh build.sh all` builds those first, which needs what `make toolchains` installs.
+# With WORKFLOW=wasm the workflow is one of the modules, and not the program's.
 set -eu
 cd "$(dirname "$0")"
 if [ "${1:-}" = all ]; then
@@ -14,3 +15,7 @@ for guest in split report; do
   (cd "activities/go/$guest" && GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 "${GO:-go}" build -buildmode=c-shared -trimpath -ldflags='-s -w' -o "../../../acts/$guest.wasm" .)
 done
 cp activities/*/*.wasm acts
+rm -f acts/delayreport.wasm
+if [ "${WORKFLOW:-}" = wasm ]; then
+  (cd workflows/go && GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 "${GO:-go}" build -buildmode=c-shared -trimpath -ldflags='-s -w' -o ../../acts/delayreport.wasm .)
+fi

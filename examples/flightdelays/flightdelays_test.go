@@ -24,6 +24,7 @@ import (
 	"testing"
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/wasmworker/wasmworker/abi"
@@ -57,6 +58,70 @@ func data(t *testing.T) string {
 		t.Fatalf("the data is not there; get it with: npm install --prefix %s --no-save --no-package-lock vega-datasets@3.2.1", prefix)
 	}
 	return directory
+}
+
+// The workflow as a module is the program's, with other import paths. It makes the same
+// result, and its history is as long.
+func TestReportOfTheModule(t *testing.T) {
+	native, err := os.ReadFile("workflow.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ported, err := os.ReadFile("workflows/go/workflow.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(ported) != strings.ReplaceAll(string(native), "go.temporal.io/sdk/", "github.com/wasmworker/wasmworker/guest-sdk/go/") {
+		t.Error("workflows/go/workflow.go is not workflow.go with other import paths")
+	}
+	directory := data(t)
+	server := testbed.Shared(t)
+	t.Setenv("TEMPORAL_ADDRESS", server.Address)
+	whole := request
+	defer func() { request = whole }()
+	request.Flights = []string{"flights-20k.json"} // the other file takes long, and has nothing new
+	results, lengths := make([]string, 2), make([]int64, 2)
+	for i, acts := range []string{modules(t), moduleWithWorkflow(t)} {
+		var stdout, stderr bytes.Buffer
+		if err := run(t.Context(), []string{"--modules", acts, "--json", directory}, &stdout, &stderr); err != nil {
+			t.Fatalf("%v\n%s", err, stderr.String())
+		}
+		results[i] = stdout.String()
+		var id string
+		_, line, _ := strings.Cut("\n"+stderr.String(), "\nworkflow ")
+		if _, err := fmt.Sscan(line, &id); err != nil {
+			t.Fatalf("%v\n%s", err, stderr.String())
+		}
+		for events := server.Client(t).GetWorkflowHistory(t.Context(), id, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
+			e, err := events.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.GetActivityTaskScheduledEventAttributes() != nil {
+				lengths[i]++
+			}
+		}
+	}
+	if results[0] != results[1] {
+		t.Errorf("the program's workflow returned\n%.2000s\nthe module's\n%.2000s", results[0], results[1])
+	}
+	if lengths[0] != lengths[1] || lengths[0] == 0 {
+		t.Errorf("the program's workflow scheduled %d activities, the module's %d", lengths[0], lengths[1])
+	}
+}
+
+// moduleWithWorkflow is modules with that of the workflow.
+func moduleWithWorkflow(t *testing.T) string {
+	t.Helper()
+	acts := modules(t)
+	module, err := os.ReadFile(testbed.Guest(t, "examples/flightdelays/workflows/go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(acts, "delayreport.wasm"), module, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return acts
 }
 
 // The program, with real data, computes what the code below computes in other ways.

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"syscall"
 	"text/tabwriter"
@@ -108,6 +109,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return table(stdout, result)
 }
 
+// workflowType is the workflow's type, be it that of the program or that of a module.
+const workflowType = "DelayReport"
+
 // newHost returns a worker with the workflow and the modules of a directory. Only what
 // has to do with files may read them: those who measure, price and render cannot,
 // whatever their code tries.
@@ -125,13 +129,15 @@ func newHost(files host.PassthroughModule, modules string, options client.Option
 	if err != nil {
 		return nil, err
 	}
-	h.RegisterWorkflow(DelayReport)
+	if !slices.Contains(h.Workflows(), workflowType) { // of a module, see workflows/go
+		h.RegisterWorkflow(DelayReport)
+	}
 	return h, nil
 }
 
 // execute runs the workflow and says how far it is.
 func execute(ctx context.Context, h *host.Host, request Request, progress io.Writer) (*Result, error) {
-	run, err := h.Client().ExecuteWorkflow(ctx, client.StartWorkflowOptions{TaskQueue: h.TaskQueue()}, DelayReport, request)
+	run, err := h.Client().ExecuteWorkflow(ctx, client.StartWorkflowOptions{TaskQueue: h.TaskQueue()}, workflowType, request)
 	if err != nil {
 		return nil, err
 	}
