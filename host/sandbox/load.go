@@ -268,10 +268,17 @@ func (m *Module) letGo(p *program) {
 	}
 }
 
-// reclaim unloads a module with an image that has no instance, other than the given one:
+// reclaim has a workflow run sleep, or unloads a module with an image that has no instance,
+// other than the given one:
 // first the one that has not been of use for longest, and one whose activities wait for
 // memory or a slot only if there is no other. It returns false if there is none.
 func (s *Sandbox) reclaim(except *Module) bool {
+	s.mu.Lock()
+	slept := s.sleepOldest(nil)
+	s.mu.Unlock()
+	if slept {
+		return true
+	}
 	type candidate struct {
 		*Module
 		waiting bool

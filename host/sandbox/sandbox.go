@@ -24,6 +24,7 @@ package sandbox
 
 import (
 	"cmp"
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -66,6 +67,10 @@ type Config struct {
 	ModuleIdleTimeout time.Duration
 	// Limit is the most instances of activities that may exist at once. 0 means no limit.
 	Limit int
+	// MaxAwakeWorkflows is how many workflow runs keep an instance while they wait. Beyond
+	// it, those that were not in use for longest sleep: what they changed is kept, some
+	// KiB, and they are woken within a millisecond. Default 200.
+	MaxAwakeWorkflows int
 	// MemoryLimit is the most memory in bytes that the instances and images of all
 	// modules may have together: for machines that could not give every instance its own
 	// limit at once. An instance counts with its whole memory, also with what it shares.
@@ -104,6 +109,9 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// DefaultMaxAwakeWorkflows is the default of Config.MaxAwakeWorkflows.
+const DefaultMaxAwakeWorkflows = 200
+
 // Preload says which modules are loaded before they are needed.
 type Preload string
 
@@ -131,6 +139,7 @@ type Sandbox struct {
 	loader   *loader
 	skip     bool
 	preloads Preload
+	maxAwake int // workflow runs
 
 	// Written by New alone.
 	modules    []*Module // that were admitted
@@ -140,6 +149,7 @@ type Sandbox struct {
 
 	mu     sync.Mutex
 	runs   map[*WorkflowRun]struct{} // of workflows, that are open
+	awake  *list.List                // those with an instance, the last one in use first
 	calls  int                       // Run and NewWorkflowRun calls under way
 	closed bool                      // no more of them
 	idle   chan struct{}             // closed when calls is 0 and closed is true
@@ -156,6 +166,8 @@ func New(cfg Config) (*Sandbox, error) {
 		activities: map[string]Activity{},
 		workflows:  map[string]Workflow{},
 		runs:       map[*WorkflowRun]struct{}{},
+		awake:      list.New(),
+		maxAwake:   cmp.Or(cfg.MaxAwakeWorkflows, DefaultMaxAwakeWorkflows),
 		executor:   cfg.Executor,
 		logger:     cfg.Logger,
 		skip:       cfg.SkipRefused,

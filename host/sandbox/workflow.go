@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bytes"
 	"cmp"
+	"container/list"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -112,7 +113,9 @@ func (e *UnknownWorkflowError) Error() string {
 	return fmt.Sprintf("there is no workflow %q; there are: %s", e.Type, strings.Join(e.Known, ", "))
 }
 
-// WorkflowRun is the state of one workflow run: an instance that is entered for each activation.
+// WorkflowRun is the state of one workflow run: an instance that is entered for each
+// activation. One that is not entered for long gives its instance up when too many others
+// are awake, and is no more than its changed bytes then.
 // Its methods may be called concurrently; they wait for each other.
 //
 // After the same activations of a run of the same module with the same random numbers, the
@@ -122,11 +125,21 @@ type WorkflowRun struct {
 	sandbox  *Sandbox
 
 	mu       sync.Mutex
-	instance *Instance // nil once it is closed
+	closed   bool
+	instance *Instance // nil while it sleeps, and once it is closed
+	sleeping *sleeping // nil while it is awake
 	timeline wasip1.Timeline
 	fuel     int64
-	saved    image.State // before a fork
-	broken   error       // why there can be no further activation
+	saved    image.State   // before a fork
+	broken   error         // why there can be no further activation
+	awake    *list.Element // of Sandbox.awake, whose lock it needs; nil: it is not there
+}
+
+// sleeping is the state of a run without an instance.
+type sleeping struct {
+	program *program // held, for its image
+	memory  image.State
+	globals []uint64
 }
 
 // Activation is what a run is called for.
@@ -180,7 +193,11 @@ func (s *Sandbox) NewWorkflowRun(ctx context.Context, workflowType string, rando
 	s.mu.Unlock()
 	defer s.ended()
 	w.Module.begin()
-	instance, err := w.Module.NewInstance(ctx)
+	var instance *Instance
+	err := s.withRoom(func() (err error) {
+		instance, err = w.Module.NewInstance(ctx)
+		return err
+	})
 	if err != nil {
 		w.Module.end()
 		return nil, fmt.Errorf("workflow %s: %w", workflowType, err)
@@ -198,13 +215,129 @@ func (s *Sandbox) NewWorkflowRun(ctx context.Context, workflowType string, rando
 		g.Seed(memory, seed)
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+	closed := s.closed
+	if !closed {
+		s.runs[r] = struct{}{}
+	}
+	s.mu.Unlock()
+	if closed {
 		r.close()
 		return nil, ErrClosed
 	}
-	s.runs[r] = struct{}{}
+	s.touch(r)
 	return r, nil
+}
+
+// touch notes that a run is in use, and has those sleep that were not for longest, if too
+// many are awake.
+func (s *Sandbox) touch(r *WorkflowRun) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, open := s.runs[r]; !open {
+		return
+	}
+	if r.awake != nil {
+		s.awake.MoveToFront(r.awake)
+		return
+	}
+	r.awake = s.awake.PushFront(r)
+	for s.awake.Len() > s.maxAwake && s.sleepOldest(r) {
+	}
+}
+
+// sleepOldest has the run sleep that was not in use for longest, other than the given one.
+// It returns false if there is none. It is called with the lock.
+func (s *Sandbox) sleepOldest(except *WorkflowRun) bool {
+	for e := s.awake.Back(); e != nil; e = e.Prev() {
+		r := e.Value.(*WorkflowRun)
+		// One that is busy is not the one. Waiting for it here could be for each other.
+		if r == except || !r.mu.TryLock() {
+			continue
+		}
+		slept := r.sleep()
+		r.mu.Unlock()
+		if slept {
+			s.awake.Remove(e)
+			r.awake = nil
+			return true
+		}
+	}
+	return false
+}
+
+// withRoom calls f, again and again while it fails for want of memory and there is a run
+// that can sleep.
+func (s *Sandbox) withRoom(f func() error) error {
+	for {
+		err := f()
+		if !errors.Is(err, ErrMemoryLimit) {
+			return err
+		}
+		s.mu.Lock()
+		room := s.sleepOldest(nil)
+		s.mu.Unlock()
+		if !room {
+			return err
+		}
+	}
+}
+
+// sleep gives the instance up, and keeps what it is beyond the image of its module. It is
+// called with the run's lock.
+func (r *WorkflowRun) sleep() bool {
+	if r.instance == nil || r.broken != nil {
+		return false
+	}
+	z := &sleeping{globals: r.instance.readGlobals()}
+	if r.instance.memory.Save(&z.memory, true) != nil {
+		return false // it stays awake
+	}
+	z.program = r.instance.program.hold()
+	r.saved.Release()
+	r.instance.Close()
+	r.instance, r.sleeping = nil, z
+	// What it takes now is less than what it gave, but somebody else may have taken all of
+	// that since. Then it is gone: another one is made of its history.
+	if !z.memory.Hold() {
+		r.drop()
+		r.broken = fmt.Errorf("workflow %s: its state could not be kept: %w", r.workflow.Type, ErrMemoryLimit)
+	}
+	return true
+}
+
+// drop gives up what is kept of a run that sleeps.
+func (r *WorkflowRun) drop() {
+	r.sleeping.memory.Release()
+	r.workflow.Module.letGo(r.sleeping.program)
+	r.sleeping = nil
+}
+
+// wake makes an instance of a run that sleeps. It is called with the run's lock.
+func (r *WorkflowRun) wake(ctx context.Context) error {
+	z := r.sleeping
+	if z == nil {
+		return nil
+	}
+	var instance *Instance
+	err := r.sandbox.withRoom(func() error {
+		memory, err := z.program.newMemory()
+		if err != nil {
+			return err
+		}
+		instance, err = z.program.instantiate(ctx, memory)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := instance.memory.Load(instance.wasm.Memory(), &z.memory); err != nil {
+		instance.Close()
+		return err
+	}
+	instance.writeGlobals(z.globals)
+	r.drop()
+	r.instance = instance
+	return nil
 }
 
 // Workflow returns what the run is of.
@@ -213,21 +346,32 @@ func (r *WorkflowRun) Workflow() Workflow { return r.workflow }
 // Close frees the run. Further calls do nothing, and further activations fail with
 // ErrClosed.
 func (r *WorkflowRun) Close() {
-	r.sandbox.mu.Lock()
-	delete(r.sandbox.runs, r)
-	r.sandbox.mu.Unlock()
+	s := r.sandbox
+	s.mu.Lock()
+	delete(s.runs, r)
+	if r.awake != nil {
+		s.awake.Remove(r.awake)
+		r.awake = nil
+	}
+	s.mu.Unlock()
 	r.close()
 }
 
 func (r *WorkflowRun) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.instance == nil {
+	if r.closed {
 		return
 	}
+	r.closed = true
 	r.saved.Release()
-	r.instance.Close()
-	r.instance = nil
+	if r.instance != nil {
+		r.instance.Close()
+		r.instance = nil
+	}
+	if r.sleeping != nil {
+		r.drop()
+	}
 	r.workflow.Module.end()
 }
 
@@ -236,9 +380,10 @@ func (r *WorkflowRun) close() {
 // be replayed in another one. The error is a *abi.Failure, whose type says what happened,
 // an *InterruptedError, or ErrClosed.
 func (r *WorkflowRun) Activate(ctx context.Context, a Activation) (Outcome, error) {
+	defer r.sandbox.touch(r)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.usable(); err != nil {
+	if err := r.usable(ctx); err != nil {
 		return Outcome{}, err
 	}
 	outcome, err := r.activate(ctx, a, &r.timeline)
@@ -253,9 +398,10 @@ func (r *WorkflowRun) Activate(ctx context.Context, a Activation) (Outcome, erro
 // Fork is Activate for a query or a validation: whatever the guest does is undone, and an
 // error leaves the run as it was.
 func (r *WorkflowRun) Fork(ctx context.Context, a Activation) (Outcome, error) {
+	defer r.sandbox.touch(r)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.usable(); err != nil {
+	if err := r.usable(ctx); err != nil {
 		return Outcome{}, err
 	}
 	i := r.instance
@@ -276,11 +422,18 @@ func (r *WorkflowRun) Fork(ctx context.Context, a Activation) (Outcome, error) {
 	return outcome, err
 }
 
-func (r *WorkflowRun) usable() error {
-	if r.instance == nil {
+// usable tells why the run cannot be entered, and wakes it if it can.
+func (r *WorkflowRun) usable(ctx context.Context) error {
+	switch {
+	case r.closed:
 		return ErrClosed
+	case r.broken != nil:
+		return r.broken
 	}
-	return r.broken
+	if err := r.wake(ctx); err != nil {
+		return fmt.Errorf("workflow %s: it slept and cannot be woken: %w", r.workflow.Type, err)
+	}
+	return nil
 }
 
 // Digest returns a SHA-256 of the whole state of the guest: memory, globals, time, and the
@@ -288,8 +441,11 @@ func (r *WorkflowRun) usable() error {
 func (r *WorkflowRun) Digest() ([sha256.Size]byte, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.usable(); err != nil {
-		return [sha256.Size]byte{}, err
+	switch {
+	case r.closed:
+		return [sha256.Size]byte{}, ErrClosed
+	case r.broken != nil:
+		return [sha256.Size]byte{}, r.broken
 	}
 	h := sha256.New()
 	if err := r.writeState(h); err != nil {
@@ -299,28 +455,36 @@ func (r *WorkflowRun) Digest() ([sha256.Size]byte, error) {
 }
 
 func (r *WorkflowRun) writeState(h hash.Hash) error {
-	var state image.State
-	if err := r.instance.memory.Save(&state, true); err != nil {
-		return err
+	state, globals := new(image.State), []uint64(nil)
+	if z := r.sleeping; z != nil {
+		state, globals = &z.memory, slices.Clone(z.globals)
+	} else {
+		if err := r.instance.memory.Save(state, true); err != nil {
+			return err
+		}
+		defer state.Release()
+		globals = r.instance.readGlobals()
 	}
-	defer state.Release()
 	if _, err := state.WriteTo(h); err != nil {
 		return err
 	}
-	numbers := append(r.instance.readGlobals(), uint64(r.fuel), uint64(r.timeline.Walltime()), uint64(r.timeline.Wake))
+	numbers := append(globals, uint64(r.fuel), uint64(r.timeline.Walltime()), uint64(r.timeline.Wake))
 	return binary.Write(h, binary.LittleEndian, numbers)
 }
 
-// Private returns how many bytes of memory belong to the run alone; see
-// [image.Memory.Private].
-func (r *WorkflowRun) Private() uint64 {
+// Memory returns how many bytes of memory belong to the run alone: pages that it shares
+// with no other while it is awake, or what is kept of it while it sleeps.
+func (r *WorkflowRun) Memory() (bytes uint64, awake bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.instance == nil {
-		return 0
+	switch {
+	case r.instance != nil:
+		n, _ := r.instance.memory.Private()
+		return n, true
+	case r.sleeping != nil:
+		return r.sleeping.memory.Size(), false
 	}
-	n, _ := r.instance.memory.Private()
-	return n
+	return 0, false
 }
 
 func (r *WorkflowRun) activate(ctx context.Context, a Activation, timeline *wasip1.Timeline) (Outcome, error) {

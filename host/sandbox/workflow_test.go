@@ -304,3 +304,84 @@ func TestWorkflowPointers(t *testing.T) {
 		}
 	}
 }
+
+// Runs beyond the limit sleep: they have no instance, and their state is that of one that
+// was always awake. A module stays loaded for those that sleep.
+func TestWorkflowRunsSleep(t *testing.T) {
+	files, err := modules.Open("../../testdata/workflows/script.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, sandbox.Config{Modules: files, MaxAwakeWorkflows: 2, MemoryLimit: 64 << 20, ModuleIdleTimeout: time.Nanosecond})
+	m := s.Modules()[0]
+	always := workflows(t, sandbox.Options{})
+	var runs, twins []*sandbox.WorkflowRun
+	for i := range 10 {
+		runs, twins = append(runs, newWorkflowRun(t, s, "Script", byte(i))), append(twins, newWorkflowRun(t, always, "Script", byte(i)))
+	}
+	for step := range 4 {
+		for i := range runs {
+			for _, r := range []*sandbox.WorkflowRun{runs[i], twins[i]} {
+				if _, err := r.Activate(t.Context(), activation(t, "signal", told(t, map[string]any{"command": "timer", "id": step + 1, "ms": i + 1}))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := runs[(i+5)%len(runs)].Fork(t.Context(), activation(t, "query", told(t, map[string]any{"command": "answer"}))); err != nil {
+				t.Fatal(err)
+			}
+			if n := m.Live(); n > 2 {
+				t.Fatalf("%d runs are awake", n)
+			}
+		}
+		for i := range runs {
+			got, err := runs[i].Digest()
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := twins[i].Digest()
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "the state of a run that slept", got, want)
+		}
+	}
+	asleep := 0
+	for _, r := range runs {
+		if n, awake := r.Memory(); !awake {
+			asleep++
+			if n == 0 || n > 16<<10 {
+				t.Errorf("a run that sleeps takes %d bytes", n)
+			}
+		}
+	}
+	equal(t, "runs that sleep", asleep, 8)
+	for _, r := range runs {
+		r.Close()
+	}
+	equal(t, "instances", m.Live(), 0)
+}
+
+// Where there is no memory for all, those that wait sleep, for another run and for an
+// activity.
+func TestWorkflowRunsSleepForMemory(t *testing.T) {
+	files, err := modules.Open("../../testdata/workflows/script.wasm", "../../testdata/wat/echo.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Each run takes 256 KiB while it is awake, and the images of both modules their part.
+	s := start(t, sandbox.Config{Modules: files, MemoryLimit: 10 << 20, Defaults: sandbox.Options{Isolation: sandbox.IsolationPristine}})
+	var runs []*sandbox.WorkflowRun
+	for i := range 60 {
+		r := newWorkflowRun(t, s, "Script", byte(i))
+		if _, err := r.Activate(t.Context(), activation(t, "start", nil)); err != nil {
+			t.Fatal(err)
+		}
+		runs = append(runs, r)
+	}
+	for _, r := range runs {
+		if _, err := r.Activate(t.Context(), activation(t, "signal", nil)); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "an activity", text(run(t, s, "Echo", sandbox.NewPayload(abi.EncodingJSON, []byte(`"x"`)))), `"x"`)
+	}
+}
