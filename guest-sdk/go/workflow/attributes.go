@@ -18,7 +18,7 @@ func UpsertMemo(ctx Context, memo map[string]any) error {
 	if len(fields) == 0 {
 		return fmt.Errorf("workflow.UpsertMemo: there are no values")
 	}
-	r.Command("upsert_memo", func(w *flow.Writer) { writeMap(w, "fields", fields) })
+	r.Command("upsert_memo", func(w *flow.Writer) { writeMap(w, "memo", fields) })
 	r.SetMemo(fields)
 	return nil
 }
@@ -30,7 +30,7 @@ func UpsertTypedSearchAttributes(ctx Context, updates ...temporal.SearchAttribut
 	if attributes.Size() == 0 {
 		return fmt.Errorf("workflow.UpsertTypedSearchAttributes: there are no attributes")
 	}
-	r.Command("upsert_search_attributes", func(w *flow.Writer) { writeAttributes(w, "fields", attributes) })
+	r.Command("upsert_search_attributes", func(w *flow.Writer) { writeAttributes(w, "search_attributes", attributes) })
 	for _, a := range bridge.Attributes(attributes) {
 		p, _ := flow.Encode(a.Value)
 		r.SetAttribute(a.Name, flow.Attribute{Type: a.Type, Value: p}, a.Value == nil)

@@ -267,14 +267,14 @@ func TestUpdates(t *testing.T) {
 		return total, nil
 	}, func(f *fake) {
 		job := func(kind, name, id string, v ...any) object {
-			return object{"job": kind, "name": name, "id": id, "args": args(v...)}
+			return object{"job": kind, "name": name, "update_id": id, "args": args(v...)}
 		}
 		f.activate(startJob())
 		want(t, f.activate(job("update", "add", "early", 1)),
-			`{"command":"updated","id":"early","failure":{"kind":"application","message":"unknown update \"add\"; there are: none","type":"UnknownUpdate","non_retryable":true}}`)
+			`{"command":"updated","update_id":"early","failure":{"kind":"application","message":"unknown update \"add\"; there are: none","type":"UnknownUpdate","non_retryable":true}}`)
 		want(t, f.activate(fired(1), job("update", "add", "1", 3), job("update", "fail", "2")),
 			`{"command":"timer","id":2,"ms":1000}`,
-			`{"command":"updated","id":"2","failure":{"kind":"application","message":"never"}}`,
+			`{"command":"updated","update_id":"2","failure":{"kind":"application","message":"never"}}`,
 			`{"command":"describe","updates":[{"name":"add","description":"adds"},{"name":"fail"}]}`)
 		want(t, f.activate(job("validate", "add", "3", 1)), `{"command":"answer"}`)
 		want(t, f.activate(job("validate", "fail", "3", 1)), `{"command":"answer"}`)
@@ -285,7 +285,7 @@ func TestUpdates(t *testing.T) {
 				t.Error(name, c)
 			}
 		}
-		want(t, f.activate(fired(2)), `{"command":"updated","id":"1","result":"add1"}`, `{"command":"complete","result":3}`)
+		want(t, f.activate(fired(2)), `{"command":"updated","update_id":"1","result":"add1"}`, `{"command":"complete","result":3}`)
 	})
 }
 
@@ -295,8 +295,8 @@ func TestUpdateBeforeItsHandler(t *testing.T) {
 		workflow.SetUpdateHandler(ctx, "end", func() error { done.Store(true); return nil })
 		return workflow.Await(ctx, done.Load)
 	}, func(f *fake) {
-		want(t, f.activate(object{"job": "update", "name": "end", "id": "u"}, startJob()),
-			`{"command":"updated","id":"u"}`, `{"command":"describe","updates":[{"name":"end"}]}`, `{"command":"complete"}`)
+		want(t, f.activate(object{"job": "update", "name": "end", "update_id": "u"}, startJob()),
+			`{"command":"updated","update_id":"u"}`, `{"command":"describe","updates":[{"name":"end"}]}`, `{"command":"complete"}`)
 	})
 }
 

@@ -121,7 +121,7 @@ func (r *Run) startUpdate(h *Handler, j job) {
 
 func (r *Run) updated(id string, result Payload, err error) {
 	r.write("updated", func(w *Writer) {
-		w.Text("id", id)
+		w.Text("update_id", id)
 		if err != nil {
 			w.Failure(err)
 			return

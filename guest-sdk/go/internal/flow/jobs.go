@@ -70,11 +70,9 @@ func (r *Run) parseJob(in *reader, body []byte, j *job) {
 				j.kind = string(text)
 			}
 		case "id":
-			if in.isString() {
-				j.update = in.string()
-			} else {
-				j.id = in.int()
-			}
+			j.id = in.int()
+		case "update_id":
+			j.update = in.string()
 		case "name":
 			j.name = in.string()
 		case "run_id":

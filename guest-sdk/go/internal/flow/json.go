@@ -81,8 +81,7 @@ func (r *reader) open(begin, end byte) bool {
 // more goes on with an object or a list and tells whether there is more in it.
 func (r *reader) more(end byte) bool { return !r.next(end) }
 
-// isString tells whether a string comes next, and isObject whether an object does.
-func (r *reader) isString() bool { k := r.tokens[r.i].kind; return k == '"' || k == '\\' }
+// isObject tells whether an object comes next.
 func (r *reader) isObject() bool { return r.tokens[r.i].kind == '{' }
 
 func (r *reader) key() []byte { return r.text() }
