@@ -10,7 +10,7 @@ ACTS      := $(BIN)/acts/greet.wasm $(BIN)/acts/apistats.wasm
 HOST      := . host/passthrough/blobmod contrib/azure contrib/gcs contrib/postgres contrib/s3 contrib/sqlite internal/conformance cmd/wasmworker
 PACKAGES  := ./... $(patsubst %,./%/...,$(filter-out .,$(HOST)))
 MODULES   := $(HOST) guest-sdk/go cmd/wasmworker-devserver bench examples/flightdelays examples/metadata
-GUESTS    := examples/apistats examples/flightdelays/activities/go examples/flightdelays/workflows/go examples/metadata/activities/go testdata/guests/acts testdata/guests/calls testdata/guests/files internal/conformance/testdata/stale testdata/conformance/go testdata/conformance/command-go
+GUESTS    := examples/apistats examples/flightdelays/activities/go examples/flightdelays/workflows/go examples/metadata/activities/go testdata/guests/acts testdata/guests/calls testdata/guests/files testdata/guests/flows internal/conformance/testdata/stale testdata/conformance/go testdata/conformance/command-go
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0
 SLOGLINT  := $(GO) run go-simpler.org/sloglint/cmd/sloglint@v0.11.1 -kv-only=true -key-naming-case=snake -msg-style=lowercased
 MISSPELL  := $(GO) run github.com/golangci/misspell/cmd/misspell@v0.7.0 -locale US -error
