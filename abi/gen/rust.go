@@ -72,7 +72,7 @@ func rustConstants(c *contract) ([]byte, error) {
 		switch {
 		case m.passthrough():
 			rustPassthrough(&g, m)
-		case m.Name == "activity" || m.Name == "log":
+		case m.Name == "activity" || m.Name == "workflow" || m.Name == "log":
 			rustImports(&g, m)
 		}
 	}

@@ -231,6 +231,20 @@ pub(crate) mod activity {
 
 #[cfg(target_family = "wasm")]
 #[allow(unsafe_code, reason = "of the imports")]
+pub(crate) mod workflow {
+    use std::mem::MaybeUninit;
+
+    #[link(wasm_import_module = "wasmworker:workflow/v1")]
+    unsafe extern "C" {
+        pub(crate) fn activation(dst: *mut MaybeUninit<u8>, cap: usize) -> i64;
+        pub(crate) fn commands(ptr: *const u8, len: usize) -> i64;
+        pub(crate) fn patched(ptr: *const u8, len: usize) -> u32;
+        pub(crate) fn last_error(dst: *mut MaybeUninit<u8>, cap: usize) -> i64;
+    }
+}
+
+#[cfg(target_family = "wasm")]
+#[allow(unsafe_code, reason = "of the imports")]
 pub(crate) mod log {
     #[link(wasm_import_module = "wasmworker:log/v1")]
     unsafe extern "C" {

@@ -51,9 +51,10 @@ impl Error {
         }
     }
 
-    /// Whether this is or wraps a [`Cancelled`].
+    /// Whether this is or wraps a [`Cancelled`], or in a workflow a [`Failure`](crate::workflow::Failure) that is one.
     pub fn is_cancelled(&self) -> bool {
-        find::<Cancelled>(&**self).is_some()
+        let told = find::<crate::workflow::Failure>(&**self);
+        find::<Cancelled>(&**self).is_some() || told.is_some_and(crate::workflow::Failure::is_cancelled)
     }
 
     /// Whether Temporal may try the activity again.
@@ -135,9 +136,9 @@ pub struct ApplicationError {
     non_retryable: bool,
     benign: bool,
     next_retry_delay: Option<Duration>,
-    details: Vec<Box<RawValue>>,
+    pub(crate) details: Vec<Box<RawValue>>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
-    cause_kind: Cow<'static, str>,
+    pub(crate) cause_kind: Cow<'static, str>,
 }
 
 impl ApplicationError {
@@ -299,7 +300,7 @@ fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (d
     std::iter::successors(Some(error), |&error| error.source()).take(MAX_CAUSES)
 }
 
-fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+pub(crate) fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
     chain(error).find_map(|error| error.downcast_ref())
 }
 

@@ -28,6 +28,7 @@
 //! - [`status`] and [`check_cancelled`] tell when to stop.
 //! - The macros of the crate [`log`] write to the host's log.
 //! - [`http`], [`config`], [`secret`], [`sql`] and [`blob`] reach what the operator has granted, [`passthrough!`] the host modules of others.
+//! - [`mod@workflow`] and [`macro@workflow`] are for workflows, which are modules of their own.
 //! - [`testing`] runs activities in a plain `cargo test`.
 //!
 //! # When to stop
@@ -65,6 +66,7 @@ pub mod sql;
 mod status;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
+pub mod workflow;
 
 /// The crate `log`, so that a program need not depend on it: `use wasmworker::log;`.
 pub use log;
@@ -152,6 +154,52 @@ pub use wasmworker_macros::activity;
 /// There is no activity yet: [`info`] panics, and calls of host modules fail. Logging works. In a native build nothing calls
 /// the function.
 pub use wasmworker_macros::init;
+
+/// Makes a workflow of an `async` function: see [`mod@workflow`].
+///
+/// ```
+/// use wasmworker::workflow::Context;
+/// use wasmworker::{Result, workflow};
+///
+/// #[workflow]
+/// async fn greet(ctx: Context, name: String, times: Option<u32>) -> Result<String> {
+///     Ok(format!("Hello, {name}!"))
+/// }
+///
+/// #[workflow(name = "Order.Cancel")]
+/// async fn cancel(_: workflow::Context) -> Result<(), std::num::ParseIntError> {
+///     Ok(())
+/// }
+/// ```
+///
+/// The function's name, or the one that is given, is the name of the export and so the workflow type.
+///
+/// **Arguments**: a [`workflow::Context`], and any number of [values](workflow::Value). One that is missing is `None` if it is an `Option`.
+/// An argument that is missing otherwise, or of another type, fails the workflow with type `InvalidInput`.
+///
+/// **Result**: a `Result` of an [`Output`] or of nothing, whose error can become an [`Error`], as all that implement
+/// [`std::error::Error`] can. An [`ApplicationError`] is what it says; a [`workflow::Failure`] that the workflow was told is handed on
+/// as it is; one that is a cancellation ends the workflow as canceled, if somebody has cancelled it.
+///
+/// What a workflow is not:
+///
+/// ```compile_fail
+/// #[wasmworker::workflow]
+/// fn blocks(ctx: wasmworker::workflow::Context) -> wasmworker::Result<()> { Ok(()) } // it is an async function
+/// ```
+/// ```compile_fail
+/// #[wasmworker::workflow]
+/// async fn lonely() -> wasmworker::Result<()> { Ok(()) } // takes its context
+/// ```
+/// ```compile_fail
+/// #[wasmworker::workflow]
+/// async fn borrows(ctx: wasmworker::workflow::Context, text: &str) -> wasmworker::Result<()> { Ok(()) }
+/// ```
+/// ```compile_fail
+/// #[wasmworker::workflow]
+/// async fn bare(ctx: wasmworker::workflow::Context) -> u8 { 1 } // returns a Result
+/// ```
+pub use wasmworker_macros::workflow;
 
 pub use error::{ApplicationError, Cancelled, Error, Result};
 pub use info::{Info, Priority, RetryPolicy, WorkflowInfo};

@@ -166,7 +166,7 @@ impl<'a> IntoIterator for &'a Payloads {
 
 /// Why a payload could not be decoded.
 #[derive(Debug)]
-pub struct DecodeError(String);
+pub struct DecodeError(pub(crate) String);
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -388,8 +388,8 @@ pub(crate) fn metadata_json(metadata: &BTreeMap<String, Vec<u8>>) -> Vec<u8> {
 }
 
 /// An object whose values are text, or `{"base64": "…"}` where they are not UTF-8.
-struct Metadata(BTreeMap<String, Vec<u8>>);
-struct MetadataRef<'a>(&'a BTreeMap<String, Vec<u8>>);
+pub(crate) struct Metadata(pub(crate) BTreeMap<String, Vec<u8>>);
+pub(crate) struct MetadataRef<'a>(pub(crate) &'a BTreeMap<String, Vec<u8>>);
 
 struct MetadataValue(Vec<u8>);
 struct MetadataValueRef<'a>(&'a [u8]);
