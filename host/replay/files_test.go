@@ -66,8 +66,8 @@ func TestFilesSameEveryTime(t *testing.T) {
 	}
 	var digest string
 	var units int64
-	for _, options := range []replay.Options{
-		{}, {Interpreter: true}, {Defaults: sandbox.Options{Isolation: sandbox.IsolationFresh}}, {Defaults: sandbox.Options{Isolation: sandbox.IsolationReuse}},
+	for n, options := range []replay.Options{
+		{}, interpreted(), {Defaults: sandbox.Options{Isolation: sandbox.IsolationFresh}}, {Defaults: sandbox.Options{Isolation: sandbox.IsolationReuse}},
 	} {
 		options.Modules, options.Mounts = []string{module}, replay.Mounts{"/data": true, "/in": false}
 		env := hosttest.New(t, options)
@@ -81,7 +81,7 @@ func TestFilesSameEveryTime(t *testing.T) {
 				digest, units = run.Digest(), run.Fuel
 			}
 			if run.Digest() != digest || run.Fuel != units {
-				t.Errorf("with %s, interpreter %v, it is another one, with %d units instead of %d:\n%s", options.Defaults.Isolation, options.Interpreter, run.Fuel, units, strings.Join(got, "\n"))
+				t.Errorf("with options %d it is another one, with %d units instead of %d:\n%s", n, run.Fuel, units, strings.Join(got, "\n"))
 			}
 			if !slices.Equal(got[:len(want)], want) || got[7] != "error: open /in/fixed: Read-only file system" {
 				t.Errorf("%q", got)

@@ -44,6 +44,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
 	"github.com/wasmworker/wasmworker/host/sandbox"
+	"github.com/wasmworker/wasmworker/internal/engine"
 )
 
 // Defaults of [Options] and [Activity].
@@ -90,14 +91,17 @@ type Options struct {
 	Start time.Time
 	// Seed is the seed of the random numbers. Default 0.
 	Seed int64
-	// Interpreter runs the guests in wazero's interpreter, as on platforms without a
-	// compiler. Default: the compiler where there is one.
-	Interpreter bool
 	// CacheDir is the directory in which compiled modules are kept. Default:
 	// [sandbox.DefaultCacheDir].
 	CacheDir string
 	// NoCache keeps no compiled modules. CacheDir is then ignored. Default: false.
 	NoCache bool
+
+	interpreter bool // see engine.InterpretReplay
+}
+
+func init() {
+	engine.InterpretReplay = func(options any) { options.(*Options).interpreter = true }
 }
 
 func (o Options) cacheDir() string {
@@ -175,12 +179,14 @@ func (e *Env) open(ctx context.Context, options Options) error {
 	if defaults.MaxFuel == 0 {
 		defaults.MaxFuel = DefaultMaxFuel
 	}
-	e.box, err = sandbox.New(sandbox.Config{
-		Modules: modules, Defaults: defaults, PerModule: perModule, Passthrough: set.Wrap(record),
-		CacheDir: options.cacheDir(), Interpreter: options.Interpreter,
+	config := sandbox.Config{
+		Modules: modules, Defaults: defaults, PerModule: perModule, Passthrough: set.Wrap(record), CacheDir: options.cacheDir(),
 		CompileTimeout: sandbox.DefaultCompileTimeout, CompileMemoryLimit: sandbox.DefaultCompileMemoryLimit,
-	})
-	if err != nil {
+	}
+	if options.interpreter {
+		engine.Interpret(&config)
+	}
+	if e.box, err = sandbox.New(config); err != nil {
 		return err
 	}
 	if len(e.mounts) > 0 {

@@ -16,6 +16,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
 	"github.com/wasmworker/wasmworker/host/replay"
 	"github.com/wasmworker/wasmworker/host/sandbox"
+	"github.com/wasmworker/wasmworker/internal/engine"
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
@@ -40,8 +41,8 @@ func TestSameEveryTime(t *testing.T) {
 		{Type: "spin", Kill: 10_000_000},
 	}
 	want := make([]string, len(activities))
-	for _, options := range []replay.Options{
-		{}, {Interpreter: true}, {Defaults: sandbox.Options{Isolation: sandbox.IsolationFresh}}, {Defaults: sandbox.Options{Isolation: sandbox.IsolationReuse}},
+	for n, options := range []replay.Options{
+		{}, interpreted(), {Defaults: sandbox.Options{Isolation: sandbox.IsolationFresh}}, {Defaults: sandbox.Options{Isolation: sandbox.IsolationReuse}},
 	} {
 		options.Modules = []string{guest(t, "conformance/go")}
 		env := hosttest.New(t, options)
@@ -51,7 +52,7 @@ func TestSameEveryTime(t *testing.T) {
 				if got := run.Digest(); want[i] == "" {
 					want[i] = got
 				} else if got != want[i] {
-					t.Errorf("%s %v with %s, interpreter %v, is another one: %d units, %v", a.Type, a.Args, options.Defaults.Isolation, options.Interpreter, run.Fuel, run.Err)
+					t.Errorf("%s %v with options %d is another one: %d units, %v", a.Type, a.Args, n, run.Fuel, run.Err)
 				}
 			}
 		}
@@ -255,4 +256,11 @@ func TestMistakes(t *testing.T) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
+}
+
+// interpreted are options under which wazero's interpreter runs the guests.
+func interpreted() replay.Options {
+	var o replay.Options
+	engine.InterpretReplay(&o)
+	return o
 }

@@ -88,7 +88,7 @@ func (c *codeCache) cannotBeWritten(err error) {
 // name: the code there is of use, or there is none.
 func (c *codeCache) directory(m *Module) string {
 	kind := ""
-	if m.options.CanonicalNaN {
+	if m.options.canonicalNaN {
 		kind = "-nan"
 	}
 	if !m.loader.interpreter {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/sandbox"
+	"github.com/wasmworker/wasmworker/internal/engine"
 )
 
 // A start function that never returns is ended by its fuel, in the same place on every
@@ -17,7 +18,11 @@ func TestInitializationIsBounded(t *testing.T) {
 		"did not return within 10ms":         {InitializeTimeout: 10 * time.Millisecond},
 	} {
 		for _, interpreter := range []bool{false, true} {
-			s := newSandbox(t, sandbox.Config{Modules: files(t, "startloop"), Defaults: options, Interpreter: interpreter})
+			config := sandbox.Config{Modules: files(t, "startloop"), Defaults: options}
+			if interpreter {
+				engine.Interpret(&config)
+			}
+			s := newSandbox(t, config)
 			err := s.Compile(t.Context())
 			if err == nil || !strings.Contains(err.Error(), "startloop.wasm: the module cannot be instantiated: its start function or _initialize "+want) {
 				t.Errorf("interpreter %t: error %v, want %s", interpreter, err, want)

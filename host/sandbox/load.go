@@ -31,7 +31,7 @@ type loader struct {
 
 	prepared    sync.Once
 	cache       *codeCache
-	interpreter bool // as configured, or because the compiler cannot work here
+	interpreter bool // see engine.Interpret; or because the compiler cannot work here
 
 	ctx    context.Context // of every load
 	cancel context.CancelCauseFunc
@@ -42,7 +42,7 @@ type loader struct {
 }
 
 func newLoader(cfg *Config, executor Executor, logger *slog.Logger) *loader {
-	l := &loader{cacheDir: cfg.CacheDir, cacheLimit: cfg.CacheLimit, logger: logger, skip: cfg.SkipRefused, idle: cfg.ModuleIdleTimeout, evict: executor.Evict, interpreter: cfg.Interpreter}
+	l := &loader{cacheDir: cfg.CacheDir, cacheLimit: cfg.CacheLimit, logger: logger, skip: cfg.SkipRefused, idle: cfg.ModuleIdleTimeout, evict: executor.Evict, interpreter: cfg.interpreter}
 	l.busy = func(*Module) func() { return func() {} }
 	l.compiling.timeout, l.compiling.memory = cfg.CompileTimeout, cfg.CompileMemoryLimit
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())

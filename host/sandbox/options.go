@@ -95,14 +95,12 @@ type Options struct {
 	// in that time. Neither can be without a limit.
 	InitializeTimeout time.Duration
 	MaxInitializeFuel int64
-	// CanonicalNaN makes each NaN that a guest computes the same one, on every processor,
-	// for results that can be compared bit by bit. Code with much floating-point
-	// arithmetic takes several times as long with it. For tests.
-	CanonicalNaN bool
 	// MaxOutput is the most bytes that an activity may return, and put into one
 	// heartbeat, as [Size] counts them. The Temporal server's limit for payloads holds
 	// where it is lower. Default 2 MiB.
 	MaxOutput int
+
+	canonicalNaN bool // see engine.CanonicalNaN
 }
 
 // CommandIO is how a command gets its input, and what becomes of its output.
@@ -196,7 +194,7 @@ func (o Options) over(def Options) Options {
 	if o.MaxOutput == 0 {
 		o.MaxOutput = def.MaxOutput
 	}
-	o.CanonicalNaN = o.CanonicalNaN || def.CanonicalNaN
+	o.canonicalNaN = o.canonicalNaN || def.canonicalNaN
 	return o
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/sandbox"
+	"github.com/wasmworker/wasmworker/internal/engine"
 )
 
 // A module that takes too long to compile is refused, and others are served: here one
@@ -54,7 +55,11 @@ func TestHandOverWithoutCache(t *testing.T) {
 	temporary := t.TempDir()
 	t.Setenv("TMPDIR", temporary)
 	for _, interpreter := range []bool{false, true} {
-		s := newSandbox(t, sandbox.Config{Modules: files(t, "echo", "inittrap"), Interpreter: interpreter, SkipRefused: true})
+		config := sandbox.Config{Modules: files(t, "echo", "inittrap"), SkipRefused: true}
+		if interpreter {
+			engine.Interpret(&config)
+		}
+		s := newSandbox(t, config)
 		if err := s.Compile(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/internal/wasmgen"
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/sandbox"
+	"github.com/wasmworker/wasmworker/internal/engine"
 )
 
 const (
@@ -331,8 +332,15 @@ func (p *promise) open(how world) (*sandbox.Sandbox, *watcher, error) {
 		return nil, nil, broken(errAdmitted, "%v", err)
 	}
 	w := &watcher{promise: p}
-	box, err := sandbox.New(sandbox.Config{Modules: []*modules.File{file}, Interpreter: how.interpreter, Executor: w,
-		Defaults: sandbox.Options{Isolation: how.isolation, MemoryLimit: promisesMemory, CanonicalNaN: how.canonical, MaxCalls: 1000}})
+	config := sandbox.Config{Modules: []*modules.File{file}, Executor: w,
+		Defaults: sandbox.Options{Isolation: how.isolation, MemoryLimit: promisesMemory, MaxCalls: 1000}}
+	if how.interpreter {
+		engine.Interpret(&config)
+	}
+	if how.canonical {
+		engine.CanonicalNaN(&config.Defaults)
+	}
+	box, err := sandbox.New(config)
 	if err != nil {
 		return nil, nil, broken(errAdmitted, "%v", err)
 	}

@@ -33,7 +33,7 @@ func (m *Module) rewrite(cache *codeCache) (*meter.Exposed, error) {
 		return nil, err
 	}
 	var options []meter.Option
-	if m.options.CanonicalNaN {
+	if m.options.canonicalNaN {
 		options = append(options, meter.CanonicalNaN)
 	}
 	if exposed.Binary, err = meter.Instrument(exposed.Binary, options...); err != nil {

@@ -41,6 +41,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/internal/inject"
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
+	"github.com/wasmworker/wasmworker/internal/engine"
 )
 
 // Config is what a [Sandbox] is made from.
@@ -83,10 +84,6 @@ type Config struct {
 	// hold whatever a module does to the compiler in programs that call [CompilerMain].
 	CompileTimeout     time.Duration
 	CompileMemoryLimit uint64
-	// Interpreter runs the guests in wazero's interpreter, which is some ten times
-	// slower: to see that they behave as on platforms without a compiler. Default: the
-	// compiler, where wazero has one and the system allows for executable memory.
-	Interpreter bool
 	// Executor hands out instances. Default: a [Pool] with the limit.
 	Executor Executor
 	// Capped is told by the default executor when an activity begins (1) and ends (-1) to
@@ -107,6 +104,13 @@ type Config struct {
 	// Logger gets what modules log outside of activities, and what the sandbox
 	// itself has to say. Default: nothing is logged.
 	Logger *slog.Logger
+
+	interpreter bool // see engine.Interpret
+}
+
+func init() {
+	engine.Interpret = func(config any) { config.(*Config).interpreter = true }
+	engine.CanonicalNaN = func(options any) { options.(*Options).canonicalNaN = true }
 }
 
 // DefaultMaxAwakeWorkflows is the default of Config.MaxAwakeWorkflows.

@@ -20,6 +20,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/replay"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 	"github.com/wasmworker/wasmworker/internal/conformance"
+	"github.com/wasmworker/wasmworker/internal/engine"
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
@@ -147,10 +148,12 @@ func eachLanguage(t *testing.T, test func(t *testing.T, l string)) {
 // that takes longer than package replay allows.
 func options(t testing.TB, list []*modules.File, w *conformance.World, all *conformance.Suite) replay.Options {
 	t.Helper()
+	defaults := sandbox.Options{Passthrough: w.Set.Names()}
+	engine.CanonicalNaN(&defaults) // as package replay has it
 	s, err := sandbox.New(sandbox.Config{
 		Modules:     list,
 		Passthrough: w.Set,
-		Defaults:    sandbox.Options{Passthrough: w.Set.Names(), CanonicalNaN: true}, // as package replay has it
+		Defaults:    defaults,
 		CacheDir:    cache,
 	})
 	if err != nil {

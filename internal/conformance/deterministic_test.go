@@ -20,6 +20,7 @@ import (
 
 	"github.com/wasmworker/wasmworker/host/hosttest"
 	"github.com/wasmworker/wasmworker/host/replay"
+	"github.com/wasmworker/wasmworker/internal/engine"
 )
 
 var (
@@ -56,7 +57,7 @@ func TestDeterministic(t *testing.T) {
 		w := world(t)
 		o := options(t, list, w, all)
 		compiled := hosttest.New(t, o)
-		o.Interpreter = true
+		engine.InterpretReplay(&o)
 		interpreted := hosttest.New(t, o)
 		seen := sha256.New()
 		for _, c := range all.For(list[0].Kind, l) {

@@ -57,6 +57,7 @@ func TestArrowsPointDown(t *testing.T) {
 		"./host/internal/meter":      {"go.temporal.io", module + "/host/sandbox", module + "/host/passthrough"},
 		"./host/internal/wasip1":     {"go.temporal.io", module + "/host/sandbox"},
 		"./host/internal/wazerotext": {"github.com", "go.temporal.io"},
+		"./internal/engine":          {module, "go.temporal.io"},
 		// Cases are recorded in the worker and replayed without one.
 		"./host/replay/cases": {"go.temporal.io"},
 		// The embedded server is for development, and hosttest is for tests. The program

@@ -7,6 +7,7 @@ import (
 
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
 	"github.com/wasmworker/wasmworker/host/sandbox"
+	"github.com/wasmworker/wasmworker/internal/engine"
 )
 
 // Options returns options under which nothing depends on the machine, nor on what ran
@@ -17,7 +18,8 @@ import (
 func Options(defaults sandbox.Options, perModule map[string]sandbox.Options, start time.Time, seed int64) (sandbox.Options, map[string]sandbox.Options) {
 	policies := map[string]any{wasi.NameClock: &wasi.Clock{Start: start}, wasi.NameRandom: &wasi.Random{Seed: &seed}}
 	maps.Copy(policies, defaults.Policies)
-	defaults.Policies, defaults.CanonicalNaN = policies, true
+	defaults.Policies = policies
+	engine.CanonicalNaN(&defaults)
 	own := map[string]sandbox.Options{}
 	for name, o := range perModule {
 		own[name] = neverReused(o)

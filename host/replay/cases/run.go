@@ -14,6 +14,7 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/replay"
 	"github.com/wasmworker/wasmworker/host/sandbox"
+	"github.com/wasmworker/wasmworker/internal/engine"
 )
 
 // Runner runs cases. It makes one environment for each combination of module, clock,
@@ -90,11 +91,15 @@ func (r *Runner) env(ctx context.Context, f *File, c *Case, interpreter bool) (*
 	}
 	r.mu.Unlock()
 	e.once.Do(func() {
-		e.env, e.err = replay.Open(ctx, replay.Options{
+		options := replay.Options{
 			Modules:  []string{f.Module},
 			Defaults: sandbox.Options{Env: env, Args: f.Command.Args, CommandIO: f.Command.IO, SuccessCodes: f.Command.SuccessCodes, MemoryLimit: f.Limits.Memory, MaxOutput: f.Limits.Output, MaxFuel: f.Limits.Fuel},
-			Start:    f.Start, Seed: f.Seed, Mounts: f.mounts(c), Interpreter: interpreter, CacheDir: r.cacheDir, NoCache: r.cacheDir == "",
-		})
+			Start:    f.Start, Seed: f.Seed, Mounts: f.mounts(c), CacheDir: r.cacheDir, NoCache: r.cacheDir == "",
+		}
+		if interpreter {
+			engine.InterpretReplay(&options)
+		}
+		e.env, e.err = replay.Open(ctx, options)
 	})
 	return e.env, e.err
 }
