@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/passthrough/fsmod"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -345,5 +347,68 @@ func TestTotalMemoryLimitDuringInitialisation(t *testing.T) {
 	_, err = s.Run(t.Context(), sandbox.Task{Activity: "Idle"})
 	if f := failure(t, err, abi.TypeNoInstance); !strings.Contains(f.Message, "its initialization ended for want of more") {
 		t.Error(f.Message)
+	}
+}
+
+// A module that takes all memory while it is initialized, and dies, neither waits for more
+// at the head of the queue nor takes from others what is idle.
+func TestTotalMemoryLimitOfGreedyInitialization(t *testing.T) {
+	data := t.TempDir()
+	mounts := map[string]any{fsmod.Name: &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Directory: data}}}}
+	cfg := copies(t, "dirty", sandbox.Options{Isolation: sandbox.IsolationFresh}, "a", "b")
+	cfg.Modules, cfg.Passthrough = append(cfg.Modules, fixture(t, "greedyinit")), wasiModules(t)
+	cfg.PerModule["greedyinit"] = sandbox.Options{Isolation: sandbox.IsolationFresh, Passthrough: []string{fsmod.Name}, Policies: mounts}
+	cfg.MemoryLimit = 16 << 20
+	s := start(t, cfg)
+	run(t, s, "Idle")
+	if err := os.Chtimes(data, time.Unix(0, 0), time.Unix(0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	instance, err := s.Executor().Acquire(t.Context(), s.Modules()[0]) // for as long as the test
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Executor().Release(instance)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for range 3 {
+		_, err := s.Run(ctx, sandbox.Task{Activity: "Idle"})
+		if f := failure(t, err, abi.TypeNoInstance); f.NonRetryable || !strings.Contains(f.Message, "its initialization ended for want of more") {
+			t.Errorf("%+v", f)
+		}
+		run(t, s, "b.Read")
+	}
+}
+
+// What all memory together was not enough for is not waited for again.
+func TestTotalMemoryLimitIsNeverEnough(t *testing.T) {
+	data := t.TempDir()
+	if err := os.Chtimes(data, time.Unix(0, 0), time.Unix(0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	mounts := map[string]any{fsmod.Name: &fsmod.Policy{Mounts: map[string]fsmod.Mount{"/data": {Directory: data}}}}
+	cfg := copies(t, "dirty", sandbox.Options{Isolation: sandbox.IsolationFresh}, "a", "b")
+	cfg.Modules, cfg.Passthrough = append(cfg.Modules, fixture(t, "greedyinit")), wasiModules(t)
+	cfg.PerModule["greedyinit"] = sandbox.Options{Passthrough: []string{fsmod.Name}, Policies: mounts}
+	cfg.MemoryLimit, cfg.Preload = 16<<20, sandbox.PreloadNone
+	s := start(t, cfg)
+	idle := func() {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		_, err := s.Run(ctx, sandbox.Task{Activity: "Idle"})
+		if f := failure(t, err, abi.TypeNoInstance); !strings.Contains(f.Message, "its initialization ended for want of more") {
+			t.Error(f.Message)
+		}
+	}
+	idle() // nobody else has memory, so that this is certain
+	instance, err := s.Executor().Acquire(t.Context(), s.Modules()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Executor().Release(instance)
+	for range 3 {
+		idle()
+		run(t, s, "b.Read")
 	}
 }

@@ -44,9 +44,12 @@ type Executor interface {
 // hold up the others. Idle instances also make room when the memory limit of all
 // instances is reached. If that does not suffice, whoever needs an instance waits until
 // there is memory for it, in the order of arrival too: nobody takes an instance before
-// one who waits for memory. It fails with [ErrMemoryLimit] only if no other instance is
-// in use, which means that there will never be enough. An instance that stays idle gives
-// the memory that it does not share back to the operating system.
+// one who waits for memory. It fails with [ErrMemoryLimit] if no other instance is in
+// use, which means that there will never be enough. From then on, activities of the same
+// module are tried in their turn, and fail if there is not enough then: nobody waits behind
+// them. So fails also who runs out of memory during the initialization, as the only one
+// that may take any, where the module's first instance needed less. An instance that stays
+// idle gives the memory that it does not share back to the operating system.
 type Pool struct {
 	limit  int       // 0: none
 	capped func(int) // see Config.Capped; nil: nobody wants to know
@@ -54,12 +57,14 @@ type Pool struct {
 	// returns false if there is none. Nil: modules stay loaded.
 	reclaim func(except *Module) bool
 
-	mu      sync.Mutex
-	inUse   int // slots: handed out, being made for somebody, or starved
-	perMod  map[*Module]int
-	idle    []idle     // longest idle first
-	waiters []*waiter  // for a slot, in order of arrival
-	starved []*starved // have a slot and wait for memory, in order of arrival
+	mu sync.Mutex
+	// hopeless are modules for which all memory together was not enough.
+	hopeless map[*Module]bool
+	inUse    int // slots: handed out, being made for somebody, or starved
+	perMod   map[*Module]int
+	idle     []idle     // longest idle first
+	waiters  []*waiter  // for a slot, in order of arrival
+	starved  []*starved // have a slot and wait for memory, in order of arrival
 	// who has memory at the moment that is no slot's: starved ones, of an instance that they
 	// close or try, and modules that are loaded or unloaded
 	busy     int
@@ -96,7 +101,7 @@ type starved struct {
 
 // NewPool makes a pool of at most limit instances; 0 means no limit.
 func NewPool(limit int) *Pool {
-	return &Pool{limit: max(limit, 0), perMod: map[*Module]int{}}
+	return &Pool{limit: max(limit, 0), perMod: map[*Module]int{}, hopeless: map[*Module]bool{}}
 }
 
 // Stats is what a pool holds at one moment.
@@ -157,7 +162,9 @@ func (p *Pool) Acquire(ctx context.Context, m *Module) (*Instance, error) {
 			evicted.Close()
 		}
 		instance, err = m.NewInstance(ctx)
-		for errors.Is(err, ErrMemoryLimit) && p.evict(m) {
+		// Who ran out of memory during the initialization may have taken all that there
+		// was: others keep theirs until it was tried alone.
+		for errors.Is(err, ErrMemoryLimit) && !initializing(err) && p.evict(m) {
 			instance, err = m.NewInstance(ctx)
 		}
 		p.mu.Lock()
@@ -212,18 +219,19 @@ func (p *Pool) await(ctx context.Context, w *starved) (*Instance, error) {
 			last := p.inUse == len(p.starved) && p.busy == 0 && len(p.idle) == 0
 			// what fails now must not have failed because of another one's attempt
 			w.alone = w.alone || last
-			program, memory, err := w.m.newMemory()
+			instance, greedy, err := p.try(ctx, w)
 			if err == nil {
-				instance, err = p.initialize(ctx, w, program, memory)
+				delete(p.hopeless, w.m)
 			}
-			if err == nil || !errors.Is(err, ErrMemoryLimit) {
+			if greedy || !errors.Is(err, ErrMemoryLimit) {
 				p.unstarve(w)
 				return instance, err
 			}
 			if len(p.idle) > 0 {
 				evicted = p.takeIdle(0)
 			} else if !p.unload(w.m) {
-				if last {
+				if last || p.hopeless[w.m] {
+					p.hopeless[w.m] = true
 					p.unstarve(w)
 					return nil, err
 				}
@@ -239,6 +247,26 @@ func (p *Pool) await(ctx context.Context, w *starved) (*Instance, error) {
 		}
 		p.wake()
 	}
+}
+
+// try makes an instance for w, as initialize does. It is greedy if its initialization ran
+// out of memory though it had all that the first instance needed, and nobody else could
+// take any meanwhile.
+func (p *Pool) try(ctx context.Context, w *starved) (instance *Instance, greedy bool, err error) {
+	program, memory, err := w.m.newMemory()
+	if err != nil {
+		return nil, false, err
+	}
+	alone, known := w.alone, program != nil && program.initialized > 0
+	instance, err = p.initialize(ctx, w, program, memory)
+	return instance, alone && known && initializing(err) && errors.Is(err, ErrMemoryLimit), err
+}
+
+// initializing tells whether the initialization of an instance has failed, and not what
+// comes before it.
+func initializing(err error) bool {
+	_, failed := errors.AsType[*initializationError](err)
+	return failed
 }
 
 // occupy keeps those who wait for memory from giving up while a module is loaded, or
