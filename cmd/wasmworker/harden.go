@@ -31,10 +31,15 @@ type needs struct {
 	clear []string
 	// connect are the TCP ports of others. Nil: any.
 	connect []uint16
+	// wrong are settings whose rules would be for all files, which nobody may have meant.
+	wrong []error
 }
 
 // errCannotHarden is wrapped by what harden returns where the system has nothing for it.
 var errCannotHarden = errors.New("this system cannot do it")
+
+// errWrong is wrapped by what harden returns for settings that it cannot make rules of.
+var errWrong = errors.New("what the settings name cannot be kept apart from the rest")
 
 // hardening is what --harden says.
 type hardening string
@@ -59,6 +64,8 @@ func (s *server) harden() error {
 	switch {
 	case err == nil:
 		s.logger.Info("hardened: this process keeps what it was configured with", "by", left)
+	case errors.Is(err, errWrong):
+		return fmt.Errorf("--harden: %w; or give --harden off", err)
 	case s.hardening == hardenAuto && errors.Is(err, errCannotHarden):
 		s.logger.Debug("not hardened", "reason", err)
 	case s.hardening == hardenAuto:
@@ -162,12 +169,20 @@ func (n *needs) readFrom(file string) {
 	}
 	if info, err := os.Stat(file); err == nil && !info.IsDir() {
 		for _, directory := range directories(file) {
-			if directory != "/" {
+			if !isRoot(directory) {
 				n.read = append(n.read, directory)
 			}
 		}
 	}
 	n.read = append(n.read, file)
+}
+
+// isRoot tells whether a directory is the root, whatever leads there: a rule for it is one
+// for all files.
+func isRoot(directory string) bool {
+	info, err := os.Stat(directory)
+	root, failed := os.Stat("/")
+	return err == nil && failed == nil && os.SameFile(info, root)
 }
 
 // directories are that of a file and, if the file is a link, those of what it leads to.
@@ -214,14 +229,20 @@ func (n *needs) modules(options host.ModuleOptions) {
 
 // connections are files of SQLite, or servers.
 func (n *needs) connections(config *configFile) {
-	for _, connection := range config.Connections {
+	for _, name := range slices.Sorted(maps.Keys(config.Connections)) {
+		connection := config.Connections[name]
 		u, err := url.Parse(connection.URL)
 		if err != nil {
 			continue // it has been reported
 		}
 		if u.Scheme == "sqlite" || u.Scheme == "file" {
 			if path, err := url.PathUnescape(u.Opaque + u.Path); err == nil && path != "" && path != ":memory:" {
-				n.write = append(n.write, directories(path)...) // its journal lies beside it
+				beside := directories(path) // where its journal lies
+				if slices.ContainsFunc(beside, isRoot) {
+					n.wrong = append(n.wrong, fmt.Errorf("connections.%s: %s: the file lies in the root directory, where SQLite writes its journal, too, so that all files would have to be left writable; move it to a directory of its own", name, path))
+					continue
+				}
+				n.write = append(n.write, beside...)
 			}
 			continue
 		}

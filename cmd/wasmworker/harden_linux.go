@@ -32,6 +32,9 @@ func (n needs) harden() (by string, err error) {
 	if err != nil || !enough(version) {
 		return "", fmt.Errorf("%w: the kernel has no Landlock 2 (Linux 5.19 or later, with landlock among the security modules)", errCannotHarden)
 	}
+	if err := errors.Join(n.wrong...); err != nil {
+		return "", fmt.Errorf("%w: %w", errWrong, err)
+	}
 	config := landlock.Config{HandledAccessFS: landlock.V5.HandledAccessFS, Scoped: landlock.V6.Scoped}
 	var rules []landlock.Rule
 	for _, path := range n.read {

@@ -251,3 +251,35 @@ func TestServeIsHardenedWithoutTemporaryFiles(t *testing.T) {
 		t.Error("the module's code could not be handed over")
 	}
 }
+
+// A database in the root directory, however it is named, does not leave all files
+// writable: it is refused.
+func TestHardenedWithFilesInTheRoot(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink("/", link); err != nil {
+		t.Fatal(err)
+	}
+	guest, program := testbed.Guest(t, "testdata/guests/acts"), testbed.Program(t)
+	t.Chdir("/")
+	for _, directory := range []string{"/", ".", link, link + "/tmp/.."} {
+		if !isRoot(directory) {
+			t.Errorf("%s is the root", directory)
+		}
+	}
+	for _, path := range []string{"/app.db", "app.db", link + "/app.db"} {
+		for _, mode := range []string{"auto", "on"} {
+			config := filepath.Join(t.TempDir(), "wasmworker.yaml")
+			if err := os.WriteFile(config, []byte("connections: {main: {url: 'sqlite:"+path+"'}}\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command(program, "serve", "--address", "127.0.0.1:1", "--modules", guest, "--config", config, "--cache-dir", "none", "--harden", mode)
+			cmd.Env = testbed.CleanEnv()
+			p := testbed.Start(t, cmd)
+			code := p.Wait(t)
+			refused := strings.Contains(p.Stderr(), "connections.main: "+path+": the file lies in the root directory")
+			if !refused || code != 2 {
+				t.Errorf("%s, --harden %s: exit code %d and\n%s", path, mode, code, p.Stderr())
+			}
+		}
+	}
+}
