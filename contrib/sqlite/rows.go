@@ -71,6 +71,11 @@ func (r *rows) load(ctx context.Context, most int, first bool) error {
 	}
 	if r.page = p; p.ended {
 		r.stmt = 0
+	} else if r.c.interrupted {
+		// It has come to its end first, and the next step, of another call with time of its
+		// own, would not.
+		r.finalize(context.WithoutCancel(ctx))
+		return ctx.Err()
 	}
 	return nil
 }

@@ -26,6 +26,9 @@ type runner struct {
 	calls chan func()
 	done  chan any // what the function panicked with
 	lost  bool     // a function still runs, or has panicked
+	// interrupted tells that the last function was to end. SQLite may not have noticed: then
+	// it interrupts the next step of the statements that are open.
+	interrupted bool
 }
 
 func startRunner() *runner {
@@ -50,6 +53,7 @@ func (c *conn) do(ctx context.Context, f func()) error {
 	if c.lost {
 		return errLost
 	}
+	c.interrupted = false
 	c.calls <- f
 	select {
 	case panicked := <-c.done:
@@ -71,6 +75,7 @@ func (c *conn) passOn(panicked any) {
 
 // interrupt makes SQLite end what it does, or leaves it to itself.
 func (c *conn) interrupt(ctx context.Context) error {
+	c.interrupted = true
 	for begin := time.Now(); ; {
 		sqlite3.Xsqlite3_interrupt(c.aside, c.db)
 		if time.Since(begin) > refuseAfter {
