@@ -184,8 +184,9 @@ func labelOf(binary []byte) string { return fmt.Sprintf("code-%x", sha256.Sum256
 
 // adopt gives a module's directory the code of another module that is compiled of the same
 // binary, as links. Apps in Python are such modules: an interpreter with data of their
-// own, which metering has taken out. It tells whether there was one.
-func (c *codeCache) adopt(directory string, binary []byte) (adopted bool) {
+// own, which metering has taken out. It tells whether there was one. Valid is asked before
+// whether the module is, which for the other one has been found out.
+func (c *codeCache) adopt(directory string, binary []byte, valid func() bool) (adopted bool) {
 	if directory == "" || c.readOnly.Load() {
 		return false
 	}
@@ -194,6 +195,9 @@ func (c *codeCache) adopt(directory string, binary []byte) (adopted bool) {
 	found, err := filepath.Glob(prefix + "*" + string(filepath.Separator) + label)
 	if err != nil {
 		return false // the directory's name has a pattern in it
+	}
+	if len(found) == 0 || !valid() {
+		return false // who compiles it says why
 	}
 	for _, file := range found {
 		other := filepath.Dir(file)

@@ -15,6 +15,7 @@ import (
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/sandbox"
+	"github.com/wasmworker/wasmworker/internal/engine"
 )
 
 // make makes a sandbox that the test compiles itself.
@@ -244,6 +245,47 @@ func TestInitializationOverflows(t *testing.T) {
 				t.Errorf("message %q", f.Message)
 			}
 			return
+		}
+	}
+}
+
+// What is not valid is refused, though what metering makes of it would be: a function that
+// leaves more than it returns, a reference that is not declared, or another number of data
+// segments than there are. That holds in either engine, and for a module that differs from
+// one in the cache in its data alone.
+func TestInvalidThoughRewritable(t *testing.T) {
+	const imports = "\x00asm\x01\x00\x00\x00" +
+		"\x01\x05\x01\x60\x00\x01\x7f" + // type () -> i32
+		"\x02\x21\x01\x16wasmworker:activity/v1\x06status\x00\x00" +
+		"\x03\x02\x01\x00" + "\x05\x03\x01\x00\x01" + // a function, and a memory
+		"\x07\x05\x01\x01X\x00\x01" // export X
+	const good = "\x0a\x06\x01\x04\x00\x41\x00\x0b" // code: i32.const 0
+	modulesOf := func(name, binary string) []*modules.File {
+		m, err := modules.Parse(name, []byte(binary))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []*modules.File{m}
+	}
+	cache := t.TempDir()
+	valid := modulesOf("valid", imports+"\x0c\x01\x01"+good+"\x0b\x07\x01\x00\x41\x00\x0b\x01a")
+	if err := newSandbox(t, sandbox.Config{Modules: valid, CacheDir: cache}).Compile(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for want, binary := range map[string]string{
+		"too many results":            imports + "\x0a\x08\x01\x06\x00\x10\x00\x41\x00\x0b",     // call 0, i32.const 0
+		"undeclared function index 0": imports + "\x0a\x09\x01\x07\x00\xd2\x00\x1a\x41\x00\x0b", // ref.func 0, drop, i32.const 0
+		"data count section (2)":      imports + "\x0c\x01\x02" + good + "\x0b\x07\x01\x00\x41\x00\x0b\x01b",
+	} {
+		for _, interpreter := range []bool{false, false, true} {
+			config := sandbox.Config{Modules: modulesOf("bad", binary), CacheDir: cache}
+			if interpreter {
+				engine.Interpret(&config)
+			}
+			err := newSandbox(t, config).Compile(t.Context())
+			if err == nil || !strings.Contains(err.Error(), "bad: the module is not valid: ") || !strings.Contains(err.Error(), want) {
+				t.Errorf("interpreter %t: error %v, want %s", interpreter, err, want)
+			}
 		}
 	}
 }

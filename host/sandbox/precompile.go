@@ -15,6 +15,7 @@ import (
 	"github.com/tetratelabs/wazero"
 
 	"github.com/wasmworker/wasmworker/host/internal/compiler"
+	"github.com/wasmworker/wasmworker/host/internal/meter"
 )
 
 // What the program, and DefaultPluginOptions of package host, have.
@@ -89,7 +90,7 @@ func (m *Module) precompile(ctx context.Context, binary []byte, cache *codeCache
 	remove = func() {}
 	if !compiler.Available() {
 		m.loader.compiling.warn(m, "call sandbox.CompilerMain() first in the program's main function", nil)
-		return directory, remove, nil
+		return directory, remove, m.validate(ctx)
 	}
 	work := ""
 	if !m.loader.interpreter { // which leaves nothing
@@ -100,7 +101,7 @@ func (m *Module) precompile(ctx context.Context, binary []byte, cache *codeCache
 	}
 	procs, end := m.loader.compiling.begin()
 	files, err := compiler.Compile(ctx, compiler.Request{
-		Binary: binary, Directory: work, Interpreter: m.loader.interpreter,
+		Original: m.file.Binary, Binary: binary, Directory: work, Interpreter: m.loader.interpreter,
 		Procs: procs, Memory: m.loader.compiling.memory, Timeout: m.loader.compiling.timeout,
 	})
 	end()
@@ -110,7 +111,7 @@ func (m *Module) precompile(ctx context.Context, binary []byte, cache *codeCache
 	case notStarted:
 		remove()
 		m.loader.compiling.warn(m, "let this process start further ones of its own program", err)
-		return directory, func() {}, nil
+		return directory, func() {}, m.validate(ctx)
 	case notHandedOver:
 		remove()
 		cache.cannotBeHandedOver(m, err)
@@ -127,6 +128,36 @@ func (m *Module) precompile(ctx context.Context, binary []byte, cache *codeCache
 		return "", func() {}, nil
 	}
 	return directory, func() {}, nil
+}
+
+// validate validates the module as it lies in its file, in this process: what metering
+// makes of an invalid one may be valid.
+func (m *Module) validate(ctx context.Context) error {
+	newRuntimes.Lock()
+	r := wazero.NewRuntimeWithConfig(ctx, compiler.Config(m.loader.interpreter))
+	newRuntimes.Unlock()
+	defer r.Close(ctx) //nolint:errcheck // nothing runs in it
+	if err := meter.Validate(ctx, r, m.file.Binary); err != nil {
+		return m.errorf("the module is not valid", err)
+	}
+	return nil
+}
+
+// validateApart is validate in a process of its own, if there can be one.
+func (m *Module) validateApart(ctx context.Context) error {
+	if !compiler.Available() {
+		return m.validate(ctx)
+	}
+	procs, end := m.loader.compiling.begin()
+	defer end()
+	_, err := compiler.Compile(ctx, compiler.Request{
+		Original: m.file.Binary, Interpreter: m.loader.interpreter,
+		Procs: procs, Memory: m.loader.compiling.memory, Timeout: m.loader.compiling.timeout,
+	})
+	if _, notStarted := errors.AsType[*compiler.StartError](err); notStarted {
+		return m.validate(ctx)
+	}
+	return err
 }
 
 // compileError says why a module could not be compiled, and what helps.

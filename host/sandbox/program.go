@@ -185,7 +185,7 @@ func (p *program) build(ctx context.Context, binary []byte, cache *codeCache) er
 	directory, whole := cache.open(p.module)
 	if whole == 0 && directory != "" { // a module with the same code may be at it
 		defer cache.alone(directory)()
-		if directory, whole = cache.open(p.module); whole == 0 && cache.adopt(directory, binary) {
+		if directory, whole = cache.open(p.module); whole == 0 && cache.adopt(directory, binary, func() bool { return p.module.validateApart(ctx) == nil }) {
 			directory, whole = cache.open(p.module)
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/experimental"
 
+	"github.com/wasmworker/wasmworker/host/internal/meter"
 	"github.com/wasmworker/wasmworker/host/internal/wazerotext"
 )
 
@@ -75,9 +76,11 @@ func serve(stdin io.Reader, stdout io.Writer) error {
 		return fmt.Errorf("setting limits: %w", err)
 	}
 	peak := watchMemory(r.Memory)
-	binary := make([]byte, r.Size)
-	if _, err := io.ReadFull(in, binary); err != nil {
-		return fmt.Errorf("reading the module: %w", err)
+	original, binary := make([]byte, r.Original), make([]byte, r.Size)
+	for _, part := range [][]byte{original, binary} {
+		if _, err := io.ReadFull(in, part); err != nil {
+			return fmt.Errorf("reading the module: %w", err)
+		}
 	}
 	go func() { // the parent has gone when there is an end
 		_, _ = io.Copy(io.Discard, in)
@@ -87,16 +90,24 @@ func serve(stdin io.Reader, stdout io.Writer) error {
 		os.Exit(exitFailed)
 	}()
 	beforeCompiling(binary)
-	said := compile(r, binary)
+	said := compile(r, original, binary)
 	said.Peak = peak.Load()
 	beforeReporting(binary, r.Directory)
 	return answer.Encode(said)
 }
 
 // compile compiles the module. Who runs out of memory, or panics, ends the process.
-func compile(r request, binary []byte) (said report) {
+func compile(r request, original, binary []byte) (said report) {
 	ctx := context.Background()
 	config := Config(r.Interpreter)
+	if len(original) > 0 {
+		if err := meter.Validate(ctx, wazero.NewRuntimeWithConfig(ctx, config), original); err != nil {
+			return report{Invalid: shorten(err)}
+		}
+	}
+	if len(binary) == 0 {
+		return said
+	}
 	if r.Directory != "" {
 		cache, err := wazero.NewCompilationCacheWithDir(r.Directory)
 		if err != nil {

@@ -7,7 +7,7 @@
 // module, kills it at the deadline, and takes the machine code over by a directory. What
 // they say to each other:
 //
-//	parent -> child  a request, as a line of JSON, and the binary
+//	parent -> child  a request, as a line of JSON, and the binaries
 //	child -> parent  that it is ready, as a line of JSON; then its report, as another
 //
 // The child ends by itself when its standard input does, which is when the parent has
@@ -58,7 +58,9 @@ const (
 
 // Request is what to compile, and within which limits.
 type Request struct {
-	// Binary is the module.
+	// Original is what the module was made of, and is validated first. Nil: nothing is.
+	Original []byte
+	// Binary is the module. Nil: nothing is compiled.
 	Binary []byte
 	// Directory is where the child leaves the machine code, by wazero's
 	// NewCompilationCacheWithDir. It should be one that nobody else uses, and belongs to
@@ -105,8 +107,9 @@ type request struct {
 	Directory   string `json:"directory"`
 	Interpreter bool   `json:"interpreter"`
 	Memory      uint64 `json:"memory"`
-	Seconds     int64  `json:"seconds"` // of the processors' time; 0: no limit
-	Size        int    `json:"size"`    // of the binary, which follows
+	Seconds     int64  `json:"seconds"`  // of the processors' time; 0: no limit
+	Original    int    `json:"original"` // the size of the original, which follows
+	Size        int    `json:"size"`     // of the binary, which follows then
 }
 
 // ready is what a child says first.
@@ -330,7 +333,7 @@ func environment(procs int) []string {
 
 // ask sends the request and reads the report.
 func (c *child) ask(r Request) (said report, err error) {
-	head := request{Directory: r.Directory, Interpreter: r.Interpreter, Memory: r.Memory, Size: len(r.Binary)}
+	head := request{Directory: r.Directory, Interpreter: r.Interpreter, Memory: r.Memory, Original: len(r.Original), Size: len(r.Binary)}
 	if r.Timeout > 0 {
 		// More than it can need, for a child that is not killed in time.
 		head.Seconds = int64((r.Timeout*time.Duration(runtime.NumCPU()))/time.Second) + 10
@@ -342,8 +345,10 @@ func (c *child) ask(r Request) (said report, err error) {
 	if _, err := c.stdin.Write(append(line, '\n')); err != nil {
 		return said, err
 	}
-	if _, err := c.stdin.Write(r.Binary); err != nil {
-		return said, err
+	for _, binary := range [][]byte{r.Original, r.Binary} {
+		if _, err := c.stdin.Write(binary); err != nil {
+			return said, err
+		}
 	}
 	return said, c.read(&said)
 }

@@ -27,6 +27,7 @@ type rewriter struct {
 	live     bool // the current instruction can be reached
 	sets     int  // assignments to local variables so far
 	ranges   bool // memory.copy or memory.fill occurs
+	long     bool // an opcode is not in its shortest encoding, so that nothing is written yet
 	locals   int  // parameters and local variables, without the one that is added if ranges
 
 	// While writing:
@@ -41,7 +42,13 @@ func (m *module) bodies(r *reader, n int) {
 		start := r.pos
 		body := r.part("a function")
 		f := m.imported + i
-		if w.function(body, m.types[m.funcs[f]]); body.err != nil {
+		whole := *body
+		w.function(body, m.types[m.funcs[f]])
+		if w.long && body.err == nil {
+			body = newReader(w.shortest(&whole), 0)
+			w.function(body, m.types[m.funcs[f]])
+		}
+		if body.err != nil {
 			r.fail("function %d at offset %#x: %w", f, start, body.err)
 			return
 		}
@@ -66,7 +73,7 @@ func (w *rewriter) function(r *reader, t arity) {
 	if w.measure(r, t.results); !r.done() {
 		r.fail("%d bytes too many at offset %#x", len(r.rest()), r.pos)
 	}
-	if r.err != nil {
+	if r.err != nil || w.long {
 		return
 	}
 	if w.ranges {
@@ -77,6 +84,25 @@ func (w *rewriter) function(r *reader, t arity) {
 	}
 	r.pos = code
 	w.write(r)
+}
+
+// shortest returns the body of a function with all opcodes in their shortest encoding. It
+// has been measured, so that it can be decoded.
+func (w *rewriter) shortest(r *reader) []byte {
+	for range r.count("groups of local variables") {
+		r.u32()
+		r.byte()
+	}
+	for in := &w.in; !r.done() && r.err == nil; {
+		w.next(r, in)
+		if in.long {
+			end := r.pos
+			r.pos = in.head
+			r.replace(in.pos).op(byte(in.op >> 8)).u32(in.op & 0xff)
+			r.pos = end
+		}
+	}
+	return r.content()
 }
 
 // segment is the code that is charged for at one place, the entry of a function or the
@@ -111,12 +137,13 @@ type block struct {
 // measure decodes the instructions up to the end of the function, and computes what to
 // charge: the cost of the costliest path through each segment.
 func (w *rewriter) measure(r *reader, results int) {
-	w.live, w.sets, w.ranges = true, 0, false
+	w.live, w.sets, w.ranges, w.long = true, 0, false, false
 	w.charges = append(w.charges[:0], 0)
 	w.segments = append(w.segments[:0], segment{})
 	w.blocks = append(w.blocks[:0], block{values: results, arrived: -1, live: true})
 	for in := &w.in; len(w.blocks) > 0 && r.err == nil; {
 		w.next(r, in)
+		w.long = w.long || in.long
 		b := &w.blocks[len(w.blocks)-1]
 		s := &w.segments[len(w.segments)-1]
 		switch in.op {

@@ -347,6 +347,9 @@ func (m *module) data(r *reader) {
 func (m *module) constant(r *reader) {
 	for in := (instruction{}); in.op != opEnd && r.err == nil; {
 		m.next(r, &in)
+		if in.long {
+			r.fail("opcode at offset %#x is not in its shortest encoding, which is supported in functions alone", in.pos)
+		}
 		switch in.op {
 		case opEnd, opI32Const, opI64Const, opF32Const, opF64Const, opV128Const, opGlobalGet, opRefNull:
 		case opRefFunc:

@@ -179,6 +179,8 @@ var vector = func() (t [256]immediates) {
 type instruction struct {
 	op     int      // with prefix, see the constants
 	pos    int      // the offset of its first byte
+	head   int      // the offset behind its opcode
+	long   bool     // its opcode has another encoding than the shortest
 	index  uint32   // of a label, local variable, function, type or table
 	block  arity    // of the type of a block
 	labels []uint32 // of br_table, the default last; valid until the next instruction
@@ -191,12 +193,12 @@ type arity struct{ params, results int }
 //
 // The compiler decodes it again later. The metering holds only if both see the same
 // instructions, so where a compiler that takes a shortcut could see others, by reading
-// one byte where the specification has a number of several, only the shortest encoding is
-// accepted. No toolchain produces another.
+// one byte where the specification has a number of several, it gets the shortest encoding
+// alone: see long. No toolchain produces another.
 //
 // Indices of functions, globals and types are checked, see below.
 func (m *module) next(r *reader, in *instruction) {
-	in.pos = r.pos
+	in.pos, in.long = r.pos, false
 	in.op = int(r.byte())
 	imm := plain[in.op]
 	if in.op == prefixMisc || in.op == prefixVector {
@@ -209,11 +211,13 @@ func (m *module) next(r *reader, in *instruction) {
 		if sub >= 0x80 {
 			shortest = 2
 		}
-		if sub < uint32(len(table)) && r.pos == in.pos+1+shortest {
+		if sub < uint32(len(table)) {
 			in.op = in.op<<8 | int(sub)
 			imm = table[sub]
+			in.long = r.pos != in.pos+1+shortest
 		}
 	}
+	in.head = r.pos
 	switch imm {
 	case none:
 	case unknown:
