@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -82,7 +83,7 @@ func NotResettable(file *modules.File) (string, error) {
 	if once := contract.once(); once != "" {
 		return once, nil
 	}
-	exposed, err := meter.Expose(file.Binary, maxTable)
+	exposed, err := meter.Expose(context.Background(), file.Binary, maxTable)
 	if err != nil {
 		return "", err
 	}

@@ -119,7 +119,10 @@ func newProgram(ctx context.Context, m *Module, cache *codeCache) (*program, err
 func (p *program) load(ctx context.Context, cache *codeCache) (err error) {
 	m := p.module
 	defer m.recovered(&err)
-	exposed, err := m.rewrite(cache)
+	exposed, err := m.rewrite(ctx, cache)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if err != nil {
 		return m.errorf("the module is not valid", err)
 	}

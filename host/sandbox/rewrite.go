@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -15,7 +16,7 @@ import (
 // rewrite returns the module as it is compiled: metered, its state exposed. What it has
 // made once it keeps in the cache beside the compiled code, with which it takes 5 ms
 // instead of 60 for a Go guest of 4 MB.
-func (m *Module) rewrite(cache *codeCache) (*meter.Exposed, error) {
+func (m *Module) rewrite(ctx context.Context, cache *codeCache) (*meter.Exposed, error) {
 	path := ""
 	if cache != nil {
 		path = filepath.Join(cache.directory(m), rewrittenName)
@@ -28,7 +29,7 @@ func (m *Module) rewrite(cache *codeCache) (*meter.Exposed, error) {
 			os.RemoveAll(path) //nolint:errcheck // if it matters, the file cannot be written either
 		}
 	}
-	exposed, err := meter.Expose(m.file.Binary, maxTable, m.called()...)
+	exposed, err := meter.Expose(ctx, m.file.Binary, maxTable, m.called()...)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +37,7 @@ func (m *Module) rewrite(cache *codeCache) (*meter.Exposed, error) {
 	if m.options.canonicalNaN {
 		options = append(options, meter.CanonicalNaN)
 	}
-	if exposed.Binary, err = meter.Instrument(exposed.Binary, options...); err != nil {
+	if exposed.Binary, err = meter.Instrument(ctx, exposed.Binary, options...); err != nil {
 		return nil, err
 	}
 	if path != "" && !cache.readOnly.Load() {

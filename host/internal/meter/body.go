@@ -1,5 +1,7 @@
 package meter
 
+import "context"
+
 // What instructions cost, in units: 1, but for those here, and nop, block, loop, else and
 // end, which compile to nothing.
 const (
@@ -39,6 +41,10 @@ type rewriter struct {
 func (m *module) bodies(r *reader, n int) {
 	w := &rewriter{module: m}
 	for i := range n {
+		if m.ctx.Err() != nil {
+			r.fail("%w", context.Cause(m.ctx))
+			return
+		}
 		start := r.pos
 		body := r.part("a function")
 		f := m.imported + i

@@ -2,6 +2,7 @@ package meter
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -44,12 +45,14 @@ const (
 // cannot decode, naming it and its offset, and a binary that imports or exports names
 // with [Prefix], such as one that has been instrumented before. It never panics, and
 // takes time and memory in proportion to the size of the binary.
-func Instrument(binary []byte, options ...Option) ([]byte, error) {
+//
+// It gives up with the context's cause once that has ended.
+func Instrument(ctx context.Context, binary []byte, options ...Option) ([]byte, error) {
 	sections, err := split(binary)
 	if err != nil {
 		return nil, err
 	}
-	m := &module{refs: map[uint32]int{}, grown: map[uint32]int{}}
+	m := &module{ctx: ctx, refs: map[uint32]int{}, grown: map[uint32]int{}}
 	for _, option := range options {
 		option(m)
 	}
@@ -167,6 +170,7 @@ func isObsolete(name string) bool {
 
 // module is what is known of a module. All indices are those of the original.
 type module struct {
+	ctx      context.Context // of the rewriting
 	types    []arity
 	funcs    []uint32 // the types of the functions, imported ones first
 	imported int      // how many functions are imported

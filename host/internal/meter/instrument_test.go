@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -169,7 +170,7 @@ func TestOpcodes(t *testing.T) {
 		if valid(binary) != ok {
 			t.Errorf("the compiler does not agree that % x is valid: %v", instr, ok)
 		}
-		out, err := Instrument(binary)
+		out, err := Instrument(t.Context(), binary)
 		switch {
 		case ok && err != nil:
 			t.Errorf("% x: %v", instr, err)
@@ -202,7 +203,7 @@ func TestLongOpcodes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if out[i], err = Instrument(withBody(b)); err != nil {
+			if out[i], err = Instrument(t.Context(), withBody(b)); err != nil {
 				t.Fatalf("%s: %v", text, err)
 			}
 		}
@@ -210,7 +211,7 @@ func TestLongOpcodes(t *testing.T) {
 			t.Errorf("%s becomes\n% x, and %s\n% x", long, out[0], short, out[1])
 		}
 	}
-	if _, err := Instrument(bin(t, "06 01 7b 00 fd 8c 00"+lanes+"0b")); err == nil || !strings.Contains(err.Error(), "not in its shortest encoding") {
+	if _, err := Instrument(t.Context(), bin(t, "06 01 7b 00 fd 8c 00"+lanes+"0b")); err == nil || !strings.Contains(err.Error(), "not in its shortest encoding") {
 		t.Errorf("in a constant expression: error %v", err)
 	}
 }
@@ -295,13 +296,13 @@ func TestRefusals(t *testing.T) {
 		{"names that are longer than their parts", bin(t, "00 04 6e 61 6d 65 00 03 01 61 00"), `custom section "name": 1 bytes too many at offset 0x13`},
 		{"a name of something else", bin(t, "00 04 6e 61 6d 65 01 04 01 00 01 ff"), `custom section "name": name at offset 0x13 is not UTF-8`},
 	} {
-		out, err := Instrument(c.binary)
+		out, err := Instrument(t.Context(), c.binary)
 		if err == nil || !strings.Contains(err.Error(), c.want) || out != nil {
 			t.Errorf("%s: %v\nwant %s", c.what, err, c.want)
 		}
 	}
 	twice := instrument(t, body("0b"))
-	if _, err := Instrument(twice); err == nil || !strings.Contains(err.Error(), Prefix) {
+	if _, err := Instrument(t.Context(), twice); err == nil || !strings.Contains(err.Error(), Prefix) {
 		t.Errorf("instrumented twice: %v", err)
 	}
 }
@@ -536,7 +537,7 @@ func FuzzInstrument(f *testing.F) {
 	}
 	rt := newRuntime(f, wazero.NewRuntimeConfigInterpreter().WithMemoryLimitPages(1024))
 	f.Fuzz(func(t *testing.T, binary []byte) {
-		out, err := Instrument(binary)
+		out, err := Instrument(t.Context(), binary)
 		if err != nil {
 			return
 		}
@@ -555,7 +556,7 @@ func FuzzInstrument(f *testing.F) {
 
 // canonical instruments what can be instrumented.
 func canonical(binary []byte) []byte {
-	out, err := Instrument(binary, CanonicalNaN)
+	out, err := Instrument(context.Background(), binary, CanonicalNaN)
 	if err != nil {
 		panic(err)
 	}
@@ -583,4 +584,18 @@ func tolerated(err error) bool {
 		}
 	}
 	return false
+}
+
+// Rewriting, which takes seconds for the largest modules, ends with its context.
+func TestRewritingIsCanceled(t *testing.T) {
+	stop := errors.New("stop")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(stop)
+	binary := withBody([]byte{opEnd})
+	if _, err := Expose(ctx, binary, 1000); !errors.Is(err, stop) {
+		t.Errorf("Expose: %v", err)
+	}
+	if _, err := Instrument(ctx, binary); !errors.Is(err, stop) {
+		t.Errorf("Instrument: %v", err)
+	}
 }

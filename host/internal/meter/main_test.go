@@ -59,7 +59,7 @@ func guest(t testing.TB) []byte {
 // instrument is Instrument for binaries that it must accept.
 func instrument(t testing.TB, binary []byte) []byte {
 	t.Helper()
-	b, err := Instrument(binary)
+	b, err := Instrument(t.Context(), binary)
 	if err != nil {
 		t.Fatal(err)
 	}

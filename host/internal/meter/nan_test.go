@@ -31,7 +31,7 @@ func TestCanonicalNaN(t *testing.T) {
 					operands = operands64
 				}
 				for i, options := range [][]Option{nil, {CanonicalNaN}} {
-					out, err := Instrument(binary, options...)
+					out, err := Instrument(t.Context(), binary, options...)
 					if err != nil {
 						t.Fatalf("%#x: %v", op, err)
 					}

@@ -1,6 +1,7 @@
 package meter
 
 import (
+	"context"
 	"fmt"
 	"slices"
 )
@@ -67,13 +68,14 @@ var irreversible = map[int]string{
 // else; with no names everything does. A runtime that tells who was running compares each
 // function with each export, without an end to it: 10 s for 60,000 and 80,000.
 //
-// It refuses what it cannot decode, as Instrument does.
-func Expose(binary []byte, maxTable uint32, names ...string) (*Exposed, error) {
+// It refuses what it cannot decode, as Instrument does, and gives up with the context's
+// cause once that has ended.
+func Expose(ctx context.Context, binary []byte, maxTable uint32, names ...string) (*Exposed, error) {
 	sections, err := split(binary)
 	if err != nil {
 		return nil, err
 	}
-	m := &module{refs: map[uint32]int{}, grown: map[uint32]int{}}
+	m := &module{ctx: ctx, refs: map[uint32]int{}, grown: map[uint32]int{}}
 	e := &Exposed{}
 	var memory uint64 // its minimum, in bytes
 	var mutable []int
@@ -107,6 +109,9 @@ func Expose(binary []byte, maxTable uint32, names ...string) (*Exposed, error) {
 			e.keepData = true // its code runs before anybody could write the data
 		case sectionCode:
 			e.code(m, newReader(s.data, s.pos), s.n)
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
 		case sectionDataCount:
 			n := int(newReader(s.data, s.pos).u32())
 			e.count = &n
@@ -200,6 +205,9 @@ func (e *Exposed) globals(m *module, s *section) (mutable []int) {
 // data segments.
 func (e *Exposed) code(m *module, r *reader, n int) {
 	for range n {
+		if m.ctx.Err() != nil {
+			return
+		}
 		body := r.part("the function")
 		for range body.count("groups of local variables") {
 			body.u32()

@@ -48,7 +48,7 @@ func TestExposedAndInstrumentedIsValid(t *testing.T) {
 		if accepted(binary) != nil {
 			continue
 		}
-		exposed, err := meter.Expose(binary, 1<<16)
+		exposed, err := meter.Expose(t.Context(), binary, 1<<16)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -56,7 +56,7 @@ func TestExposedAndInstrumentedIsValid(t *testing.T) {
 		if err := accepted(exposed.Binary); err != nil {
 			t.Errorf("%s, exposed: %v", name, err)
 		}
-		metered, err := meter.Instrument(exposed.Binary)
+		metered, err := meter.Instrument(t.Context(), exposed.Binary)
 		if err != nil {
 			t.Errorf("%s, exposed: %v", name, err)
 		} else if err := accepted(metered); err != nil {
@@ -68,11 +68,11 @@ func TestExposedAndInstrumentedIsValid(t *testing.T) {
 // Expose names the globals and what cannot be reset, and caps tables.
 func TestExpose(t *testing.T) {
 	all := repositoryModules(t)
-	misbehave, err := meter.Expose(all[filepath.Join("..", "..", "..", "testdata", "wat", "misbehave.wasm")], 1<<16)
+	misbehave, err := meter.Expose(t.Context(), all[filepath.Join("..", "..", "..", "testdata", "wat", "misbehave.wasm")], 1<<16)
 	if err != nil || len(misbehave.Globals) != 1 || misbehave.Irreversible != "" {
 		t.Errorf("misbehave: %+v, %v", misbehave.Globals, err)
 	}
-	bomb, err := meter.Expose(all[filepath.Join("..", "..", "..", "testdata", "hostile", "table-bomb.wasm")], 1000)
+	bomb, err := meter.Expose(t.Context(), all[filepath.Join("..", "..", "..", "testdata", "hostile", "table-bomb.wasm")], 1000)
 	if err != nil || !strings.Contains(bomb.Irreversible, "table.grow") {
 		t.Fatalf("table-bomb: %q, %v", bomb.Irreversible, err)
 	}
@@ -88,7 +88,7 @@ func TestExposeData(t *testing.T) {
 	all := repositoryModules(t)
 	at := func(name string) *meter.Exposed {
 		t.Helper()
-		exposed, err := meter.Expose(all[filepath.Join("..", "..", "..", "testdata", name+".wasm")], 1<<16)
+		exposed, err := meter.Expose(t.Context(), all[filepath.Join("..", "..", "..", "testdata", name+".wasm")], 1<<16)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,8 +127,8 @@ func TestDamagedModules(t *testing.T) {
 							t.Errorf("%s, byte %d: %v", name, i, p)
 						}
 					}()
-					meter.Instrument(damaged)    //nolint:errcheck // that it returns is what counts
-					meter.Expose(damaged, 1<<16) //nolint:errcheck // as above
+					meter.Instrument(t.Context(), damaged)    //nolint:errcheck // that it returns is what counts
+					meter.Expose(t.Context(), damaged, 1<<16) //nolint:errcheck // as above
 				}()
 			}
 		}
@@ -143,12 +143,12 @@ func FuzzRewriting(f *testing.F) {
 		f.Add(binary)
 	}
 	f.Fuzz(func(t *testing.T, binary []byte) {
-		meter.Instrument(binary) //nolint:errcheck // it must not panic
-		exposed, err := meter.Expose(binary, 1<<16)
+		meter.Instrument(t.Context(), binary) //nolint:errcheck // it must not panic
+		exposed, err := meter.Expose(t.Context(), binary, 1<<16)
 		if err != nil {
 			return
 		}
-		metered, err := meter.Instrument(exposed.Binary)
+		metered, err := meter.Instrument(t.Context(), exposed.Binary)
 		if _, parseErr := wasm.Parse(exposed.Binary); err != nil || parseErr != nil || accepted(exposed.Binary) != nil {
 			return
 		}

@@ -232,11 +232,11 @@ func (r *runner) instantiate(ctx context.Context, name, filename string) (*insta
 	if err := meter.Validate(ctx, r.runtime, binary); err != nil {
 		return nil, err
 	}
-	exposed, err := meter.Expose(binary, maxTable)
+	exposed, err := meter.Expose(ctx, binary, maxTable)
 	if err != nil {
 		return nil, err
 	}
-	if exposed.Binary, err = meter.Instrument(exposed.Binary); err != nil {
+	if exposed.Binary, err = meter.Instrument(ctx, exposed.Binary); err != nil {
 		return nil, err
 	}
 	compiled, err := r.runtime.CompileModule(ctx, exposed.Binary)
