@@ -31,6 +31,7 @@ const (
 	DefaultGracefulShutdownTimeout = 30 * time.Second
 	DefaultCancelGrace             = 10 * time.Second
 	DefaultModuleIdleTimeout       = 10 * time.Minute
+	DefaultMaxAwakeWorkflows       = 200
 	DefaultCacheLimit              = 10 << 30
 )
 
@@ -84,6 +85,11 @@ type PluginOptions struct {
 	// instances may exist. Memory is at most this times the memory limit. 0 means as many
 	// as Temporal sends. Default 100.
 	MaxConcurrentActivities int
+	// MaxAwakeWorkflows is how many workflow runs of modules keep an instance while they
+	// wait. Those beyond it that were not in use for longest are kept as what they changed,
+	// some KiB, and are woken within a millisecond. How many runs are kept at all is the
+	// SDK's cache of workflows. 0 means no limit. Default 200.
+	MaxAwakeWorkflows int
 	// TotalMemoryLimit is the most memory in bytes that the instances of all modules may
 	// have together. It is for machines and containers that cannot give each instance its
 	// own limit at once. Beyond it, idle instances are closed. If that does not suffice,
@@ -141,6 +147,7 @@ func DefaultPluginOptions() PluginOptions {
 		CacheLimit:              DefaultCacheLimit,
 		Preload:                 sandbox.PreloadAll,
 		ModuleIdleTimeout:       DefaultModuleIdleTimeout,
+		MaxAwakeWorkflows:       DefaultMaxAwakeWorkflows,
 		CompileTimeout:          sandbox.DefaultCompileTimeout,
 		CompileMemoryLimit:      sandbox.DefaultCompileMemoryLimit,
 	}
@@ -209,6 +216,9 @@ func (o PluginOptions) check() error {
 	if o.MaxConcurrentActivities < 0 {
 		complain("MaxConcurrentActivities", o.MaxConcurrentActivities)
 	}
+	if o.MaxAwakeWorkflows < 0 {
+		complain("MaxAwakeWorkflows", o.MaxAwakeWorkflows)
+	}
 	if o.GracefulShutdownTimeout < 0 {
 		complain("GracefulShutdownTimeout", o.GracefulShutdownTimeout)
 	}
@@ -260,6 +270,7 @@ func NewPlugin(options PluginOptions) (*Plugin, error) {
 			SkipRefused:        options.SkipRefused,
 			Preload:            options.Preload,
 			ModuleIdleTimeout:  options.ModuleIdleTimeout,
+			MaxAwakeWorkflows:  options.MaxAwakeWorkflows,
 			Limit:              p.limit,
 			MemoryLimit:        options.TotalMemoryLimit,
 			Executor:           options.Executor,

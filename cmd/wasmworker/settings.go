@@ -252,6 +252,12 @@ var settings = []setting{
 		worker: func(o *host.Options) any { return &o.ModuleIdleTimeout },
 	},
 	{
+		name: "max-awake-workflows", env: "WASMWORKER_MAX_AWAKE_WORKFLOWS", commands: inWorkers, value: limitFlag(host.DefaultMaxAwakeWorkflows),
+		usage:  "workflow runs of modules that keep an instance while they wait: a `NUMBER` or none",
+		doc:    "a number or `none`: workflow runs of modules that keep an instance while they wait. Of others what they changed is kept, some KiB, and they are woken within a millisecond. See [Workflows](workflows.md#limits)",
+		worker: func(o *host.Options) any { return &o.MaxAwakeWorkflows },
+	},
+	{
 		name: "health-address", env: "WASMWORKER_HEALTH_ADDRESS", commands: inWorkers, value: "", unset: "none",
 		usage: "`HOST:PORT` for /healthz and /readyz, such as :8080 (default: none)",
 		doc:   "for `/healthz` and `/readyz`",

@@ -70,7 +70,7 @@ type Config struct {
 	Limit int
 	// MaxAwakeWorkflows is how many workflow runs keep an instance while they wait. Beyond
 	// it, those that were not in use for longest sleep: what they changed is kept, some
-	// KiB, and they are woken within a millisecond. Default 200.
+	// KiB, and they are woken within a millisecond. Default 0: no limit.
 	MaxAwakeWorkflows int
 	// MemoryLimit is the most memory in bytes that the instances and images of all
 	// modules may have together: for machines that could not give every instance its own
@@ -112,9 +112,6 @@ func init() {
 	engine.Interpret = func(config any) { config.(*Config).interpreter = true }
 	engine.CanonicalNaN = func(options any) { options.(*Options).canonicalNaN = true }
 }
-
-// DefaultMaxAwakeWorkflows is the default of Config.MaxAwakeWorkflows.
-const DefaultMaxAwakeWorkflows = 200
 
 // Preload says which modules are loaded before they are needed.
 type Preload string
@@ -171,7 +168,7 @@ func New(cfg Config) (*Sandbox, error) {
 		workflows:  map[string]Workflow{},
 		runs:       map[*WorkflowRun]struct{}{},
 		awake:      list.New(),
-		maxAwake:   cmp.Or(cfg.MaxAwakeWorkflows, DefaultMaxAwakeWorkflows),
+		maxAwake:   cfg.MaxAwakeWorkflows,
 		executor:   cfg.Executor,
 		logger:     cfg.Logger,
 		skip:       cfg.SkipRefused,
@@ -201,6 +198,9 @@ func New(cfg Config) (*Sandbox, error) {
 	}
 	if cfg.ModuleIdleTimeout < 0 {
 		errs = append(errs, &OptionError{Option: "ModuleIdleTimeout", Err: fmt.Errorf("%s is negative", cfg.ModuleIdleTimeout)})
+	}
+	if cfg.MaxAwakeWorkflows < 0 {
+		errs = append(errs, &OptionError{Option: "MaxAwakeWorkflows", Err: fmt.Errorf("%d is negative", cfg.MaxAwakeWorkflows)})
 	}
 	if cfg.CompileTimeout < 0 {
 		errs = append(errs, &OptionError{Option: "CompileTimeout", Err: fmt.Errorf("%s is negative", cfg.CompileTimeout)})

@@ -56,7 +56,7 @@ func workflowWASI() wasip1.Config {
 
 // forWorkflows sets the options that workflows cannot do without.
 func (o *Options) forWorkflows() {
-	o.Isolation, o.CanonicalNaN = IsolationPristine, true
+	o.Isolation, o.canonicalNaN = IsolationPristine, true
 	o.Env, o.Args, o.Policies = nil, nil, nil
 	o.MaxFuel = cmp.Or(o.MaxFuel, defaultActivationFuel)
 }
@@ -241,7 +241,7 @@ func (s *Sandbox) touch(r *WorkflowRun) {
 		return
 	}
 	r.awake = s.awake.PushFront(r)
-	for s.awake.Len() > s.maxAwake && s.sleepOldest(r) {
+	for s.maxAwake > 0 && s.awake.Len() > s.maxAwake && s.sleepOldest(r) {
 	}
 }
 

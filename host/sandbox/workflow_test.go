@@ -16,6 +16,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
+	"github.com/wasmworker/wasmworker/internal/engine"
 )
 
 // workflows is a sandbox with the workflows of testdata/workflows/script.wat.
@@ -137,7 +138,9 @@ func TestWorkflowStateIsAFunctionOfTheHistory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	interpreted := start(t, sandbox.Config{Modules: files, Interpreter: true})
+	config := sandbox.Config{Modules: files}
+	engine.Interpret(&config)
+	interpreted := start(t, config)
 	for name, got := range map[string]func() ([][sha256.Size]byte, []int64){
 		"interpreter":  func() ([][sha256.Size]byte, []int64) { return digests(interpreted, 1, query) },
 		"another run":  func() ([][sha256.Size]byte, []int64) { return digests(compiled, 1, nothing) },
