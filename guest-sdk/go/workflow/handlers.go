@@ -75,5 +75,7 @@ type UpdateInfo struct {
 func GetCurrentUpdateInfo(ctx Context) *UpdateInfo { return (*UpdateInfo)(flow.Update(ctx)) }
 
 // AllHandlersFinished tells whether no update is being handled. A workflow that has updates
-// waits for it at its end: workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }).
+// waits for it at its end:
+//
+//	workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
 func AllHandlersFinished(ctx Context) bool { return runOf(ctx).AllHandlersFinished() }

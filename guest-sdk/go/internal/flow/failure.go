@@ -179,8 +179,8 @@ func (w *Writer) Text(name, value string) {
 	w.head = appendText(w.head, value)
 }
 
-// Milliseconds appends a member with a duration, if there is one, after others. What is shorter than a
-// millisecond is one.
+// Milliseconds appends a member with a duration, if there is one, after others. What is
+// shorter than a millisecond is one.
 func (w *Writer) Milliseconds(name string, d time.Duration) {
 	if d <= 0 {
 		return
