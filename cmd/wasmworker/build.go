@@ -15,7 +15,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/wasmworker/wasmworker/internal/nearest"
 	"github.com/wasmworker/wasmworker/internal/pybundle"
 )
 
@@ -41,7 +40,7 @@ app that does not start without is refused.`,
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, EnvVars: []string{"WASMWORKER_OUTPUT"}, Usage: "`FILE` to write (default: the app's name with .wasm)", TakesFile: true},
 			&cli.StringFlag{Name: "requirements", Aliases: []string{"r"}, EnvVars: []string{"WASMWORKER_REQUIREMENTS"}, Usage: "`FILE` with the app's dependencies, which pip installs for the module alone", TakesFile: true},
 			&cli.StringSliceFlag{Name: "dependencies", EnvVars: []string{"WASMWORKER_DEPENDENCIES"}, Usage: "`DIRECTORY` with packages that were installed already (pip install --target); can be repeated", TakesFile: true},
-			&cli.StringSliceFlag{Name: "passthrough", EnvVars: []string{"WASMWORKER_BUILD_PASSTHROUGH"}, Usage: "`MODULES` of the host that the app uses, such as http,sql: the worker has to grant them"},
+			&cli.StringSliceFlag{Name: "passthrough", EnvVars: []string{"WASMWORKER_BUILD_PASSTHROUGH"}, Usage: "`MODULES` of the host that the app uses, such as http,sql, and functions of those that an embedder's worker has, such as weather.forecast: the worker has to grant them"},
 			&cli.StringFlag{Name: "interpreter", EnvVars: []string{"WASMWORKER_INTERPRETER"}, Usage: "`FILE` with the interpreter (default: python.wasm beside this program)", TakesFile: true},
 			&cli.StringFlag{Name: "python", EnvVars: []string{"WASMWORKER_PYTHON"}, Value: "python3", Usage: "`PROGRAM` whose pip installs the requirements"},
 			settingOf("cache_dir").flag(),
@@ -66,10 +65,9 @@ func buildModule(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range c.StringSlice("passthrough") {
-		if known := base.Passthrough(); !slices.Contains(known, name) {
-			return usagef("--passthrough: the interpreter knows %s, and no %q%s", strings.Join(known, ", "), name, nearest.Hint(name, known))
-		}
+	asked := slices.Compact(slices.Sorted(slices.Values(c.StringSlice("passthrough"))))
+	if err := base.CheckPassthrough(asked); err != nil {
+		return usagef("--passthrough: %w", err)
 	}
 	app, err := pybundle.Collect(c.Args().First())
 	if err != nil {
@@ -79,7 +77,6 @@ func buildModule(c *cli.Context) error {
 		return err
 	}
 	start := time.Now()
-	asked := slices.Compact(slices.Sorted(slices.Values(c.StringSlice("passthrough"))))
 	module, activities, err := base.Build(c.Context, app, asked, cacheDir(c))
 	if err != nil {
 		return usageError{err}

@@ -5,13 +5,17 @@
 package pybundle
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/internal/nearest"
 )
 
 // What the interpreter exports for this package.
@@ -21,6 +25,7 @@ const (
 	exportInitialize = "_initialize"
 	exportMemory     = "memory"
 	exportHeapEnd    = "__heap_end"
+	importSlot       = "python:slot" // the module of functions that have no name yet
 )
 
 // pagesAtOnce is what the memory of a bundle is rounded up to, so that modules whose
@@ -151,10 +156,10 @@ func passthroughOf(module string) string {
 	return name
 }
 
-// Attach returns the interpreter with a bundle: an archive, as [Archive] makes it, and the
-// names of the passthrough modules that it asks for. The module exports the activities
-// with these names. Without names it exports one activity, listActivities, whose result is
-// the list of names.
+// Attach returns the interpreter with a bundle: an archive, as [Archive] makes it, and what
+// it asks for of passthrough modules, see [Base.CheckPassthrough]. The module exports the
+// activities with these names. Without names it exports one activity, listActivities, whose
+// result is the list of names.
 func (b *Base) Attach(archive []byte, passthrough, activities []string) ([]byte, error) {
 	exports := []exported{b.memory, b.initialize}
 	for i, name := range activities {
@@ -191,16 +196,73 @@ func (b *Base) Attach(archive []byte, passthrough, activities []string) ([]byte,
 	return moduleOf(out, b.size+len(bundle)+4096), nil
 }
 
-// asked returns the imports with those of passthrough modules that are not asked for
-// renamed to a function of the same type that needs no grant. Nobody calls them.
+// asked returns the imports: slots have the names of an embedder's functions that are
+// asked for, and what is not asked for is renamed to a function of the same type that
+// needs no grant. Nobody calls that.
 func (b *Base) asked(passthrough []string) []imported {
-	imports := slices.Clone(b.imports)
+	imports, functions := slices.Clone(b.imports), functionsOf(passthrough)
 	for i, imp := range imports {
-		if name := passthroughOf(imp.module); name != "" && !slices.Contains(passthrough, name) {
+		name := passthroughOf(imp.module)
+		switch slot := slotOf(imp); {
+		case slot >= 0 && slot < len(functions):
+			imports[i].module, imports[i].name = functions[slot].module, functions[slot].name
+		case slot >= 0, name != "" && !slices.Contains(passthrough, name):
 			imports[i].module, imports[i].name = abi.ModuleActivity, "info"
 		}
 	}
 	return imports
+}
+
+// slotOf returns the number of a slot, or -1 for another import.
+func slotOf(i imported) int {
+	n, err := strconv.ParseUint(i.name, 16, 16)
+	if i.module != importSlot || err != nil {
+		return -1
+	}
+	return int(n)
+}
+
+// embedded is how an app names a function of a passthrough module that an embedder has.
+var embedded = regexp.MustCompile(`^([a-z][a-z0-9-]*)(/v[1-9][0-9]*)?\.([A-Za-z_][A-Za-z0-9_]*)$`)
+
+// functionsOf returns the imports of an embedder's functions that are asked for, in the
+// order of their slots.
+func functionsOf(passthrough []string) (functions []imported) {
+	for _, name := range passthrough {
+		if m := embedded.FindStringSubmatch(name); m != nil {
+			functions = append(functions, imported{module: "wasmworker:" + m[1] + cmp.Or(m[2], "/v1"), name: m[3]})
+		}
+	}
+	return functions
+}
+
+// CheckPassthrough says what is wrong with the passthrough modules that an app asks for:
+// the interpreter's, by their names, and functions of an embedder's, as "weather.forecast",
+// or "weather/v2.forecast" for another version than 1.
+func (b *Base) CheckPassthrough(asked []string) error {
+	known := b.Passthrough()
+	functions := 0
+	for _, name := range asked {
+		m := embedded.FindStringSubmatch(name)
+		switch {
+		case m == nil && !slices.Contains(known, name):
+			return fmt.Errorf("the interpreter knows %s, and no %q%s; name each function of a module that an embedder's worker has, as in weather.forecast", strings.Join(known, ", "), name, nearest.Hint(name, known))
+		case m != nil && slices.Contains(known, m[1]) && cmp.Or(m[2], "/v1") == "/v1":
+			return fmt.Errorf("%s: name %s alone, which is all of its functions", name, m[1])
+		case m != nil:
+			functions++
+		}
+	}
+	slots := 0
+	for _, imp := range b.imports {
+		if slotOf(imp) >= 0 {
+			slots++
+		}
+	}
+	if functions > slots {
+		return fmt.Errorf("%d functions of an embedder's modules, and the interpreter has room for %d: have one function do several things", functions, slots)
+	}
+	return nil
 }
 
 // bundleOf is what the interpreter reads at the end of its own memory.

@@ -92,6 +92,50 @@ func TestBuild(t *testing.T) {
 	}
 }
 
+// Functions of an embedder's modules take the places of those without a name, in order.
+func TestEmbedded(t *testing.T) {
+	b := base(t)
+	app := collect(t, filepath.Join(tree(t, map[string]string{"app.py": "activity A\n"}), "app.py"))
+	module, _, err := b.Build(t.Context(), app, []string{"sql", "tides.high", "weather/v2.forecast"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := modules.Parse("app", module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked []string
+	for _, imp := range file.Imports {
+		if strings.HasPrefix(imp.Module, "wasmworker:") && imp.Module != "wasmworker:activity/v1" || strings.HasPrefix(imp.Module, "python:") {
+			asked = append(asked, imp.Module+" "+imp.Name)
+		}
+	}
+	if want := []string{"wasmworker:sql/v1 query", "wasmworker:tides/v1 high", "wasmworker:weather/v2 forecast"}; !slices.Equal(asked, want) {
+		t.Errorf("it imports %q, want %q", asked, want)
+	}
+	if !bytes.Contains(module, []byte("sql\x00tides.high\x00weather/v2.forecast\x00")) {
+		t.Error("the bundle does not have their names")
+	}
+	for _, c := range []struct {
+		asked []string
+		want  string
+	}{
+		{[]string{"http", "sql", "a.b", "c.d"}, ""},
+		{[]string{"htp"}, `"htp"; did you mean "http"?`},
+		{[]string{"weather"}, "as in weather.forecast"},
+		{[]string{"http.send"}, "name http alone"},
+		{[]string{"Weather.forecast"}, "as in weather.forecast"},
+		{[]string{"weather.fore-cast"}, "as in weather.forecast"},
+		{[]string{"weather/v0.forecast"}, "as in weather.forecast"},
+		{[]string{"a.a", "a.b", "a.c"}, "3 functions of an embedder's modules, and the interpreter has room for 2"},
+	} {
+		err := b.CheckPassthrough(c.asked)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: error %v, want %q", c.asked, err, c.want)
+		}
+	}
+}
+
 // Activities are the exports that the names were given to, and instances can be reset.
 func TestRun(t *testing.T) {
 	app := collect(t, filepath.Join(tree(t, map[string]string{"app.py": "activity A\nactivity B\n"}), "app.py"))

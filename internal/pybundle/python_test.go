@@ -199,7 +199,7 @@ func TestPython(t *testing.T) {
 		{"count", nil, "1"}, // nothing is left of the call before
 		{"deep", nil, `"3"`},
 		{"region", nil, `"north"`},
-		{"host", nil, `["OSError 28","ValueError ","TypeError ","TypeError ","OSError 52","ValueError ","ValueError ","ValueError ","FileNotFoundError 44","TypeError ","OSError 28","FileNotFoundError 44"]`},
+		{"host", nil, `["OSError 28","ValueError ","TypeError ","TypeError ","OSError 52","ValueError ","OSError 52","ValueError ","FileNotFoundError 44","TypeError ","OSError 28","FileNotFoundError 44"]`},
 	} {
 		if got, err := call(t, box, c.activity, c.args...); err != nil || got != c.want {
 			t.Errorf("%s: %s, error %v, want %s", c.activity, got, err, c.want)

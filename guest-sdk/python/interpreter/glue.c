@@ -275,6 +275,49 @@ static const struct function functions[] = {
 #undef WW_FUNCTION
 };
 
+// Functions of modules that an embedder has. The interpreter cannot know their names: it
+// imports so many functions without one, and `wasmworker build` gives them the modules and
+// names that the bundle lists. All have the type of a passthrough function.
+#define SLOT(n) \
+    __attribute__((import_module("python:slot"), import_name(#n))) int64_t slot_##n(const void *request, uint32_t size);
+#define SLOTS(X) \
+    X(00) X(01) X(02) X(03) X(04) X(05) X(06) X(07) X(08) X(09) X(0a) X(0b) X(0c) X(0d) X(0e) X(0f) \
+    X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(1a) X(1b) X(1c) X(1d) X(1e) X(1f)
+SLOTS(SLOT)
+#undef SLOT
+static const struct function slots[] = {
+#define SLOT(n) {.call = slot_##n},
+SLOTS(SLOT)
+#undef SLOT
+};
+
+// slot_of finds an embedder's function among what the bundle asks for: "weather.forecast".
+static const struct function *slot_of(const char *module, const char *name) {
+    size_t length = strlen(module), slot = 0;
+    for (uint32_t i = 0; i < passthrough_size; i += strlen(passthrough + i) + 1) {
+        const char *asked = passthrough + i;
+        if (strchr(asked, '.') == NULL) {
+            continue; // one of wasmworker's own modules
+        }
+        if (strncmp(asked, module, length) == 0 && asked[length] == '.' && strcmp(asked + length + 1, name) == 0) {
+            return &slots[slot];
+        }
+        slot++;
+    }
+    return NULL;
+}
+
+// refuse raises the OSError for what the bundle does not ask for.
+static void refuse(const char *what, const char *module, const char *name) {
+    PyObject *text = *name ? PyUnicode_FromFormat("this bundle does not ask for the %s %s.%s: build it with --passthrough %s.%s", what, module, name, module, name)
+                           : PyUnicode_FromFormat("this bundle does not ask for the %s %s: build it with --passthrough %s", what, module, module);
+    PyObject *arguments = text ? Py_BuildValue("(iN)", ENOSYS, text) : NULL;
+    if (arguments != NULL) {
+        PyErr_SetObject(PyExc_OSError, arguments);
+        Py_DECREF(arguments);
+    }
+}
+
 // frame_of makes a frame of a head and a body: the head's length, little-endian, and
 // both.
 static char *frame_of(const Py_buffer *head, const Py_buffer *body, size_t *size) {
@@ -346,17 +389,19 @@ static const struct function *function_of(const char *module, const char *name) 
             if (asked_for(module)) {
                 return &functions[i];
             }
-            PyObject *text = PyUnicode_FromFormat("this bundle does not ask for the passthrough module %s: build it with --passthrough %s", module, module);
-            PyObject *arguments = text ? Py_BuildValue("(iN)", ENOSYS, text) : NULL;
-            if (arguments != NULL) {
-                PyErr_SetObject(PyExc_OSError, arguments);
-                Py_DECREF(arguments);
-            }
+            refuse("passthrough module", module, "");
             return NULL;
         }
     }
-    PyErr_Format(PyExc_ValueError, known ? "the passthrough module %s has no function %s" : "there is no passthrough module %s", module, name);
-    return NULL;
+    if (known) {
+        PyErr_Format(PyExc_ValueError, "the passthrough module %s has no function %s", module, name);
+        return NULL;
+    }
+    const struct function *slot = slot_of(module, name);
+    if (slot == NULL) {
+        refuse("function", module, name);
+    }
+    return slot;
 }
 
 static PyObject *call(PyObject *self, PyObject *arguments) {

@@ -1,11 +1,13 @@
 ;; What wasmworker build needs of an interpreter, without Python: it takes each line of the
 ;; bundle's archive that begins with "activity " for an activity's name. There is room for
-;; three.
+;; three, and for two functions of an embedder's.
 (module
   (import "wasmworker:activity/v1" "output_write" (func $output_write (param i32 i32) (result i64)))
   (import "wasmworker:activity/v1" "info" (func $info (param i32 i32) (result i64)))
   (import "wasmworker:http/v1" "send" (func $send (param i32 i32) (result i64)))
   (import "wasmworker:sql/v1" "query" (func $query (param i32 i32) (result i64)))
+  (import "python:slot" "00" (func (param i32 i32) (result i64)))
+  (import "python:slot" "01" (func (param i32 i32) (result i64)))
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)
   (global $heap_end i32 (i32.const 65536))

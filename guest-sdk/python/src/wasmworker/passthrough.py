@@ -14,11 +14,12 @@ __all__ = ["PassthroughError", "call", "call_json"]
 def call(module: str, function: str, request: bytes | str = b"") -> bytes:
     """Calls a function of a host module by its short name: ``call("weather", "forecast", …)``.
 
-    The interpreter of `wasmworker build` has the functions of wasmworker's own modules alone.
+    The bundle has to ask for it: ``wasmworker build --passthrough weather.forecast``. A
+    version other than 1 is a part of the module's name, ``"weather/v2"``.
 
     :raises PassthroughError: what the function answers with, or ``ENOSYS`` if the bundle did
-        not ask for the module
-    :raises ValueError: the interpreter has no such function
+        not ask for it
+    :raises ValueError: it is a module of wasmworker's own, which has no such function
     """
     return _host.call(module, function, request.encode() if isinstance(request, str) else request)
 
