@@ -238,6 +238,80 @@ func TestPython(t *testing.T) {
 	}
 }
 
+// What the interpreter has that CPython has not: regular expressions compiled in advance, a
+// memory of its own for copies, objects that nobody counts, and an event loop that makes no
+// turn for what does not wait.
+func TestPythonInterpreter(t *testing.T) {
+	set, err := passthrough.NewSet(configmod.New())
+	if err != nil {
+		t.Fatal(err)
+	}
+	box := serve(t, collect(t, filepath.Join(tree(t, map[string]string{"app.py": `
+import asyncio, re, sys
+from re import _compiler, _parser, _prepared
+from wasmworker import activity
+
+words = [str(n) for n in range(3)]
+
+@activity.defn
+def expressions() -> list:
+    wrong = []
+    for (pattern, flags), (given, code, groups, names) in _prepared.prepared.items():
+        parsed = _parser.parse(pattern, flags)
+        want = _compiler._code(parsed, flags)
+        if list(memoryview(code).cast("I")) != want or parsed.state.groups - 1 != groups or parsed.state.groupdict != dict(names) or given != flags | parsed.state.flags:
+            wrong.append(repr(pattern))
+    return [len(_prepared.prepared) > 100, wrong, re.compile("(?P<a>b+)(c)*").match("bb").groupdict()]
+
+@activity.defn
+def copies() -> list:
+    wrong = []
+    for n in range(80):
+        have = [i % 251 for i in range(n + 9)]
+        moved = bytearray(have)
+        del moved[:5]
+        longer = bytearray(have)
+        longer[0:0] = b"abc"
+        if list(moved) != have[5:] or list(longer) != [97, 98, 99, *have] or bytes(n) != b"".join([b"\0"] * n) or b"x" * n != b"".join([b"x"] * n):
+            wrong.append(n)
+    return wrong
+
+@activity.defn
+def counted() -> list[int]:
+    return [sys.getrefcount(o) for o in (words, words[0], counted, counted.__code__, counted.__code__.co_consts)]
+
+turns = 0
+
+@activity.defn
+async def turn(wait: bool) -> int:
+    asyncio.get_running_loop().call_soon(later)
+    task = asyncio.current_task()
+    if wait:
+        async with asyncio.timeout(5):
+            await asyncio.sleep(0.001)
+    return turns if asyncio.current_task() is task else -1
+
+def later():
+    global turns
+    turns += 1
+`}), "app.py")), set)
+	for _, c := range []struct{ activity, arg, want string }{
+		{"expressions", "", `[true,[],{"a":"bb"}]`},
+		{"copies", "", "[]"},
+		{"counted", "", strings.TrimSuffix("["+strings.Repeat("1073741823,", 5), ",") + "]"}, // immortal
+		{"turn", "false", "0"},
+		{"turn", "true", "1"},
+	} {
+		var args []string
+		if c.arg != "" {
+			args = []string{c.arg}
+		}
+		if got, err := call(t, box, c.activity, args...); err != nil || got != c.want {
+			t.Errorf("%s: %s, error %v, want %s", c.activity, got, err, c.want)
+		}
+	}
+}
+
 // The same files make the same module.
 func TestPythonIsDeterministic(t *testing.T) {
 	b, made := python(t), [2][]byte{}

@@ -147,8 +147,10 @@ link() {
   # shellcheck disable=SC2086
   $wasm_cc $optimize -std=c23 -Wall -Wno-unused-parameter $includes -c "$here/glue.c" -o glue.o
   # shellcheck disable=SC2086
+  $wasm_cc $optimize -std=c23 -mbulk-memory -Wall -c "$here/memory.c" -o memory.o
+  # shellcheck disable=SC2086
   $wasm_cc $optimize -mexec-model=reactor -Wl,--strip-all,--stack-first,-z,stack-size=$stack,--export=__heap_end \
-    -o python.wasm glue.o frozen.o "$b/libpython$minor.a" "$b/Modules/_decimal/libmpdec/libmpdec.a" \
+    -o python.wasm glue.o memory.o frozen.o "$b/libpython$minor.a" "$b/Modules/_decimal/libmpdec/libmpdec.a" \
     "$b/Modules/expat/libexpat.a" "$b/Modules/_hacl/libHacl_Hash_SHA2.a" "$b/libz.a" \
     -ldl -lwasi-emulated-signal -lwasi-emulated-getpid -lwasi-emulated-process-clocks -lm
   mv python.wasm "$output"

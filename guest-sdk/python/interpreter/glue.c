@@ -522,6 +522,71 @@ static void configure(void) {
     PyConfig_Clear(&config);
 }
 
+// keep makes everything that the boot has left behind immortal: Python counts no
+// references to such an object. Each activity begins with the same memory, so nothing is
+// lost by never freeing these, and what is not counted is not written: otherwise an
+// activity would write to hundreds of pages that are the image's, all over the heap, and
+// the host would copy each of them back.
+
+struct pile {
+    PyObject **objects;
+    size_t count, room;
+};
+
+static int put_on(PyObject *object, void *pile) {
+    struct pile *p = pile;
+    if (_Py_IsImmortal(object)) {
+        return 0;
+    }
+    object->ob_refcnt = _Py_IMMORTAL_REFCNT;
+    if (!PyObject_IS_GC(object) && !PyCode_Check(object)) {
+        return 0; // refers to nothing
+    }
+    if (p->count == p->room) {
+        p->room = p->room ? 2 * p->room : 1 << 14;
+        p->objects = realloc(p->objects, p->room * sizeof *p->objects);
+        if (p->objects == NULL) {
+            die("there is no memory to start with");
+        }
+    }
+    p->objects[p->count++] = object;
+    return 0;
+}
+
+// follow puts on what an object refers to.
+static void follow(PyObject *object, struct pile *pile) {
+    if (PyCode_Check(object)) { // the collector does not know what it refers to
+        PyCodeObject *code = (PyCodeObject *)object;
+        PyObject *parts[] = {
+            code->co_consts, code->co_names, code->co_exceptiontable, code->co_localsplusnames,
+            code->co_localspluskinds, code->co_filename, code->co_name, code->co_qualname, code->co_linetable,
+        };
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+            if (parts[i] != NULL) {
+                put_on(parts[i], pile);
+            }
+        }
+    } else if (Py_TYPE(object)->tp_traverse != NULL) {
+        Py_TYPE(object)->tp_traverse(object, put_on, pile);
+    }
+}
+
+static int keep_one(PyObject *object, void *pile) {
+    struct pile *p = pile;
+    object->ob_refcnt = _Py_IMMORTAL_REFCNT;
+    follow(object, p);
+    while (p->count > 0) {
+        follow(p->objects[--p->count], p);
+    }
+    return 1; // go on
+}
+
+static void keep(void) {
+    struct pile pile = {0};
+    PyUnstable_GC_VisitObjects(keep_one, &pile);
+    free(pile.objects);
+}
+
 // boot is called by _initialize, after the constructors of others.
 __attribute__((constructor(65535))) static void boot(void) {
     if (!find_bundle()) {
@@ -530,6 +595,7 @@ __attribute__((constructor(65535))) static void boot(void) {
     PyImport_FrozenModules = ww_frozen;
     PyImport_AppendInittab("_wasmworker", init_module);
     configure();
+    PyGC_Disable(); // until boot has what it needs
     PyObject *module = PyImport_ImportModule("wasmworker._boot");
     PyObject *result = module ? PyObject_CallMethod(module, "boot", "y#", (const char *)archive, (Py_ssize_t)archive_size) : NULL;
     if (result == NULL) {
@@ -542,6 +608,7 @@ __attribute__((constructor(65535))) static void boot(void) {
     if (run_function == NULL || activities_function == NULL) {
         die("the boot module is another one");
     }
+    keep();
 }
 
 static int32_t run(int index) {

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import gc
 import json
-import random
 import sys
 import traceback
-import weakref
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
 import _wasmworker
 
-from wasmworker import _bundle, _failure, _logging, _registry, _run, _sandbox
+from wasmworker import _bundle, _failure, _logging, _registry, _rehearsal, _run, _sandbox, _seeds
 from wasmworker._registry import Definition
 
 host: _run.Host = _wasmworker
 _by_name: dict[str, Definition] = {}
+
+# How many objects there are between collections, while the app is imported and later.
+_BOOT_THRESHOLD = 100_000
+_threshold = gc.get_threshold()
 
 
 def boot(bundle: bytes) -> None:
@@ -31,8 +33,10 @@ def boot(bundle: bytes) -> None:
     What goes wrong is raised: SyntaxError and what an import raises as they are, and
     `_bundle.BundleError` for a bundle that cannot be read.
     """
+    # Hardly anything of an import is garbage. The interpreter has begun without collections.
+    gc.set_threshold(_BOOT_THRESHOLD)
+    gc.enable()
     sys.excepthook = _print_exception
-    _watch_random()
     _sandbox.install()
     _logging.install(host)
     archive = _bundle.install(bundle)
@@ -49,11 +53,13 @@ def boot(bundle: bytes) -> None:
         if definition.is_async:
             _run.loop()
         _by_name[definition.name] = definition
+    _rehearsal.warm(any(d.is_async for d in _registry.definitions))
     for name, seen in rehearse(settings.get("rehearsal", ())).items():
         if failure := seen.get("failure"):
             text = f"{failure.get('type', 'Error')}: {failure['message']}"
             print(f"the rehearsal of activity {name} failed: {text}", file=sys.stderr)
-    gc.collect()
+    _seeds.keep()
+    gc.set_threshold(*_threshold)
     gc.freeze()
 
 
@@ -65,7 +71,7 @@ def activities() -> list[str]:
 def run(which: int | str) -> int:
     """Runs an activity, by its index or its name, and returns its status."""
     definition = _by_name[which] if isinstance(which, str) else _registry.definitions[which]
-    _reseed()
+    _seeds.reseed(host)
     return _run.run(host, definition)
 
 
@@ -76,8 +82,6 @@ def rehearse(cases: Sequence[dict[str, Any]] = ()) -> dict[str, dict[str, Any]]:
     first. What is imported and cached stays. Returns for each activity the modules that it
     imported (``imported``), its ``status``, and the ``failure`` if it has one.
     """
-    from wasmworker import _rehearsal
-
     examples = [
         {"activity": d.name, "args": d.example}
         for d in _registry.definitions
@@ -94,30 +98,3 @@ def _print_exception(
     while first is not None and _failure.is_internal(first):
         first = first.tb_next
     traceback.print_exception(kind, error, first)
-
-
-_unseeded: weakref.WeakSet[random.Random] = weakref.WeakSet()
-
-
-def _watch_random() -> None:
-    """Remembers the generators that are made while the module boots, without a seed."""
-    init = random.Random.__init__
-
-    def remember(self: random.Random, x: Any = None) -> None:
-        init(self, x)
-        if x is None and not isinstance(self, random.SystemRandom):
-            _unseeded.add(self)
-
-    random.Random.__init__ = remember  # type: ignore[method-assign]
-    _unseeded.add(random._inst)
-
-
-def _reseed() -> None:
-    """Random numbers differ between activities, though all begin with the same memory."""
-    for generator in _unseeded:
-        generator.seed(int.from_bytes(host.random(32), "little"))
-    if (tempfile := sys.modules.get("tempfile")) is not None:
-        tempfile._name_sequence = None  # type: ignore[attr-defined]
-    if (uuid := sys.modules.get("uuid")) is not None:
-        uuid._node = None  # type: ignore[attr-defined]
-        uuid._last_timestamp = None  # type: ignore[attr-defined]

@@ -11,7 +11,6 @@ import struct
 import sys
 import zlib
 from collections.abc import Iterable, Sequence
-from importlib.abc import InspectLoader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import MAGIC_NUMBER
 from types import CodeType, ModuleType
@@ -75,13 +74,18 @@ class Archive:
         return data
 
 
-class BundleLoader(InspectLoader):
+# Loader and finder have no base classes of importlib.abc, which would import 30 modules: it
+# is here that each instance begins.
+class BundleLoader:
     def __init__(self, archive: Archive, path: str) -> None:
         self._archive = archive
         self.path = path
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        exec(self.get_code(module.__name__), module.__dict__)
 
     def get_source(self, fullname: str) -> str:
         from importlib.util import decode_source
@@ -118,7 +122,7 @@ def compile_source(source: bytes, path: str) -> CodeType:
     return code
 
 
-class BundleFinder(MetaPathFinder):
+class BundleFinder:
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
 
@@ -128,7 +132,7 @@ class BundleFinder(MetaPathFinder):
         name = fullname.replace(".", "/")
         for file in (f"{name}/__init__.py", f"{name}.py"):
             if file in self._archive:
-                loader = BundleLoader(self._archive, file)
+                loader: Any = BundleLoader(self._archive, file)
                 spec = ModuleSpec(
                     fullname, loader, origin=ROOT + file, is_package=file != f"{name}.py"
                 )

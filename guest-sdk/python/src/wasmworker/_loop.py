@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import asyncio.base_events
+import sys
+import threading
+import weakref
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -37,6 +41,9 @@ class _Selector:
 
 
 class Loop(asyncio.base_events.BaseEventLoop):
+    _ready: deque[asyncio.Handle]
+    _asyncgens: weakref.WeakSet[Any]
+
     def __init__(self) -> None:
         super().__init__()
         self._selector = _Selector()
@@ -63,6 +70,34 @@ class Loop(asyncio.base_events.BaseEventLoop):
             future.set_result(result)
         return future
 
+    def begin(self, main: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Runs a coroutine up to where it waits, or to its end: most need no turn."""
+        if self.get_task_factory() is not None or sys.version_info < (3, 12):
+            return self.create_task(main)
+        hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook)
+        self._thread_id = threading.get_ident()
+        asyncio._set_running_loop(self)
+        try:
+            return asyncio.Task(main, loop=self, eager_start=True)
+        finally:
+            asyncio._set_running_loop(None)
+            self._thread_id = None
+            sys.set_asyncgen_hooks(*hooks)
+
+    def left(self) -> bool:
+        """Whether there may be tasks or asynchronous generators that have not ended."""
+        return bool(self._ready or self._asyncgens or self.get_task_factory() is not None)
+
+    def drop(self) -> None:
+        """Cancels what has not ended."""
+        if tasks := asyncio.all_tasks(self):
+            for task in tasks:
+                task.cancel()
+            self.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        if self._asyncgens:
+            self.run_until_complete(self.shutdown_asyncgens())
+
     async def getaddrinfo(self, *args: Any, **kwargs: Any) -> Any:
         from wasmworker import _sandbox
 
@@ -79,21 +114,23 @@ class Loop(asyncio.base_events.BaseEventLoop):
         raise OSError(_sandbox.NO_SOCKETS)
 
 
-def run(
-    loop: asyncio.AbstractEventLoop, context: _context.Context, main: Coroutine[Any, Any, Any]
-) -> Any:
+async def _main(context: _context.Context, main: Coroutine[Any, Any, Any]) -> Any:
+    context.task = asyncio.current_task()
+    return await main
+
+
+def run(loop: Loop, context: _context.Context, main: Coroutine[Any, Any, Any]) -> Any:
     """Runs an activity's coroutine to its end, and drops what it has left behind."""
     asyncio.set_event_loop(loop)
-    task = loop.create_task(main)
-    context.task = task
     try:
-        return loop.run_until_complete(task)
+        task = loop.begin(_main(context, main))
+        if task.done() and not loop.left():
+            return task.result()
+        try:
+            return loop.run_until_complete(task)
+        finally:
+            context.task = None
+            loop.drop()
     finally:
         context.task = None
-        left = asyncio.all_tasks(loop)
-        for other in left:
-            other.cancel()
-        if left:
-            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-        loop.run_until_complete(loop.shutdown_asyncgens())
         asyncio.set_event_loop(None)

@@ -7,9 +7,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from wasmworker import _abi, _host, _run
+from wasmworker import _abi, _host, _run, activity
 from wasmworker._registry import Definition
 from wasmworker.converter import encode
 
@@ -23,6 +24,11 @@ _INFO = json.dumps(
         "started_time": "1970-01-01T00:00:00Z",
     }
 ).encode()
+
+
+# So often is run what all activities have in common: the interpreter has specialized that
+# code then, which it would do in each activity otherwise.
+_TIMES = 8
 
 
 class SilentHost:
@@ -76,6 +82,31 @@ class SilentHost:
 
     def random(self, n: int, /) -> bytes:
         return bytes(n)
+
+
+@dataclass
+class _Sample:
+    text: str
+
+
+def _sample(sample: _Sample) -> _Sample:
+    activity.info()
+    activity.heartbeat(1)
+    activity.logger.debug("%s", sample.text, extra={"number": 1})
+    return sample
+
+
+async def _sample_async(sample: _Sample) -> _Sample:
+    return sample
+
+
+def warm(asynchronous: bool) -> None:
+    """Runs what all activities have in common, of which most have no example."""
+    for fn in (_sample, _sample_async) if asynchronous else (_sample,):
+        definition = Definition("sample", fn, fn is not _sample, True, None, "")
+        definition.prepare()
+        for _ in range(_TIMES):
+            _run.run(SilentHost([_Sample("text")]), definition)
 
 
 def rehearse(

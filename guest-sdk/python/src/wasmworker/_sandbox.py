@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -100,16 +99,23 @@ def _asyncio(module: Any) -> None:
     module.events.new_event_loop = new_event_loop
 
 
+def _random(module: Any) -> None:
+    from wasmworker import _seeds
+
+    _seeds.watch(module)
+
+
 _PATCHES: dict[str, Callable[[Any], None]] = {
     "socket": _socket,
     "urllib.request": _urllib,
     "subprocess": _subprocess,
     "threading": _threading,
     "asyncio": _asyncio,
+    "random": _random,
 }
 
 
-class _Patching(Loader):
+class _Patching:
     """A module's own loader, and then its patch."""
 
     def __init__(self, loader: Any, patch: Callable[[Any], None]) -> None:
@@ -128,7 +134,7 @@ class _Patching(Loader):
         self._patch(module)
 
 
-class _Patcher(MetaPathFinder):
+class _Patcher:
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
@@ -141,12 +147,13 @@ class _Patcher(MetaPathFinder):
             spec = finder.find_spec(fullname, path, target)
             if spec is not None:
                 if spec.loader is not None:
-                    spec.loader = _Patching(spec.loader, patch)
+                    loader: Any = _Patching(spec.loader, patch)
+                    spec.loader = loader
                 return spec
         return None
 
 
-class _Explainer(MetaPathFinder):
+class _Explainer:
     """The last finder: nobody else has the module."""
 
     def find_spec(
