@@ -2,6 +2,7 @@ package pybundle
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -13,14 +14,17 @@ import (
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
-// listActivities is the activity that lists the others, of a module that is not kept.
-const listActivities = "list"
+// Activities of a module that is not kept: what is in it.
+const (
+	listActivities = "list"
+	listCompiled   = "compiled"
+)
 
 // Build returns the module of an app that asks for passthrough modules, and the names of
 // its activities. It starts the app in a sandbox, which keeps what it compiles in
 // cacheDir; "" for nowhere.
 func (b *Base) Build(ctx context.Context, app *App, passthrough []string, cacheDir string) (module []byte, activities []string, err error) {
-	archive, err := app.Archive(passthrough)
+	archive, err := app.archive(passthrough, nil, true)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -29,12 +33,16 @@ func (b *Base) Build(ctx context.Context, app *App, passthrough []string, cacheD
 	if err != nil {
 		return nil, nil, err
 	}
-	activities, err = list(ctx, probe, cacheDir)
+	activities, compiled, err := list(ctx, probe, cacheDir)
 	if err != nil {
 		return nil, nil, app.explain(err)
 	}
 	if err := b.checkNames(activities); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", app.Entry, err)
+	}
+	// What was imported needs not be compiled at each start.
+	if archive, err = app.archive(passthrough, compiled, false); err != nil {
+		return nil, nil, err
 	}
 	module, err = b.Attach(archive, passthrough, activities)
 	if err != nil {
@@ -62,30 +70,62 @@ func (e *startError) Error() string {
 
 func (e *startError) Unwrap() error { return e.err }
 
-// list starts the module and returns the names of its activities.
-func list(ctx context.Context, module []byte, cacheDir string) ([]string, error) {
+// maxCompiled is the most bytes of compiled code that are taken over.
+const maxCompiled = 256 << 20
+
+// list starts the module and returns the names of its activities, and the files of
+// compiled code that its start has made.
+func list(ctx context.Context, module []byte, cacheDir string) (names []string, compiled map[string][]byte, err error) {
 	file, err := modules.Parse("python", module)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	output := &transcript{}
-	box, err := sandbox.New(sandbox.Config{Modules: []*modules.File{file}, Limit: 1, Logger: slog.New(output), CacheDir: cacheDir})
+	box, err := sandbox.New(sandbox.Config{
+		Modules: []*modules.File{file}, Limit: 1, Logger: slog.New(output), CacheDir: cacheDir,
+		Defaults: sandbox.Options{MaxOutput: maxCompiled},
+	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer box.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing of it is kept
 	if err := box.Compile(ctx); err != nil {
-		return nil, &startError{err, output.text()}
+		return nil, nil, &startError{err, output.text()}
 	}
-	result, err := box.Run(ctx, sandbox.Task{Activity: listActivities})
-	if err != nil {
-		return nil, &startError{err, output.text()}
+	var results [2][]byte
+	for i, name := range []string{listActivities, listCompiled} {
+		result, err := box.Run(ctx, sandbox.Task{Activity: name})
+		if err != nil {
+			return nil, nil, &startError{err, output.text()}
+		}
+		if result != nil {
+			results[i] = result.Data
+		}
 	}
-	var names []string
-	if err := json.Unmarshal(result.Data, &names); err != nil {
-		return nil, fmt.Errorf("the interpreter lists its activities in another way: %w", err)
+	if err := json.Unmarshal(results[0], &names); err != nil {
+		return nil, nil, fmt.Errorf("the interpreter lists its activities in another way: %w", err)
 	}
-	return names, nil
+	compiled, err = compiledOf(results[1])
+	return names, compiled, err
+}
+
+// compiledOf reads the result of listCompiled: for each file the lengths of its name and
+// its bytes, 4 bytes each, and both.
+func compiledOf(data []byte) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	for r := (reader{rest: data}); len(r.rest) > 0; {
+		sizes := r.bytes(8)
+		if r.err != nil {
+			return nil, fmt.Errorf("compiled code: %w", r.err)
+		}
+		name := r.bytes(uint64(binary.LittleEndian.Uint32(sizes)))
+		code := r.bytes(uint64(binary.LittleEndian.Uint32(sizes[4:])))
+		if r.err != nil {
+			return nil, fmt.Errorf("compiled code: %w", r.err)
+		}
+		files[string(name)] = code
+	}
+	return files, nil
 }
 
 // transcript is what a module writes to standard error and output: each line is a log

@@ -162,10 +162,20 @@ func (a *App) add(inside, name string) error {
 
 // Archive returns the zip file of the app. The same files make the same bytes.
 func (a *App) Archive(passthrough []string) ([]byte, error) {
+	return a.archive(passthrough, nil, false)
+}
+
+// archive is Archive with files of compiled code, or the wish that the interpreter makes
+// them.
+func (a *App) archive(passthrough []string, compiled map[string][]byte, compile bool) ([]byte, error) {
 	if passthrough == nil {
 		passthrough = []string{}
 	}
-	settings, err := json.Marshal(map[string]any{"entry": a.Entry, "passthrough": passthrough})
+	given := map[string]any{"entry": a.Entry, "passthrough": passthrough}
+	if compile {
+		given["compile"] = true
+	}
+	settings, err := json.Marshal(given)
 	if err != nil {
 		return nil, err
 	}
@@ -188,8 +198,10 @@ func (a *App) Archive(passthrough []string) ([]byte, error) {
 		return err
 	}
 	err = put(settingsName, settings)
-	for _, name := range slices.Sorted(maps.Keys(a.files)) {
-		err = errors.Join(err, put(name, a.files[name]))
+	files := maps.Clone(a.files)
+	maps.Copy(files, compiled)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		err = errors.Join(err, put(name, files[name]))
 	}
 	err = errors.Join(err, w.Close())
 	return out.Bytes(), err

@@ -136,6 +136,20 @@ func TestEmbedded(t *testing.T) {
 	}
 }
 
+// What an interpreter says of compiled code is not believed.
+func TestCompiledOf(t *testing.T) {
+	good := "\x01\x00\x00\x00\x02\x00\x00\x00axyA\x00\x00\x00"
+	for n := range len(good) + 1 {
+		got, err := pybundle.CompiledOf([]byte(good[:n]))
+		switch whole := n == 0 || n == 11; {
+		case whole != (err == nil):
+			t.Errorf("%d bytes: error %v", n, err)
+		case n == 11 && string(got["a"]) != "xy":
+			t.Errorf("read %q", got)
+		}
+	}
+}
+
 // Activities are the exports that the names were given to, and instances can be reset.
 func TestRun(t *testing.T) {
 	app := collect(t, filepath.Join(tree(t, map[string]string{"app.py": "activity A\nactivity B\n"}), "app.py"))

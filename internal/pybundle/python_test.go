@@ -312,6 +312,38 @@ def later():
 	}
 }
 
+// What is imported when the app starts is compiled when it is built, and no longer later.
+func TestPythonIsCompiled(t *testing.T) {
+	set, err := passthrough.NewSet(configmod.New())
+	if err != nil {
+		t.Fatal(err)
+	}
+	box := serve(t, collect(t, filepath.Join(tree(t, map[string]string{
+		"app/__init__.py": `
+import builtins
+from wasmworker import activity
+from app import early
+
+def compiles(name):
+    seen, original = [], builtins.compile
+    builtins.compile = lambda source, file, *rest, **more: seen.append(file) or original(source, file, *rest, **more)
+    try:
+        loader = __import__("sys").modules["app"].__spec__.loader
+        type(loader)(loader._archive, name).get_code("")
+    finally:
+        builtins.compile = original
+    return seen
+
+@activity.defn
+def compiled() -> list:
+    return [compiles("app/__init__.py"), compiles("app/early.py"), compiles("app/late.py")]
+`, "app/early.py": "x = 1\n", "app/late.py": "x = 2\n",
+	}), "app")), set)
+	if got, err := call(t, box, "compiled"); err != nil || got != `[[],[],["/app/app/late.py"]]` {
+		t.Errorf("compiled: %s, error %v", got, err)
+	}
+}
+
 // The same files make the same module.
 func TestPythonIsDeterministic(t *testing.T) {
 	b, made := python(t), [2][]byte{}

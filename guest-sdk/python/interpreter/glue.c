@@ -471,7 +471,7 @@ static PyObject *init_module(void) { return PyModule_Create(&definition); }
 
 extern const struct _frozen ww_frozen[];
 
-static PyObject *run_function, *activities_function;
+static PyObject *run_function, *activities_function, *compiled_function;
 
 // die ends the instance. What it has to say is the last line of standard error.
 static _Noreturn void die(const char *what) {
@@ -604,8 +604,9 @@ __attribute__((constructor(65535))) static void boot(void) {
     Py_DECREF(result);
     run_function = PyObject_GetAttrString(module, "run");
     activities_function = PyObject_GetAttrString(module, "activities");
+    compiled_function = PyObject_GetAttrString(module, "compiled");
     Py_DECREF(module);
-    if (run_function == NULL || activities_function == NULL) {
+    if (run_function == NULL || activities_function == NULL || compiled_function == NULL) {
         die("the boot module is another one");
     }
     keep();
@@ -630,6 +631,17 @@ __attribute__((export_name("_activities"))) int32_t list_activities(void) {
     const char *data = text ? PyUnicode_AsUTF8AndSize(text, &size) : NULL;
     if (data == NULL || ww_host_output_write(data, (uint32_t)size) < 0) {
         die("the activities cannot be listed");
+    }
+    return WW_COMPLETED;
+}
+
+// The compiled code of the app, as another of its activities.
+__attribute__((export_name("_compiled"))) int32_t list_compiled(void) {
+    PyObject *code = PyObject_CallNoArgs(compiled_function);
+    char *data = NULL;
+    Py_ssize_t size = 0;
+    if (code == NULL || PyBytes_AsStringAndSize(code, &data, &size) < 0 || ww_host_output_write(data, (uint32_t)size) < 0) {
+        die("the compiled code cannot be listed");
     }
     return WW_COMPLETED;
 }

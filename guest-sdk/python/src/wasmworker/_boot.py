@@ -41,6 +41,8 @@ def boot(bundle: bytes) -> None:
     _logging.install(host)
     archive = _bundle.install(bundle)
     settings = json.loads(archive.read("bundle.json"))
+    if settings.get("compile"):
+        _bundle.keep_compiled()
     entry = settings["entry"]
     __import__(entry)
     if not _registry.definitions:
@@ -61,6 +63,11 @@ def boot(bundle: bytes) -> None:
     _seeds.keep()
     gc.set_threshold(*_threshold)
     gc.freeze()
+
+
+def compiled() -> bytes:
+    """The code of the app's modules that were imported, if its bundle asks for it."""
+    return _bundle.compiled()
 
 
 def activities() -> list[str]:

@@ -20,6 +20,26 @@ from typing import Any
 ROOT = "/app/"
 
 
+_compiled: dict[str, bytes] | None = None
+
+
+def keep_compiled() -> None:
+    """Keeps the code of each module that is imported from now on."""
+    global _compiled
+    _compiled = {}
+
+
+def compiled() -> bytes:
+    """What was kept, as `wasmworker build` adds it to the bundle: for each file the lengths of
+    its name and its bytes, 4 bytes each, and both.
+    """
+    out = bytearray()
+    for name, data in (_compiled or {}).items():
+        path = name.encode()
+        out += struct.pack("<II", len(path), len(data)) + path + data
+    return bytes(out)
+
+
 class BundleError(ValueError):
     """The bundle is not what `wasmworker build` makes."""
 
@@ -99,7 +119,11 @@ class BundleLoader:
             if data[:4] == MAGIC_NUMBER:
                 code: CodeType = marshal.loads(memoryview(data)[16:])
                 return code
-        return compile_source(self._archive.read(self.path), self.path)
+        code = compile_source(self._archive.read(self.path), self.path)
+        if _compiled is not None:
+            # Before it runs: what it does then may change what is written.
+            _compiled[compiled] = MAGIC_NUMBER + bytes(12) + marshal.dumps(code)
+        return code
 
     def is_package(self, fullname: str) -> bool:
         return self.path.endswith("/__init__.py")
