@@ -51,6 +51,7 @@ mod failure;
 mod host;
 mod options;
 mod run;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -67,7 +68,7 @@ pub use value::{Args, Input, Value};
 
 use crate::{Output, Payload, Priority, RetryPolicy};
 use run::{Operation, encode, register, with};
-use wire::{Command, Commands, Field, Options, milliseconds};
+use wire::{Command, Commands, Options, SearchAttribute, milliseconds};
 
 /// What a workflow does everything with. It is a handle: clones are the same workflow.
 #[derive(Clone, Debug)]
@@ -123,8 +124,6 @@ pub struct Info {
     pub headers: BTreeMap<String, Payload>,
     /// The result of the last run of a cron workflow.
     pub last_result: Option<Payload>,
-    /// Why the last run failed.
-    pub last_failure: Option<Failure>,
 }
 
 /// A run of a workflow.
@@ -330,7 +329,7 @@ impl Context {
     pub fn spawn<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> JoinHandle<T> {
         let shared = Rc::new(std::cell::RefCell::new((None, None::<std::task::Waker>)));
         let theirs = shared.clone();
-        run::spawn(async move {
+        tasks::spawn(async move {
             let value = future.await;
             let waker = {
                 let mut shared = theirs.borrow_mut();
@@ -410,8 +409,8 @@ impl Context {
                 Some(encoded) => state.commands.place_encoded(encoded),
                 None => state.commands.place(&Payload::null()),
             };
-            let fields = Some(BTreeMap::from([(name.as_ref(), Field::Memo(placed))]));
-            state.commands.push(&Command { command: "upsert_memo", fields, ..Command::default() });
+            let memo = BTreeMap::from([(name.as_ref(), placed)]);
+            state.commands.push(&Command { command: "upsert_memo", memo, ..Command::default() });
         });
         Ok(())
     }
@@ -431,8 +430,8 @@ impl Context {
         with(|state| {
             state.must_change("change search attributes");
             let value = encoded.as_ref().map(|encoded| state.commands.place_encoded(encoded));
-            let fields = Some(BTreeMap::from([(name.as_ref(), Field::Attribute { kind: kind.name(), value })]));
-            state.commands.push(&Command { command: "upsert_search_attributes", fields, ..Command::default() });
+            let search_attributes = BTreeMap::from([(name.as_ref(), SearchAttribute { kind: kind.name(), value })]);
+            state.commands.push(&Command { command: "upsert_search_attributes", search_attributes, ..Command::default() });
         });
         Ok(())
     }

@@ -352,9 +352,9 @@ fn the_rest() {
         commands,
         json!([
             {"command": "current_details", "text": "here"},
-            {"command": "upsert_memo", "fields": {"k": {"$": 3}}},
-            {"command": "upsert_search_attributes", "fields": {"Region": {"type": "Keyword", "value": {"$": "eu"}}}},
-            {"command": "upsert_search_attributes", "fields": {"Old": {"type": "Int"}}},
+            {"command": "upsert_memo", "memo": {"k": {"$": 3}}},
+            {"command": "upsert_search_attributes", "search_attributes": {"Region": {"type": "Keyword", "value": {"$": "eu"}}}},
+            {"command": "upsert_search_attributes", "search_attributes": {"Old": {"type": "Int"}}},
             {"command": "continue_as_new", "type": "Next", "args": [{"$": 2}], "options": {"task_queue": "q"}},
         ])
     );

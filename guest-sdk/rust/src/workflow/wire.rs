@@ -112,8 +112,6 @@ pub(super) struct WireInfo<'a> {
     search_attributes: BTreeMap<String, WireAttribute<'a>>,
     #[serde(borrow)]
     last_result: Option<Reference<'a>>,
-    #[serde(borrow)]
-    last_failure: Option<WireFailure<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -148,7 +146,6 @@ impl WireInfo<'_> {
             search_attributes: named(attributes.collect(), body),
             headers: named(headers, body),
             last_result: self.last_result.map(|result| result.payload(body)),
-            last_failure: self.last_failure.map(|failure| failure.failure(body)),
         }
     }
 }
@@ -385,8 +382,10 @@ pub(super) struct Command<'a> {
     pub(super) failure: Option<PlacedFailure>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) details: Vec<Placed>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) fields: Option<BTreeMap<&'a str, Field>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) memo: BTreeMap<&'a str, Placed>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) search_attributes: BTreeMap<&'a str, SearchAttribute>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) signals: Vec<Handler<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -398,15 +397,11 @@ pub(super) struct Command<'a> {
 }
 
 #[derive(Serialize)]
-#[serde(untagged)]
-pub(super) enum Field {
-    Memo(Placed),
-    Attribute {
-        #[serde(rename = "type")]
-        kind: &'static str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        value: Option<Placed>,
-    },
+pub(super) struct SearchAttribute {
+    #[serde(rename = "type")]
+    pub(super) kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) value: Option<Placed>,
 }
 
 #[derive(Serialize)]

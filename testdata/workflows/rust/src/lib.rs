@@ -1,5 +1,5 @@
 //! Workflows for the tests of the host: one for each thing that a workflow can do. The activities that they call are `echo`, which returns
-//! its argument, `fail`, which fails with type `Declined` and is not retried, and `hang`, which ends when it is cancelled.
+//! its argument (`Echo` of a module does so as a local one), `fail`, which fails with type `Declined` and is not retried, and `hang`, which ends when it is cancelled.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use wasmworker::workflow::{ActivityOptions, ChildWorkflowOptions, Context, Failure, args};
+use wasmworker::workflow::{ActivityOptions, ChildWorkflowOptions, Context, Failure, LocalActivityOptions, args};
 use wasmworker::{ApplicationError, Result, log, workflow};
 
 fn options() -> ActivityOptions {
@@ -160,6 +160,18 @@ async fn continues(ctx: Context, left: u32, sum: u32) -> Result<u32> {
     }
     ctx.timer(Duration::from_millis(1)).await?;
     Err(ctx.continue_as_new(args![left - 1, sum + left]).into())
+}
+
+/// Shows something of itself, and signals another workflow.
+#[workflow(name = "RustShown")]
+async fn shown(ctx: Context, other: String) -> Result<String> {
+    ctx.upsert_memo("tenant", "acme")?;
+    ctx.set_current_details("halfway");
+    let text: String = ctx.execute_local_activity("Echo", "local", LocalActivityOptions::start_to_close(Duration::from_secs(5))).await?;
+    match ctx.external_workflow(other, "").signal("add", 1).await {
+        Ok(()) => Ok(text),
+        Err(failure) => Ok(format!("{text}: {failure}")),
+    }
 }
 
 /// Code that was changed.
