@@ -152,6 +152,10 @@ ROUNDS ?= 1000
 hostile: ## ROUNDS rounds (1000) of the hostile modules, and no growth
 	$(GO) test ./host/sandbox -count=1 -timeout 30m -run '^TestHostileRounds$$' -hostile.rounds $(ROUNDS)
 
+.PHONY: real-modules
+real-modules: ## programs in Go at pinned versions, as commands here and in wasmtime: the same output and exit code (needs PyPI)
+	$(GO) run ./internal/realmodules
+
 .PHONY: wheel
 wheel: ## the SDK for Python as a wheel in guest-sdk/python/dist, with bin/python.wasm if it is there (needs PyPI)
 	$(MAKE) -C guest-sdk/python wheel
