@@ -3,7 +3,6 @@ package bench
 import (
 	"encoding/binary"
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -103,7 +102,7 @@ func activate(b *testing.B, r *sandbox.WorkflowRun, job any, body string) {
 	}
 	for _, c := range outcome.Commands {
 		if c.Command == "fail" || outcome.FailTask {
-			b.Fatal(fmt.Sprintf("%+v", c.Failure))
+			b.Fatalf("%+v", c.Failure)
 		}
 	}
 }

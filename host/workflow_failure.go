@@ -72,6 +72,7 @@ func (f *frameWriter) info(env bindings.WorkflowEnvironment, namespace string) (
 			}
 		}
 	}
+	//lint:ignore SA1019 the guest gets all of them, also those of types that the SDK does not know
 	if fields := in.SearchAttributes.GetIndexedFields(); len(fields) > 0 {
 		out.SearchAttributes = map[string]*abi.WorkflowSearchAttribute{}
 		for _, name := range sortedKeys(fields) {

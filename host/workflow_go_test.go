@@ -57,11 +57,11 @@ func TestGoWorkflows(t *testing.T) {
 				t.Errorf("the result is %s, want %s", text, c.want)
 			}
 			if name == "Porting" {
-				d, err := h.Client().DescribeWorkflowExecution(t.Context(), r.GetID(), "")
+				d, err := h.Client().DescribeWorkflow(t.Context(), r.GetID(), "")
 				if err != nil {
 					t.Fatal(err)
 				}
-				info := d.GetWorkflowExecutionInfo()
+				info := d.RawResponse.GetWorkflowExecutionInfo()
 				if string(info.GetMemo().GetFields()["note"].GetData()) != `"x"` || string(info.GetSearchAttributes().GetIndexedFields()["FlowsRegion"].GetData()) != `"found"` {
 					t.Errorf("memo %v, search attributes %v", info.GetMemo(), info.GetSearchAttributes())
 				}

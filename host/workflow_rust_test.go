@@ -159,9 +159,9 @@ func TestRustWorkflows(t *testing.T) {
 		if err := result(t, r, &got); err != nil || got != "local" {
 			t.Errorf("%q, %v", got, err)
 		}
-		d, err := c.DescribeWorkflowExecution(t.Context(), r.GetID(), "")
-		if err != nil || string(d.GetWorkflowExecutionInfo().GetMemo().GetFields()["tenant"].GetData()) != `"acme"` {
-			t.Errorf("memo %v, %v", d.GetWorkflowExecutionInfo().GetMemo(), err)
+		d, err := c.DescribeWorkflow(t.Context(), r.GetID(), "")
+		if err != nil || string(d.RawResponse.GetWorkflowExecutionInfo().GetMemo().GetFields()["tenant"].GetData()) != `"acme"` {
+			t.Errorf("memo %v, %v", d.RawResponse.GetWorkflowExecutionInfo().GetMemo(), err)
 		}
 		replay(t, h, r)
 	})
@@ -247,7 +247,7 @@ func TestRustWorkflowTakenOver(t *testing.T) {
 	if got := second.of(r.GetID()); len(got) != len(want)+1 || fmt.Sprint(got[:len(want)]) != fmt.Sprint(want) {
 		t.Errorf("the second worker found\n%v, the first\n%v", got, want)
 	}
-	if d, err := h2.Client().DescribeWorkflowExecution(t.Context(), r.GetID(), ""); err != nil || d.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED {
+	if d, err := h2.Client().DescribeWorkflow(t.Context(), r.GetID(), ""); err != nil || d.RawResponse.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED {
 		t.Errorf("%v, %v", d, err)
 	}
 }

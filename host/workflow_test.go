@@ -256,9 +256,9 @@ func TestWorkflowTaskFailures(t *testing.T) {
 			if got := failed.GetFailure().GetMessage(); !strings.Contains(got, c.want) {
 				t.Errorf("the task failed with %q (%s), want %q", got, failed.GetCause(), c.want)
 			}
-			d, err := h.Client().DescribeWorkflowExecution(t.Context(), r.GetID(), "")
-			if err != nil || d.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
-				t.Errorf("the workflow is %s, %v", d.GetWorkflowExecutionInfo().GetStatus(), err)
+			d, err := h.Client().DescribeWorkflow(t.Context(), r.GetID(), "")
+			if err != nil || d.RawResponse.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+				t.Errorf("the workflow is %s, %v", d.RawResponse.GetWorkflowExecutionInfo().GetStatus(), err)
 			}
 		})
 	}
@@ -336,9 +336,9 @@ func TestWorkflowSignalsQueriesAndUpdates(t *testing.T) {
 	if err != nil || !bytes.Contains(text, []byte(`"description":"on"`)) || !bytes.Contains(text, []byte(`"currentDetails":"waits"`)) {
 		t.Errorf("metadata %s, %v", text, err)
 	}
-	d, err := c.DescribeWorkflowExecution(t.Context(), r.GetID(), "")
-	if err != nil || string(d.GetWorkflowExecutionInfo().GetMemo().GetFields()["tenant"].GetData()) != `"abc"` {
-		t.Errorf("memo %v, %v", d.GetWorkflowExecutionInfo().GetMemo(), err)
+	d, err := c.DescribeWorkflow(t.Context(), r.GetID(), "")
+	if err != nil || string(d.RawResponse.GetWorkflowExecutionInfo().GetMemo().GetFields()["tenant"].GetData()) != `"abc"` {
+		t.Errorf("memo %v, %v", d.RawResponse.GetWorkflowExecutionInfo().GetMemo(), err)
 	}
 	if err := c.SignalWorkflow(t.Context(), r.GetID(), "", "go", complete(`"signaled"`).now()); err != nil {
 		t.Fatal(err)

@@ -1,5 +1,6 @@
-// Module workflow has the workflows in Go that are measured beside those in Rust of
-// testdata/workflows/rust.
+//go:build wasip1
+
+// The workflows in Go that are measured beside those in Rust of testdata/workflows/rust.
 package main
 
 import (
