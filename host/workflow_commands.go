@@ -73,10 +73,24 @@ func (r *workflowRun) apply(c sandbox.Command) error {
 	case "upsert_memo", "upsert_search_attributes":
 		return r.upsert(c)
 	case "describe":
+		size := 0
+		for _, list := range [][]*abi.WorkflowHandler{c.Signals, c.Queries, c.Updates} {
+			for _, h := range list {
+				if h != nil {
+					size += len(h.Name) + len(h.Description)
+				}
+			}
+		}
+		if size > abi.MaxMetadata {
+			return fmt.Errorf("the names and descriptions have %d bytes, and at most %d are allowed", size, abi.MaxMetadata)
+		}
 		r.described.Definition = &sdkpb.WorkflowDefinition{
 			SignalDefinitions: interactions(c.Signals), QueryDefinitions: interactions(c.Queries), UpdateDefinitions: interactions(c.Updates),
 		}
 	case "current_details":
+		if len(c.Text) > abi.MaxMetadata {
+			return fmt.Errorf("the text has %d bytes, and at most %d are allowed", len(c.Text), abi.MaxMetadata)
+		}
 		r.described.CurrentDetails = c.Text
 	case "answer":
 		return errors.New("it is for queries and validations alone")

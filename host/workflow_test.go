@@ -233,6 +233,8 @@ func TestWorkflowTaskFailures(t *testing.T) {
 		"a parent close":       {"Script", (&step{}).add("child", object{"id": 1, "type": "Script", "options": object{"parent_close_policy": "adopt"}}), `parent_close_policy "adopt" is unknown`},
 		"a cancellation":       {"Script", (&step{}).add("child", object{"id": 1, "type": "Script", "options": object{"cancellation_type": "maybe"}}), `cancellation_type "maybe" is unknown`},
 		"a fail without":       {"Script", (&step{}).add("fail", nil), "it has no failure"},
+		"long details":         {"Script", (&step{}).add("current_details", object{"text": strings.Repeat("x", 1<<16+1)}), "the text has 65537 bytes, and at most 65536 are allowed"},
+		"many descriptions":    {"Script", (&step{}).add("describe", object{"signals": []any{object{"name": "go", "description": strings.Repeat("x", 1<<16)}}}), "the names and descriptions have 65538 bytes"},
 		"a negative timer":     {"Script", (&step{}).add("timer", object{"id": 1, "ms": -1}), "-1 ms are negative"},
 		"a task without cause": {"FailTask", &step{}, "failed its task and did not say why"},
 	} {

@@ -43,6 +43,7 @@ type workflowGuest struct {
 	activation *Activation
 	commands   []Command
 	size       int // of the frames
+	patches    int // calls of patched
 }
 
 // enter is not called: a run knows its export.
@@ -73,6 +74,10 @@ var workflowFuncs = map[string]func(g *workflowGuest, mod api.Module, p []uint64
 		id := g.view(mod, "patched", p[0], p[1])
 		if len(id) == 0 || len(id) > maxPatchID {
 			return 0, fmt.Errorf("%w: the id of a change has 1 to %d bytes", abi.EINVAL, maxPatchID)
+		}
+		// Each may be one more that the host has to remember, and a marker in the history.
+		if g.patches++; g.patches > abi.MaxCommands {
+			panic(&guestFault{message: fmt.Sprintf("patched was called more than %d times in one activation", abi.MaxCommands)})
 		}
 		if g.activation.Patched(strings.ToValidUTF8(string(id), "\uFFFD")) {
 			return 1, nil

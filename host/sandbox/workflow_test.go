@@ -71,7 +71,7 @@ var complete = map[string]any{"command": "complete", "result": map[string]any{"b
 
 func TestWorkflowRun(t *testing.T) {
 	s := workflows(t, sandbox.Options{})
-	if len(s.Activities()) != 0 || len(s.Workflows()) != 11 {
+	if len(s.Activities()) != 0 || len(s.Workflows()) != 12 {
 		t.Fatalf("%d activities and %d workflows", len(s.Activities()), len(s.Workflows()))
 	}
 	r := newWorkflowRun(t, s, "Script", 1)
@@ -97,7 +97,7 @@ func TestWorkflowRun(t *testing.T) {
 			t.Errorf("patched(%q) is %q, %v", id, outcome.Commands[0].Body, err)
 		}
 	}
-	if _, err := s.NewWorkflowRun(t.Context(), "Scrypt", nil); err == nil || !strings.Contains(err.Error(), `no workflow "Scrypt"; there are: FailTask, Grow, Patch, Script, Spin`) {
+	if _, err := s.NewWorkflowRun(t.Context(), "Scrypt", nil); err == nil || !strings.Contains(err.Error(), `no workflow "Scrypt"; there are: FailTask, Grow, Patch, Patches, Script, Spin`) {
 		t.Errorf("an unknown workflow: %v", err)
 	}
 }
@@ -183,9 +183,10 @@ func TestWorkflowForkIsUndone(t *testing.T) {
 func TestWorkflowFailures(t *testing.T) {
 	s := workflows(t, sandbox.Options{MaxFuel: 10_000_000})
 	for workflowType, want := range map[string][2]string{
-		"Trap":   {abi.TypeWasmTrap, "workflow Trap of module script (digest "},
-		"Status": {abi.TypeProtocolError, "it returned 7; 0 and 1 have a meaning"},
-		"Spin":   {abi.TypeOutOfFuel, "one activation has used up its fuel (10000000) without waiting for anything; raise max_fuel"},
+		"Trap":    {abi.TypeWasmTrap, "workflow Trap of module script (digest "},
+		"Patches": {abi.TypeWasmTrap, "patched was called more than 2000 times in one activation"},
+		"Status":  {abi.TypeProtocolError, "it returned 7; 0 and 1 have a meaning"},
+		"Spin":    {abi.TypeOutOfFuel, "one activation has used up its fuel (10000000) without waiting for anything; raise max_fuel"},
 	} {
 		r := newWorkflowRun(t, s, workflowType, 1)
 		_, err := r.Activate(t.Context(), activation(t, "start", nil))
