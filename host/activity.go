@@ -460,19 +460,30 @@ func guestInfo(info activity.Info) abi.Info {
 	if info.WorkflowType != nil {
 		g.WorkflowType = info.WorkflowType.Name
 	}
-	if r := info.RetryPolicy; r != nil {
-		g.RetryPolicy = &abi.RetryPolicy{
-			InitialInterval:        abi.Milliseconds(r.InitialInterval),
-			BackoffCoefficient:     r.BackoffCoefficient,
-			MaximumInterval:        abi.Milliseconds(r.MaximumInterval),
-			MaximumAttempts:        r.MaximumAttempts,
-			NonRetryableErrorTypes: r.NonRetryableErrorTypes,
-		}
-	}
-	if p := info.Priority; p != (temporal.Priority{}) {
-		g.Priority = &abi.Priority{PriorityKey: p.PriorityKey, FairnessKey: p.FairnessKey, FairnessWeight: p.FairnessWeight}
-	}
+	g.RetryPolicy, g.Priority = guestRetryPolicy(info.RetryPolicy), guestPriority(info.Priority)
 	return g
+}
+
+// guestRetryPolicy returns a retry policy as guests get it; nil for none.
+func guestRetryPolicy(r *temporal.RetryPolicy) *abi.RetryPolicy {
+	if r == nil {
+		return nil
+	}
+	return &abi.RetryPolicy{
+		InitialInterval:        abi.Milliseconds(r.InitialInterval),
+		BackoffCoefficient:     r.BackoffCoefficient,
+		MaximumInterval:        abi.Milliseconds(r.MaximumInterval),
+		MaximumAttempts:        r.MaximumAttempts,
+		NonRetryableErrorTypes: r.NonRetryableErrorTypes,
+	}
+}
+
+// guestPriority returns a priority as guests get it; nil for none.
+func guestPriority(p temporal.Priority) *abi.Priority {
+	if p == (temporal.Priority{}) {
+		return nil
+	}
+	return &abi.Priority{PriorityKey: p.PriorityKey, FairnessKey: p.FairnessKey, FairnessWeight: p.FairnessWeight}
 }
 
 // logTo returns a function that writes a guest's records to the activity's logger. The

@@ -3,11 +3,11 @@ package host
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
@@ -403,22 +404,13 @@ func (r *workflowRun) frame(jobs []job) ([]byte, error) {
 		}
 		head.Jobs = append(head.Jobs, &out)
 	}
-	return f.frame(head)
+	return passthrough.EncodeFrame(head, f.body)
 }
 
 // frameWriter makes a frame: payloads are added to its body.
 type frameWriter struct {
 	converter converter.DataConverter
 	body      []byte
-}
-
-func (f *frameWriter) frame(head any) ([]byte, error) {
-	encoded, err := json.Marshal(head)
-	if err != nil {
-		return nil, err
-	}
-	frame := binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(encoded)+len(f.body)), uint32(len(encoded)))
-	return append(append(frame, encoded...), f.body...), nil
 }
 
 // payloads adds payloads that have been through the codec.
@@ -449,7 +441,7 @@ func (f *frameWriter) raw(fields map[string]*commonpb.Payload) (map[string]*abi.
 		return nil, nil
 	}
 	out := make(map[string]*abi.WorkflowPayload, len(fields))
-	for _, name := range sortedKeys(fields) {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		out[name] = f.add(fields[name])
 	}
 	return out, nil
@@ -473,15 +465,6 @@ func (f *frameWriter) add(p *commonpb.Payload) *abi.WorkflowPayload {
 		out.Metadata = abi.MarshalMetadata(map[string][]byte{abi.MetadataEncoding: nil})
 	}
 	return out
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 var errPayload = errors.New("a payload is not a part of the frame's body")

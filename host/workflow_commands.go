@@ -242,13 +242,8 @@ func (r *workflowRun) startLocalActivity(c sandbox.Command) error {
 		params.StartToCloseTimeout = params.ScheduleToCloseTimeout
 	}
 	params.Summary = o.Summary
-	policy := retryPolicy(o.RetryPolicy)
-	if policy == nil {
-		policy = &commonpb.RetryPolicy{}
-	}
-	params.RetryPolicy = &temporal.RetryPolicy{
-		InitialInterval: policy.InitialInterval.AsDuration(), BackoffCoefficient: policy.BackoffCoefficient, MaximumInterval: policy.MaximumInterval.AsDuration(),
-		MaximumAttempts: policy.MaximumAttempts, NonRetryableErrorTypes: policy.NonRetryableErrorTypes,
+	if params.RetryPolicy = sdkRetryPolicy(o.RetryPolicy); params.RetryPolicy == nil {
+		params.RetryPolicy = &temporal.RetryPolicy{}
 	}
 	fillLocalRetry(params.RetryPolicy)
 	r.runLocal(c.ID, params)
@@ -258,13 +253,13 @@ func (r *workflowRun) startLocalActivity(c sandbox.Command) error {
 // fillLocalRetry sets what is Temporal's default, which no server does for local
 // activities.
 func fillLocalRetry(p *temporal.RetryPolicy) {
-	if p.InitialInterval == 0 {
+	if p.InitialInterval <= 0 {
 		p.InitialInterval = time.Second
 	}
-	if p.BackoffCoefficient == 0 {
+	if p.BackoffCoefficient <= 0 {
 		p.BackoffCoefficient = 2
 	}
-	if p.MaximumInterval == 0 {
+	if p.MaximumInterval <= 0 {
 		p.MaximumInterval = 100 * p.InitialInterval
 	}
 }
@@ -456,12 +451,7 @@ func (r *workflowRun) continueAsNew(c sandbox.Command) (*bindings.ContinueAsNewE
 		if o.TaskTimeout > 0 {
 			e.WorkflowTaskTimeout = time.Duration(o.TaskTimeout)
 		}
-		if p := o.RetryPolicy; p != nil {
-			e.RetryPolicy = &temporal.RetryPolicy{
-				InitialInterval: time.Duration(p.InitialInterval), BackoffCoefficient: p.BackoffCoefficient, MaximumInterval: time.Duration(p.MaximumInterval),
-				MaximumAttempts: p.MaximumAttempts, NonRetryableErrorTypes: p.NonRetryableErrorTypes,
-			}
-		}
+		e.RetryPolicy = sdkRetryPolicy(o.RetryPolicy)
 	}
 	return e, nil
 }
@@ -564,6 +554,17 @@ func rawHeader(fields map[string]*abi.WorkflowPayload, body []byte) (*commonpb.H
 		header.Fields[name] = payload
 	}
 	return header, nil
+}
+
+// sdkRetryPolicy returns a guest's retry policy as the SDK has it; nil for none.
+func sdkRetryPolicy(p *abi.RetryPolicy) *temporal.RetryPolicy {
+	if p == nil {
+		return nil
+	}
+	return &temporal.RetryPolicy{
+		InitialInterval: time.Duration(p.InitialInterval), BackoffCoefficient: p.BackoffCoefficient, MaximumInterval: time.Duration(p.MaximumInterval),
+		MaximumAttempts: p.MaximumAttempts, NonRetryableErrorTypes: p.NonRetryableErrorTypes,
+	}
 }
 
 func retryPolicy(p *abi.RetryPolicy) *commonpb.RetryPolicy {

@@ -3,6 +3,8 @@ package host
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -54,18 +56,10 @@ func (f *frameWriter) info(env bindings.WorkflowEnvironment, namespace string) (
 	if p := in.RootWorkflowExecution; p != nil {
 		out.Root = &abi.WorkflowExecution{WorkflowID: p.ID, RunID: p.RunID}
 	}
-	if p := in.RetryPolicy; p != nil {
-		out.RetryPolicy = &abi.RetryPolicy{
-			InitialInterval: abi.Milliseconds(p.InitialInterval), BackoffCoefficient: p.BackoffCoefficient, MaximumInterval: abi.Milliseconds(p.MaximumInterval),
-			MaximumAttempts: p.MaximumAttempts, NonRetryableErrorTypes: p.NonRetryableErrorTypes,
-		}
-	}
-	if p := in.Priority; p != (temporal.Priority{}) {
-		out.Priority = &abi.Priority{PriorityKey: p.PriorityKey, FairnessKey: p.FairnessKey, FairnessWeight: p.FairnessWeight}
-	}
+	out.RetryPolicy, out.Priority = guestRetryPolicy(in.RetryPolicy), guestPriority(in.Priority)
 	if fields := in.Memo.GetFields(); len(fields) > 0 {
 		out.Memo = map[string]*abi.WorkflowPayload{}
-		for _, name := range sortedKeys(fields) {
+		for _, name := range slices.Sorted(maps.Keys(fields)) {
 			var err error
 			if out.Memo[name], err = f.payload(fields[name]); err != nil {
 				return nil, fmt.Errorf("memo %q: %w", name, err)
@@ -75,7 +69,7 @@ func (f *frameWriter) info(env bindings.WorkflowEnvironment, namespace string) (
 	//lint:ignore SA1019 the guest gets all of them, also those of types that the SDK does not know
 	if fields := in.SearchAttributes.GetIndexedFields(); len(fields) > 0 {
 		out.SearchAttributes = map[string]*abi.WorkflowSearchAttribute{}
-		for _, name := range sortedKeys(fields) {
+		for _, name := range slices.Sorted(maps.Keys(fields)) {
 			p := proto.CloneOf(fields[name])
 			attribute := &abi.WorkflowSearchAttribute{Type: string(p.Metadata["type"])}
 			delete(p.Metadata, "type")

@@ -21,7 +21,9 @@ func (i *Instance) run(c *call) (*Payload, error) {
 	if err != nil {
 		return nil, err // nothing was run
 	}
-	i.seed()
+	if i.program.generator != nil {
+		i.seed(i.program.wasi.Seed())
+	}
 	fuel := int64(meter.Unlimited)
 	if limit := cmp.Or(c.task.MaxFuel, i.module.options.MaxFuel); limit > 0 {
 		fuel = limit

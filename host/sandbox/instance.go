@@ -9,6 +9,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
+	"github.com/wasmworker/wasmworker/host/internal/generator"
 	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/internal/meter"
 	"github.com/wasmworker/wasmworker/host/internal/wasip1"
@@ -180,12 +181,10 @@ func (i *Instance) begin(c *call, phase wasip1.Phase, units func() int64) {
 	i.wasi.Attach(&c.wasi)
 }
 
-// seed seeds the generator that the module has, if there is one.
-func (i *Instance) seed() {
-	if g := i.program.generator; g != nil {
-		memory, _ := i.wasm.Memory().Read(0, i.wasm.Memory().Size())
-		g.Seed(memory, i.program.wasi.Seed())
-	}
+// seed seeds the generator that the module has.
+func (i *Instance) seed(seed [generator.SeedSize]byte) {
+	memory, _ := i.wasm.Memory().Read(0, i.wasm.Memory().Size())
+	i.program.generator.Seed(memory, seed)
 }
 
 // reset sets the instance back to the image of its module: memory, its size, globals.

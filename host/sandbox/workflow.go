@@ -21,6 +21,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/wasmworker/wasmworker/abi"
+	"github.com/wasmworker/wasmworker/host/internal/generator"
 	"github.com/wasmworker/wasmworker/host/internal/image"
 	"github.com/wasmworker/wasmworker/host/internal/meter"
 	"github.com/wasmworker/wasmworker/host/internal/wasip1"
@@ -150,9 +151,6 @@ type Activation struct {
 	// Log takes what the guest writes to the log and its standard streams. Nil: nobody
 	// does.
 	Log func(ctx context.Context, level slog.Level, message string, attrs []slog.Attr)
-	// PayloadLimit is what the frames of commands may have, in bytes, where that is more
-	// than abi.MaxCommandsSize. 0: that.
-	PayloadLimit int
 }
 
 // Outcome is how an activation ended.
@@ -201,15 +199,14 @@ func (s *Sandbox) NewWorkflowRun(ctx context.Context, workflowType string, rando
 	}
 	r := &WorkflowRun{workflow: w, sandbox: s, instance: instance}
 	r.timeline.Random = random
-	if g := instance.program.generator; g != nil {
-		var seed [32]byte
+	if instance.program.generator != nil {
+		var seed [generator.SeedSize]byte
 		if _, err := io.ReadFull(random, seed[:]); err != nil {
 			instance.Close()
 			w.Module.end()
 			return nil, fmt.Errorf("workflow %s: random numbers: %w", workflowType, err)
 		}
-		memory, _ := instance.wasm.Memory().Read(0, instance.wasm.Memory().Size())
-		g.Seed(memory, seed)
+		instance.seed(seed)
 	}
 	s.mu.Lock()
 	closed := s.closed

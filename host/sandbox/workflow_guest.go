@@ -3,7 +3,6 @@ package sandbox
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -94,15 +93,13 @@ const commandCost = 512
 
 // addCommands appends the commands of a frame.
 func (g *workflowGuest) addCommands(frame []byte) (int64, error) {
-	most := max(abi.MaxCommandsSize, g.activation.PayloadLimit)
-	if g.size+len(frame) > most {
-		return 0, fmt.Errorf("%w: the commands of this activation would have %d bytes, and at most %d are allowed", abi.EMSGSIZE, g.size+len(frame), most)
+	if n := g.size + len(frame); n > abi.MaxCommandsSize {
+		return 0, fmt.Errorf("%w: the commands of this activation would have %d bytes, and at most %d are allowed", abi.EMSGSIZE, n, abi.MaxCommandsSize)
 	}
-	if len(frame) < 4 || uint64(binary.LittleEndian.Uint32(frame)) > uint64(len(frame)-4) {
-		return 0, fmt.Errorf("%w: %d bytes are not a frame: its first 4 bytes are the length of its head", abi.EINVAL, len(frame))
+	head, body, err := passthrough.SplitFrame(frame)
+	if err != nil {
+		return 0, err
 	}
-	size := int(binary.LittleEndian.Uint32(frame))
-	head, body := frame[4:4+size], frame[4+size:]
 	if n := abi.CountValues(head); n > abi.MaxHeadValues {
 		return 0, fmt.Errorf("%w: the head has %d JSON values, and at most %d are allowed", abi.EMSGSIZE, n, abi.MaxHeadValues)
 	}
