@@ -188,7 +188,8 @@ type Plugin struct {
 	used               bool
 	goActivities       map[string]bool
 	dynamicActivity    bool
-	interruptRequested bool // Interrupt was called
+	interruptRequested bool            // Interrupt was called
+	replayers          map[string]bool // that have the workflows, by their keys
 
 	stopping     atomic.Bool
 	interruptCtx context.Context // ends when live activities are to be interrupted
@@ -236,7 +237,7 @@ func (o PluginOptions) check() error {
 // or a field. It contains a [*passthrough.AdmissionError], for errors.As, for each module
 // that imports more than it was granted.
 func NewPlugin(options PluginOptions) (*Plugin, error) {
-	p := &Plugin{options: options, logger: options.Logger, goActivities: map[string]bool{}, stopped: make(chan struct{})}
+	p := &Plugin{options: options, logger: options.Logger, goActivities: map[string]bool{}, replayers: map[string]bool{}, stopped: make(chan struct{})}
 	if p.logger == nil {
 		p.logger = slog.Default()
 	}
@@ -430,6 +431,30 @@ func (p *Plugin) StartWorker(ctx context.Context, options worker.PluginStartWork
 	}
 	return nil
 }
+
+// ReplayWorkflow implements [worker.Plugin]. It loads the modules unless [Plugin.Load] did,
+// and gives their workflows to the replayer, whose WorkflowReplayerOptions.Plugins the
+// plugin is in. [Plugin.Close] is to be called after the last replay.
+func (p *Plugin) ReplayWorkflow(ctx context.Context, options worker.PluginReplayWorkflowOptions, next func(context.Context, worker.PluginReplayWorkflowOptions) error) error {
+	if err := p.Load(ctx); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	known := p.replayers[options.WorkflowReplayerInstanceKey]
+	p.replayers[options.WorkflowReplayerInstanceKey] = true
+	p.mu.Unlock()
+	if !known {
+		if err := p.registerWorkflows(options.WorkflowReplayRegistry); err != nil {
+			return err
+		}
+	}
+	return next(ctx, options)
+}
+
+// Close frees what the modules take: of a plugin that was in no worker, since a worker
+// does so when it stops. It blocks until nothing runs in them. Later calls return the first
+// call's error.
+func (p *Plugin) Close(ctx context.Context) error { return p.close(ctx) }
 
 // checkNames reports Go activities that would silently replace activities of modules, and
 // a second dynamic activity.

@@ -12,12 +12,10 @@ import (
 
 	"github.com/google/uuid"
 	enumspb "go.temporal.io/api/enums/v1"
-	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
-	"go.temporal.io/sdk/workflow"
 
 	"github.com/wasmworker/wasmworker/host"
 	"github.com/wasmworker/wasmworker/internal/testbed"
@@ -68,7 +66,7 @@ func TestRustWorkflows(t *testing.T) {
 		if err := result(t, r, &got); err != nil || got.Item != "tea" || got.First != "activity" || got.ApprovedBy != "ann" || fmt.Sprint(got.Charged) != "[3 4]" || len(got.ID) != 36 {
 			t.Errorf("%+v, %v", got, err)
 		}
-		replay(t, h, r)
+		replay(t, h, r, filepath.Join(testbed.Root(t), "testdata", "workflows", "rust"), nil)
 	})
 	t.Run("counter", func(t *testing.T) {
 		t.Parallel()
@@ -98,7 +96,7 @@ func TestRustWorkflows(t *testing.T) {
 		if err := result(t, r, &total); err != nil || total < 15 || total > 17 {
 			t.Errorf("%d, %v", total, err)
 		}
-		replay(t, h, r)
+		replay(t, h, r, filepath.Join(testbed.Root(t), "testdata", "workflows", "rust"), nil)
 	})
 	t.Run("cancelled", func(t *testing.T) {
 		t.Parallel()
@@ -122,7 +120,7 @@ func TestRustWorkflows(t *testing.T) {
 		if v, err := c.QueryWorkflow(t.Context(), r.GetID(), "", "cleaned"); err != nil || v.Get(&cleaned) != nil || cleaned != "cleaned up" {
 			t.Errorf("%q, %v", cleaned, err)
 		}
-		replay(t, h, r)
+		replay(t, h, r, filepath.Join(testbed.Root(t), "testdata", "workflows", "rust"), nil)
 	})
 	for name, want := range map[string]string{"activity": "Declined", "application": "Bad", "wrapped": "WrappedDeclined", "?": "ParseIntError"} {
 		t.Run("fails: "+name, func(t *testing.T) {
@@ -133,7 +131,7 @@ func TestRustWorkflows(t *testing.T) {
 			if !errors.As(err, &app) || app.Type() != want {
 				t.Errorf("%v", err)
 			}
-			replay(t, h, r)
+			replay(t, h, r, filepath.Join(testbed.Root(t), "testdata", "workflows", "rust"), nil)
 		})
 	}
 	t.Run("panics", func(t *testing.T) {
@@ -163,7 +161,7 @@ func TestRustWorkflows(t *testing.T) {
 		if err != nil || string(d.RawResponse.GetWorkflowExecutionInfo().GetMemo().GetFields()["tenant"].GetData()) != `"acme"` {
 			t.Errorf("memo %v, %v", d.RawResponse.GetWorkflowExecutionInfo().GetMemo(), err)
 		}
-		replay(t, h, r)
+		replay(t, h, r, filepath.Join(testbed.Root(t), "testdata", "workflows", "rust"), nil)
 	})
 	for name, c := range map[string]struct {
 		args []any
@@ -182,34 +180,8 @@ func TestRustWorkflows(t *testing.T) {
 			if err := result(t, r, &got); err != nil || fmt.Sprint(got) != fmt.Sprint(c.want) {
 				t.Errorf("%v, %v", got, err)
 			}
-			replay(t, h, r)
+			replay(t, h, r, filepath.Join(testbed.Root(t), "testdata", "workflows", "rust"), nil)
 		})
-	}
-}
-
-// replay gives the history of a run to the SDK's replayer, and compares the end.
-func replay(t *testing.T, h *host.Host, r client.WorkflowRun) {
-	t.Helper()
-	events := history(t, h, r)
-	plugin, err := host.NewPlugin(func() host.PluginOptions {
-		o := host.DefaultPluginOptions()
-		o.Modules, o.CacheDir = []string{filepath.Join(testbed.Root(t), "testdata", "workflows", "rust")}, cacheDir
-		return o
-	}())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := plugin.Load(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	replayer := worker.NewWorkflowReplayer()
-	if err := plugin.RegisterWorkflows(replayer); err != nil {
-		t.Fatal(err)
-	}
-	plugin.ReplayIn("default")
-	execution := workflow.Execution{ID: r.GetID(), RunID: r.GetRunID()}
-	if err := replayer.ReplayWorkflowHistoryWithOptions(nil, &historypb.History{Events: events}, worker.ReplayWorkflowHistoryOptions{OriginalExecution: execution}); err != nil {
-		t.Error(err)
 	}
 }
 

@@ -272,6 +272,33 @@ func TestWorkflowTaskFailures(t *testing.T) {
 	})
 }
 
+// replay gives the history of a run to the SDK's replayer with a module, and has its states watched,
+// where they are wanted.
+func replay(t *testing.T, h *host.Host, r client.WorkflowRun, module string, states *digests) {
+	t.Helper()
+	o := host.DefaultPluginOptions()
+	o.Modules, o.CacheDir = []string{module}, cacheDir
+	plugin, err := host.NewPlugin(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if states != nil {
+		states.watchPlugin(plugin)
+	}
+	plugin.ReplayIn("default")
+	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{Plugins: []worker.Plugin{plugin}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	execution := workflow.Execution{ID: r.GetID(), RunID: r.GetRunID()}
+	if err := replayer.ReplayWorkflowHistoryWithOptions(nil, &historypb.History{Events: history(t, h, r)}, worker.ReplayWorkflowHistoryOptions{OriginalExecution: execution}); err != nil {
+		t.Error(err)
+	}
+	if err := plugin.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func history(t *testing.T, h *host.Host, r client.WorkflowRun) (events []*historypb.HistoryEvent) {
 	t.Helper()
 	for i := h.Client().GetWorkflowHistory(t.Context(), r.GetID(), r.GetRunID(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); i.HasNext(); {
@@ -433,27 +460,7 @@ func TestWorkflowStatesInAReplay(t *testing.T) {
 	if err := result(t, h2.Client().GetWorkflow(t.Context(), r.GetID(), ""), nil); err != nil {
 		t.Fatal(err)
 	}
-	events := history(t, h2, r)
-	plugin, err := host.NewPlugin(func() host.PluginOptions {
-		o := host.DefaultPluginOptions()
-		o.Modules, o.CacheDir = []string{scripted(t)}, cacheDir
-		return o
-	}())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := plugin.Load(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	replayed.watchPlugin(plugin)
-	replayer := worker.NewWorkflowReplayer()
-	if err := plugin.RegisterWorkflows(replayer); err != nil {
-		t.Fatal(err)
-	}
-	plugin.ReplayIn("default")
-	if err := replayer.ReplayWorkflowHistoryWithOptions(nil, &historypb.History{Events: events}, worker.ReplayWorkflowHistoryOptions{OriginalExecution: workflow.Execution{ID: r.GetID(), RunID: r.GetRunID()}}); err != nil {
-		t.Error(err)
-	}
+	replay(t, h2, r, scripted(t), &replayed)
 	want := first.of(r.GetID())
 	got := second.of(r.GetID())
 	if len(got) != 6 || fmt.Sprint(got[:5]) != fmt.Sprint(want) {
