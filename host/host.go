@@ -46,6 +46,8 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/wasmworker/wasmworker/host/sandbox"
 )
 
 // DefaultTaskQueue is the task queue of a [Host] whose options name neither a task queue
@@ -71,6 +73,10 @@ type Options struct {
 	// DeploymentName tells several deployments of one namespace apart. It becomes
 	// part of the default task queue and of the worker's default identity.
 	DeploymentName string
+	// Versioning makes the worker a version of the Worker Deployment DeploymentName, which
+	// must be set then: Temporal gives it no more than the workflows and activities that are
+	// for that version. See BuildID and AutoUpgrade. Default: the worker has no version.
+	Versioning bool
 	// WorkerOptions are further options of the Temporal worker: pollers, rates,
 	// interceptors, plugins. [Plugin] documents which of them it sets.
 	WorkerOptions worker.Options
@@ -120,6 +126,9 @@ func New(options Options) (*Host, error) {
 		options.Logger = slog.Default()
 	}
 	plugin, err := NewPlugin(options.PluginOptions)
+	if options.Versioning && options.DeploymentName == "" {
+		err = errors.Join(err, &sandbox.OptionError{Option: "DeploymentName", Err: errors.New("it is empty, and a worker with a version needs one")})
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -281,6 +290,10 @@ func (h *Host) start(ctx context.Context) error {
 		return err
 	}
 	options := h.options.WorkerOptions
+	if h.options.Versioning {
+		options.DeploymentOptions.UseVersioning = true
+		options.DeploymentOptions.Version.DeploymentName = h.options.DeploymentName
+	}
 	options.Plugins = append(slices.Clone(options.Plugins), h.plugin)
 	if len(h.workflows)+len(h.plugin.Workflows()) == 0 {
 		options.DisableWorkflowWorker = true // the SDK would stop it first, and only then the activities

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -124,6 +125,16 @@ type PluginOptions struct {
 	// used for longest is removed, whichever worker used it, except for modules that this
 	// worker serves. 0 means no limit. Default 10 GiB.
 	CacheLimit uint64
+	// BuildID is the worker's build id: that of its version where the worker's
+	// DeploymentOptions.UseVersioning is set, and what the history of a workflow names in
+	// any case. Default: a digest of the modules that have workflows and of their types, or
+	// of all modules if none has: so a change of activities alone is no other version.
+	BuildID string
+	// AutoUpgrade are types of workflows of modules whose runs go on with the newest version
+	// of the worker. With versioning, the runs of all others end with the version that they
+	// began with, unless DeploymentOptions.DefaultVersioningBehavior says otherwise. Without
+	// it, this says nothing. A type that no module has is an error. Default: none.
+	AutoUpgrade []string
 	// Interceptor wraps activities and calls of passthrough modules, to record or trace
 	// them. Default: none.
 	Interceptor Interceptor
@@ -164,6 +175,10 @@ func DefaultPluginOptions() PluginOptions {
 //   - DefaultHeartbeatThrottleInterval becomes 5 s, unless it is set.
 //   - WorkerStopTimeout always becomes the graceful timeout and 15 s, in which
 //     interrupted activities report.
+//   - BuildID, or DeploymentOptions.Version.BuildID with UseVersioning, becomes
+//     [Plugin.BuildID], unless it is set.
+//   - DeploymentOptions.DefaultVersioningBehavior becomes pinned with UseVersioning, unless
+//     it is set.
 //
 // It registers the worker's dynamic activity, so a worker cannot have another one.
 //
@@ -179,6 +194,7 @@ type Plugin struct {
 	sandbox *sandbox.Sandbox
 	limit   int // 0 means no limit
 	limits  serverLimits
+	buildID string
 	logger  *slog.Logger
 
 	loadOnce sync.Once
@@ -284,6 +300,10 @@ func NewPlugin(options PluginOptions) (*Plugin, error) {
 		})
 		errs = append(errs, err)
 	}
+	if p.sandbox != nil {
+		errs = append(errs, p.checkAutoUpgrade())
+		p.buildID = cmp.Or(options.BuildID, p.digest())
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -383,6 +403,7 @@ func (p *Plugin) ConfigureWorker(_ context.Context, options worker.PluginConfigu
 		o.DefaultHeartbeatThrottleInterval = idleHeartbeat
 	}
 	o.WorkerStopTimeout = p.options.GracefulShutdownTimeout + reportAllowance
+	p.version(o)
 	o.Interceptors = append(slices.Clone(o.Interceptors), &shutdownInterceptor{plugin: p})
 
 	r := options.WorkerRegistryOptions
@@ -431,30 +452,6 @@ func (p *Plugin) StartWorker(ctx context.Context, options worker.PluginStartWork
 	}
 	return nil
 }
-
-// ReplayWorkflow implements [worker.Plugin]. It loads the modules unless [Plugin.Load] did,
-// and gives their workflows to the replayer, whose WorkflowReplayerOptions.Plugins the
-// plugin is in. [Plugin.Close] is to be called after the last replay.
-func (p *Plugin) ReplayWorkflow(ctx context.Context, options worker.PluginReplayWorkflowOptions, next func(context.Context, worker.PluginReplayWorkflowOptions) error) error {
-	if err := p.Load(ctx); err != nil {
-		return err
-	}
-	p.mu.Lock()
-	known := p.replayers[options.WorkflowReplayerInstanceKey]
-	p.replayers[options.WorkflowReplayerInstanceKey] = true
-	p.mu.Unlock()
-	if !known {
-		if err := p.registerWorkflows(options.WorkflowReplayRegistry); err != nil {
-			return err
-		}
-	}
-	return next(ctx, options)
-}
-
-// Close frees what the modules take: of a plugin that was in no worker, since a worker
-// does so when it stops. It blocks until nothing runs in them. Later calls return the first
-// call's error.
-func (p *Plugin) Close(ctx context.Context) error { return p.close(ctx) }
 
 // checkNames reports Go activities that would silently replace activities of modules, and
 // a second dynamic activity.

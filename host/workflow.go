@@ -43,7 +43,7 @@ func (p *Plugin) registerWorkflows(registry interface {
 		}
 	}()
 	for _, w := range p.sandbox.Workflows() {
-		registry.RegisterWorkflowWithOptions(&workflowFactory{plugin: p, workflow: w}, workflow.RegisterOptions{Name: w.Type})
+		registry.RegisterWorkflowWithOptions(&workflowFactory{plugin: p, workflow: w}, workflow.RegisterOptions{Name: w.Type, VersioningBehavior: p.behavior(w.Type)})
 	}
 	return nil
 }

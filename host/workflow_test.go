@@ -272,8 +272,8 @@ func TestWorkflowTaskFailures(t *testing.T) {
 	})
 }
 
-// replay gives the history of a run to the SDK's replayer with a module, and has its states watched,
-// where they are wanted.
+// replay gives the history of a run to the replayer of the SDK with a module, and has its states
+// watched where they are wanted.
 func replay(t *testing.T, h *host.Host, r client.WorkflowRun, module string, states *digests) {
 	t.Helper()
 	o := host.DefaultPluginOptions()

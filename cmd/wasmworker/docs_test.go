@@ -201,6 +201,9 @@ cache_limit: 1GiB
 harden: on
 module_idle_timeout: 3m
 max_awake_workflows: 8
+versioning: true
+build_id: b1
+auto_upgrade: [T]
 health_address: :1
 cache_dir: none
 record_dir: records
@@ -221,7 +224,7 @@ max_fuel: 5
 	want := map[string]any{
 		"address": "a:1", "namespace": "n", "codec-endpoint": "https://c", "task-queue": "from-env", "deployment-name": "d",
 		"modules": []string{"x", "y"}, "passthrough": []string{"p"}, "env": []string{"E", "F"}, "skip-refused": true,
-		"max-concurrent-activities": "none", "graceful-shutdown-timeout": "45s", "cancel-grace": "2m0s", "preload": "none", "compile-timeout": "50s", "compile-memory-limit": "3GiB", "initialize-timeout": "4s", "max-initialize-fuel": int64(6), "cache-limit": "1GiB", "harden": "on", "module-idle-timeout": "3m0s", "max-awake-workflows": "8",
+		"max-concurrent-activities": "none", "graceful-shutdown-timeout": "45s", "cancel-grace": "2m0s", "preload": "none", "compile-timeout": "50s", "compile-memory-limit": "3GiB", "initialize-timeout": "4s", "max-initialize-fuel": int64(6), "cache-limit": "1GiB", "harden": "on", "module-idle-timeout": "3m0s", "max-awake-workflows": "8", "versioning": true, "build-id": "b1", "auto-upgrade": []string{"T"},
 		"health-address": ":1", "cache-dir": "none", "log-level": "debug", "log-format": "text",
 		"isolation": "reuse", "max-calls": 7, "memory-limit": "64MiB", "total-memory-limit": "2GiB", "max-output": "1KiB", "max-fuel": int64(5),
 		"record-dir": "records", "record-limit": 9,

@@ -205,7 +205,7 @@ func (s *server) serve(ctx context.Context) error {
 		m.warnOfMemory(s.logger, s.options.TotalMemoryLimit, h.Limit(), h.Plugin().Modules())
 	}
 	s.logger.Info("serving", "task_queue", h.TaskQueue(), "activities", strings.Join(h.Activities(), ", "), "workflows", strings.Join(h.Workflows(), ", "),
-		"max_concurrent_activities", limitText(h.Limit()), "version", buildVersion())
+		"max_concurrent_activities", limitText(h.Limit()), "build_id", h.Plugin().BuildID(), "version", buildVersion())
 	if s.started != nil {
 		s.started(h)
 	}

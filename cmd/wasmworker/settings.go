@@ -258,6 +258,24 @@ var settings = []setting{
 		worker: func(o *host.Options) any { return &o.MaxAwakeWorkflows },
 	},
 	{
+		name: "versioning", env: "WASMWORKER_VERSIONING", commands: inServe, value: false,
+		usage:  "make the worker a version of the Worker Deployment that --deployment-name names",
+		doc:    "make the worker a version of the Worker Deployment `deployment_name`. See [Versions](workflows.md#versions)",
+		worker: func(o *host.Options) any { return &o.Versioning },
+	},
+	{
+		name: "build-id", env: "WASMWORKER_BUILD_ID", commands: inServe, value: "", unset: "a digest of the modules that have workflows",
+		usage:  "the worker's build `ID` (default: a digest of the modules that have workflows)",
+		doc:    "what tells this version of the worker from others",
+		worker: func(o *host.Options) any { return &o.BuildID },
+	},
+	{
+		name: "auto-upgrade", env: "WASMWORKER_AUTO_UPGRADE", commands: inServe, value: list(nil), unset: "none: runs end with the version that they began with",
+		usage:  "`TYPE` of workflows whose runs go on with the newest version, with --versioning; repeatable, or with commas",
+		doc:    "types of workflows whose runs go on with the newest version of the worker",
+		worker: func(o *host.Options) any { return &o.AutoUpgrade },
+	},
+	{
 		name: "health-address", env: "WASMWORKER_HEALTH_ADDRESS", commands: inWorkers, value: "", unset: "none",
 		usage: "`HOST:PORT` for /healthz and /readyz, such as :8080 (default: none)",
 		doc:   "for `/healthz` and `/readyz`",
