@@ -58,6 +58,9 @@ func TestBuildBadInput(t *testing.T) {
 		"dependencies":        {[]string{"--interpreter", pythonBase(t), "--dependencies", app, app}, "is no directory"},
 		"requirements":        {[]string{"--interpreter", pythonBase(t), "--requirements", "missing.txt", app}, "missing.txt"},
 		"python":              {[]string{"--interpreter", pythonBase(t), "--requirements", requirements, "--python", "no-python", app}, "there is no no-python"},
+		"site-packages":       {[]string{"--interpreter", pythonBase(t), "--site-packages", t.TempDir(), app}, "neither a pyproject.toml nor a requirements.txt"},
+		"not installed":       {[]string{"--interpreter", pythonBase(t), "--site-packages", t.TempDir(), "--requirements", requirements, app}, "six is not in "},
+		"pyproject":           {[]string{"--interpreter", pythonBase(t), "--requirements", file(t, "pyproject.toml", "[tool.x]\n"), app}, "no table [project]"},
 		"output":              {[]string{"--interpreter", pythonBase(t), "--output", filepath.Join(app, "x.wasm"), app}, "--output"},
 	} {
 		got := command{args: append([]string{"build"}, c.args...)}.run(t)

@@ -36,6 +36,9 @@ const pagesAtOnce = 16
 // PythonVersion is the interpreter's, for what chooses packages for it.
 const PythonVersion = "3.13"
 
+// pythonFullVersion is the same with the last number, as the interpreter's build.sh has it.
+const pythonFullVersion = "3.13.5"
+
 // Base is an interpreter without a bundle.
 type Base struct {
 	sections []section

@@ -178,9 +178,13 @@ func (a *App) explain(err error) error {
 
 func (a *App) adviceFor(module string) string {
 	stem := strings.ReplaceAll(module, ".", "/")
-	for _, file := range a.Native {
-		if strings.HasPrefix(file, stem+".") || strings.HasPrefix(file, stem+"/") {
-			return fmt.Sprintf("\n%s is native code, which cannot run in the sandbox: use a package that is Python alone, or call a service for it", file)
+	for _, n := range a.Native {
+		if strings.HasPrefix(n.File, stem+".") || strings.HasPrefix(n.File, stem+"/") {
+			what := n.File
+			if n.Distribution != "" {
+				what += " of " + n.Distribution
+			}
+			return fmt.Sprintf("\n%s is native code, which cannot run in the sandbox: use a version or a package that is Python alone, or call a service for it", what)
 		}
 	}
 	return fmt.Sprintf("\nThe bundle has no module %s: add its package to the file of --requirements, or its directory with --dependencies; name the app's directory if it is a file of the app", module)

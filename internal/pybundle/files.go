@@ -20,16 +20,30 @@ import (
 type App struct {
 	// Entry is the module that is imported first.
 	Entry string
-	// Native are the files with native code that were left out, by their paths.
-	Native []string
+	// Native are the files with native code that were left out.
+	Native []Native
 
 	files map[string][]byte
 	from  map[string]string // where each file is from, for errors
 }
 
+// Native is a file with native code.
+type Native struct {
+	File         string // its path in the bundle
+	Distribution string // what it is of, with the version, if that is known
+}
+
+func (n Native) String() string {
+	if n.Distribution == "" {
+		return n.File
+	}
+	return n.Distribution + ": " + n.File
+}
+
 // Collect reads an app: a file with a module, a package's directory, or a directory with
-// app.py and what that imports.
-func Collect(name string) (*App, error) {
+// app.py and what that imports. What a directory has in one of the excepted directories is
+// no part of the app.
+func Collect(name string, except ...string) (*App, error) {
 	a := &App{files: map[string][]byte{}, from: map[string]string{}}
 	info, err := os.Stat(name)
 	if err != nil {
@@ -58,7 +72,12 @@ func Collect(name string) (*App, error) {
 	} else if !exists(filepath.Join(name, "app.py")) {
 		return nil, fmt.Errorf("%s: a directory has an __init__.py, which makes it a package, or an app.py, which is imported first; or name a .py file", name)
 	}
-	if err := a.addAll(absolute, prefix); err != nil {
+	for i, dir := range except {
+		if except[i], err = filepath.Abs(dir); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.addAll(absolute, prefix, except); err != nil {
 		return nil, err
 	}
 	return a, a.checkEntry(name)
@@ -89,11 +108,12 @@ func (a *App) AddDependencies(dir string) error {
 	if err != nil {
 		return err
 	}
-	return a.addAll(dir, "")
+	return a.addAll(dir, "", nil)
 }
 
 // addAll adds the files of a directory.
-func (a *App) addAll(dir, prefix string) error {
+func (a *App) addAll(dir, prefix string, except []string) error {
+	owners := owners(dir)
 	return filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -106,7 +126,7 @@ func (a *App) addAll(dir, prefix string) error {
 		switch {
 		case relative == ".":
 			return nil
-		case entry.IsDir() && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "__pycache__" || relative == "bin"):
+		case entry.IsDir() && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "__pycache__" || relative == "bin" || slices.Contains(except, name)):
 			return fs.SkipDir
 		case entry.IsDir() || skipped(relative):
 			return nil
@@ -119,7 +139,7 @@ func (a *App) addAll(dir, prefix string) error {
 		}
 		inside := path.Join(prefix, relative)
 		if native(inside) {
-			a.Native = append(a.Native, inside)
+			a.Native = append(a.Native, Native{inside, owners[relative]})
 			return nil
 		}
 		return a.add(inside, name)
@@ -153,7 +173,7 @@ func (a *App) add(inside, name string) error {
 	if err != nil {
 		return err
 	}
-	if before, ok := a.from[inside]; ok {
+	if before, ok := a.from[inside]; ok && before != name {
 		return fmt.Errorf("%s and %s are the same file in the bundle, %s: rename one of them", before, name, inside)
 	}
 	a.files[inside], a.from[inside] = data, name

@@ -216,7 +216,7 @@ func TestArchive(t *testing.T) {
 	if err != nil || string(settings) != `{"entry":"orders","passthrough":["http"]}` {
 		t.Errorf("bundle.json is %s, error %v", settings, err)
 	}
-	if want := []string{"orders/fast.cpython-313.so", "lib.so.1"}; !slices.Equal(app.Native, want) {
+	if want := []pybundle.Native{{File: "orders/fast.cpython-313.so"}, {File: "lib.so.1"}}; !slices.Equal(app.Native, want) {
 		t.Errorf("native code: %q", app.Native)
 	}
 }
