@@ -99,6 +99,9 @@ func buildModule(c *cli.Context) error {
 	for _, n := range app.Native {
 		fmt.Fprintf(c.App.ErrWriter, "wasmworker: %s was left out, since native code cannot run in the sandbox; the app starts without it\n", n)
 	}
+	for _, note := range app.Notes {
+		fmt.Fprintf(c.App.ErrWriter, "wasmworker: warning: %s\n", note)
+	}
 	fmt.Fprintf(c.App.Writer, "%s: %s (%.1f MB, checked in %s)\n", output, strings.Join(activities, ", "), float64(len(module))/1e6, time.Since(start).Round(time.Millisecond))
 	return nil
 }

@@ -22,6 +22,7 @@ import (
 const (
 	exportActivities = "_activities"
 	exportCompiled   = "_compiled"
+	exportNotes      = "_notes"
 	exportActivity   = "_activity_" // and a number in hexadecimal
 	exportInitialize = "_initialize"
 	exportMemory     = "memory"
@@ -50,6 +51,7 @@ type Base struct {
 	initialize exported
 	list       exported
 	compiled   exported
+	notes      exported
 	memory     exported
 	activities []exported // in order: a bundle can have so many
 	segments   uint32     // of its data
@@ -114,7 +116,7 @@ func globalsOf(r *reader) (values []uint32) {
 
 // find takes what is needed of the exports.
 func (b *Base) find(exports map[string]exported, globals []uint32) error {
-	for name, of := range map[string]*exported{exportInitialize: &b.initialize, exportActivities: &b.list, exportCompiled: &b.compiled, exportMemory: &b.memory} {
+	for name, of := range map[string]*exported{exportInitialize: &b.initialize, exportActivities: &b.list, exportCompiled: &b.compiled, exportNotes: &b.notes, exportMemory: &b.memory} {
 		e, ok := exports[name]
 		if !ok {
 			return fmt.Errorf("it is no interpreter for bundles: it does not export %s", name)
@@ -163,15 +165,16 @@ func passthroughOf(module string) string {
 
 // Attach returns the interpreter with a bundle: an archive, as [Archive] makes it, and what
 // it asks for of passthrough modules, see [Base.CheckPassthrough]. The module exports the
-// activities with these names. Without names it exports two, listActivities, whose result
-// is the list of names, and listCompiled, whose result is the compiled code of the app.
+// activities with these names. Without names it exports three: listActivities, whose result
+// is the list of names, listCompiled, whose result is the compiled code of the app, and
+// listNotes, whose result is a list of what its author should know.
 func (b *Base) Attach(archive []byte, passthrough, activities []string) ([]byte, error) {
 	exports := []exported{b.memory, b.initialize}
 	for i, name := range activities {
 		exports = append(exports, exported{name, kindFunction, b.activities[i].index})
 	}
 	if len(activities) == 0 {
-		exports = append(exports, exported{listActivities, kindFunction, b.list.index}, exported{listCompiled, kindFunction, b.compiled.index})
+		exports = append(exports, exported{listActivities, kindFunction, b.list.index}, exported{listCompiled, kindFunction, b.compiled.index}, exported{listNotes, kindFunction, b.notes.index})
 	}
 	bundle := bundleOf(archive, passthrough)
 	pages := (uint64(len(bundle)) + pageSize - 1) / pageSize

@@ -18,6 +18,7 @@ import (
 const (
 	listActivities = "list"
 	listCompiled   = "compiled"
+	listNotes      = "notes"
 )
 
 // Build returns the module of an app that asks for passthrough modules, and the names of
@@ -33,15 +34,16 @@ func (b *Base) Build(ctx context.Context, app *App, passthrough []string, cacheD
 	if err != nil {
 		return nil, nil, err
 	}
-	activities, compiled, err := list(ctx, probe, cacheDir)
+	listed, err := list(ctx, probe, cacheDir)
 	if err != nil {
 		return nil, nil, app.explain(err)
 	}
+	activities, app.Notes = listed.activities, listed.notes
 	if err := b.checkNames(activities); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", app.Entry, err)
 	}
 	// What was imported needs not be compiled at each start.
-	if archive, err = app.archive(passthrough, compiled, false); err != nil {
+	if archive, err = app.archive(passthrough, listed.compiled, false); err != nil {
 		return nil, nil, err
 	}
 	module, err = b.Attach(archive, passthrough, activities)
@@ -73,12 +75,18 @@ func (e *startError) Unwrap() error { return e.err }
 // maxCompiled is the most bytes of compiled code that are taken over.
 const maxCompiled = 256 << 20
 
-// list starts the module and returns the names of its activities, and the files of
-// compiled code that its start has made.
-func list(ctx context.Context, module []byte, cacheDir string) (names []string, compiled map[string][]byte, err error) {
+// listing is what a start of an app tells.
+type listing struct {
+	activities []string
+	compiled   map[string][]byte // files with the code of what it imports
+	notes      []string          // what its author should know
+}
+
+// list starts the module and returns what it tells.
+func list(ctx context.Context, module []byte, cacheDir string) (l listing, err error) {
 	file, err := modules.Parse("python", module)
 	if err != nil {
-		return nil, nil, err
+		return l, err
 	}
 	output := &transcript{}
 	box, err := sandbox.New(sandbox.Config{
@@ -86,27 +94,32 @@ func list(ctx context.Context, module []byte, cacheDir string) (names []string, 
 		Defaults: sandbox.Options{MaxOutput: maxCompiled},
 	})
 	if err != nil {
-		return nil, nil, err
+		return l, err
 	}
 	defer box.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing of it is kept
 	if err := box.Compile(ctx); err != nil {
-		return nil, nil, &startError{err, output.text()}
+		return l, &startError{err, output.text()}
 	}
-	var results [2][]byte
-	for i, name := range []string{listActivities, listCompiled} {
+	var results [3][]byte
+	for i, name := range []string{listActivities, listCompiled, listNotes} {
 		result, err := box.Run(ctx, sandbox.Task{Activity: name})
 		if err != nil {
-			return nil, nil, &startError{err, output.text()}
+			return l, &startError{err, output.text()}
 		}
 		if result != nil {
 			results[i] = result.Data
 		}
 	}
-	if err := json.Unmarshal(results[0], &names); err != nil {
-		return nil, nil, fmt.Errorf("the interpreter lists its activities in another way: %w", err)
+	if err := json.Unmarshal(results[0], &l.activities); err != nil {
+		return l, fmt.Errorf("the interpreter lists its activities in another way: %w", err)
 	}
-	compiled, err = compiledOf(results[1])
-	return names, compiled, err
+	if l.compiled, err = compiledOf(results[1]); err != nil || results[2] == nil {
+		return l, err
+	}
+	if err := json.Unmarshal(results[2], &l.notes); err != nil {
+		return l, fmt.Errorf("the interpreter lists its notes in another way: %w", err)
+	}
+	return l, nil
 }
 
 // compiledOf reads the result of listCompiled: for each file the lengths of its name and

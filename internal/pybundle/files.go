@@ -22,6 +22,8 @@ type App struct {
 	Entry string
 	// Native are the files with native code that were left out.
 	Native []Native
+	// Notes are sentences about the app that its author should know, of its last build.
+	Notes []string
 
 	files map[string][]byte
 	from  map[string]string // where each file is from, for errors

@@ -392,3 +392,57 @@ func TestPythonDoesNotStart(t *testing.T) {
 		}
 	}
 }
+
+// What activities import within a call is told when the app is built, with its place.
+func TestPythonImportsWithinCalls(t *testing.T) {
+	app := collect(t, filepath.Join(tree(t, map[string]string{
+		"shop/__init__.py": `
+from wasmworker import activity
+from shop import helper, early
+
+@activity.defn
+def plain() -> int:
+    import json, quopri
+    from . import early
+    return 1
+
+@activity.defn
+def far() -> int:
+    return helper.far()
+
+@activity.defn(example=[2])
+def rehearsed(n: int) -> int:
+    if n == 2:
+        from shop.late import x
+        return x
+    import bisect, gone
+    return 0
+
+@activity.defn(example=[])
+def needs(n: int) -> int:
+    return n
+
+@activity.defn
+def clean() -> int:
+    return early.x
+`, "shop/early.py": "x = 1\n", "shop/late.py": "import shop.later\nx = 2\n", "shop/later.py": "", "shop/helper.py": "def far():\n    def inner():\n        import colorsys\n    return inner()\n",
+	}), "shop"))
+	if _, _, err := python(t).Build(t.Context(), app, nil, cache); err != nil {
+		t.Fatal(err)
+	}
+	notes := strings.Join(app.Notes, "\n")
+	for _, want := range []string{
+		"activity plain imports quopri within the call (shop/__init__.py, line 7), and each call does so anew: import it at the top",
+		"activity far imports colorsys within the call (shop/helper.py, line 3)",
+		"activity rehearsed imports shop.late within the call (shop/__init__.py, line 18): its example keeps that",
+		"activity rehearsed imports bisect within the call (shop/__init__.py, line 20), and each call",
+		"the example of activity needs fails: InvalidInput: ",
+	} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("not told: %s", want)
+		}
+	}
+	if len(app.Notes) != 5 {
+		t.Errorf("told:\n%s", notes)
+	}
+}

@@ -471,7 +471,7 @@ static PyObject *init_module(void) { return PyModule_Create(&definition); }
 
 extern const struct _frozen ww_frozen[];
 
-static PyObject *run_function, *activities_function, *compiled_function;
+static PyObject *run_function, *activities_function, *compiled_function, *notes_function;
 
 // die ends the instance. What it has to say is the last line of standard error.
 static _Noreturn void die(const char *what) {
@@ -605,8 +605,9 @@ __attribute__((constructor(65535))) static void boot(void) {
     run_function = PyObject_GetAttrString(module, "run");
     activities_function = PyObject_GetAttrString(module, "activities");
     compiled_function = PyObject_GetAttrString(module, "compiled");
+    notes_function = PyObject_GetAttrString(module, "notes");
     Py_DECREF(module);
-    if (run_function == NULL || activities_function == NULL || compiled_function == NULL) {
+    if (run_function == NULL || activities_function == NULL || compiled_function == NULL || notes_function == NULL) {
         die("the boot module is another one");
     }
     keep();
@@ -622,17 +623,27 @@ static int32_t run(int index) {
     return (int32_t)status;
 }
 
-// The activities, as an activity of `wasmworker build`: a JSON list of their names.
-__attribute__((export_name("_activities"))) int32_t list_activities(void) {
-    PyObject *names = PyObject_CallNoArgs(activities_function);
-    PyObject *json = names ? PyImport_ImportModule("json") : NULL;
-    PyObject *text = json ? PyObject_CallMethod(json, "dumps", "O", names) : NULL;
+// list answers an activity of `wasmworker build` with a JSON list of what a function returns.
+static int32_t list(PyObject *function, const char *failed) {
+    PyObject *found = PyObject_CallNoArgs(function);
+    PyObject *json = found ? PyImport_ImportModule("json") : NULL;
+    PyObject *text = json ? PyObject_CallMethod(json, "dumps", "O", found) : NULL;
     Py_ssize_t size = 0;
     const char *data = text ? PyUnicode_AsUTF8AndSize(text, &size) : NULL;
     if (data == NULL || ww_host_output_write(data, (uint32_t)size) < 0) {
-        die("the activities cannot be listed");
+        die(failed);
     }
     return WW_COMPLETED;
+}
+
+// The activities' names.
+__attribute__((export_name("_activities"))) int32_t list_activities(void) {
+    return list(activities_function, "the activities cannot be listed");
+}
+
+// What the app's author should know.
+__attribute__((export_name("_notes"))) int32_t list_notes(void) {
+    return list(notes_function, "the activities cannot be looked at");
 }
 
 // The compiled code of the app, as another of its activities.

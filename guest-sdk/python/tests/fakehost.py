@@ -152,8 +152,8 @@ if __name__ == "__main__":
 
     with open(sys.argv[1], "rb") as file:
         _boot.boot(file.read())
-    names = _boot.activities()
-    if len(sys.argv) > 2:
+    names = _boot.notes() if sys.argv[2:] == ["--notes"] else _boot.activities()
+    if sys.argv[2:] != ["--notes"] and len(sys.argv) > 2:
         host = sys.modules["_wasmworker"]
         assert isinstance(host, Host)
         host.args = tuple((arg.encode(), "json/plain") for arg in sys.argv[3:])

@@ -378,10 +378,45 @@ print(json.dumps([_boot.rehearse(), host.logs, host.sent, host.failure]))
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     report, logs, sent, failure = json.loads(done.stdout)
-    assert report["greet"] == {"imported": ["colorsys"], "status": 0}
+    assert report["greet"] == {"imported": ["colorsys"], "imports": [], "status": 0}
     assert report["fails"]["failure"]["message"].endswith("cannot be called in a rehearsal")
     assert (logs, sent, failure) == ([], [], None)
     told = app.process().stderr
     assert "the rehearsal of activity fails failed: PassthroughError: http.send cannot" in told
     bad = Booted(tmp_path, {"app.py": GREET}, rehearsal=[{"activity": "x"}])
     assert "rehearsal: there is no activity 'x': there are greet" in bad.refused()
+
+
+def test_imports_within_calls_are_told(tmp_path: Path) -> None:
+    app = Booted(
+        tmp_path,
+        {
+            "app.py": """
+from wasmworker import activity
+import helper
+
+@activity.defn
+def plain() -> None:
+    import json, part.late as late
+    from part import early
+    helper.far()
+
+@activity.defn(example=[1])
+async def rehearsed(n: int) -> None:
+    if n:
+        import part.once
+    else:
+        import nowhere
+""",
+            "helper.py": "def far():\n    import part.elsewhere\n",
+            "part/__init__.py": "early = 1",
+            "part/late.py": "",
+            "part/once.py": "",
+            "part/elsewhere.py": "",
+        },
+        compile=True,
+    )
+    assert [note.partition(":")[0] for note in app.run("--notes")] == [
+        "activity rehearsed imports part.once within the call (app.py, line 14)",
+        "activity plain imports part.late within the call (app.py, line 7), and each call does so anew",
+    ]

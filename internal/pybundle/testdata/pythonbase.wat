@@ -54,6 +54,7 @@
     (drop (call $output_write (global.get $list) (i32.sub (global.get $end) (global.get $list))))
     (i32.const 0))
   (func (export "_compiled") (result i32) (i32.const 0))
+  (func (export "_notes") (result i32) (i32.const 0))
   ;; An activity answers with its number, a digit.
   (func $run (param $number i32) (result i32)
     (i32.store8 (i32.const 8) (i32.add (i32.const 48) (local.get $number)))

@@ -21,6 +21,7 @@ from wasmworker._registry import Definition
 
 host: _run.Host = _wasmworker
 _by_name: dict[str, Definition] = {}
+_rehearsed: dict[str, dict[str, Any]] = {}
 
 # How many objects there are between collections, while the app is imported and later.
 _BOOT_THRESHOLD = 100_000
@@ -41,7 +42,8 @@ def boot(bundle: bytes) -> None:
     _logging.install(host)
     archive = _bundle.install(bundle)
     settings = json.loads(archive.read("bundle.json"))
-    if settings.get("compile"):
+    building = settings.get("compile")
+    if building:
         _bundle.keep_compiled()
     entry = settings["entry"]
     __import__(entry)
@@ -56,7 +58,8 @@ def boot(bundle: bytes) -> None:
             _run.loop()
         _by_name[definition.name] = definition
     _rehearsal.warm(any(d.is_async for d in _registry.definitions))
-    for name, seen in rehearse(settings.get("rehearsal", ())).items():
+    _rehearsed.update(rehearse(settings.get("rehearsal", ()), watch=building))
+    for name, seen in _rehearsed.items():
         if failure := seen.get("failure"):
             text = f"{failure.get('type', 'Error')}: {failure['message']}"
             print(f"the rehearsal of activity {name} failed: {text}", file=sys.stderr)
@@ -68,6 +71,31 @@ def boot(bundle: bytes) -> None:
 def compiled() -> bytes:
     """The code of the app's modules that were imported, if its bundle asks for it."""
     return _bundle.compiled()
+
+
+def notes() -> list[str]:
+    """What the app's author should know, in a start that `wasmworker build` makes: what
+    activities import within a call, and examples that fail.
+    """
+    from wasmworker import _imports
+
+    found = []
+    for name, seen in _rehearsed.items():
+        if failure := seen.get("failure"):
+            text = f"{failure.get('type', 'Error')}: {failure['message']}"
+            found.append(f"the example of activity {name} fails: {text}")
+        found += [
+            f"activity {name} imports {what}: its example keeps that for all calls, and an import "
+            "at the top of the file keeps it whatever the example does"
+            for what in dict.fromkeys(seen["imports"])
+        ]
+    for definition in _registry.definitions:
+        found += [
+            f"activity {definition.name} imports {what}, and each call does so anew: import it at "
+            "the top of the file, or give the activity an example that does"
+            for what in _imports.written_in(definition.fn)
+        ]
+    return found
 
 
 def activities() -> list[str]:
@@ -82,19 +110,27 @@ def run(which: int | str) -> int:
     return _run.run(host, definition)
 
 
-def rehearse(cases: Sequence[dict[str, Any]] = ()) -> dict[str, dict[str, Any]]:
+def rehearse(
+    cases: Sequence[dict[str, Any]] = (), watch: bool = False
+) -> dict[str, dict[str, Any]]:
     """Runs activities with example inputs on a host that does nothing.
 
     A case is ``{"activity": name, "args": [values]}``; the examples of `activity.defn` come
     first. What is imported and cached stays. Returns for each activity the modules that it
-    imported (``imported``), its ``status``, and the ``failure`` if it has one.
+    imported (``imported``), its ``status``, and the ``failure`` if it has one; and if it is
+    to watch them, which of these imports files of the bundle make, and where (``imports``).
     """
     examples = [
         {"activity": d.name, "args": d.example}
         for d in _registry.definitions
         if d.example is not None
     ]
-    return _rehearsal.rehearse([*examples, *cases], _by_name)
+    cases = [*examples, *cases]
+    if watch:
+        from wasmworker._imports import watched
+
+        return _rehearsal.rehearse(cases, _by_name, watched)
+    return _rehearsal.rehearse(cases, _by_name)
 
 
 def _print_exception(

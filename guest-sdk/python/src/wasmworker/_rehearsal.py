@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,7 +111,9 @@ def warm(asynchronous: bool) -> None:
 
 
 def rehearse(
-    cases: Iterable[Mapping[str, Any]], activities: Mapping[str, Definition]
+    cases: Iterable[Mapping[str, Any]],
+    activities: Mapping[str, Definition],
+    watched: Callable[[], AbstractContextManager[list[Any]]] = lambda: nullcontext([]),
 ) -> dict[str, dict[str, Any]]:
     report: dict[str, dict[str, Any]] = {}
     for case in cases:
@@ -120,10 +123,11 @@ def rehearse(
             raise ValueError(f"rehearsal: there is no activity {name!r}: there are {known}")
         host = SilentHost(case.get("args", ()))
         before = set(sys.modules)
-        with _host.instead(host):
+        with _host.instead(host), watched() as imports:
             status = _run.run(host, activities[name])
-        seen = report.setdefault(name, {"imported": []})
+        seen = report.setdefault(name, {"imported": [], "imports": []})
         seen["imported"] += sorted(set(sys.modules) - before)
+        seen["imports"] += imports
         seen["status"] = status
         if host.failure is not None:
             seen["failure"] = host.failure
