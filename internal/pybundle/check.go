@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/sandbox"
@@ -82,6 +83,13 @@ type listing struct {
 	notes      []string          // what its author should know
 }
 
+// What a start that compiles may take. It compiles what the app imports, which no later start
+// does: sqlglot alone takes twice the default limits.
+const (
+	buildTimeout = time.Minute
+	maxBuildFuel = 100_000_000_000
+)
+
 // list starts the module and returns what it tells.
 func list(ctx context.Context, module []byte, cacheDir string) (l listing, err error) {
 	file, err := modules.Parse("python", module)
@@ -91,7 +99,7 @@ func list(ctx context.Context, module []byte, cacheDir string) (l listing, err e
 	output := &transcript{}
 	box, err := sandbox.New(sandbox.Config{
 		Modules: []*modules.File{file}, Limit: 1, Logger: slog.New(output), CacheDir: cacheDir,
-		Defaults: sandbox.Options{MaxOutput: maxCompiled},
+		Defaults: sandbox.Options{MaxOutput: maxCompiled, InitializeTimeout: buildTimeout, MaxInitializeFuel: maxBuildFuel},
 	})
 	if err != nil {
 		return l, err
