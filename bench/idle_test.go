@@ -27,6 +27,7 @@ import (
 const (
 	idleVariable  = "BENCH_IDLE"
 	countVariable = "BENCH_IDLE_COUNT"
+	guestVariable = "BENCH_IDLE_GUEST" // the module's path
 )
 
 // idleFor is longer than a pool waits until it takes memory back from idle instances.
@@ -46,17 +47,7 @@ func BenchmarkIdle(b *testing.B) {
 			if b.N == 1 {
 				return // the testing package only tries; a try takes as long as a measurement
 			}
-			cmd := exec.Command(os.Args[0])
-			cmd.Env = append(os.Environ(), idleVariable+"="+string(policy), countVariable+"="+strconv.Itoa(b.N), scratchVariable+"="+filepath.Dir(module))
-			cmd.Stderr = os.Stderr
-			out, err := cmd.Output()
-			if err != nil {
-				b.Fatal(err)
-			}
-			var kib idleMemory
-			if err := json.Unmarshal(out, &kib); err != nil {
-				b.Fatal(err)
-			}
+			kib := idleElsewhere(b, policy, module)
 			b.ReportMetric(kib.Soon/float64(b.N), "KiB-soon/instance")
 			b.ReportMetric(kib.Later/float64(b.N), "KiB/instance")
 			b.ReportMetric(0, "ns/op")
@@ -64,8 +55,25 @@ func BenchmarkIdle(b *testing.B) {
 	}
 }
 
-// idleMemory is what the instances hold, in KiB: at once, and after a while without work.
-type idleMemory struct{ Soon, Later float64 }
+// idleElsewhere measures b.N instances of a module in a process of their own.
+func idleElsewhere(b *testing.B, policy sandbox.Isolation, module string) (kib idleMemory) {
+	b.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), idleVariable+"="+string(policy), countVariable+"="+strconv.Itoa(b.N), guestVariable+"="+module, scratchVariable+"="+filepath.Dir(module))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := json.Unmarshal(out, &kib); err != nil {
+		b.Fatal(err)
+	}
+	return kib
+}
+
+// idleMemory is what the instances hold, in KiB: while all of them are in a call, at once
+// after it, and after a while without work.
+type idleMemory struct{ Busy, Soon, Later float64 }
 
 // idleChild makes the instances, prints what they hold, and returns the exit code.
 func idleChild(policy sandbox.Isolation) int {
@@ -85,7 +93,7 @@ func idleChild(policy sandbox.Isolation) int {
 }
 
 func idle(policy sandbox.Isolation, n int) (held idleMemory, err error) {
-	module, err := modules.Read(filepath.Join(scratch, "go.wasm"))
+	module, err := modules.Read(os.Getenv(guestVariable))
 	if err != nil {
 		return held, err
 	}
@@ -105,7 +113,9 @@ func idle(policy sandbox.Isolation, n int) (held idleMemory, err error) {
 	if err != nil {
 		return held, err
 	}
-	if err := useAll(ctx, s, n); err != nil {
+	var busy float64
+	var failed error
+	if err := errors.Join(useAll(ctx, s, n, func() { busy, failed = memory() }), failed); err != nil {
 		return held, err
 	}
 	if got := s.Executor().(*sandbox.Pool).Stats().Idle; got != n {
@@ -119,11 +129,12 @@ func idle(policy sandbox.Isolation, n int) (held idleMemory, err error) {
 		time.Sleep(idleFor)
 	}
 	later, err := memory()
-	return idleMemory{soon - before, later - before}, err
+	return idleMemory{busy - before, soon - before, later - before}, err
 }
 
-// useAll has n instances serve a call each: none may end before all of them have begun.
-func useAll(ctx context.Context, s *sandbox.Sandbox, n int) error {
+// useAll has n instances serve a call each: none may end before all of them have begun, and
+// something is done while they are in it.
+func useAll(ctx context.Context, s *sandbox.Sandbox, n int, meanwhile func()) error {
 	input, err := json.Marshal(order.Sample())
 	if err != nil {
 		return err
@@ -131,6 +142,12 @@ func useAll(ctx context.Context, s *sandbox.Sandbox, n int) error {
 	var begun, ended sync.WaitGroup
 	begun.Add(n)
 	errs := make([]error, n)
+	done := make(chan struct{})
+	go func() {
+		begun.Wait()
+		meanwhile()
+		close(done)
+	}()
 	for i := range n {
 		ended.Go(func() {
 			arrived := sync.OnceFunc(begun.Done)
@@ -139,13 +156,14 @@ func useAll(ctx context.Context, s *sandbox.Sandbox, n int) error {
 				Activity: "Hold", Args: []sandbox.Payload{sandbox.NewPayload(abi.EncodingJSON, input)},
 				Heartbeat: func(context.Context, []sandbox.Payload) error {
 					arrived()
-					begun.Wait()
+					<-done
 					return nil
 				},
 			})
 		})
 	}
 	ended.Wait()
+	<-done
 	return errors.Join(errs...)
 }
 

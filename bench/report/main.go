@@ -45,6 +45,8 @@ var groups = []group{
 	{"interrupt", ".", []string{"^BenchmarkInterrupt$"}, 3, "100x", "10x"},
 	{"gc", ".", []string{"^BenchmarkGC$"}, 5, "50x", "10x"},
 	{"idle", ".", []string{"^BenchmarkIdle$"}, 1, "500x", "20x"},
+	{"python", ".", []string{"^BenchmarkPythonCall$", "^BenchmarkPythonStart$"}, 3, "1s", "3x"},
+	{"python-idle", ".", []string{"^BenchmarkPythonIdle$"}, 1, "100x", "5x"},
 	{"worker", ".", []string{"^BenchmarkWorker$/^native$", "^BenchmarkWorker$/^pristine$"}, 3, "30x", "2x"},
 	{"start", ".", []string{"^BenchmarkStart$"}, 3, "5x", "1x"},
 }
