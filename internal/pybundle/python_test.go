@@ -4,6 +4,7 @@ package pybundle_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -444,5 +445,98 @@ def clean() -> int:
 	}
 	if len(app.Notes) != 5 {
 		t.Errorf("told:\n%s", notes)
+	}
+}
+
+// Whatever an activity does ends that activity, with a failure that says what it was, and
+// the next one finds nothing of it.
+func TestPythonBadInput(t *testing.T) {
+	set, err := passthrough.NewSet(configmod.New())
+	if err != nil {
+		t.Fatal(err)
+	}
+	box := serve(t, collect(t, filepath.Join(tree(t, map[string]string{"app.py": `
+import os, socket, sys, threading
+from wasmworker import activity
+
+calls = 0
+
+@activity.defn
+def count() -> int:
+    global calls
+    calls += 1
+    return calls
+
+@activity.defn
+def bad(what):
+    count()
+    if what == "circular":
+        value = {}
+        value["x"] = [value]
+        return value
+    if what == "nan":
+        return [1.5, float("nan")]
+    if what == "surrogate":
+        return "a\udc80"
+    if what == "surrogate in a message":
+        raise ValueError("a\udc80")
+    if what == "memory":
+        return [0] * 500_000_000
+    if what == "recursion":
+        return bad(what)
+    if what == "loop":
+        while True:
+            pass
+    if what == "exit":
+        sys.exit("enough")
+    if what == "hard exit":
+        os._exit(3)
+    if what == "abort":
+        os.abort()
+    if what == "thread":
+        threading.Thread(target=print).start()
+    if what == "socket":
+        socket.create_connection(("localhost", 1))
+    return what.name
+`}), "app.py")), set)
+	for arg, want := range map[string][]string{
+		`"circular"`:               {"InvalidOutput", "Circular reference"},
+		`"nan"`:                    {"InvalidOutput", "Out of range float values"},
+		`"surrogate in a message"`: {"ValueError", "a"},
+		`"memory"`:                 {"MemoryError", ""},
+		`"recursion"`:              {"RecursionError", "maximum recursion depth"},
+		`"loop"`:                   {"", "deadline"},
+		`"exit"`:                   {"SystemExit", "enough"},
+		`"hard exit"`:              {"ExitCode", "3"},
+		`"abort"`:                  {"WasmTrap", "unreachable"},
+		`"thread"`:                 {"RuntimeError", "asyncio.gather"},
+		`"socket"`:                 {"OSError", "wasmworker.http"},
+		`{"name": "x"}`:            {"AttributeError", "'dict' object has no attribute 'name'"},
+		`{"name": `:                {"InvalidInput", "argument 1"},
+		`"\ud800"`:                 {"AttributeError", "'str' object"},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		if arg == `"loop"` {
+			ctx, cancel = context.WithTimeout(t.Context(), 100*time.Millisecond)
+		}
+		_, err := box.Run(ctx, sandbox.Task{Activity: "bad", Args: []sandbox.Payload{sandbox.NewPayload(abi.EncodingJSON, []byte(arg))}, Info: abi.Info{ActivityID: "1", ActivityType: "bad", Attempt: 1}})
+		cancel()
+		if err == nil {
+			t.Errorf("%s: it completes", arg)
+			continue
+		}
+		if failure, ok := errors.AsType[*abi.Failure](err); ok != (want[0] != "") || ok && failure.Type != want[0] || !strings.Contains(err.Error(), want[1]) {
+			t.Errorf("%s: error %T %v, want %q", arg, err, err, want)
+		}
+		if got, err := call(t, box, "count"); err != nil || got != "1" {
+			t.Errorf("after %s: %s, error %v", arg, got, err)
+		}
+	}
+	// JSON has a notation for half a character, and temporalio uses it.
+	if got, err := call(t, box, "bad", `"surrogate"`); err != nil || got != `"a\udc80"` {
+		t.Errorf("half a character: %s, error %v", got, err)
+	}
+	if _, err := call(t, box, "Bad"); err == nil || !strings.Contains(err.Error(), "Bad") {
+		t.Errorf("an unknown activity: error %v", err)
 	}
 }
