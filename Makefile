@@ -114,7 +114,7 @@ python: ## build the interpreter for apps in Python, bin/python.wasm, if its sou
 
 .PHONY: test-python
 test-python: python $(WORKER) ## the tests that need the interpreter
-	$(GO) test -timeout 30m -tags python ./internal/pybundle ./internal/conformance ./cmd/wasmworker ./examples/metadata -count=1 -run "^TestPython"
+	$(GO) test -timeout 30m -tags python ./internal/pybundle ./internal/conformance ./cmd/wasmworker ./host ./examples/metadata -count=1 -run "^TestPython"
 
 .PHONY: guests
 guests: ## build the committed .wasm files of other languages again (needs make toolchains; then make manifest)

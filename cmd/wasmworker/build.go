@@ -85,7 +85,7 @@ func buildModule(c *cli.Context) error {
 		return err
 	}
 	start := time.Now()
-	module, activities, err := base.Build(c.Context, app, asked, cacheDir(c))
+	module, defined, err := base.Build(c.Context, app, asked, cacheDir(c))
 	if err != nil {
 		return usageError{err}
 	}
@@ -102,7 +102,7 @@ func buildModule(c *cli.Context) error {
 	for _, note := range app.Notes {
 		fmt.Fprintf(c.App.ErrWriter, "wasmworker: warning: %s\n", note)
 	}
-	fmt.Fprintf(c.App.Writer, "%s: %s (%.1f MB, checked in %s)\n", output, strings.Join(activities, ", "), float64(len(module))/1e6, time.Since(start).Round(time.Millisecond))
+	fmt.Fprintf(c.App.Writer, "%s: %s (%.1f MB, checked in %s)\n", output, defined, float64(len(module))/1e6, time.Since(start).Round(time.Millisecond))
 	return nil
 }
 

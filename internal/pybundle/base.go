@@ -1,5 +1,5 @@
-// Package pybundle makes an activity module of a Python app: it attaches the app's files
-// to the interpreter's module, which stays as it is otherwise.
+// Package pybundle makes a module of activities or of workflows of a Python app: it attaches
+// the app's files to the interpreter's module, which stays as it is otherwise.
 //
 // The interpreter is guest-sdk/python/interpreter, whose README tells what both agree on.
 package pybundle
@@ -46,6 +46,7 @@ type Base struct {
 	size     int
 
 	imports    []imported
+	twoNumbers []byte // the type of (i32, i32) -> i64, which info and last_error have
 	pages      uint32 // of its memory
 	end        uint32 // of its memory, in bytes, where a bundle begins
 	initialize exported
@@ -114,8 +115,16 @@ func globalsOf(r *reader) (values []uint32) {
 	return values
 }
 
-// find takes what is needed of the exports.
+// find takes what is needed of the exports and imports.
 func (b *Base) find(exports map[string]exported, globals []uint32) error {
+	for _, i := range b.imports {
+		if i.module == abi.ModuleActivity && i.name == "info" {
+			b.twoNumbers = i.description
+		}
+	}
+	if b.twoNumbers == nil {
+		return errors.New("it is no interpreter for bundles: it does not import info of activities")
+	}
 	for name, of := range map[string]*exported{exportInitialize: &b.initialize, exportActivities: &b.list, exportCompiled: &b.compiled, exportNotes: &b.notes, exportMemory: &b.memory} {
 		e, ok := exports[name]
 		if !ok {
@@ -156,7 +165,7 @@ func (b *Base) Passthrough() []string {
 // passthroughOf returns the name of a passthrough module from that of its import, or "".
 func passthroughOf(module string) string {
 	rest, ours := strings.CutPrefix(module, "wasmworker:")
-	if !ours || module == abi.ModuleActivity || module == abi.ModuleLog {
+	if !ours || module == abi.ModuleActivity || module == abi.ModuleWorkflow || module == abi.ModuleLog {
 		return ""
 	}
 	name, _, _ := strings.Cut(rest, "/")
@@ -165,16 +174,16 @@ func passthroughOf(module string) string {
 
 // Attach returns the interpreter with a bundle: an archive, as [Archive] makes it, and what
 // it asks for of passthrough modules, see [Base.CheckPassthrough]. The module exports the
-// activities with these names. Without names it exports three: listActivities, whose result
-// is the list of names, listCompiled, whose result is the compiled code of the app, and
-// listNotes, whose result is a list of what its author should know.
-func (b *Base) Attach(archive []byte, passthrough, activities []string) ([]byte, error) {
+// activities or workflows. Without any it exports three activities: listDefined, whose result
+// is a [Defined], listCompiled, whose result is the compiled code of the app, and listNotes,
+// whose result is a list of what its author should know.
+func (b *Base) Attach(archive []byte, passthrough []string, defined Defined) ([]byte, error) {
 	exports := []exported{b.memory, b.initialize}
-	for i, name := range activities {
+	for i, name := range defined.names() {
 		exports = append(exports, exported{name, kindFunction, b.activities[i].index})
 	}
-	if len(activities) == 0 {
-		exports = append(exports, exported{listActivities, kindFunction, b.list.index}, exported{listCompiled, kindFunction, b.compiled.index}, exported{listNotes, kindFunction, b.notes.index})
+	if len(defined.names()) == 0 {
+		exports = append(exports, exported{listDefined, kindFunction, b.list.index}, exported{listCompiled, kindFunction, b.compiled.index}, exported{listNotes, kindFunction, b.notes.index})
 	}
 	bundle := bundleOf(archive, passthrough)
 	pages := (uint64(len(bundle)) + pageSize - 1) / pageSize
@@ -187,7 +196,7 @@ func (b *Base) Attach(archive []byte, passthrough, activities []string) ([]byte,
 		r := reader{rest: s.body}
 		switch s.id {
 		case sectionImport:
-			out[i].body = appendImports(nil, b.asked(passthrough))
+			out[i].body = appendImports(nil, b.asked(passthrough, len(defined.Workflows) > 0))
 		case sectionMemory:
 			out[i].body = appendNumber([]byte{1, 0}, b.pages+uint32(pages))
 		case sectionExport:
@@ -205,17 +214,23 @@ func (b *Base) Attach(archive []byte, passthrough, activities []string) ([]byte,
 }
 
 // asked returns the imports: slots have the names of an embedder's functions that are
-// asked for, and what is not asked for is renamed to a function of the same type that
-// needs no grant. Nobody calls that.
-func (b *Base) asked(passthrough []string) []imported {
+// asked for. What is not asked for, and what is for modules of the other kind, becomes an
+// import that each module of its kind may have. Nobody calls that, and the interpreter calls
+// all of these by pointers, so that a type that is another one does no harm.
+func (b *Base) asked(passthrough []string, workflows bool) []imported {
 	imports, functions := slices.Clone(b.imports), functionsOf(passthrough)
+	unused := imported{abi.ModuleActivity, "info", b.twoNumbers}
+	if workflows {
+		unused = imported{abi.ModuleWorkflow, "last_error", b.twoNumbers}
+	}
 	for i, imp := range imports {
 		name := passthroughOf(imp.module)
 		switch slot := slotOf(imp); {
 		case slot >= 0 && slot < len(functions):
 			imports[i].module, imports[i].name = functions[slot].module, functions[slot].name
-		case slot >= 0, name != "" && !slices.Contains(passthrough, name):
-			imports[i].module, imports[i].name = abi.ModuleActivity, "info"
+		case slot >= 0, name != "" && !slices.Contains(passthrough, name),
+			imp.module == abi.ModuleActivity && workflows, imp.module == abi.ModuleWorkflow && !workflows:
+			imports[i] = unused
 		}
 	}
 	return imports
@@ -285,21 +300,55 @@ func bundleOf(archive []byte, passthrough []string) []byte {
 	return append(append(bundle, names...), archive...)
 }
 
-// checkNames says what is wrong with the names of a bundle's activities.
-func (b *Base) checkNames(names []string) error {
+// Defined is what an app defines: activities or workflows, by their names.
+type Defined struct {
+	Activities []string `json:"activities"`
+	Workflows  []string `json:"workflows"`
+}
+
+// names are those of what the app's module exports. An app with workflows defines
+// activities only to name them.
+func (d Defined) names() []string {
+	if len(d.Workflows) > 0 {
+		return d.Workflows
+	}
+	return d.Activities
+}
+
+// check says what is wrong with what a bundle defines.
+func (b *Base) check(defined Defined, passthrough []string) error {
+	kind, decorator, names := "activity", "@activity.defn", defined.names()
+	plural := "activities"
+	if len(defined.Workflows) > 0 {
+		kind, decorator, plural = "workflow", "@workflow.defn", "workflows"
+	}
 	switch {
 	case len(names) == 0:
-		return errors.New("it defines no activities: put @activity.defn before a function, and import its module in the app")
+		return errors.New("it defines no activities and no workflows: put @activity.defn before a function, or @workflow.defn before a class, and import its module in the app")
 	case len(names) > len(b.activities):
-		return fmt.Errorf("it defines %d activities, and a module can have %d: make several apps of it", len(names), len(b.activities))
+		return fmt.Errorf("it defines %d %s, and a module can have %d: make several apps of it", len(names), plural, len(b.activities))
+	case kind == "workflow" && len(passthrough) > 0:
+		return fmt.Errorf("it defines workflows, which have no passthrough modules: leave out --passthrough %s, and have an activity call that", strings.Join(passthrough, ","))
 	}
 	for i, name := range names {
 		if slices.Contains(names[:i], name) {
-			return fmt.Errorf("it defines two activities with the name %q: give one of them another with @activity.defn(name=…)", name)
+			return fmt.Errorf("it defines two %s with the name %q: give one of them another with %s(name=…)", plural, name, decorator)
 		}
 		if strings.HasPrefix(name, "_") {
-			return fmt.Errorf("the activity %q has a name that begins with _, which is not served: give it another with @activity.defn(name=…)", name)
+			return fmt.Errorf("the %s %q has a name that begins with _, which is not served: give it another with %s(name=…)", kind, name, decorator)
 		}
 	}
 	return nil
+}
+
+// String lists the names, and tells them apart from those that are only named.
+func (d Defined) String() string {
+	if len(d.Workflows) == 0 {
+		return strings.Join(d.Activities, ", ")
+	}
+	text := "workflows " + strings.Join(d.Workflows, ", ")
+	if len(d.Activities) > 0 {
+		text += "; not in it, since they need a bundle of their own: activities " + strings.Join(d.Activities, ", ")
+	}
+	return text
 }

@@ -17,45 +17,45 @@ import (
 
 // Activities of a module that is not kept: what is in it.
 const (
-	listActivities = "list"
-	listCompiled   = "compiled"
-	listNotes      = "notes"
+	listDefined  = "list"
+	listCompiled = "compiled"
+	listNotes    = "notes"
 )
 
-// Build returns the module of an app that asks for passthrough modules, and the names of
-// its activities. It starts the app in a sandbox, which keeps what it compiles in
-// cacheDir; "" for nowhere.
-func (b *Base) Build(ctx context.Context, app *App, passthrough []string, cacheDir string) (module []byte, activities []string, err error) {
+// Build returns the module of an app that asks for passthrough modules, and what it
+// defines. It starts the app in a sandbox, which keeps what it compiles in cacheDir; "" for
+// nowhere.
+func (b *Base) Build(ctx context.Context, app *App, passthrough []string, cacheDir string) (module []byte, defined Defined, err error) {
 	archive, err := app.archive(passthrough, nil, true)
 	if err != nil {
-		return nil, nil, err
+		return nil, Defined{}, err
 	}
 	// Asks for nothing: what is started here is not granted anything.
-	probe, err := b.Attach(archive, nil, nil)
+	probe, err := b.Attach(archive, nil, Defined{})
 	if err != nil {
-		return nil, nil, err
+		return nil, Defined{}, err
 	}
 	listed, err := list(ctx, probe, cacheDir)
 	if err != nil {
-		return nil, nil, app.explain(err)
+		return nil, Defined{}, app.explain(err)
 	}
-	activities, app.Notes = listed.activities, listed.notes
-	if err := b.checkNames(activities); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", app.Entry, err)
+	defined, app.Notes = listed.defined, listed.notes
+	if err := b.check(defined, passthrough); err != nil {
+		return nil, Defined{}, fmt.Errorf("%s: %w", app.Entry, err)
 	}
 	// What was imported needs not be compiled at each start.
 	if archive, err = app.archive(passthrough, listed.compiled, false); err != nil {
-		return nil, nil, err
+		return nil, Defined{}, err
 	}
-	module, err = b.Attach(archive, passthrough, activities)
+	module, err = b.Attach(archive, passthrough, defined)
 	if err != nil {
-		return nil, nil, err
+		return nil, Defined{}, err
 	}
 	// As the worker will read it.
 	if _, err := modules.Parse(app.Entry, module); err != nil {
-		return nil, nil, err
+		return nil, Defined{}, err
 	}
-	return module, activities, nil
+	return module, defined, nil
 }
 
 // startError is an app that does not start.
@@ -78,9 +78,9 @@ const maxCompiled = 256 << 20
 
 // listing is what a start of an app tells.
 type listing struct {
-	activities []string
-	compiled   map[string][]byte // files with the code of what it imports
-	notes      []string          // what its author should know
+	defined  Defined
+	compiled map[string][]byte // files with the code of what it imports
+	notes    []string          // what its author should know
 }
 
 // What a start that compiles may take. It compiles what the app imports, which no later start
@@ -109,7 +109,7 @@ func list(ctx context.Context, module []byte, cacheDir string) (l listing, err e
 		return l, &startError{err, output.text()}
 	}
 	var results [3][]byte
-	for i, name := range []string{listActivities, listCompiled, listNotes} {
+	for i, name := range []string{listDefined, listCompiled, listNotes} {
 		result, err := box.Run(ctx, sandbox.Task{Activity: name})
 		if err != nil {
 			return l, &startError{err, output.text()}
@@ -118,8 +118,8 @@ func list(ctx context.Context, module []byte, cacheDir string) (l listing, err e
 			results[i] = result.Data
 		}
 	}
-	if err := json.Unmarshal(results[0], &l.activities); err != nil {
-		return l, fmt.Errorf("the interpreter lists its activities in another way: %w", err)
+	if err := json.Unmarshal(results[0], &l.defined); err != nil {
+		return l, fmt.Errorf("the interpreter lists what is defined in another way: %w", err)
 	}
 	if l.compiled, err = compiledOf(results[1]); err != nil || results[2] == nil {
 		return l, err

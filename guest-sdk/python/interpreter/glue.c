@@ -12,6 +12,7 @@
 
 #define WW_IMPORT_(module, function) __attribute__((import_module(module), import_name(function)))
 #include "wasmworker_abi.h"
+#include "imports.h"
 
 // The bundle. `wasmworker build` appends it to the memory that the linker laid out: an
 // active data segment at __heap_end, in pages that the linked module does not have. So
@@ -235,6 +236,8 @@ static PyObject *detail_encoding(PyObject *self, PyObject *index) {
     return encoding_at(ww_host_detail_encoding, index);
 }
 
+#include "workflow.h"
+
 static PyObject *log_record(PyObject *self, PyObject *arguments) {
     int level;
     const char *message, *attributes;
@@ -453,6 +456,9 @@ static PyMethodDef methods[] = {
     {"detail_encoding", detail_encoding, METH_O, "The encoding of a detail, or None."},
     {"log", log_record, METH_VARARGS, "A log record: level, message, attributes as JSON."},
     {"call", call, METH_VARARGS, "Calls a passthrough function: module, function, request, body."},
+    {"activation", activation, METH_NOARGS, "The frame of this activation of a workflow."},
+    {"commands", commands, METH_O, "Hands over a frame of commands. Returns how many there are."},
+    {"patched", patched, METH_O, "Whether the change of an id applies to the run."},
     {"random", random_bytes, METH_O, "Random bytes."},
     {0},
 };
@@ -471,7 +477,7 @@ static PyObject *init_module(void) { return PyModule_Create(&definition); }
 
 extern const struct _frozen ww_frozen[];
 
-static PyObject *run_function, *activities_function, *compiled_function, *notes_function;
+static PyObject *run_function, *exports_function, *compiled_function, *notes_function;
 
 // die ends the instance. What it has to say is the last line of standard error.
 static _Noreturn void die(const char *what) {
@@ -603,11 +609,11 @@ __attribute__((constructor(65535))) static void boot(void) {
     }
     Py_DECREF(result);
     run_function = PyObject_GetAttrString(module, "run");
-    activities_function = PyObject_GetAttrString(module, "activities");
+    exports_function = PyObject_GetAttrString(module, "exports");
     compiled_function = PyObject_GetAttrString(module, "compiled");
     notes_function = PyObject_GetAttrString(module, "notes");
     Py_DECREF(module);
-    if (run_function == NULL || activities_function == NULL || compiled_function == NULL || notes_function == NULL) {
+    if (run_function == NULL || exports_function == NULL || compiled_function == NULL || notes_function == NULL) {
         die("the boot module is another one");
     }
     keep();
@@ -617,7 +623,7 @@ static int32_t run(int index) {
     PyObject *result = PyObject_CallFunction(run_function, "i", index);
     long status = result ? PyLong_AsLong(result) : -1;
     if (PyErr_Occurred()) {
-        die("an activity cannot be run");
+        die("an activity or workflow cannot be run");
     }
     Py_DECREF(result);
     return (int32_t)status;
@@ -636,9 +642,9 @@ static int32_t list(PyObject *function, const char *failed) {
     return WW_COMPLETED;
 }
 
-// The activities' names.
+// What the app defines: the names of activities and workflows.
 __attribute__((export_name("_activities"))) int32_t list_activities(void) {
-    return list(activities_function, "the activities cannot be listed");
+    return list(exports_function, "what the app defines cannot be listed");
 }
 
 // What the app's author should know.

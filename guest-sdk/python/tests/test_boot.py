@@ -136,7 +136,10 @@ def test_tracebacks_have_the_source(tmp_path: Path) -> None:
         ({"app.py": "def f(:\n"}, ['File "/app/app.py", line 1', "SyntaxError"]),
         ({"app.py": "import nowhere"}, ['File "/app/app.py", line 1', "No module named 'nowhere'"]),
         ({"app.py": GREET + "\n1/0"}, ['File "/app/app.py", line 8', "1/0", "ZeroDivisionError"]),
-        ({"app.py": "x = 1"}, ["app defines no activity: put @activity.defn before a function"]),
+        (
+            {"app.py": "x = 1"},
+            ["app defines no activity and no workflow: put @activity.defn before"],
+        ),
         (
             {"app.py": GREET + GREET},
             ["/app/app.py:4 and /app/app.py:10 both define activity greet"],
@@ -147,7 +150,13 @@ def test_tracebacks_have_the_source(tmp_path: Path) -> None:
             ["/app/app.py:4: the hints of activity greet cannot be read: name 'Missing'"],
         ),
         ({"app.py": "import sqlite3x, sqlite3"}, ["No module named 'sqlite3x'"]),
-        ({"app.py": "from temporalio import workflow"}, ["temporalio.workflow: workflows run in"]),
+        (
+            {
+                "app.py": GREET + "from wasmworker import workflow\n@workflow.defn\nclass W:\n"
+                "    @workflow.run\n    async def run(self) -> None: ...\n"
+            },
+            ["/app/app.py:4 and /app/app.py:10 define activity greet and workflow W in one file"],
+        ),
         (
             {"app.py": "import temporalio.client"},
             ["temporalio.client: there is no Temporal client"],

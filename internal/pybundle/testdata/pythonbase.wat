@@ -1,9 +1,13 @@
 ;; What wasmworker build needs of an interpreter, without Python: it takes each line of the
-;; bundle's archive that begins with "activity " for an activity's name. There is room for
-;; three, and for two functions of an embedder's.
+;; bundle's archive that begins with "activity " for an activity's name, and one that begins
+;; with "workflow " for a workflow's. There is room for three, and for two functions of an
+;; embedder's. No function of workflows or activities whose type matters is called directly.
 (module
   (import "wasmworker:activity/v1" "output_write" (func $output_write (param i32 i32) (result i64)))
   (import "wasmworker:activity/v1" "info" (func $info (param i32 i32) (result i64)))
+  (import "wasmworker:activity/v1" "arg_read" (func $arg_read (param i32 i32 i32) (result i64)))
+  (import "wasmworker:workflow/v1" "activation" (func $activation (param i32 i32) (result i64)))
+  (import "wasmworker:workflow/v1" "patched" (func $patched (param i32 i32) (result i32)))
   (import "wasmworker:http/v1" "send" (func $send (param i32 i32) (result i64)))
   (import "wasmworker:sql/v1" "query" (func $query (param i32 i32) (result i64)))
   (import "python:slot" "00" (func (param i32 i32) (result i64)))
@@ -22,20 +26,24 @@
     (global.set $end (i32.add (global.get $end) (i32.const 1))))
   (func $archive (result i32)
     (i32.add (i32.const 65552) (i32.load (i32.const 65544))))
-  (func (export "_initialize")
-    (local $at i32) (local $stop i32)
-    (global.set $end (global.get $list))
-    (if (i32.lt_u (memory.size) (i32.const 2)) (then (call $refuse)))
-    (if (i64.ne (i64.load (i32.const 65536)) (i64.const 0x656c646e75627777)) (then (call $refuse)))
-    (call $put (i32.const 91))
+  (data (i32.const 64) "{\22activities\22:[")
+  (data (i32.const 96) "],\22workflows\22:[")
+  (func $text (param $at i32) (param $size i32)
+    (memory.copy (global.get $end) (local.get $at) (local.get $size))
+    (global.set $end (i32.add (global.get $end) (local.get $size))))
+  ;; names lists the lines that begin with a word of eight letters.
+  (func $names (param $word i64)
+    (local $at i32) (local $stop i32) (local $first i32)
+    (local.set $first (i32.const 1))
     (local.set $at (call $archive))
     (local.set $stop (i32.add (local.get $at) (i32.load (i32.const 65548))))
     (block $done
       (loop $next
         (br_if $done (i32.ge_u (local.get $at) (local.get $stop)))
-        (if (i64.eq (i64.load (local.get $at)) (i64.const 0x7974697669746361)) (then
+        (if (i64.eq (i64.load (local.get $at)) (local.get $word)) (then
           (local.set $at (i32.add (local.get $at) (i32.const 9)))
-          (if (i32.gt_u (global.get $end) (i32.const 1025)) (then (call $put (i32.const 44))))
+          (if (i32.eqz (local.get $first)) (then (call $put (i32.const 44))))
+          (local.set $first (i32.const 0))
           (call $put (i32.const 34))
           (block $line
             (loop $letter
@@ -45,8 +53,17 @@
               (br $letter)))
           (call $put (i32.const 34))))
         (local.set $at (i32.add (local.get $at) (i32.const 1)))
-        (br $next)))
-    (call $put (i32.const 93)))
+        (br $next))))
+  (func (export "_initialize")
+    (global.set $end (global.get $list))
+    (if (i32.lt_u (memory.size) (i32.const 2)) (then (call $refuse)))
+    (if (i64.ne (i64.load (i32.const 65536)) (i64.const 0x656c646e75627777)) (then (call $refuse)))
+    (call $text (i32.const 64) (i32.const 15))
+    (call $names (i64.const 0x7974697669746361))
+    (call $text (i32.const 96) (i32.const 15))
+    (call $names (i64.const 0x776f6c666b726f77))
+    (call $put (i32.const 93))
+    (call $put (i32.const 125)))
   (func $refuse
     (drop (call $fd_write (i32.const 2) (i32.const 32) (i32.const 1) (i32.const 48)))
     (unreachable))

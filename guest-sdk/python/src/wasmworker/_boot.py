@@ -1,7 +1,8 @@
-"""What the interpreter calls: once to boot the bundle, and once for each activity.
+"""What the interpreter calls: once to boot the bundle, and once for each activity, or for
+each activation of a workflow.
 
-Everything that can be prepared is prepared by `boot`, since each activity begins with the
-memory that it left.
+Everything that can be prepared is prepared by `boot`, since each activity and each run of a
+workflow begins with the memory that it left.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from wasmworker._registry import Definition
 host: _run.Host = _wasmworker
 _by_name: dict[str, Definition] = {}
 _rehearsed: dict[str, dict[str, Any]] = {}
+_workflows: list[Any] = []  # of _workflow._definitions, which most apps do not need
 
 # How many objects there are between collections, while the app is imported and later.
 _BOOT_THRESHOLD = 100_000
@@ -47,11 +49,23 @@ def boot(bundle: bytes) -> None:
         _bundle.keep_compiled()
     entry = settings["entry"]
     __import__(entry)
-    if not _registry.definitions:
+    if "wasmworker._workflow._definitions" in sys.modules:
+        from wasmworker._workflow import _boot
+
+        _workflows.extend(_boot.prepare(host))
+    if not _registry.definitions and not _workflows:
         raise _bundle.BundleError(
-            f"{entry} defines no activity: put @activity.defn before a function, and import "
-            "its module there"
+            f"{entry} defines no activity and no workflow: put @activity.defn before a function, "
+            "or @workflow.defn before a class, and import its module there"
         )
+    if not _workflows:
+        _prepare_activities(settings, bool(building))
+    _seeds.keep()
+    gc.set_threshold(*_threshold)
+    gc.freeze()
+
+
+def _prepare_activities(settings: dict[str, Any], building: bool) -> None:
     for definition in _registry.definitions:
         definition.prepare()
         if definition.is_async:
@@ -63,9 +77,6 @@ def boot(bundle: bytes) -> None:
         if failure := seen.get("failure"):
             text = f"{failure.get('type', 'Error')}: {failure['message']}"
             print(f"the rehearsal of activity {name} failed: {text}", file=sys.stderr)
-    _seeds.keep()
-    gc.set_threshold(*_threshold)
-    gc.freeze()
 
 
 def compiled() -> bytes:
@@ -103,8 +114,23 @@ def activities() -> list[str]:
     return list(_by_name)
 
 
+def exports() -> dict[str, list[str]]:
+    """The names of activities and workflows. An app with workflows only names activities."""
+    return {
+        "activities": [d.name for d in _registry.definitions],
+        "workflows": [w.name for w in _workflows],
+    }
+
+
 def run(which: int | str) -> int:
-    """Runs an activity, by its index or its name, and returns its status."""
+    """Runs an activity, by its index or its name, and returns its status.
+
+    Of a bundle of workflows it is an activation of the workflow with this index.
+    """
+    if _workflows and isinstance(which, int):
+        from wasmworker._workflow import _boot
+
+        return _boot.activate(host, _workflows[which])
     definition = _by_name[which] if isinstance(which, str) else _registry.definitions[which]
     _seeds.reseed(host)
     return _run.run(host, definition)

@@ -63,7 +63,9 @@ _INTERNAL = ("wasmworker._boot", "wasmworker._bundle", "wasmworker._run", "wasmw
 def is_internal(trace: TracebackType) -> bool:
     """Whether a frame is of what calls the app's code."""
     name = str(trace.tb_frame.f_globals.get("__name__", ""))
-    return name in _INTERNAL or name.startswith(("asyncio.", "importlib.", "_frozen_importlib"))
+    return name in _INTERNAL or name.startswith(
+        ("wasmworker._workflow.", "asyncio.", "importlib.", "_frozen_importlib")
+    )
 
 
 def _describe(error: BaseException, depth: int, room: list[int]) -> dict[str, Any]:

@@ -69,6 +69,6 @@ def install(host: Host) -> None:
     root = logging.getLogger()
     root.addHandler(Handler(host))
     root.setLevel(logging.INFO)
-    for name in ("wasmworker.activity", "temporalio.activity"):
+    for name in ("wasmworker.activity", "temporalio.activity", "wasmworker.workflow"):
         logging.getLogger(name).setLevel(logging.DEBUG)
     logging.raiseExceptions = True

@@ -40,6 +40,7 @@ class Definition:
     raises: bool
     example: Sequence[Any] | None
     where: str
+    kind: str = "activity"
     parameters: list[Parameter] = dataclasses.field(default_factory=list)
     rest: Parameter | None = None
     prepared: bool = False
@@ -163,7 +164,7 @@ def _parameters(definition: Definition) -> tuple[list[Parameter], Parameter | No
         hints = typing.get_type_hints(target)
     except Exception as error:
         raise TypeError(
-            f"{definition.where}: the hints of activity {definition.name} cannot be read: {error}"
+            f"{definition.where}: the hints of {definition.kind} {definition.name} cannot be read: {error}"
         ) from error
     positional: list[Parameter] = []
     rest = None

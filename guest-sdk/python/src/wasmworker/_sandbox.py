@@ -46,8 +46,6 @@ _ABSENT = {
 
 
 _TEMPORAL = {
-    "temporalio.workflow": "workflows run in a worker of Temporal's own: keep activities in a "
-    "file that does not import temporalio.workflow",
     "temporalio.worker": "wasmworker itself is the worker: the file with the activities is "
     "all that it needs",
     "temporalio.client": "there is no Temporal client in the sandbox: an activity reaches only "

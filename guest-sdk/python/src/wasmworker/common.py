@@ -1,13 +1,33 @@
-"""Types that activities share, with the names of ``temporalio.common``."""
+"""Types that activities and workflows share, with the names of ``temporalio.common``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import IntEnum
 from typing import ClassVar
 
-__all__ = ["Payload", "Priority", "RawValue", "RetryPolicy"]
+from wasmworker._search import (
+    SearchAttributeIndexedValueType,
+    SearchAttributeKey,
+    SearchAttributePair,
+    SearchAttributeUpdate,
+    TypedSearchAttributes,
+)
+
+__all__ = [
+    "Payload",
+    "Priority",
+    "RawValue",
+    "RetryPolicy",
+    "SearchAttributeIndexedValueType",
+    "SearchAttributeKey",
+    "SearchAttributePair",
+    "SearchAttributeUpdate",
+    "TypedSearchAttributes",
+    "WorkflowIDReusePolicy",
+]
 
 
 @dataclass(frozen=True)
@@ -54,3 +74,11 @@ class RetryPolicy:
     maximum_attempts: int = 0
     """0 is without limit."""
     non_retryable_error_types: Sequence[str] | None = None
+
+
+class WorkflowIDReusePolicy(IntEnum):
+    """Whether a workflow may have the id of one that has ended."""
+
+    ALLOW_DUPLICATE = 1
+    ALLOW_DUPLICATE_FAILED_ONLY = 2
+    REJECT_DUPLICATE = 3

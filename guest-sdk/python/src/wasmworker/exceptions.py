@@ -1,4 +1,4 @@
-"""Exceptions of activities, with the names and meanings of ``temporalio.exceptions``."""
+"""Exceptions of activities and workflows, with the names and meanings of ``temporalio.exceptions``."""
 
 from __future__ import annotations
 
@@ -9,12 +9,19 @@ from enum import IntEnum
 from typing import Any
 
 __all__ = [
+    "ActivityError",
     "ApplicationError",
     "ApplicationErrorCategory",
     "CancelledError",
+    "ChildWorkflowError",
     "FailureError",
     "PassthroughError",
+    "RetryState",
+    "ServerError",
     "TemporalError",
+    "TerminatedError",
+    "TimeoutError",
+    "TimeoutType",
     "is_cancelled_exception",
 ]
 
@@ -114,6 +121,175 @@ class CancelledError(FailureError):
         return self._details
 
 
+class TerminatedError(FailureError):
+    """A workflow was terminated."""
+
+    def __init__(self, message: str, *details: Any) -> None:
+        super().__init__(message)
+        self._details = details
+
+    @property
+    def details(self) -> Sequence[Any]:
+        return self._details
+
+
+class TimeoutType(IntEnum):
+    """Which timeout it was."""
+
+    START_TO_CLOSE = 1
+    SCHEDULE_TO_START = 2
+    SCHEDULE_TO_CLOSE = 3
+    HEARTBEAT = 4
+
+
+class TimeoutError(FailureError):  # noqa: A001
+    """A timeout of an activity or a workflow has passed."""
+
+    def __init__(
+        self, message: str, *, type: TimeoutType | None, last_heartbeat_details: Sequence[Any]
+    ) -> None:
+        super().__init__(message)
+        self._type = type
+        self._last_heartbeat_details = last_heartbeat_details
+
+    @property
+    def type(self) -> TimeoutType | None:
+        return self._type
+
+    @property
+    def last_heartbeat_details(self) -> Sequence[Any]:
+        return self._last_heartbeat_details
+
+
+class ServerError(FailureError):
+    """The server failed, or refused something."""
+
+    def __init__(self, message: str, *, non_retryable: bool = False) -> None:
+        super().__init__(message)
+        self._non_retryable = non_retryable
+
+    @property
+    def non_retryable(self) -> bool:
+        return self._non_retryable
+
+
+class RetryState(IntEnum):
+    """Why something was not tried again."""
+
+    IN_PROGRESS = 1
+    NON_RETRYABLE_FAILURE = 2
+    TIMEOUT = 3
+    MAXIMUM_ATTEMPTS_REACHED = 4
+    RETRY_POLICY_NOT_SET = 5
+    INTERNAL_SERVER_ERROR = 6
+    CANCEL_REQUESTED = 7
+
+
+class ActivityError(FailureError):
+    """An activity of a workflow has failed. ``cause`` tells why."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        scheduled_event_id: int = 0,
+        started_event_id: int = 0,
+        identity: str = "",
+        activity_type: str,
+        activity_id: str,
+        retry_state: RetryState | None,
+    ) -> None:
+        super().__init__(message)
+        self._scheduled_event_id = scheduled_event_id
+        self._started_event_id = started_event_id
+        self._identity = identity
+        self._activity_type = activity_type
+        self._activity_id = activity_id
+        self._retry_state = retry_state
+
+    @property
+    def scheduled_event_id(self) -> int:
+        """0: workflows here are not told."""
+        return self._scheduled_event_id
+
+    @property
+    def started_event_id(self) -> int:
+        """0: workflows here are not told."""
+        return self._started_event_id
+
+    @property
+    def identity(self) -> str:
+        """Empty: workflows here are not told."""
+        return self._identity
+
+    @property
+    def activity_type(self) -> str:
+        return self._activity_type
+
+    @property
+    def activity_id(self) -> str:
+        return self._activity_id
+
+    @property
+    def retry_state(self) -> RetryState | None:
+        return self._retry_state
+
+
+class ChildWorkflowError(FailureError):
+    """A child workflow has failed. ``cause`` tells why."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        namespace: str = "",
+        workflow_id: str,
+        run_id: str,
+        workflow_type: str,
+        initiated_event_id: int = 0,
+        started_event_id: int = 0,
+        retry_state: RetryState | None,
+    ) -> None:
+        super().__init__(message)
+        self._namespace = namespace
+        self._workflow_id = workflow_id
+        self._run_id = run_id
+        self._workflow_type = workflow_type
+        self._initiated_event_id = initiated_event_id
+        self._started_event_id = started_event_id
+        self._retry_state = retry_state
+
+    @property
+    def namespace(self) -> str:
+        return self._namespace
+
+    @property
+    def workflow_id(self) -> str:
+        return self._workflow_id
+
+    @property
+    def run_id(self) -> str:
+        return self._run_id
+
+    @property
+    def workflow_type(self) -> str:
+        return self._workflow_type
+
+    @property
+    def initiated_event_id(self) -> int:
+        """0: workflows here are not told."""
+        return self._initiated_event_id
+
+    @property
+    def started_event_id(self) -> int:
+        """0: workflows here are not told."""
+        return self._started_event_id
+
+    @property
+    def retry_state(self) -> RetryState | None:
+        return self._retry_state
+
+
 class PassthroughError(Exception):
     """A function of a host module failed.
 
@@ -141,8 +317,13 @@ def _code(errno: int) -> str:
 
 
 def is_cancelled_exception(exception: BaseException) -> bool:
-    """Whether an exception says that something was cancelled: asyncio's, or this module's."""
+    """Whether an exception says that something was cancelled: asyncio's, or this module's.
+
+    So does that of an activity or a child workflow that was cancelled.
+    """
     asyncio = sys.modules.get("asyncio")  # which is not imported for this alone
+    if isinstance(exception, (ActivityError, ChildWorkflowError)):
+        return isinstance(exception.cause, CancelledError)
     return isinstance(exception, CancelledError) or (
         asyncio is not None and isinstance(exception, asyncio.CancelledError)
     )

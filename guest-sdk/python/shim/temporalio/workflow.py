@@ -1,0 +1,3 @@
+"""``temporalio.workflow`` on wasmworker."""
+
+from wasmworker.workflow import *  # noqa: F403
