@@ -30,4 +30,9 @@ def call(
     Functions that exchange frames take the head's JSON and the body, and return both.
     """
 
+def activation() -> bytes:
+    """The frame of this activation. In bundles of workflows only, as the next two."""
+
+def commands(frame: bytes, /) -> int: ...
+def patched(id: str, /) -> bool: ...
 def random(n: int, /) -> bytes: ...

@@ -10,7 +10,8 @@ from typing import Any, TypedDict, TypeVar, Unpack, overload
 from wasmworker import _registry
 from wasmworker._workflow import _definitions, _wire
 from wasmworker._workflow._run import Operation, Run, current
-from wasmworker.common import Priority, RetryPolicy
+from wasmworker.common import Payload, Priority, RetryPolicy
+from wasmworker.exceptions import ActivityError, CancelledError, FailureError, RetryState
 
 R = TypeVar("R")
 
@@ -65,6 +66,20 @@ class ActivityHandle(Operation):
     It is a future. ``cancel()`` asks for the activity's cancellation, whose end is an
     `exceptions.ActivityError`.
     """
+
+    type = ""
+
+    def resolve(self, result: Payload | None, error: FailureError | None) -> None:
+        if error is not None and not isinstance(error, ActivityError):
+            cause, cancelled = error, isinstance(error, CancelledError)
+            error = ActivityError(
+                "Activity cancelled" if cancelled else "Activity task failed",
+                activity_type=self.type,
+                activity_id=str(self.number),
+                retry_state=RetryState.CANCEL_REQUESTED if cancelled else None,
+            )
+            error.__cause__ = cause
+        super().resolve(result, error)
 
 
 def arguments(arg: Any, args: Sequence[Any]) -> Sequence[Any]:
@@ -135,6 +150,7 @@ def _begin(
         name, hint = definition.name, result_type or _definitions.result_of(activity)
     options = _options(config, local)
     handle = ActivityHandle(run, hint)
+    handle.type = name
     run.must_change("begin an activity")
     run.begin(
         handle,

@@ -19,7 +19,7 @@ from wasmworker.common import (
     TypedSearchAttributes,
     WorkflowIDReusePolicy,
 )
-from wasmworker.exceptions import FailureError
+from wasmworker.exceptions import CancelledError, ChildWorkflowError, FailureError, RetryState
 
 
 class ChildWorkflowCancellationType(IntEnum):
@@ -82,9 +82,10 @@ class _Started(asyncio.Future[None]):
 class ChildWorkflowHandle(Operation):
     """A child workflow that has started: await it for its result. It is a future."""
 
-    def __init__(self, run: Run, hint: Any, id: str) -> None:
+    def __init__(self, run: Run, hint: Any, id: str, type: str) -> None:
         super().__init__(run, hint)
         self._id = id
+        self._type = type
         self._run_id: str | None = None
         self._start = _Started(self)
 
@@ -102,6 +103,16 @@ class ChildWorkflowHandle(Operation):
             self._start.set_result(None)
 
     def resolve(self, result: Payload | None, error: FailureError | None) -> None:
+        if error is not None and not isinstance(error, ChildWorkflowError):
+            cause, cancelled = error, isinstance(error, CancelledError)
+            error = ChildWorkflowError(
+                f"Child Workflow execution {'cancelled' if cancelled else 'failed'}",
+                workflow_id=self._id,
+                run_id=self._run_id or "",
+                workflow_type=self._type,
+                retry_state=RetryState.CANCEL_REQUESTED if cancelled else None,
+            )
+            error.__cause__ = cause
         super().resolve(result, error)
         if not self._start.done():
             if error is None:
@@ -174,12 +185,13 @@ async def start_child_workflow(
 
         config["id"] = str(uuid4())
     options = _options(run, config)
-    handle = ChildWorkflowHandle(run, hint, options["workflow_id"])
+    name = _definitions.name_of(workflow)
+    handle = ChildWorkflowHandle(run, hint, options["workflow_id"], name)
     run.begin(
         handle,
         {
             "command": "child",
-            "type": _definitions.name_of(workflow),
+            "type": name,
             "args": run.commands.payloads(arguments(arg, args)),
             "options": options,
         },

@@ -170,6 +170,8 @@ def _run_of(cls: type) -> Callable[..., Any]:
 
 def _takes_arguments(cls: Any, run: Any) -> bool:
     made_by: Any = cls.__init__
+    if made_by is object.__init__:
+        return False
     if not getattr(made_by, INIT, False):
         required = [
             p

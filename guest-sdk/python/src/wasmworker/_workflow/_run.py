@@ -209,6 +209,8 @@ class Run:
                 self._job(job)
             if self._main is None and self._failed is None and self.instance is not None:
                 self._main = self.loop.create_task(self._run_main())
+                if self.cancelled:  # once it has begun, so that it sees it
+                    self.loop.call_soon(self._main.cancel)
             self._run_all()
         if self._failed is not None:
             failed, self._failed = self._failed, None
@@ -256,14 +258,8 @@ class Run:
                 child.started(job.get("run_id", ""))
         elif kind == "cancel":
             self.cancelled = True
-            if self._main is None:
-                self.loop.call_soon(self._cancel_main)
-            else:
+            if self._main is not None:
                 self._main.cancel()
-
-    def _cancel_main(self) -> None:
-        if self._main is not None:
-            self._main.cancel()
 
     def _start(self, job: Head) -> None:
         from wasmworker._workflow._info import make
