@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,13 +60,14 @@ func TestPythonWorkflows(t *testing.T) {
 	file := pythonWorkflows(t)
 	h := pythonHost(t, file, live.watch)
 	c := h.Client()
-	// The replayer finds the states that the run has had here.
+	// The replayer finds the states that the run has had here, the last one of those that continue
+	// as new.
 	replayAlike := func(t *testing.T, r client.WorkflowRun) {
 		t.Helper()
 		var again digests
-		want := fmt.Sprint(live.of(r.GetID()))
+		want := live.of(r.GetID())
 		replay(t, h, r, file, &again)
-		if got := fmt.Sprint(again.of(r.GetID())); got != want {
+		if got := again.of(r.GetID()); len(got) == 0 || len(got) > len(want) || !slices.Equal(got, want[len(want)-len(got):]) {
 			t.Errorf("the replayer found\n%v, the worker\n%v", got, want)
 		}
 	}

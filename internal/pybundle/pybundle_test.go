@@ -96,8 +96,12 @@ func TestBuild(t *testing.T) {
 // A module of workflows imports nothing that workflows may not have, though the interpreter
 // does, and its functions have the types of what it imports instead.
 func TestWorkflows(t *testing.T) {
-	dir := tree(t, map[string]string{"app.py": "workflow Order\nactivity Charge\n"})
-	app := collect(t, filepath.Join(dir, "app.py"))
+	dir := tree(t, map[string]string{"flows.py": "workflow Order\n", "acts.py": "activity Charge\n"})
+	app := collect(t, filepath.Join(dir, "flows.py"))
+	// Its own directory has what it imports.
+	if err := app.AddDependencies(dir); err != nil {
+		t.Fatal(err)
+	}
 	module, defined, err := base(t).Build(t.Context(), app, nil, "")
 	if err != nil {
 		t.Fatal(err)

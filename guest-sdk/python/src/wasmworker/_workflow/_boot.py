@@ -18,9 +18,9 @@ def prepare(host: Any) -> list[Workflow]:
                 raise _bundle.BundleError(
                     f"{activity.where} and {workflow.where} define activity {activity.name} and "
                     f"workflow {workflow.name} in one file, and a module has activities or "
-                    "workflows: put them into two files, which may import each other's names, "
-                    "and build each: `wasmworker build activities.py`, `wasmworker build "
-                    "workflows.py`"
+                    "workflows: put them into two files and build each. Workflows may import the "
+                    "activities' file for its names: `wasmworker build workflows.py "
+                    "--dependencies .`"
                 )
         workflow.prepare()
     if _definitions.workflows:
