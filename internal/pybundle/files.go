@@ -175,14 +175,10 @@ func (a *App) add(inside, name string) error {
 	if err != nil {
 		return err
 	}
-<<<<<<< HEAD
-	if before, ok := a.from[inside]; ok && before != name {
-=======
 	if before, ok := a.from[inside]; ok {
 		if sameFile(before, name) {
 			return nil // the app's own directory is one of its dependencies
 		}
->>>>>>> 8604da2 (docs, bench: workflows in Python)
 		return fmt.Errorf("%s and %s are the same file in the bundle, %s: rename one of them", before, name, inside)
 	}
 	a.files[inside], a.from[inside] = data, name

@@ -61,6 +61,9 @@ func (s *System) Begin(proc *Process, host Host, phase Phase, units func() int64
 		Name: s.config.Name, Args: s.config.Args,
 		host: host, phase: phase,
 	}
+	if s.config.Workflow && phase == Activity { // it follows its run's timeline
+		return
+	}
 	// An interface of a nil pointer would not be nil.
 	if clock := NewVirtualClock(s.config.Clock, phase, units); clock != nil {
 		proc.Clock = clock
