@@ -104,6 +104,13 @@ BENCHFLAGS ?=
 bench: $(SERVER) ## measure against the alternatives: docs/benchmarks.md; BENCHFLAGS=-quick for a minute
 	cd bench && $(GO) run ./report $(BENCHFLAGS)
 
+# The packages of bench/peers/requirements.txt in a folder of their own.
+.PHONY: bench-peers
+bench-peers: $(SERVER) ## measure against temporalio and wasmtime, in one run: docs/benchmarks.md (needs PyPI, and bin/python.wasm of make python)
+	@test -x $(BIN)/peers/bin/python || python3 -m venv $(BIN)/peers
+	$(BIN)/peers/bin/python -m pip install --quiet --no-deps -r bench/peers/requirements.txt
+	cd bench && BENCH_PEERS=$(abspath $(BIN)/peers) $(GO) run ./report -peers $(BENCHFLAGS)
+
 .PHONY: toolchains
 toolchains: ## install what builds the guests in other languages (Debian, npm)
 	sh guest-sdk/toolchains.sh
@@ -118,7 +125,7 @@ test-python: python $(WORKER) ## the tests that need the interpreter
 
 .PHONY: guests
 guests: ## build the committed .wasm files of other languages again (needs make toolchains; then make manifest)
-	@for b in testdata/conformance/*/build.sh; do echo "build $$(dirname $$b)"; sh "$$b" || exit 1; done
+	@for b in testdata/conformance/*/build.sh bench/guests/*/build.sh; do echo "build $$(dirname $$b)"; sh "$$b" || exit 1; done
 	sh examples/flightdelays/build.sh all
 	sh examples/metadata/build.sh all
 
@@ -153,7 +160,7 @@ hostile: ## ROUNDS rounds (1000) of the hostile modules, and no growth
 	$(GO) test ./host/sandbox -count=1 -timeout 30m -run '^TestHostileRounds$$' -hostile.rounds $(ROUNDS)
 
 .PHONY: real-modules
-real-modules: ## programs in Go at pinned versions, as commands here and in wasmtime: the same output and exit code (needs PyPI)
+real-modules: ## real programs at pinned versions, as commands here and in wasmtime: the same output and exit code; writes docs/languages.md (needs PyPI)
 	$(GO) run ./internal/realmodules
 
 .PHONY: wheel

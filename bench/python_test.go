@@ -27,13 +27,13 @@ func pythonGuest(b *testing.B) string {
 	}
 	interpreter, err := os.ReadFile("../bin/python.wasm")
 	if err != nil {
-		b.Skip("there is no interpreter, which make python builds: ", err)
+		b.Skip("LEFT OUT: there is no bin/python.wasm; run make python: ", err)
 	}
 	base, err := pybundle.Read(interpreter)
 	if err != nil {
 		b.Fatal(err)
 	}
-	app, err := pybundle.Collect("guests/python/app.py")
+	app, err := pybundle.Collect("guests/python")
 	if err != nil {
 		b.Fatal(err)
 	}

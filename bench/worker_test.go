@@ -55,6 +55,16 @@ func BenchmarkWorker(b *testing.B) {
 		{"pristine", func(b *testing.B, queue string) *exec.Cmd {
 			return wasmWorker(b, server, queue, "--modules", guest(b, "go"))
 		}},
+		{"rust", func(b *testing.B, queue string) *exec.Cmd {
+			return wasmWorker(b, server, queue, "--modules", "guests/rust/order.wasm")
+		}},
+		{"c", func(b *testing.B, queue string) *exec.Cmd {
+			return wasmWorker(b, server, queue, "--modules", "guests/c/order.wasm")
+		}},
+		{"python", func(b *testing.B, queue string) *exec.Cmd {
+			return wasmWorker(b, server, queue, "--modules", pythonGuest(b))
+		}},
+		{"temporalio", func(b *testing.B, queue string) *exec.Cmd { return temporalioWorker(b, server, queue) }},
 	} {
 		b.Run(side.name, func(b *testing.B) {
 			b.Run("greet", func(b *testing.B) { benchmarkWorker(b, c, side.command, batchGreet) })

@@ -34,21 +34,32 @@ type group struct {
 	rounds  int
 	time    string // -benchtime
 	quick   string // -benchtime of a quick run, which has one round
+	peers   bool   // part of make bench-peers, and not of make bench
 }
 
 // The counts are chosen such that two cores need less than ten minutes for all of them.
 var groups = []group{
-	{"calls", ".", []string{"^BenchmarkCall$"}, 7, "300ms", "20x"},
-	{"echo", ".", []string{"^BenchmarkEcho$"}, 5, "200ms", "5x"},
-	{"passthrough", ".", []string{"^BenchmarkPassthrough$"}, 5, "200ms", "20x"},
-	{"kernels", "../host/internal/meter", []string{"^BenchmarkKernels$"}, 5, "100ms", "1x"},
-	{"interrupt", ".", []string{"^BenchmarkInterrupt$"}, 3, "100x", "10x"},
-	{"gc", ".", []string{"^BenchmarkGC$"}, 5, "50x", "10x"},
-	{"idle", ".", []string{"^BenchmarkIdle$"}, 1, "500x", "20x"},
-	{"python", ".", []string{"^BenchmarkPythonCall$", "^BenchmarkPythonStart$"}, 3, "1s", "3x"},
-	{"python-idle", ".", []string{"^BenchmarkPythonIdle$"}, 1, "100x", "5x"},
-	{"worker", ".", []string{"^BenchmarkWorker$/^native$", "^BenchmarkWorker$/^pristine$"}, 3, "30x", "2x"},
-	{"start", ".", []string{"^BenchmarkStart$"}, 3, "5x", "1x"},
+	{"calls", ".", []string{"^BenchmarkCall$"}, 7, "300ms", "20x", false},
+	{"echo", ".", []string{"^BenchmarkEcho$"}, 5, "200ms", "5x", false},
+	{"passthrough", ".", []string{"^BenchmarkPassthrough$"}, 5, "200ms", "20x", false},
+	{"kernels", "../host/internal/meter", []string{"^BenchmarkKernels$"}, 5, "100ms", "1x", false},
+	{"interrupt", ".", []string{"^BenchmarkInterrupt$"}, 3, "100x", "10x", false},
+	{"gc", ".", []string{"^BenchmarkGC$"}, 5, "50x", "10x", false},
+	{"idle", ".", []string{"^BenchmarkIdle$"}, 1, "500x", "20x", false},
+	{"python", ".", []string{"^BenchmarkPythonCall$", "^BenchmarkPythonStart$"}, 3, "1s", "3x", false},
+	{"python-idle", ".", []string{"^BenchmarkPythonIdle$"}, 1, "100x", "5x", false},
+	{"worker", ".", worker("native", "pristine", "rust", "c"), 3, "30x", "2x", false},
+	{"start", ".", []string{"^BenchmarkStart$"}, 3, "5x", "1x", false},
+	{"peers", ".", worker("temporalio", "pristine", "rust", "python"), 3, "16x", "2x", true},
+	{"clean", ".", []string{"^BenchmarkClean$"}, 3, "100x", "5x", true},
+}
+
+// worker has the patterns for sides of BenchmarkWorker.
+func worker(sides ...string) (patterns []string) {
+	for _, side := range sides {
+		patterns = append(patterns, "^BenchmarkWorker$/^"+side+"$")
+	}
+	return patterns
 }
 
 const document = "../docs/benchmarks.md"
@@ -58,10 +69,11 @@ func main() {
 	only := flag.String("only", "", "`pattern` of the groups to run; they are "+groupNames())
 	asJSON := flag.Bool("json", false, "print JSON instead of a table")
 	raw := flag.String("raw", "", "`file` to write the output of the benchmarks to, for benchstat")
+	peers := flag.Bool("peers", false, "measure against other programs, which BENCH_PEERS has, and write their part of the document")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *quick, *only, *asJSON, *raw); err != nil {
+	if err := run(ctx, *quick, *peers, *only, *asJSON, *raw); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -75,7 +87,7 @@ func groupNames() string {
 	return strings.Join(names, ", ")
 }
 
-func run(ctx context.Context, quick bool, only string, asJSON bool, rawFile string) error {
+func run(ctx context.Context, quick, peers bool, only string, asJSON bool, rawFile string) error {
 	pattern, err := regexp.Compile(only)
 	if err != nil {
 		return err
@@ -101,7 +113,7 @@ func run(ctx context.Context, quick bool, only string, asJSON bool, rawFile stri
 	started := time.Now()
 	all := results{}
 	for _, g := range groups {
-		if !pattern.MatchString(g.name) {
+		if g.peers != peers || !pattern.MatchString(g.name) {
 			continue
 		}
 		if quick {
@@ -126,7 +138,11 @@ func run(ctx context.Context, quick bool, only string, asJSON bool, rawFile stri
 	if err != nil {
 		return err
 	}
-	updated, err := replaceBetween(old, r.markdown())
+	target := "bench"
+	if peers {
+		target = "bench-peers"
+	}
+	updated, err := replaceBetween(old, target, r.markdown())
 	if err != nil {
 		return fmt.Errorf("%s: %w", document, err)
 	}

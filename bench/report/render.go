@@ -142,14 +142,15 @@ func table(b *bytes.Buffer, cells ...string) {
 	}
 }
 
-const (
-	begin = "<!-- made by make bench: begin -->\n"
-	end   = "<!-- made by make bench: end -->\n"
-)
+// marks are those of the part of the document that a target of make writes.
+func marks(target string) (begin, end string) {
+	return "<!-- made by make " + target + ": begin -->\n", "<!-- made by make " + target + ": end -->\n"
+}
 
 // replaceBetween replaces what is between the marks. What people have written around it
 // stays.
-func replaceBetween(document, text []byte) ([]byte, error) {
+func replaceBetween(document []byte, target string, text []byte) ([]byte, error) {
+	begin, end := marks(target)
 	before, rest, ok := bytes.Cut(document, []byte(begin))
 	_, after, ok2 := bytes.Cut(rest, []byte(end))
 	if !ok || !ok2 {

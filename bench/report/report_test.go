@@ -62,12 +62,13 @@ func TestRowsAreOfWhatWasMeasured(t *testing.T) {
 }
 
 func TestReplaceBetween(t *testing.T) {
+	begin, end := marks("bench")
 	document := "before\n" + begin + "old\n" + end + "why a bound holds\n"
-	got, err := replaceBetween([]byte(document), []byte("new\n"))
+	got, err := replaceBetween([]byte(document), "bench", []byte("new\n"))
 	if want := strings.Replace(document, "old", "new", 1); err != nil || string(got) != want {
 		t.Errorf("got %q, %v; want %q", got, err, want)
 	}
-	if _, err := replaceBetween([]byte("none"), nil); err == nil {
+	if _, err := replaceBetween([]byte("none"), "bench", nil); err == nil {
 		t.Error("a document without marks was accepted")
 	}
 }

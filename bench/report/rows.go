@@ -109,7 +109,7 @@ func rows(r results) (table []row) {
 		return row{"second start to first activity done, ten 3 MB modules", "native worker", "at most 300 ms more",
 			fmt.Sprintf("%.0f ms more (%.0f ms, native %.0f ms)", d, r.median("Start/modules", "ms-p50"), r.median("Start/native", "ms-p50")), reached(d <= 300)}
 	})
-	return append(table, pythonRows(r)...)
+	return append(append(table, pythonRows(r)...), peerRows(r)...)
 }
 
 var sizes = [3]string{"256B", "64KiB", "1MiB"}
