@@ -104,12 +104,16 @@ BENCHFLAGS ?=
 bench: $(SERVER) ## measure against the alternatives: docs/benchmarks.md; BENCHFLAGS=-quick for a minute
 	cd bench && $(GO) run ./report $(BENCHFLAGS)
 
+.PHONY: bench-modules
+bench-modules: $(SERVER) ## what 1, 10, 50 and 200 modules cost: table and plot of docs/benchmarks.md
+	cd bench && $(GO) run ./report -target bench-modules $(BENCHFLAGS)
+
 # The packages of bench/peers/requirements.txt in a folder of their own.
 .PHONY: bench-peers
 bench-peers: $(SERVER) ## measure against temporalio and wasmtime, in one run: docs/benchmarks.md (needs PyPI, and bin/python.wasm of make python)
 	@test -x $(BIN)/peers/bin/python || python3 -m venv $(BIN)/peers
 	$(BIN)/peers/bin/python -m pip install --quiet --no-deps -r bench/peers/requirements.txt
-	cd bench && BENCH_PEERS=$(abspath $(BIN)/peers) $(GO) run ./report -peers $(BENCHFLAGS)
+	cd bench && BENCH_PEERS=$(abspath $(BIN)/peers) $(GO) run ./report -target bench-peers $(BENCHFLAGS)
 
 .PHONY: toolchains
 toolchains: ## install what builds the guests in other languages (Debian, npm)

@@ -34,24 +34,25 @@ type group struct {
 	rounds  int
 	time    string // -benchtime
 	quick   string // -benchtime of a quick run, which has one round
-	peers   bool   // part of make bench-peers, and not of make bench
+	target  string // of make, that it is part of
 }
 
 // The counts are chosen such that two cores need less than ten minutes for all of them.
 var groups = []group{
-	{"calls", ".", []string{"^BenchmarkCall$"}, 7, "300ms", "20x", false},
-	{"echo", ".", []string{"^BenchmarkEcho$"}, 5, "200ms", "5x", false},
-	{"passthrough", ".", []string{"^BenchmarkPassthrough$"}, 5, "200ms", "20x", false},
-	{"kernels", "../host/internal/meter", []string{"^BenchmarkKernels$"}, 5, "100ms", "1x", false},
-	{"interrupt", ".", []string{"^BenchmarkInterrupt$"}, 3, "100x", "10x", false},
-	{"gc", ".", []string{"^BenchmarkGC$"}, 5, "50x", "10x", false},
-	{"idle", ".", []string{"^BenchmarkIdle$"}, 1, "500x", "20x", false},
-	{"python", ".", []string{"^BenchmarkPythonCall$", "^BenchmarkPythonStart$"}, 3, "1s", "3x", false},
-	{"python-idle", ".", []string{"^BenchmarkPythonIdle$"}, 1, "100x", "5x", false},
-	{"worker", ".", worker("native", "pristine", "rust", "c"), 3, "30x", "2x", false},
-	{"start", ".", []string{"^BenchmarkStart$"}, 3, "5x", "1x", false},
-	{"peers", ".", worker("temporalio", "pristine", "rust", "python"), 3, "16x", "2x", true},
-	{"clean", ".", []string{"^BenchmarkClean$"}, 3, "100x", "5x", true},
+	{"calls", ".", []string{"^BenchmarkCall$"}, 7, "300ms", "20x", "bench"},
+	{"echo", ".", []string{"^BenchmarkEcho$"}, 5, "200ms", "5x", "bench"},
+	{"passthrough", ".", []string{"^BenchmarkPassthrough$"}, 5, "200ms", "20x", "bench"},
+	{"kernels", "../host/internal/meter", []string{"^BenchmarkKernels$"}, 5, "100ms", "1x", "bench"},
+	{"interrupt", ".", []string{"^BenchmarkInterrupt$"}, 3, "100x", "10x", "bench"},
+	{"gc", ".", []string{"^BenchmarkGC$"}, 5, "50x", "10x", "bench"},
+	{"idle", ".", []string{"^BenchmarkIdle$"}, 1, "500x", "20x", "bench"},
+	{"python", ".", []string{"^BenchmarkPythonCall$", "^BenchmarkPythonStart$"}, 3, "1s", "3x", "bench"},
+	{"python-idle", ".", []string{"^BenchmarkPythonIdle$"}, 1, "100x", "5x", "bench"},
+	{"worker", ".", worker("native", "pristine", "rust", "c"), 3, "30x", "2x", "bench"},
+	{"start", ".", []string{"^BenchmarkStart$"}, 3, "5x", "1x", "bench"},
+	{"peers", ".", worker("temporalio", "pristine", "rust", "python"), 3, "16x", "2x", "bench-peers"},
+	{"clean", ".", []string{"^BenchmarkClean$"}, 3, "100x", "5x", "bench-peers"},
+	{"modules", ".", []string{"^BenchmarkModules$"}, 1, "1x", "1x", "bench-modules"},
 }
 
 // worker has the patterns for sides of BenchmarkWorker.
@@ -69,11 +70,11 @@ func main() {
 	only := flag.String("only", "", "`pattern` of the groups to run; they are "+groupNames())
 	asJSON := flag.Bool("json", false, "print JSON instead of a table")
 	raw := flag.String("raw", "", "`file` to write the output of the benchmarks to, for benchstat")
-	peers := flag.Bool("peers", false, "measure against other programs, which BENCH_PEERS has, and write their part of the document")
+	target := flag.String("target", "bench", "`target` of make whose groups to run, and whose part of the document to write: bench, bench-peers or bench-modules")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *quick, *peers, *only, *asJSON, *raw); err != nil {
+	if err := run(ctx, *quick, *target, *only, *asJSON, *raw); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -87,7 +88,7 @@ func groupNames() string {
 	return strings.Join(names, ", ")
 }
 
-func run(ctx context.Context, quick, peers bool, only string, asJSON bool, rawFile string) error {
+func run(ctx context.Context, quick bool, target, only string, asJSON bool, rawFile string) error {
 	pattern, err := regexp.Compile(only)
 	if err != nil {
 		return err
@@ -113,7 +114,7 @@ func run(ctx context.Context, quick, peers bool, only string, asJSON bool, rawFi
 	started := time.Now()
 	all := results{}
 	for _, g := range groups {
-		if g.peers != peers || !pattern.MatchString(g.name) {
+		if g.target != target || !pattern.MatchString(g.name) {
 			continue
 		}
 		if quick {
@@ -138,13 +139,14 @@ func run(ctx context.Context, quick, peers bool, only string, asJSON bool, rawFi
 	if err != nil {
 		return err
 	}
-	target := "bench"
-	if peers {
-		target = "bench-peers"
-	}
 	updated, err := replaceBetween(old, target, r.markdown())
 	if err != nil {
 		return fmt.Errorf("%s: %w", document, err)
+	}
+	if target == "bench-modules" {
+		if err := os.WriteFile(plotFile, plot(all), 0o644); err != nil {
+			return err
+		}
 	}
 	return os.WriteFile(document, updated, 0o644)
 }

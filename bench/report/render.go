@@ -91,6 +91,10 @@ func (r report) terminal(w io.Writer) error {
 func (r report) markdown() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s. Measured on %s, in %s.\n\n", r.Machine, r.Date, r.Took)
+	if counts := moduleCounts(r.Results); len(counts) > 0 {
+		moduleTable(&b, r.Results, counts)
+		return b.Bytes()
+	}
 	table(&b, "measure", "against", "to reach", "measured", "")
 	for _, row := range r.Rows {
 		table(&b, row.Measure, row.Against, row.Target, row.Measured, row.verdict())
