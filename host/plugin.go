@@ -24,6 +24,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/passthrough"
 	"github.com/wasmworker/wasmworker/host/sandbox"
+	"github.com/wasmworker/wasmworker/internal/engine"
 )
 
 // Values of [DefaultPluginOptions].
@@ -145,6 +146,12 @@ type PluginOptions struct {
 	// activities. Records that modules write in activities go to the Temporal client's
 	// logger. Default: slog.Default().
 	Logger *slog.Logger
+
+	interpreter bool // see engine.InterpretPlugin
+}
+
+func init() {
+	engine.InterpretPlugin = func(options any) { options.(*PluginOptions).interpreter = true }
 }
 
 // DefaultPluginOptions returns options with the defaults that the fields document.
@@ -279,7 +286,7 @@ func NewPlugin(options PluginOptions) (*Plugin, error) {
 		capped = p.slots.wait
 	}
 	if len(modules) > 0 {
-		p.sandbox, err = sandbox.New(sandbox.Config{
+		config := sandbox.Config{
 			Modules:            modules,
 			Defaults:           options.Defaults,
 			PerModule:          options.PerModule,
@@ -297,7 +304,11 @@ func NewPlugin(options PluginOptions) (*Plugin, error) {
 			CompileTimeout:     options.CompileTimeout,
 			CompileMemoryLimit: options.CompileMemoryLimit,
 			Logger:             p.logger,
-		})
+		}
+		if options.interpreter {
+			engine.Interpret(&config)
+		}
+		p.sandbox, err = sandbox.New(config)
 		errs = append(errs, err)
 	}
 	if p.sandbox != nil {

@@ -86,6 +86,20 @@ type workflowRun struct {
 	described sdkpb.WorkflowMetadata
 }
 
+// observer is an environment that sees activations: those of package workflows.
+type observer interface {
+	// Activated is called after each activation, before its commands are done.
+	Activated(run *sandbox.WorkflowRun, outcome sandbox.Outcome)
+}
+
+// historian is an environment without the SDK behind it: that of package workflows. It says
+// itself how long its history is, since the SDK's fields for that cannot be set.
+type historian interface {
+	History() abi.WorkflowHistory
+	// LocalArgs tells the arguments of the local activity that comes next.
+	LocalArgs(args *commonpb.Payloads)
+}
+
 // job is a job of the next activation. Its payloads are still the server's.
 type job struct {
 	abi.WorkflowJob
@@ -174,6 +188,9 @@ func (r *workflowRun) activate(jobs []job) {
 	r.env.GetMetricsHandler().Counter(MetricWorkflowFuel).Inc(outcome.Fuel)
 	if r.plugin.activated != nil {
 		r.plugin.activated(r.env.WorkflowInfo().WorkflowExecution.ID, r.run)
+	}
+	if o, ok := r.env.(observer); ok {
+		o.Activated(r.run, outcome)
 	}
 	if outcome.FailTask {
 		panic(r.taskFailure(outcome.Commands))
@@ -377,6 +394,9 @@ func (r *workflowRun) frame(jobs []job) ([]byte, error) {
 	head := abi.WorkflowActivation{
 		Now:     r.env.Now().UTC(),
 		History: &abi.WorkflowHistory{Length: info.GetCurrentHistoryLength(), Size: info.GetCurrentHistorySize(), ContinueAsNewSuggested: info.GetContinueAsNewSuggested()},
+	}
+	if h, ok := r.env.(historian); ok {
+		head.History = new(h.History())
 	}
 	for _, j := range jobs {
 		out := j.WorkflowJob

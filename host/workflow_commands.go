@@ -246,6 +246,9 @@ func (r *workflowRun) startLocalActivity(c sandbox.Command) error {
 		params.RetryPolicy = &temporal.RetryPolicy{}
 	}
 	fillLocalRetry(params.RetryPolicy)
+	if h, ok := r.env.(historian); ok {
+		h.LocalArgs(args)
+	}
 	r.runLocal(c.ID, params)
 	return nil
 }

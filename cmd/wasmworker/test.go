@@ -23,14 +23,16 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/wasmworker/wasmworker/host/replay"
 	"github.com/wasmworker/wasmworker/host/replay/cases"
+	"github.com/wasmworker/wasmworker/host/replay/workflows"
 	"github.com/wasmworker/wasmworker/internal/visible"
 )
 
 func testCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "test",
-		Usage:     "run the cases of *.test.yaml files: activities without Temporal, the same way on every machine",
+		Usage:     "run the cases of *.test.yaml files: activities and workflows without Temporal, the same way on every machine",
 		ArgsUsage: "[FILE-OR-DIRECTORY…]",
 		Description: `   wasmworker test                      # all case files here and below
    wasmworker test -v acts/greet.test.yaml
@@ -71,6 +73,17 @@ Exit codes: 0 all passed, 1 some failed, 2 wrong usage or case files that cannot
 			return t.test(c.Context)
 		},
 	}
+}
+
+// newRunner makes a runner for cases of activities and workflows.
+func newRunner(cacheDir string) *cases.Runner {
+	return cases.NewRunner(cacheDir).WithWorkflows(func(ctx context.Context, options replay.Options) (replay.WorkflowEnv, error) {
+		env, err := workflows.Open(ctx, options)
+		if err != nil {
+			return nil, err
+		}
+		return env, nil
+	})
 }
 
 // exploreFlag is a number of points. The flag alone means 50.
@@ -266,7 +279,7 @@ func (t *tester) update(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	runner := cases.NewRunner(t.cacheDir)
+	runner := newRunner(t.cacheDir)
 	defer runner.Close() //nolint:errcheck // the run that follows reports errors
 	results := map[*cases.File][]*cases.Result{}
 	for _, one := range t.start(ctx, runner, files) {
@@ -296,7 +309,7 @@ func (t *tester) test(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	runner := cases.NewRunner(t.cacheDir)
+	runner := newRunner(t.cacheDir)
 	report := &testReport{tester: t}
 	var unusable []error
 	all := t.start(ctx, runner, files)

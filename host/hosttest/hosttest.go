@@ -1,10 +1,11 @@
-// Package hosttest sets up tests of activities of WebAssembly modules. They run without
-// Temporal, and the same way every time.
+// Package hosttest sets up tests of activities and workflows of WebAssembly modules. They
+// run without Temporal, and the same way every time.
 //
 //	env := hosttest.New(t, hosttest.Options{Modules: []string{"acts/greet.wasm"}})
 //	run := env.Run(hosttest.Activity{Type: "Greet", Args: []any{map[string]string{"name": "Ada"}}})
 //
-// Faults, calls, the run and its digest are types of package replay.
+// Faults, calls, the run and its digest are types of package replay. [NewWorkflows] is for
+// workflows of modules, whose types are in package workflows.
 //
 // [NewPlugin] puts the activities into the workflow test environment of Temporal's SDK,
 // so that a workflow in Go can be tested with its real activities.
@@ -19,6 +20,7 @@ import (
 	"github.com/wasmworker/wasmworker/host/internal/world"
 	"github.com/wasmworker/wasmworker/host/passthrough/wasi"
 	"github.com/wasmworker/wasmworker/host/replay"
+	"github.com/wasmworker/wasmworker/host/replay/workflows"
 )
 
 // Options and Activity are the types of package replay. They are here too because every
@@ -42,6 +44,22 @@ type TB interface {
 func New(t TB, options Options) *replay.Env {
 	t.Helper()
 	env, err := replay.Open(context.Background(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := env.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return env
+}
+
+// NewWorkflows makes an environment for the workflows of modules, which it compiles. An
+// error ends the test. The environment is closed when the test ends.
+func NewWorkflows(t TB, options workflows.Options) *workflows.Env {
+	t.Helper()
+	env, err := workflows.Open(context.Background(), options)
 	if err != nil {
 		t.Fatal(err)
 	}

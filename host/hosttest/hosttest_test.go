@@ -3,6 +3,7 @@ package hosttest_test
 import (
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/wasmworker/wasmworker/host"
 	"github.com/wasmworker/wasmworker/host/hosttest"
+	"github.com/wasmworker/wasmworker/host/replay/workflows"
 	"github.com/wasmworker/wasmworker/internal/testbed"
 )
 
@@ -42,5 +44,24 @@ func TestWorkflow(t *testing.T) {
 	var got string
 	if err := env.GetWorkflowResult(&got); err != nil || !strings.HasPrefix(got, "24h0m0s ") || !strings.Contains(got, "InvalidInput") || time.Since(began) > time.Hour {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// A workflow of a module with mocked activities and events.
+func TestWorkflowOfAModule(t *testing.T) {
+	env := hosttest.NewWorkflows(t, workflows.Options{Modules: []string{filepath.Join(testbed.Root(t), "testdata/workflows/rust/workflows.wasm")}})
+	run := env.Run(workflows.Workflow{
+		Type: "RustOrder", Args: []any{map[string]any{"item": "tea", "amount": 3}},
+		Mocks: []workflows.Mock{
+			{Kind: workflows.Activity, Name: "echo", Args: []any{"tea"}, Result: "tea"}, {Kind: workflows.Activity, Name: "echo", Args: []any{1}, Result: 1},
+			{Kind: workflows.Activity, Name: "echo", Args: []any{2}, Result: 2}, {Kind: workflows.Activity, Name: "echo", Result: "x"},
+		},
+		Events: []workflows.Event{{At: 24 * time.Hour, Signal: "approve", Args: []any{"ann"}}},
+	})
+	var receipt struct {
+		ApprovedBy string `json:"approved_by"`
+	}
+	if err := run.Result(&receipt); err != nil || receipt.ApprovedBy != "ann" || len(run.Problems) > 0 {
+		t.Errorf("%+v, %v, %v", receipt, err, run.Problems)
 	}
 }

@@ -102,6 +102,7 @@ type Options struct {
 
 func init() {
 	engine.InterpretReplay = func(options any) { options.(*Options).interpreter = true }
+	engine.InterpretedReplay = func(options any) bool { return options.(Options).interpreter }
 }
 
 func (o Options) cacheDir() string {

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host/sandbox"
@@ -31,9 +33,44 @@ type Run struct {
 	// Files are the contents of the directories of [Options.Mounts] at the end, in the
 	// form of [Activity.Files]. Every directory is listed but the mounts themselves. It
 	// is nil if there are no mounts.
-	Files  map[string][]byte `json:",omitempty"`
-	Fuel   int64             // units of computation
-	Memory uint64            // bytes at the end, when the memory is largest
+	Files map[string][]byte `json:",omitempty"`
+	// Activations are those of a workflow, in their order. It is nil for an activity.
+	Activations []Activation `json:",omitempty"`
+	Fuel        int64        // units of computation
+	Memory      uint64       // bytes at the end, when the memory is largest; 0 for a workflow
+}
+
+// Activation is one activation of a workflow.
+type Activation struct {
+	At     time.Duration // since the start of the run, by its clock
+	Digest string        // of the guest's whole state afterward
+	Fuel   int64
+	// Commands are what the workflow asked for, as objects whose first key says what each
+	// is: {"activity": "Charge", "args": [5]}.
+	Commands []json.RawMessage
+}
+
+// WorkflowError is a way for a workflow to end, or to stand, that activities do not have.
+type WorkflowError struct {
+	Outcome Outcome // TaskFailed, ContinuedAsNew or Waiting
+	// Failure is why the workflow task failed.
+	Failure *abi.Failure
+	// Type and Args are those of the next run.
+	Type string
+	Args []sandbox.Payload
+	// Waits says what the workflow waits for, as far as it knows.
+	Waits string
+}
+
+// Error implements error.
+func (e *WorkflowError) Error() string {
+	switch e.Outcome {
+	case TaskFailed:
+		return "the workflow task failed: " + e.Failure.Error()
+	case ContinuedAsNew:
+		return "continued as new: " + e.Type
+	}
+	return strings.TrimSpace("it has not ended, and nothing more comes\n" + e.Waits)
 }
 
 // Outcome is how an attempt ended.
@@ -45,6 +82,11 @@ const (
 	Failed      Outcome = "failed"
 	Canceled    Outcome = "canceled"
 	Interrupted Outcome = "interrupted" // the context or the timeout ended first
+
+	// These are of workflows.
+	TaskFailed     Outcome = "task_failed"      // Temporal would retry the workflow task
+	ContinuedAsNew Outcome = "continued_as_new" // another run goes on
+	Waiting        Outcome = "waiting"          // it has not ended, and nothing more comes
 )
 
 // Outcome returns how the attempt ended.
@@ -57,6 +99,9 @@ func (r *Run) Outcome() Outcome {
 	}
 	if _, ok := errors.AsType[*sandbox.InterruptedError](r.Err); ok {
 		return Interrupted
+	}
+	if e, ok := errors.AsType[*WorkflowError](r.Err); ok {
+		return e.Outcome
 	}
 	return Failed
 }

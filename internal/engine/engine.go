@@ -11,6 +11,12 @@ var Interpret func(config any)
 // InterpretReplay is [Interpret] for a *replay.Options. Package replay sets it.
 var InterpretReplay func(options any)
 
+// InterpretedReplay reports whether that was done to a replay.Options.
+var InterpretedReplay func(options any) bool
+
+// InterpretPlugin is [Interpret] for a *host.PluginOptions. Package host sets it.
+var InterpretPlugin func(options any)
+
 // CanonicalNaN makes each NaN that a guest computes the same one on every processor, for
 // results that can be compared bit by bit. Code with much floating-point arithmetic takes
 // several times as long with it. The options are a *sandbox.Options. Package sandbox sets

@@ -1,5 +1,7 @@
-// Package cases reads, runs and writes tests of activities in files. A case says what an
-// activity is given, how its calls are answered, and what it should do.
+// Package cases reads, runs and writes tests of activities and workflows in files. A case
+// says what an activity is given, how its calls are answered, and what it should do; or
+// what a workflow is given, how its activities end, what comes from outside, and what it
+// should do.
 //
 //	module: greet.wasm
 //	cases:
@@ -77,7 +79,7 @@ type Limits struct {
 	Fuel   int64
 }
 
-// Case is one attempt of an activity, and what the attempt should do.
+// Case is one attempt of an activity, or one run of a workflow, and what it should do.
 type Case struct {
 	Name string
 	// Tags are words by which cases are selected. A case of a file that has none has those
@@ -94,7 +96,12 @@ type Case struct {
 	// answered by the passthrough modules of the environment, and fail if it has none
 	// that does. The environments of a [Runner] have none.
 	Calls []replay.Call
-	Want  Want
+	// Workflow is the run of a workflow, in place of an attempt of an activity. Activity,
+	// Info and Calls are not used then. EventWants are what is expected of the answers to
+	// its events; nil: that a query or an update is answered without a failure.
+	Workflow   *replay.Workflow
+	EventWants []*Want
+	Want       Want
 
 	source *node // its node in the file; nil if it is not from a file
 }
@@ -110,6 +117,15 @@ type Want struct {
 	OutputMatches  *regexp.Regexp
 	Failure        *Failure
 	Canceled       *Canceled
+
+	// The next four are further ways for a workflow to end, or to stand; Refused is for an
+	// update. Commands are what a workflow asks for, each as an object of which those keys
+	// are compared that are there.
+	ContinuedAsNew *ContinuedAsNew
+	TaskFailure    *Failure
+	Waiting        bool
+	Refused        *Failure
+	Commands       *[]json.RawMessage
 
 	Heartbeats *[][]sandbox.Payload
 	Logs       *[]Log
@@ -138,6 +154,12 @@ type Failure struct {
 type Canceled struct {
 	Any     bool             // any details will do
 	Details *sandbox.Payload // nil: none
+}
+
+// ContinuedAsNew is what is expected of the next run. Zero fields are not checked.
+type ContinuedAsNew struct {
+	Workflow string
+	Args     []any // payloads
 }
 
 // Log is what is expected of a log record. Fields that are nil are not checked.

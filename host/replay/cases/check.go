@@ -32,6 +32,9 @@ func (d *decoder) checkModule(root *node, f *File) {
 	if f.Digest != "" && f.Digest != module.Digest {
 		d.fail(at("digest"), "the cases are for another module: that of %s is sha256:%s; use the one that they were made with, or remove the digest to see whether this one does the same", f.Module, module.Digest)
 	}
+	if module.Kind == modules.KindWorkflow {
+		d.workflowOnly(root, f, filepath.Base(f.Module))
+	}
 	imports := map[string]bool{}
 	for _, imp := range module.Imports {
 		if name, function := passthrough.Resolve(imp); name != "" {
@@ -62,6 +65,10 @@ func (d *decoder) checkModule(root *node, f *File) {
 	cases := root.get("cases").items
 	for i, c := range f.Cases {
 		n := cases[i]
+		if c.Workflow != nil || module.Kind == modules.KindWorkflow {
+			d.checkWorkflow(n, f, c, module)
+			continue
+		}
 		if !slices.Contains(module.Exports, c.Activity.Type) {
 			d.fail(n.get("activity").at, "%s has no activity %q%s; it has: %s", filepath.Base(f.Module), c.Activity.Type,
 				nearest.Hint(c.Activity.Type, module.Exports), strings.Join(module.Exports, ", "))
@@ -99,5 +106,19 @@ func (d *decoder) checkModule(root *node, f *File) {
 				d.fail(n.get("cancel").at, "%s imports no passthrough modules, so it makes no calls after which to cancel", filepath.Base(f.Module))
 			}
 		}
+	}
+}
+
+// checkWorkflow checks that a case fits a module of workflows.
+func (d *decoder) checkWorkflow(n *node, f *File, c *Case, module *modules.File) {
+	base := filepath.Base(f.Module)
+	switch {
+	case module.Kind != modules.KindWorkflow:
+		d.fail(n.get("workflow").at, "%s has activities and no workflows: write activity: %s", base, c.Workflow.Type)
+	case c.Workflow == nil:
+		d.fail(n.get("activity").at, "%s has workflows and no activities: write workflow: %s", base, c.Activity.Type)
+	case !slices.Contains(module.Exports, c.Workflow.Type):
+		d.fail(n.get("workflow").at, "%s has no workflow %q%s; it has: %s", base, c.Workflow.Type,
+			nearest.Hint(c.Workflow.Type, module.Exports), strings.Join(module.Exports, ", "))
 	}
 }

@@ -3,6 +3,7 @@ package cases
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -150,6 +151,7 @@ func (w *Want) compare(run *replay.Run) (all []Difference) {
 	add := func(what, want, got string) { all = append(all, Difference{what, want, got}) }
 	outcome := run.Outcome()
 	switch {
+	case w.compareWorkflow(run, add):
 	case w.Failure != nil && outcome == replay.Failed:
 		w.Failure.compare("failure", run.Failure(), add)
 	case w.Failure != nil:
@@ -178,6 +180,9 @@ func (w *Want) compare(run *replay.Run) (all []Difference) {
 	}
 	if w.Logs != nil {
 		compareLogs(run.Logs, *w.Logs, add)
+	}
+	if w.Commands != nil {
+		compareCommands(commands(run), *w.Commands, add)
 	}
 	if w.Calls != nil {
 		compareCalls(run.Calls, *w.Calls, add)
@@ -501,6 +506,9 @@ func ending(run *replay.Run) string {
 	}
 	if f := run.Failure(); f != nil {
 		return "failed: " + failureOf(f).node().pretty()
+	}
+	if e, ok := errors.AsType[*replay.WorkflowError](run.Err); ok && e.Outcome == replay.ContinuedAsNew {
+		return "continued as new: " + (&ContinuedAsNew{Workflow: e.Type}).node().set("args", listOf(e.Args, payloadNode)).pretty()
 	}
 	return run.Err.Error()
 }

@@ -18,6 +18,9 @@ import (
 )
 
 func (d *decoder) decodeCase(root *node) *Case {
+	if root.kind == kindMap && root.get("workflow") != nil && root.get("activity") == nil {
+		return d.decodeWorkflowCase(root)
+	}
 	c := &Case{source: root}
 	known := map[string]func(*node){
 		"name":     func(n *node) { c.Name = d.text(n) },
@@ -53,21 +56,15 @@ func (d *decoder) decodeCase(root *node) *Case {
 		"faults": func(n *node) {
 			d.list(n, func(n *node) { c.Activity.Faults = append(c.Activity.Faults, d.fault(n)) })
 		},
-		"want": func(n *node) { d.decodeWant(n, &c.Want) },
+		"want": func(n *node) { d.decodeWantOf(n, &c.Want, wantsOfActivities) },
 	}
 	d.fields(root, "a case", known)
 	if root.kind == kindMap {
 		if c.Want.Canceled != nil && root.get("cancel") == nil {
 			d.fail(root.get("want").get("canceled").at, "nothing asks the activity to cancel: say when, with the key cancel of the case")
 		}
-		for _, key := range []string{"name", "activity"} {
-			if root.get(key) == nil {
-				d.fail(root.at, "a case needs the key %s", key)
-			} else if n := root.get(key); n.kind == kindString && n.text == "" {
-				d.fail(n.at, "the %s is empty", key)
-			}
-		}
 	}
+	d.required(root, "name", "activity")
 	return c
 }
 

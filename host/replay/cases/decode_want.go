@@ -2,6 +2,7 @@ package cases
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -12,8 +13,42 @@ import (
 	"github.com/wasmworker/wasmworker/internal/nearest"
 )
 
-func (d *decoder) decodeWant(root *node, w *Want) {
-	d.fields(root, "want", map[string]func(*node){
+// decodeWantOf decodes what is expected, which may have these keys.
+func (d *decoder) decodeWantOf(root *node, w *Want, keys []string) {
+	known := d.workflowWants(w)
+	maps.Copy(known, d.wants(w))
+	maps.DeleteFunc(known, func(key string, _ func(*node)) bool { return !slices.Contains(keys, key) })
+	d.fields(root, "want", known)
+	if root.kind != kindMap {
+		return
+	}
+	// Expectations that exclude each other, or that would never be checked, hide a
+	// mistake.
+	var first string
+	for _, key := range endings {
+		n := root.get(key)
+		switch {
+		case n == nil:
+		case first == "":
+			first = key
+		case strings.HasPrefix(first, "output") && strings.HasPrefix(key, "output") && first != "output":
+		default:
+			d.fail(root.keyAt[slices.Index(root.keys, key)], "want has %s as well, and no run can meet both", first)
+		}
+	}
+	if w.Fuel > 0 && w.MaxFuel > 0 {
+		d.fail(root.keyAt[slices.Index(root.keys, "max_fuel")], "want has units as well, which is exact: leave one out")
+	}
+	for key, f := range map[string]*Failure{"failure": w.Failure, "task_failure": w.TaskFailure, "refused": w.Refused} {
+		if f != nil && *f == (Failure{}) {
+			d.fail(root.get(key).at, "this says nothing about the failure: give a type, a message or another field")
+		}
+	}
+}
+
+// wants are the expectations that activities have.
+func (d *decoder) wants(w *Want) map[string]func(*node) {
+	return map[string]func(*node){
 		"output": func(n *node) { w.Output = new(d.payload(n)) },
 		"output_contains": func(n *node) {
 			if w.OutputContains = n.json(); n.kind == kindNull {
@@ -66,29 +101,6 @@ func (d *decoder) decodeWant(root *node, w *Want) {
 		"fuel":       func(n *node) { w.Fuel = d.whole(n, 1, math.MaxInt64) },
 		"max_fuel":   func(n *node) { w.MaxFuel = d.whole(n, 1, math.MaxInt64) },
 		"max_memory": func(n *node) { w.MaxMemory = d.size(n) },
-	})
-	if root.kind != kindMap {
-		return
-	}
-	// Expectations that exclude each other, or that would never be checked, hide a
-	// mistake.
-	var first string
-	for _, key := range []string{"output", "output_contains", "output_matches", "failure", "canceled"} {
-		n := root.get(key)
-		switch {
-		case n == nil:
-		case first == "":
-			first = key
-		case strings.HasPrefix(first, "output") && strings.HasPrefix(key, "output") && first != "output":
-		default:
-			d.fail(root.keyAt[slices.Index(root.keys, key)], "want has %s as well, and no run can meet both", first)
-		}
-	}
-	if w.Fuel > 0 && w.MaxFuel > 0 {
-		d.fail(root.keyAt[slices.Index(root.keys, "max_fuel")], "want has units as well, which is exact: leave one out")
-	}
-	if w.Failure != nil && *w.Failure == (Failure{}) {
-		d.fail(root.get("failure").at, "this says nothing about the failure: give a type, a message or another field")
 	}
 }
 

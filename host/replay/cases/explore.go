@@ -34,10 +34,17 @@ import (
 // After a fault, an attempt may make calls without an answer in the case, which fail. Its
 // retry may not.
 //
+// Of a workflow, another instance takes the run over after each workflow task, which has
+// to come to the same states and commands; and what came at one time comes in other
+// orders, after which it has to end as it should.
+//
 // A case that is not expected to complete, or that has a fault already, is run and not
 // explored. A note in the result says so. The error is that of [Runner.Run], or the cause
 // of ctx's end.
 func (r *Runner) Explore(ctx context.Context, f *File, c *Case, points int) (*Result, error) {
+	if c.Workflow != nil {
+		return r.exploreWorkflow(ctx, f, c, points)
+	}
 	start := time.Now()
 	result, err := r.Run(ctx, f, c)
 	if err != nil || !result.Passed() {

@@ -21,16 +21,25 @@ import (
 // seed, environment variables, limits and mounts, and keeps it. Its methods may be called
 // concurrently.
 type Runner struct {
-	cacheDir string
+	cacheDir  string
+	workflows func(context.Context, replay.Options) (replay.WorkflowEnv, error)
 
-	mu   sync.Mutex
-	envs map[surroundings]*environment
+	mu    sync.Mutex
+	envs  map[surroundings]*environment
+	flows map[surroundings]*workflowEnvironment
 }
 
 // NewRunner makes a runner. The caller must close it. Compiled modules are kept in the
 // directory; an empty name keeps none. See [replay.Options].
 func NewRunner(cacheDir string) *Runner {
-	return &Runner{cacheDir: cacheDir, envs: map[surroundings]*environment{}}
+	return &Runner{cacheDir: cacheDir, envs: map[surroundings]*environment{}, flows: map[surroundings]*workflowEnvironment{}}
+}
+
+// WithWorkflows lets the runner run cases of workflows too. The function makes their
+// environments: that of package workflows, which knows Temporal. It returns the runner.
+func (r *Runner) WithWorkflows(open func(context.Context, replay.Options) (replay.WorkflowEnv, error)) *Runner {
+	r.workflows = open
+	return r
 }
 
 // surroundings identify an environment.
@@ -61,6 +70,12 @@ func (r *Runner) Close() error {
 			errs = append(errs, e.env.Close())
 		}
 		delete(r.envs, key)
+	}
+	for key, e := range r.flows {
+		if e.env != nil {
+			errs = append(errs, e.env.Close())
+		}
+		delete(r.flows, key)
 	}
 	return errors.Join(errs...)
 }
@@ -113,6 +128,8 @@ type Result struct {
 	Notes       []string     // remarks that are not differences
 	Points      int          // number of points that were explored
 	Duration    time.Duration
+
+	unanswered bool // a workflow asked for what no mock answers
 }
 
 // Run runs a case of a file and blocks until it has ended. The error is about the module:
@@ -163,6 +180,13 @@ func firstDifference(a, b *replay.Run) Difference {
 			add(fmt.Sprintf("calls[%d]", i), callNode(c).pretty())
 		}
 		add("calls", fmt.Sprint(len(run.Calls)))
+		for i, a := range run.Activations {
+			for k, c := range a.Commands {
+				add(fmt.Sprintf("activation %d: command %d", i+1, k+1), rawNode(c).pretty())
+			}
+			add(fmt.Sprintf("activation %d: the state", i+1), fmt.Sprintf("sha256:%s, %s after the start, %d units", a.Digest, a.At, a.Fuel))
+		}
+		add("activations", fmt.Sprint(len(run.Activations)))
 		add("heartbeats", heartbeatsNode(run.Heartbeats).pretty())
 		add("logs", listOf(run.Logs, gotRecord).pretty())
 		for _, name := range slices.Sorted(maps.Keys(run.Files)) {
@@ -195,6 +219,15 @@ func gotRecord(r replay.LogRecord) *node {
 }
 
 func (r *Runner) run(ctx context.Context, f *File, c *Case, interpreter bool) (*Result, error) {
+	if c.Workflow != nil {
+		env, err := r.workflowEnv(ctx, f, interpreter)
+		if err != nil {
+			return nil, err
+		}
+		result := c.RunWorkflow(env)
+		result.File = f
+		return result, nil
+	}
 	env, err := r.env(ctx, f, c, interpreter)
 	if err != nil {
 		return nil, err
