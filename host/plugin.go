@@ -139,6 +139,10 @@ type PluginOptions struct {
 	// Interceptor wraps activities and calls of passthrough modules, to record or trace
 	// them. Default: none.
 	Interceptor Interceptor
+	// WorkflowEnded is called when a run of a workflow of a module ends, before Temporal is
+	// told. It must not block. With it the state after each activation is hashed. Default:
+	// none.
+	WorkflowEnded func(WorkflowEnd)
 	// Executor replaces the pool of instances. MaxConcurrentActivities then limits only
 	// the activities, and the executor limits the instances. Default: the pool.
 	Executor Executor

@@ -79,6 +79,7 @@ type workflowRun struct {
 	updates map[string]bindings.UpdateCallbacks // that were accepted
 	patches map[string]bool                     // as they were answered
 	ended   bool
+	states  []string // see keepState
 
 	wakeAt    time.Time // what the timer below is for; zero: there is none
 	wakeTimer *bindings.TimerID
@@ -189,6 +190,7 @@ func (r *workflowRun) activate(jobs []job) {
 	if r.plugin.activated != nil {
 		r.plugin.activated(r.env.WorkflowInfo().WorkflowExecution.ID, r.run)
 	}
+	r.keepState()
 	if o, ok := r.env.(observer); ok {
 		o.Activated(r.run, outcome)
 	}

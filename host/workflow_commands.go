@@ -424,6 +424,7 @@ func (r *workflowRun) end(c sandbox.Command) error {
 		}
 	}
 	r.ended = true
+	r.tellEnd(failure)
 	r.env.Complete(result, failure)
 	return nil
 }

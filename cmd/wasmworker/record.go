@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"go.temporal.io/sdk/client"
 
 	"github.com/wasmworker/wasmworker/abi"
 	"github.com/wasmworker/wasmworker/host"
@@ -144,14 +145,15 @@ func keep(f *cases.File, name string, exact bool, secrets cases.Secrets, activit
 	return f.Append(c)
 }
 
-// recorder keeps a sample of a worker's attempts: for each activity, the first attempts
-// of each way to end.
+// recorder keeps a sample of a worker's attempts and of the histories of its workflows: for
+// each activity and each workflow of a module, the first ones of each way to end.
 type recorder struct {
 	secrets    *secretmod.Store
 	directory  string
 	limit      int // attempts of each way to end
 	logger     *slog.Logger
 	activities []sandbox.Activity
+	client     func() client.Client // histories come from it
 
 	mu      sync.Mutex
 	kinds   map[string]map[string]int // number of records, by activity and way to end
@@ -234,6 +236,11 @@ func (r *recorder) next(activity, kind string) int {
 
 var unsafeInNames = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
 
+// safeInName returns a guest's text as it may be in the name of a file.
+func safeInName(text string) string {
+	return fmt.Sprintf("%.80s", unsafeInNames.ReplaceAllString(text, "_"))
+}
+
 // write writes the file of an attempt and returns its path. It returns "" if the file
 // exists, which then is from an earlier run of the worker.
 func (r *recorder) write(activity sandbox.Activity, kind string, number int, a replay.Activity, run *replay.Run) (string, error) {
@@ -241,9 +248,7 @@ func (r *recorder) write(activity sandbox.Activity, kind string, number int, a r
 	if err != nil {
 		return "", err
 	}
-	// Both texts come from a guest.
-	safe := func(text string) string { return fmt.Sprintf("%.80s", unsafeInNames.ReplaceAllString(text, "_")) }
-	name := fmt.Sprintf("%s.%s.%.8s.%d", safe(a.Type), safe(secrets.Redact(kind)), activity.Module.File().Digest, number)
+	name := fmt.Sprintf("%s.%s.%.8s.%d", safeInName(a.Type), safeInName(secrets.Redact(kind)), activity.Module.File().Digest, number)
 	f := &cases.File{Path: filepath.Join(r.directory, name+cases.Suffix), Start: a.Info.StartedTime}
 	if _, err := os.Lstat(f.Path); err == nil {
 		return "", nil

@@ -131,6 +131,7 @@ func newServer(c *cli.Context) (*server, error) {
 			return nil, err
 		}
 		s.options.Interceptor = &replay.Recorder{MaxSize: maxRecord, Ended: s.recorder.ended}
+		s.options.WorkflowEnded = s.recorder.workflowEnded
 	}
 	return s, nil
 }
@@ -172,7 +173,7 @@ func (s *server) serve(ctx context.Context) error {
 		return usageError{err}
 	}
 	if s.recorder != nil {
-		s.recorder.activities = h.Plugin().Activities()
+		s.recorder.activities, s.recorder.client = h.Plugin().Activities(), h.Client
 		defer s.recorder.wait()
 	}
 	if s.health != "" {

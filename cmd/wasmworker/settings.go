@@ -305,12 +305,12 @@ var settings = []setting{
 	},
 	{
 		name: "record-dir", alias: "record", env: "WASMWORKER_RECORD_DIR", commands: inWorkers, value: "", unset: "none", file: true,
-		usage: "write a sample of the activities to `DIRECTORY`, as cases that wasmworker test replays, with their inputs and what they were answered, but without secrets (default: none)",
-		doc:   "a directory for a [sample of real tasks](testing.md#a-sample-of-real-tasks), as cases for `wasmworker test`. They have inputs, requests and answers in them: keep it to those who may see these",
+		usage: "write a sample of the activities to `DIRECTORY`, as cases that wasmworker test replays, with their inputs and what they were answered, and histories of workflows of modules, but without secrets (default: none)",
+		doc:   "a directory for a [sample of real tasks](testing.md#a-sample-of-real-tasks), as cases for `wasmworker test`, and of histories of workflows of modules. They have inputs, requests and answers in them: keep it to those who may see these",
 	},
 	{
 		name: "record-limit", env: "WASMWORKER_RECORD_LIMIT", commands: inWorkers, value: 3,
-		usage: "most cases that --record-dir gets of each activity and way in which it ends",
+		usage: "most cases that --record-dir gets of each activity and way in which it ends, and most histories of each workflow",
 		doc:   "most cases in that directory of each activity, way of ending and version of the module",
 	},
 	{

@@ -39,6 +39,7 @@ func testCommand() *cli.Command {
    wasmworker test --run 'greet.*/no name' --runs 10 acts
    wasmworker test --explore acts       # does it survive a crash, at every point?
    wasmworker test --update acts        # what comes out now is what is expected from now on
+   wasmworker test --histories ./records ./flows  # do workflows still do what they did?
 
 docs/testing.md describes case files.
 
@@ -50,6 +51,7 @@ Exit codes: 0 all passed, 1 some failed, 2 wrong usage or case files that cannot
 			&cli.BoolFlag{Name: "update", Usage: "write what comes out into the files, where it is not what they expect, or where they expect nothing"},
 			&cli.IntFlag{Name: "runs", Value: 1, Usage: "run each case so many times, and if it is more than once as often in the interpreter, and compare all that can be seen"},
 			&cli.GenericFlag{Name: "explore", Value: new(exploreFlag), Usage: "run each case with a death of the worker, a request to cancel, and a failing call at many points, `N` of them spread over its units (50 without =N), and see that it comes out right in the end"},
+			&cli.StringFlag{Name: "histories", Usage: "replay the workflow histories of `DIRECTORY` with the modules that are named, or those here, in place of running cases; compare commands, ends, and states if they were recorded", TakesFile: true},
 			&cli.StringFlag{Name: "junit", Usage: "write the results as JUnit's XML to `FILE` as well, for CI systems", TakesFile: true},
 			&cli.BoolFlag{Name: "json", EnvVars: []string{"WASMWORKER_JSON"}, Usage: "print a line of JSON for each case"},
 			&cli.BoolFlag{Name: "watch", Usage: "run again whenever a case file or a module changes, until interrupted"},
@@ -58,6 +60,14 @@ Exit codes: 0 all passed, 1 some failed, 2 wrong usage or case files that cannot
 			t, err := newTesting(c)
 			if err != nil {
 				return err
+			}
+			if directory := c.String("histories"); directory != "" {
+				for _, flag := range []string{"update", "watch", "explore", "runs", "tag"} {
+					if c.IsSet(flag) {
+						return usagef("--histories and --%s do not go together: a history is replayed once, and compared with itself", flag)
+					}
+				}
+				return t.testHistories(c.Context, directory)
 			}
 			if c.Bool("watch") {
 				if c.Bool("update") {
