@@ -309,7 +309,8 @@ func (r *run) UpsertMemo(fields map[string]any, _ markers) error {
 // UpsertSearchAttributes implements [bindings.WorkflowEnvironment].
 func (r *run) UpsertSearchAttributes(attributes map[string]any, _ markers) error {
 	all := &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{}}
-	for name, payload := range r.info.SearchAttributes.GetIndexedFields() { //nolint:staticcheck // as package host has them
+	//lint:ignore SA1019 as package host has them
+	for name, payload := range r.info.SearchAttributes.GetIndexedFields() {
 		all.IndexedFields[name] = payload
 	}
 	text := object("", "")
@@ -318,7 +319,8 @@ func (r *run) UpsertSearchAttributes(attributes map[string]any, _ markers) error
 		text.raw(name, object("type", string(payload.Metadata["type"])).raw("value", payload.Data).json())
 		all.IndexedFields[name] = payload
 	}
-	r.info.SearchAttributes = all //nolint:staticcheck // as package host has them
+	//lint:ignore SA1019 as package host has them
+	r.info.SearchAttributes = all
 	r.issue(&command{}, object("upsert_search_attributes", "").raw("upsert_search_attributes", text.json()).json(), false)
 	return nil
 }
