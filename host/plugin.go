@@ -154,10 +154,6 @@ type PluginOptions struct {
 	interpreter bool // see engine.InterpretPlugin
 }
 
-func init() {
-	engine.InterpretPlugin = func(options any) { options.(*PluginOptions).interpreter = true }
-}
-
 // DefaultPluginOptions returns options with the defaults that the fields document.
 func DefaultPluginOptions() PluginOptions {
 	return PluginOptions{
@@ -328,16 +324,6 @@ func NewPlugin(options PluginOptions) (*Plugin, error) {
 	p.interruptCtx, p.interruptAll = context.WithCancel(context.Background())
 	p.reports = newReports(p.logger, p.interruptCtx)
 	return p, nil
-}
-
-// hasMaxInstances reports whether any module has a limit of instances of its own.
-func hasMaxInstances(options PluginOptions) bool {
-	for _, o := range options.PerModule {
-		if o.MaxInstances > 0 {
-			return true
-		}
-	}
-	return options.Defaults.MaxInstances > 0
 }
 
 // Name implements [worker.Plugin].

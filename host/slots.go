@@ -105,3 +105,13 @@ func (s *slots) tuner(o *worker.Options) (worker.WorkerTuner, error) {
 		SessionActivitySlotSupplier: fixed.GetSessionActivitySlotSupplier(),
 	})
 }
+
+// hasMaxInstances reports whether any module has a limit of instances of its own.
+func hasMaxInstances(options PluginOptions) bool {
+	for _, o := range options.PerModule {
+		if o.MaxInstances > 0 {
+			return true
+		}
+	}
+	return options.Defaults.MaxInstances > 0
+}

@@ -8,7 +8,12 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/wasmworker/wasmworker/host/sandbox"
+	"github.com/wasmworker/wasmworker/internal/engine"
 )
+
+func init() {
+	engine.InterpretPlugin = func(options any) { options.(*PluginOptions).interpreter = true }
+}
 
 // WorkflowEnd is the end of a run of a workflow of a module.
 type WorkflowEnd struct {
