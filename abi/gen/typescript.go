@@ -84,7 +84,7 @@ func tsImports(c *contract) ([]byte, error) {
 	g.line("// %s", note)
 	g.line("")
 	g.line("// The types of the host's functions, as WebAssembly's text has them.")
-	for _, m := range c.activityModules() {
+	for _, m := range c.Modules {
 		if m.Grant != "never" {
 			continue
 		}

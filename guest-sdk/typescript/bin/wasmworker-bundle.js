@@ -7,7 +7,8 @@ import { BundleError, bundle } from "../lib/bundle.js";
 const USAGE = `usage: wasmworker-bundle ENTRY -o FILE [options]
 
 Builds a WebAssembly module for wasmworker. Each function that the module ENTRY
-(TypeScript or JavaScript) exports becomes an activity of its name.
+(TypeScript or JavaScript) exports becomes an activity of its name, or a
+workflow if the sources import wasmworker-sdk/workflow.
 
   -o, --output FILE   where the module goes, such as my-activity.wasm
       --no-check      build in spite of type errors
@@ -44,7 +45,7 @@ async function main() {
     process.stderr.write(USAGE);
     return 2;
   }
-  const { wasm, activities, imports, warnings } = await bundle({
+  const { wasm, activities, workflows, imports, warnings } = await bundle({
     entry: positionals[0], check: !values["no-check"], minify: values.minify, tryOut: !values["no-try"],
   });
   await mkdir(dirname(values.output), { recursive: true });
@@ -52,7 +53,7 @@ async function main() {
   for (const w of warnings) process.stderr.write(`warning: ${w}\n`);
   if (!values.quiet) {
     const asks = imports.length > 0 ? `; to be granted: ${imports.join(", ")}` : "";
-    process.stdout.write(`${values.output}: ${Math.round(wasm.length / 1024)} KiB, activities: ${activities.join(", ")}${asks}\n`);
+    process.stdout.write(`${values.output}: ${Math.round(wasm.length / 1024)} KiB, ${workflows.length > 0 ? `workflows: ${workflows.join(", ")}` : `activities: ${activities.join(", ")}`}${asks}\n`);
   }
   return 0;
 }

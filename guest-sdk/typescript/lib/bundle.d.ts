@@ -2,7 +2,7 @@
 export declare class BundleError extends Error {}
 
 export interface BundleOptions {
-  /** The path of the entry module. Each function that it exports becomes an activity. */
+  /** The path of the entry module. Each function that it exports becomes an activity, or a workflow if the sources import `wasmworker-sdk/workflow`. */
   entry: string;
   /** Refuse sources with type errors. Default `true`. */
   check?: boolean;
@@ -16,6 +16,8 @@ export interface BundleResult {
   wasm: Uint8Array;
   /** The names of the activities. */
   activities: string[];
+  /** The names of the workflows. A module has either. */
+  workflows: string[];
   /** The host modules that an operator has to grant. */
   imports: string[];
   warnings: string[];

@@ -1,4 +1,4 @@
-// From the sources of activities to a WebAssembly module.
+// From the sources of activities, or of workflows, to a WebAssembly module.
 
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -28,11 +28,11 @@ export class BundleError extends Error {}
  * Builds a module.
  *
  * @param {object} options
- * @param {string} options.entry the entry module: each function that it exports becomes an activity
+ * @param {string} options.entry the entry module: each function that it exports becomes an activity, or a workflow if the sources import wasmworker-sdk/workflow
  * @param {boolean} [options.check] refuse sources with type errors; true by default
  * @param {boolean} [options.minify] make the script smaller; stack traces then name no useful lines. False by default
  * @param {boolean} [options.tryOut] run the module's `_initialize` once, to find errors at the top level of the sources; true by default
- * @returns {Promise<{wasm: Uint8Array, activities: string[], imports: string[], warnings: string[]}>}
+ * @returns {Promise<{wasm: Uint8Array, activities: string[], workflows: string[], imports: string[], warnings: string[]}>}
  * @throws {BundleError} something is wrong with the sources
  */
 export async function bundle({ entry, check = true, minify = false, tryOut: trial = true }) {
@@ -43,41 +43,69 @@ export async function bundle({ entry, check = true, minify = false, tryOut: tria
   // The first passes find out which host functions are imported and which of them are used, and find syntax errors. A module asks
   // for the grants of what it uses, so these are its imports.
   const all = { entry, source: `export * from ${JSON.stringify(`./${basename(entry)}`)};`, minify: false };
-  const { imports: declared } = await script(esbuild, all);
+  const { imports: declared, inputs } = await script(esbuild, all);
+  const kind = kindOf(inputs, declared);
   const { imports } = await script(esbuild, { ...all, used: true });
-  const { activities, skipped, problems } = await readTypes(entry);
+  const { functions, skipped, problems } = await readTypes(entry);
   if (problems.length > 0 && check) throw new BundleError(problems.join("\n"));
-  for (const name of skipped) warnings.push(`the export ${name} is not a function, and so not an activity`);
-  const exported = activities.filter(({ name }) => {
-    if (name === "default") throw new BundleError(`${entry}: the default export has no name that an activity could have: export it by a name`);
-    if (RESERVED.has(name) || name.startsWith("asyncify_") || name.startsWith("cabi_")) throw new BundleError(`${entry}: the host never takes the export ${name} for an activity: choose another name`);
-    if (name.startsWith("_")) warnings.push(`the export ${name} is not an activity, because its name begins with _`);
+  const a = kind === "workflow" ? "a workflow" : "an activity";
+  // Workflows export the definitions of their signals, too.
+  if (kind === "activity") for (const name of skipped) warnings.push(`the export ${name} is not a function, and so not an activity`);
+  const exported = functions.filter(({ name }) => {
+    if (name === "default") throw new BundleError(`${entry}: the default export has no name that ${a} could have: export it by a name`);
+    if (RESERVED.has(name) || name.startsWith("asyncify_") || name.startsWith("cabi_")) throw new BundleError(`${entry}: the host never takes the export ${name} for ${a}: choose another name`);
+    if (name.startsWith("_")) warnings.push(`the export ${name} is not ${a}, because its name begins with _`);
     return !name.startsWith("_");
   });
-  if (exported.length === 0) throw new BundleError(`${entry}: it exports no function, and so has no activity`);
+  if (exported.length === 0) throw new BundleError(`${entry}: it exports no function, and so has no ${kind}`);
 
   const source = [
-    `import { start } from ${JSON.stringify(join(sdk, "internal", "entry.js"))};`,
-    `import * as activities from ${JSON.stringify(`./${basename(entry)}`)};`,
+    `import { start } from ${JSON.stringify(join(sdk, kind === "workflow" ? "workflow" : "internal", "entry.js"))};`,
+    `import * as exported from ${JSON.stringify(`./${basename(entry)}`)};`,
     "start([",
-    // No call through the namespace: the activities' this is undefined, as for any imported function.
-    ...exported.map(({ name, params }) => `  { run: (0, activities[${JSON.stringify(name)}]), params: ${params === undefined ? "undefined" : JSON.stringify(params)} },`),
+    // No call through the namespace: this is undefined, as for any imported function.
+    ...exported.map(({ name, params }) => `  { run: (0, exported[${JSON.stringify(name)}]), params: ${params === undefined ? "undefined" : JSON.stringify(params)} },`),
     "]);",
   ].join("\n");
   const unused = declared.filter(({ module, name }) => !imports.some((i) => i.module === module && i.name === name));
-  const { code, warnings: more } = await script(esbuild, { entry, source, minify, imports: [...imports, ...unused] });
+  const { code, warnings: more } = await script(esbuild, { entry, source, minify, kind, imports: [...imports, ...unused] });
   warnings.push(...more);
 
   const engine = await readFile(dependency("quickjs-wasi/quickjs.wasm"));
   const bytecode = await compile(engine, code);
   const names = exported.map(({ name }) => name);
-  const wasm = await link(engine, shim({ activities: names, passthrough: imports, bytecode }), [...names, "memory", "_initialize"]);
+  const wasm = await link(engine, shim({ kind, names, passthrough: imports, bytecode }), [...names, "memory", "_initialize"]);
   if (trial) await tryOut(wasm).catch((e) => { throw new BundleError(e.message); });
-  return { wasm, activities: names, imports: [...new Set(imports.map(({ module }) => module))], warnings };
+  const [activities, workflows] = kind === "workflow" ? [[], names] : [names, []];
+  return { wasm, activities, workflows, imports: [...new Set(imports.map(({ module }) => module))], warnings };
+}
+
+/**
+ * What the functions of the sources are, which the part of the SDK that they import tells: a module has one kind of them.
+ *
+ * @param {Record<string, {imports: {path: string}[]}>} inputs esbuild's, of the sources with all that they import
+ * @param {{module: string}[]} declared functions of host modules
+ */
+function kindOf(inputs, declared) {
+  const importers = new Map(); // file of the SDK -> a file of the user's that imports it
+  for (const [from, { imports }] of Object.entries(inputs)) {
+    if (resolve(from).startsWith(sdk)) continue;
+    for (const { path, external } of imports) if (!external && resolve(path).startsWith(sdk)) importers.set(basename(path), from);
+  }
+  const workflow = importers.get("workflow.js");
+  if (workflow === undefined) return "activity";
+  const instead = "a module has workflows or activities, and never both: build two modules, and let the workflow call activities by their names";
+  for (const [file, from] of importers) {
+    if (file === "workflow.js") continue;
+    const name = file === "index.js" ? "wasmworker-sdk" : `wasmworker-sdk/${basename(file, ".js")}`;
+    throw new BundleError(`${workflow} imports wasmworker-sdk/workflow, and ${from} imports ${name}, which is for activities: ${instead}`);
+  }
+  if (declared.length > 0) throw new BundleError(`${workflow} imports wasmworker-sdk/workflow, and the sources import ${declared[0].module}, which is for activities: ${instead}`);
+  return "workflow";
 }
 
 /** Bundles the sources into one script. Without imports, host modules stay imports, and are returned: all, or those that are used. */
-async function script(esbuild, { entry, source, minify, imports, used }) {
+async function script(esbuild, { entry, source, minify, kind, imports, used }) {
   const options = {
     stdin: { contents: source, resolveDir: dirname(resolve(entry)), sourcefile: "wasmworker-entry.js", loader: "js" },
     absWorkingDir: process.cwd(),
@@ -91,7 +119,9 @@ async function script(esbuild, { entry, source, minify, imports, used }) {
     target: "es2023",
     charset: "utf8",
     legalComments: "none",
-    keepNames: minify, // the names of errors are their types
+    keepNames: minify || kind === "workflow", // the names of errors are their types, and those of functions the types of workflows
+    // What asynchronous functions wait for is seen by src/workflow/context.js, if they are generators. It ends at the top level.
+    supported: kind === "workflow" ? { "async-await": false, "async-generator": false, "for-await": false } : {},
     minify,
     treeShaking: true,
     sourcemap: "external",
@@ -110,7 +140,7 @@ async function script(esbuild, { entry, source, minify, imports, used }) {
     throw new BundleError(e.errors.map(message).join("\n"));
   }
   const text = result.outputFiles.find((f) => f.path.endsWith(BUNDLE)).text;
-  if (imports === undefined) return { imports: hostImports(text, Object.values(result.metafile.outputs).flatMap((o) => o.imports)) };
+  if (imports === undefined) return { imports: hostImports(text, Object.values(result.metafile.outputs).flatMap((o) => o.imports)), inputs: result.metafile.inputs };
   const table = lineTable(JSON.parse(result.outputFiles.find((f) => f.path.endsWith(".map")).text), (path) => {
     const absolute = resolve(path);
     return absolute.startsWith(sdk) || path.endsWith("wasmworker-entry.js") || path.includes("wasmworker:") ? undefined
@@ -131,12 +161,13 @@ function plugin(imports, used) {
     setup(build) {
       build.onResolve({ filter: /^wasmworker:/ }, ({ path }) => {
         if (/^wasmworker:(activity|log)\/v\d+$/.test(path)) return { errors: [{ text: `${path} is imported by the SDK; use the functions of wasmworker-sdk` }] };
+        if (/^wasmworker:workflow\/v\d+$/.test(path)) return { errors: [{ text: `${path} is imported by the SDK; use the functions of wasmworker-sdk/workflow` }] };
         if (!/^wasmworker:[^/]+\/v\d+$/.test(path)) return { errors: [{ text: `${path} is not the name of a host module: these are wasmworker:<name>/v<version>` }] };
         return imports === undefined ? { path, external: true, sideEffects: !used } : { path, namespace: "wasmworker" };
       });
       build.onResolve({ filter: /^wasmworker-sdk$/ }, () => ({ path: join(sdk, "index.js") }));
-      build.onResolve({ filter: /^wasmworker-sdk\/(blob|config|http|secret|sql)$/ }, ({ path }) => ({ path: join(sdk, `${basename(path)}.js`) }));
-      build.onResolve({ filter: /^node:/ }, ({ path }) => ({ errors: [{ text: `${path} is a module of Node.js, which a sandboxed activity does not have` }] }));
+      build.onResolve({ filter: /^wasmworker-sdk\/(blob|config|http|secret|sql|workflow)$/ }, ({ path }) => ({ path: join(sdk, `${basename(path)}.js`) }));
+      build.onResolve({ filter: /^node:/ }, ({ path }) => ({ errors: [{ text: `${path} is a module of Node.js, which a sandboxed activity or workflow does not have` }] }));
       build.onLoad({ filter: /.*/, namespace: "wasmworker" }, ({ path }) => ({
         contents: [
           `import { passthroughFunction } from ${JSON.stringify(join(sdk, "passthrough.js"))};`,

@@ -26,6 +26,16 @@ export const ACTIVITY = {
   },
 };
 
+export const WORKFLOW = {
+  module: "wasmworker:workflow/v1",
+  functions: {
+    activation: "(param i32 i32) (result i64)",
+    commands: "(param i32 i32) (result i64)",
+    patched: "(param i32 i32) (result i32)",
+    last_error: "(param i32 i32) (result i64)",
+  },
+};
+
 export const LOG = {
   module: "wasmworker:log/v1",
   functions: {

@@ -1,18 +1,35 @@
 // The shim is the part of a module between QuickJS and the host: it evaluates the bundled
-// script in `_initialize`, and turns each exported activity into a call of the script.
+// script in `_initialize`, and turns each exported activity or workflow into a call of the script.
 //
 // It uses QuickJS's own C functions (JS_*), which take values as i64, so that
 // nothing has to be allocated for crossing the border.
 
 import { Errno } from "../src/internal/abi.js";
 import { NATIVES } from "../src/internal/natives.js";
-import { ACTIVITY, LOG, PASSTHROUGH_TYPE, WASI } from "./imports.js";
+import { WORKFLOW_NATIVES } from "../src/workflow/natives.js";
+import { ACTIVITY, LOG, PASSTHROUGH_TYPE, WASI, WORKFLOW } from "./imports.js";
 
 // Where the engine's function table ends. link.js makes it one element longer, for $native.
 export const TABLE_SIZE = 532;
 
-// Native number FIRST_PASSTHROUGH + i calls the i-th passthrough function.
-export const FIRST_PASSTHROUGH = NATIVES.length;
+// What differs between modules of activities and those of workflows: the natives, the global by which the script gets
+// them (eight characters), the host's functions, and which native reads or takes one value by which of them.
+const KINDS = {
+  activity: {
+    natives: NATIVES, global: "wasmhost", contract: ACTIVITY, wasi: WASI.functions,
+    // Without arguments or with (index) alone, the natives differ in the host function only.
+    reading: { argBytes: "arg_read", argText: "arg_read", argEncoding: "arg_encoding", argMetadata: "arg_metadata",
+      detailBytes: "detail_read", detailText: "detail_read", detailEncoding: "detail_encoding", info: "info", lastError: "last_error" },
+    isBytes: ["argBytes", "detailBytes"],
+    one: { outputWrite: "output_write", outputEncoding: "output_encoding", outputMetadata: "output_metadata", fail: "fail" },
+  },
+  workflow: {
+    natives: WORKFLOW_NATIVES, global: "wasmflow", contract: WORKFLOW, wasi: { fd_write: WASI.functions.fd_write, random_get: WASI.functions.random_get },
+    reading: { activation: "activation", lastError: "last_error" },
+    isBytes: ["activation"],
+    one: { commands: "commands", patched: "patched" },
+  },
+};
 
 // Bytes of guest memory that most values fit into, so that they are read with one call.
 const SCRATCH = 4096;
@@ -72,30 +89,86 @@ const quote = (name) => `"${Array.from(new TextEncoder().encode(name), (b) => (b
  * Returns the shim's text.
  *
  * @param {object} options
- * @param {string[]} options.activities names to export
+ * @param {"activity" | "workflow"} options.kind
+ * @param {string[]} options.names of what to export
  * @param {{module: string, name: string}[]} options.passthrough functions that the script imports
  * @param {Uint8Array} options.bytecode the script, compiled by the same engine
  */
-export function shim({ activities, passthrough, bytecode }) {
-  const number = Object.fromEntries(NATIVES.map((name, i) => [name, i]));
-  // Without arguments or with (index) alone, the natives differ in the host function only.
-  const reading = { argBytes: "arg_read", argText: "arg_read", argEncoding: "arg_encoding", argMetadata: "arg_metadata",
-    detailBytes: "detail_read", detailText: "detail_read", detailEncoding: "detail_encoding", info: "info", lastError: "last_error" };
-  const isBytes = new Set(["argBytes", "detailBytes"]);
-  const one = { outputWrite: "output_write", outputEncoding: "output_encoding", outputMetadata: "output_metadata", fail: "fail" };
+export function shim({ kind, names, passthrough, bytecode }) {
+  const { natives, global, contract, wasi, reading, isBytes, one } = KINDS[kind];
+  const activity = kind === "activity";
+  const number = Object.fromEntries(natives.map((name, i) => [name, i]));
+  const firstPassthrough = natives.length; // native number firstPassthrough + i calls the i-th passthrough function
 
   const when = (name, body) => `(if (i32.eq (local.get $n) (i32.const ${number[name]})) (then ${body}))`;
   const int = (value) => `(return (i64.extend_i32_u ${value}))`;
   const int64 = (value) => `(return (i64.extend_i32_u (i32.wrap_i64 ${value})))`;
+  const wide = (f, call) => (contract.functions[f].endsWith("(result i32)") ? `(i64.extend_i32_s ${call})` : call);
   const arg = (i) => `(i64.load offset=${8 * i} (local.get $argv))`;
   const argInt = (i) => `(i32.wrap_i64 ${arg(i)})`; // the script passes small integers only
+
+  // What workflows have no use for.
+  const response = `;; The bytes of a response, or the errno as a negative number.
+  (func $response (param $r i64) (result i64)
+    (local $handle i32) (local $len i32) (local $p i32) (local $at i32) (local $n i64) (local $v i64)
+    (if (i64.lt_s (local.get $r) (i64.const 0)) (then ${int64("(local.get $r)")}))
+    (local.set $handle (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 32))))
+    (if (i32.eqz (local.get $handle)) (then (return (call $JS_NewUint8ArrayCopy (global.get $ctx) (global.get $scratch) (i32.const 0)))))
+    (local.set $len (i32.wrap_i64 (local.get $r)))
+    (local.set $p (call $malloc (local.get $len)))
+    (if (i32.and (i32.eqz (local.get $p)) (i32.ne (local.get $len) (i32.const 0))) (then
+      (drop (call $close (local.get $handle)))
+      (return (call $JS_ThrowOutOfMemory (global.get $ctx)))))
+    (block $done (loop $more
+      (br_if $done (i32.ge_u (local.get $at) (local.get $len)))
+      (local.set $n (call $read (local.get $handle) (local.get $at) (i32.add (local.get $p) (local.get $at)) (i32.sub (local.get $len) (local.get $at))))
+      (br_if $done (i64.le_s (local.get $n) (i64.const 0)))
+      (local.set $at (i32.add (local.get $at) (i32.wrap_i64 (local.get $n))))
+      (br $more)))
+    (drop (call $close (local.get $handle)))
+    (if (i32.lt_u (local.get $at) (local.get $len))
+      (then (local.set $v (i64.extend_i32_u (i32.const ${-Errno.EIO})))) ;; EIO: it was cut short
+      (else (local.set $v (call $JS_NewUint8ArrayCopy (global.get $ctx) (local.get $p) (local.get $len)))))
+    (call $free (local.get $p))
+    (local.get $v))`;
+
+  const environment = `;; The environment as bytes: NAME=value, each ended by a zero byte.
+  (func $environment (result i64)
+    (local $p i32) (local $size i32) (local $v i64)
+    (if (call $environ_sizes_get (global.get $slots) (i32.add (global.get $slots) (i32.const 4)))
+      (then (return (call $JS_NewUint8ArrayCopy (global.get $ctx) (global.get $scratch) (i32.const 0)))))
+    (local.set $size (i32.load offset=4 (global.get $slots)))
+    (local.set $p (call $malloc (i32.add (local.get $size) (i32.shl (i32.add (i32.load (global.get $slots)) (i32.const 1)) (i32.const 2)))))
+    (if (i32.eqz (local.get $p)) (then (return (call $JS_ThrowOutOfMemory (global.get $ctx)))))
+    (drop (call $environ_get (i32.add (local.get $p) (local.get $size)) (local.get $p)))
+    (local.set $v (call $JS_NewUint8ArrayCopy (global.get $ctx) (local.get $p) (local.get $size)))
+    (call $free (local.get $p))
+    (local.get $v))`;
+
+  const blocking = () => `${when("sleep", `
+      ;; One subscription to the monotonic clock, relative, in milliseconds.
+      (memory.fill (global.get $scratch) (i32.const 0) (i32.const 48))
+      (i32.store offset=16 (global.get $scratch) (i32.const 1))
+      (i64.store offset=24 (global.get $scratch) (i64.mul (i64.extend_i32_u ${argInt(0)}) (i64.const 1000000)))
+      ${int("(call $poll_oneoff (global.get $scratch) (i32.add (global.get $scratch) (i32.const 64)) (i32.const 1) (global.get $slots))")}`)}
+    ${when("environ", "(return (call $environment))")}`;
+
+  const detail = () => when("heartbeatDetail", `
+      (local.set $p (call $bytes ${arg(0)} (i32.const 16)))
+      (if (call $refused ${arg(0)} (local.get $p)) (then (return (i64.const 25769803776))))
+      (local.set $q (call $bytes ${arg(1)} (i32.const 20)))
+      (if (call $refused ${arg(1)} (local.get $q)) (then (call $release ${arg(0)} (local.get $p)) (return (i64.const 25769803776))))
+      (local.set $r (call $heartbeat_detail (local.get $p) (i32.load offset=16 (global.get $slots)) (local.get $q) (i32.load offset=20 (global.get $slots))))
+      (call $release ${arg(0)} (local.get $p))
+      (call $release ${arg(1)} (local.get $q))
+      ${int64("(local.get $r)")}`);
 
   return `(module
   ;; wasm-merge resolves the engine's imports from "env" with this module's exports, and this module's from "engine" with the engine's.
   ${imports("engine", ENGINE)}
-  ${imports(ACTIVITY.module, ACTIVITY.functions)}
+  ${imports(contract.module, contract.functions)}
   (import "${LOG.module}" "write" (func $log_write ${LOG.functions.write}))
-  ${imports(WASI.module, WASI.functions)}
+  ${imports(WASI.module, wasi)}
   ${passthrough.map(({ module, name }, i) => `(import ${quote(module)} ${quote(name)} (func $passthrough${i} ${PASSTHROUGH_TYPE}))`).join("\n  ")}
   (import "engine" "memory" (memory 18))
   (import "engine" "__indirect_function_table" (table ${TABLE_SIZE + 1} funcref))
@@ -202,8 +275,8 @@ export function shim({ activities, passthrough, bytecode }) {
     (global.set $scratch (call $malloc (i32.const ${SCRATCH})))
     (global.set $slots (call $malloc (i32.const 128)))
     (if (i32.or (i32.eqz (global.get $scratch)) (i32.eqz (global.get $slots))) (then (unreachable)))
-    ;; globalThis.wasmhost = the natives. The SDK takes it away before the user's code runs.
-    (i64.store (global.get $scratch) (i64.const 0x74736f686d736177)) ;; "wasmhost", least significant byte first
+    ;; The natives become a global. The SDK takes it away before the user's code runs.
+    (i64.store (global.get $scratch) (i64.const 0x${Buffer.from(global).reverse().toString("hex")})) ;; its name, least significant byte first
     (i64.store offset=8 (global.get $scratch) (i64.const 0))
     (local.set $v (call $JS_NewArray (global.get $ctx)))
     (loop $next
@@ -211,7 +284,7 @@ export function shim({ activities, passthrough, bytecode }) {
         (call $JS_NewCFunction2 (global.get $ctx) (i32.const ${TABLE_SIZE}) (i32.add (global.get $scratch) (i32.const 8))
           (i32.const 0) (i32.const 1) (local.get $i)))) ;; 1: a generic function with a number
       (local.set $i (i32.add (local.get $i) (i32.const 1)))
-      (br_if $next (i32.lt_u (local.get $i) (i32.const ${NATIVES.length + passthrough.length}))))
+      (br_if $next (i32.lt_u (local.get $i) (i32.const ${natives.length + passthrough.length}))))
     (local.set $global (call $JS_GetGlobalObject (global.get $ctx)))
     (drop (call $JS_SetPropertyStr (global.get $ctx) (local.get $global) (global.get $scratch) (local.get $v)))
     (call $JS_FreeValue (global.get $ctx) (local.get $global))
@@ -251,11 +324,11 @@ export function shim({ activities, passthrough, bytecode }) {
     (i32.and (i32.eqz (local.get $ptr)) (i32.lt_s (call $JS_GetTypedArrayType (local.get $v)) (i32.const 0))))
 
   (func $value (param $n i32) (param $ptr i32) (param $len i32) (result i64)
-    ${[...isBytes].map((name) => when(name, "(return (call $JS_NewUint8ArrayCopy (global.get $ctx) (local.get $ptr) (local.get $len)))")).join("\n    ")}
+    ${isBytes.map((name) => when(name, "(return (call $JS_NewUint8ArrayCopy (global.get $ctx) (local.get $ptr) (local.get $len)))")).join("\n    ")}
     (call $JS_NewStringLen (global.get $ctx) (local.get $ptr) (local.get $len)))
 
   (func $fetch (param $n i32) (param $i i32) (param $dst i32) (param $cap i32) (result i64)
-    ${Object.entries(reading).map(([name, f]) => when(name, `(return (call $${f} ${ACTIVITY.functions[f].startsWith("(param i32 i32 i32)") ? "(local.get $i) " : ""}(local.get $dst) (local.get $cap)))`)).join("\n    ")}
+    ${Object.entries(reading).map(([name, f]) => when(name, `(return (call $${f} ${contract.functions[f].startsWith("(param i32 i32 i32)") ? "(local.get $i) " : ""}(local.get $dst) (local.get $cap)))`)).join("\n    ")}
     (unreachable))
 
   ;; Reads a value of any size. A negative result is the errno, as a number.
@@ -272,57 +345,26 @@ export function shim({ activities, passthrough, bytecode }) {
     (call $free (local.get $p))
     (local.get $v))
 
-  ;; The bytes of a response, or the errno as a negative number.
-  (func $response (param $r i64) (result i64)
-    (local $handle i32) (local $len i32) (local $p i32) (local $at i32) (local $n i64) (local $v i64)
-    (if (i64.lt_s (local.get $r) (i64.const 0)) (then ${int64("(local.get $r)")}))
-    (local.set $handle (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 32))))
-    (if (i32.eqz (local.get $handle)) (then (return (call $JS_NewUint8ArrayCopy (global.get $ctx) (global.get $scratch) (i32.const 0)))))
-    (local.set $len (i32.wrap_i64 (local.get $r)))
-    (local.set $p (call $malloc (local.get $len)))
-    (if (i32.and (i32.eqz (local.get $p)) (i32.ne (local.get $len) (i32.const 0))) (then
-      (drop (call $close (local.get $handle)))
-      (return (call $JS_ThrowOutOfMemory (global.get $ctx)))))
-    (block $done (loop $more
-      (br_if $done (i32.ge_u (local.get $at) (local.get $len)))
-      (local.set $n (call $read (local.get $handle) (local.get $at) (i32.add (local.get $p) (local.get $at)) (i32.sub (local.get $len) (local.get $at))))
-      (br_if $done (i64.le_s (local.get $n) (i64.const 0)))
-      (local.set $at (i32.add (local.get $at) (i32.wrap_i64 (local.get $n))))
-      (br $more)))
-    (drop (call $close (local.get $handle)))
-    (if (i32.lt_u (local.get $at) (local.get $len))
-      (then (local.set $v (i64.extend_i32_u (i32.const ${-Errno.EIO})))) ;; EIO: it was cut short
-      (else (local.set $v (call $JS_NewUint8ArrayCopy (global.get $ctx) (local.get $p) (local.get $len)))))
-    (call $free (local.get $p))
-    (local.get $v))
+  ${activity ? response : ""}
 
   (func $one (param $n i32) (param $ptr i32) (param $len i32) (result i64)
-    ${Object.entries(one).map(([name, f]) => when(name, `(return (call $${f} (local.get $ptr) (local.get $len)))`)).join("\n    ")}
-    ${passthrough.map((_, i) => `(if (i32.eq (local.get $n) (i32.const ${FIRST_PASSTHROUGH + i})) (then (return (call $passthrough${i} (local.get $ptr) (local.get $len)))))`).join("\n    ")}
+    ${Object.entries(one).map(([name, f]) => when(name, `(return ${wide(f, `(call $${f} (local.get $ptr) (local.get $len))`)})`)).join("\n    ")}
+    ${passthrough.map((_, i) => `(if (i32.eq (local.get $n) (i32.const ${firstPassthrough + i})) (then (return (call $passthrough${i} (local.get $ptr) (local.get $len)))))`).join("\n    ")}
     (unreachable))
 
-  ;; The environment as bytes: NAME=value, each ended by a zero byte.
-  (func $environment (result i64)
-    (local $p i32) (local $size i32) (local $v i64)
-    (if (call $environ_sizes_get (global.get $slots) (i32.add (global.get $slots) (i32.const 4)))
-      (then (return (call $JS_NewUint8ArrayCopy (global.get $ctx) (global.get $scratch) (i32.const 0)))))
-    (local.set $size (i32.load offset=4 (global.get $slots)))
-    (local.set $p (call $malloc (i32.add (local.get $size) (i32.shl (i32.add (i32.load (global.get $slots)) (i32.const 1)) (i32.const 2)))))
-    (if (i32.eqz (local.get $p)) (then (return (call $JS_ThrowOutOfMemory (global.get $ctx)))))
-    (drop (call $environ_get (i32.add (local.get $p) (local.get $size)) (local.get $p)))
-    (local.set $v (call $JS_NewUint8ArrayCopy (global.get $ctx) (local.get $p) (local.get $size)))
-    (call $free (local.get $p))
-    (local.get $v))
+  ${activity ? environment : ""}
 
   ;; The one function behind all natives. Arguments are what host.js passes, which is checked there.
   (func $native (param $c i32) (param $this i64) (param $argc i32) (param $argv i32) (param $n i32) (result i64)
     (local $p i32) (local $q i32) (local $r i64)
-    ${when("argCount", int("(call $arg_count)"))}
-    ${when("status", int("(call $status)"))}
-    ${when("detailCount", int("(call $detail_count)"))}
-    ${when("heartbeat", int64("(call $heartbeat)"))}
-    ${["info", "lastError"].map((name) => when(name, "(return (call $reading (local.get $n) (i32.const 0)))")).join("\n    ")}
-    ${Object.keys(reading).filter((name) => name !== "info" && name !== "lastError")
+    ${activity ? [
+    when("argCount", int("(call $arg_count)")),
+    when("status", int("(call $status)")),
+    when("detailCount", int("(call $detail_count)")),
+    when("heartbeat", int64("(call $heartbeat)")),
+  ].join("\n    ") : ""}
+    ${["info", "lastError", "activation"].filter((name) => name in reading).map((name) => when(name, "(return (call $reading (local.get $n) (i32.const 0)))")).join("\n    ")}
+    ${Object.keys(reading).filter((name) => activity && name !== "info" && name !== "lastError")
       .map((name) => when(name, `(return (call $reading (local.get $n) ${argInt(0)}))`)).join("\n    ")}
     ${when("finish", `(global.set $status ${argInt(0)}) (return (i64.const 12884901888))`)}
     ${when("register", `
@@ -331,23 +373,9 @@ export function shim({ activities, passthrough, bytecode }) {
     ${when("randomBytes", `
       (drop (call $random_get (global.get $scratch) ${argInt(0)})) ;; at most ${SCRATCH}
       (return (call $JS_NewUint8ArrayCopy (local.get $c) (global.get $scratch) ${argInt(0)}))`)}
-    ${when("sleep", `
-      ;; One subscription to the monotonic clock, relative, in milliseconds.
-      (memory.fill (global.get $scratch) (i32.const 0) (i32.const 48))
-      (i32.store offset=16 (global.get $scratch) (i32.const 1))
-      (i64.store offset=24 (global.get $scratch) (i64.mul (i64.extend_i32_u ${argInt(0)}) (i64.const 1000000)))
-      ${int("(call $poll_oneoff (global.get $scratch) (i32.add (global.get $scratch) (i32.const 64)) (i32.const 1) (global.get $slots))")}`)}
-    ${when("environ", "(return (call $environment))")}
+    ${activity ? blocking() : ""}
     ;; The others take text or bytes first.
-    ${when("heartbeatDetail", `
-      (local.set $p (call $bytes ${arg(0)} (i32.const 16)))
-      (if (call $refused ${arg(0)} (local.get $p)) (then (return (i64.const 25769803776))))
-      (local.set $q (call $bytes ${arg(1)} (i32.const 20)))
-      (if (call $refused ${arg(1)} (local.get $q)) (then (call $release ${arg(0)} (local.get $p)) (return (i64.const 25769803776))))
-      (local.set $r (call $heartbeat_detail (local.get $p) (i32.load offset=16 (global.get $slots)) (local.get $q) (i32.load offset=20 (global.get $slots))))
-      (call $release ${arg(0)} (local.get $p))
-      (call $release ${arg(1)} (local.get $q))
-      ${int64("(local.get $r)")}`)}
+    ${activity ? detail() : ""}
     ${when("log", `
       (local.set $p (call $bytes ${arg(1)} (i32.const 16)))
       (if (call $refused ${arg(1)} (local.get $p)) (then (return (i64.const 25769803776))))
@@ -367,13 +395,13 @@ export function shim({ activities, passthrough, bytecode }) {
       (then (call $stderr (local.get $p) (i32.load offset=16 (global.get $slots))) (local.set $r (i64.const 12884901888)))
     (else
       (local.set $r (call $one (local.get $n) (local.get $p) (i32.load offset=16 (global.get $slots))))
-      (if (i32.ge_u (local.get $n) (i32.const ${FIRST_PASSTHROUGH}))
-        (then (local.set $r (call $response (local.get $r))))
+      (if (i32.ge_u (local.get $n) (i32.const ${firstPassthrough}))
+        (then ${activity ? "(local.set $r (call $response (local.get $r)))" : "(unreachable)"})
         (else (local.set $r (i64.extend_i32_u (i32.wrap_i64 (local.get $r)))))))))))) ;; sizes fit: they are below 2 GiB
     (call $release ${arg(0)} (local.get $p))
     (local.get $r))
 
-  ${activities.map((name, i) => `(func (export ${quote(name)}) (result i32) (call $activity (i32.const ${i})))`).join("\n  ")}
+  ${names.map((name, i) => `(func (export ${quote(name)}) (result i32) (call $activity (i32.const ${i})))`).join("\n  ")}
 )
 `;
 }

@@ -37,7 +37,7 @@ export async function tryOut(wasm) {
   for (const { module: from, name } of WebAssembly.Module.imports(module)) {
     imports[from] ??= {};
     imports[from][name] = from === "wasi_snapshot_preview1" ? wasi[name] ?? (() => Errno.ENOSYS)
-      : ["arg_count", "detail_count", "status"].includes(name) ? () => 0 : () => BigInt(-Errno.EINVAL);
+      : ["arg_count", "detail_count", "status", "patched"].includes(name) ? () => 0 : () => BigInt(-Errno.EINVAL);
   }
   if (imports["wasmworker:log/v1"] !== undefined) imports["wasmworker:log/v1"].write = () => 0n;
   const instance = await WebAssembly.instantiate(module, imports);

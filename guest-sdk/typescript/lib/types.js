@@ -1,4 +1,4 @@
-// Reads the activities of an entry module with the TypeScript compiler: which exports are functions, and what
+// Reads the functions of an entry module with the TypeScript compiler: which exports are functions, and what
 // their parameters are, as the JSON that src/internal/check.js checks arguments by. It also
 // finds type errors. JavaScript is read the same way, by its JSDoc comments.
 
@@ -9,12 +9,12 @@ import { load } from "./dependency.js";
 
 const PACKAGE = "wasmworker-sdk";
 
-// Object types that the parameters of one activity may have. Generic types can be endless.
+// Object types that the parameters of one function may have. Generic types can be endless.
 const MAX_TYPES = 1000;
 
 /**
  * @param {string} entry path of the entry module
- * @returns {Promise<{activities: {name: string, params: object}[], skipped: string[], problems: string[]}>}
+ * @returns {Promise<{functions: {name: string, params: object}[], skipped: string[], problems: string[]}>}
  */
 export async function readTypes(entry) {
   const ts = await load("typescript");
@@ -33,7 +33,7 @@ export async function readTypes(entry) {
       return `${relative(process.cwd(), d.file.fileName)}:${line + 1}:${character + 1}: ${text} (TS${d.code})`;
     });
 
-  const activities = [];
+  const functions = [];
   const skipped = [];
   const module = checker.getSymbolAtLocation(file);
   for (const symbol of module === undefined ? [] : checker.getExportsOfModule(module)) {
@@ -46,9 +46,9 @@ export async function readTypes(entry) {
       continue;
     }
     // What an overloaded function accepts cannot be told from one signature.
-    activities.push({ name: symbol.name, params: type.getCallSignatures().length > 1 ? undefined : paramsOf(ts, checker, signature, file) });
+    functions.push({ name: symbol.name, params: type.getCallSignatures().length > 1 ? undefined : paramsOf(ts, checker, signature, file) });
   }
-  return { activities, skipped, problems };
+  return { functions, skipped, problems };
 }
 
 // The project's own options, and the files of the project that only declare (such as the host modules that it imports).

@@ -2,8 +2,8 @@
 
 import { TYPE_INVALID_INPUT, TYPE_INVALID_OUTPUT, TYPE_OUTPUT_TOO_LARGE } from "./internal/abi.js";
 
-// What both have: a cause that is there only if it was given.
-class TemporalFailure extends Error {
+// What all of them have: a cause that is there only if it was given.
+export class TemporalFailure extends Error {
   constructor(message, cause) {
     super(message, cause === undefined ? undefined : { cause });
   }

@@ -11,9 +11,9 @@ test("a project that has not installed the SDK gets its types from the bundler's
   const folder = mkdtempSync(join(tmpdir(), "wasmworker-"));
   try {
     for (const part of ["tsconfig.json", "src"]) cpSync(join(template, part), join(folder, part), { recursive: true });
-    const { activities, problems } = await readTypes(join(folder, "src", "index.ts"));
+    const { functions, problems } = await readTypes(join(folder, "src", "index.ts"));
     assert.deepEqual(problems, []);
-    assert.deepEqual(activities.map((a) => a.name), ["greet"]);
+    assert.deepEqual(functions.map((a) => a.name), ["greet"]);
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -49,7 +49,7 @@ function messageOf(error) {
 }
 
 /** The error behind another one, and those beside it. An AggregateError and its like have several, of which a chain of causes holds the first. */
-function causesOf(error) {
+export function causesOf(error) {
   let inner = [];
   if (Array.isArray(error.errors) && (error instanceof AggregateError || error.errors.some((e) => e instanceof Error))) inner = error.errors;
   // What using throws if something fails within its block, and then the disposal, too.
