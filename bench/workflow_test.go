@@ -17,6 +17,7 @@ func BenchmarkWorkflow(b *testing.B) {
 	for _, g := range []workflowGuest{
 		{"go", guest(b, "workflow"), "Loop", "Counter"},
 		{"rust", "../testdata/workflows/rust/workflows.wasm", "RustLoop", "RustCounter"},
+		{"typescript", "../testdata/workflows/typescript/workflows.wasm", "TypeScriptLoop", "TypeScriptCounter"},
 	} {
 		g.measure(b)
 	}
