@@ -211,17 +211,24 @@ export interface UpdateHandlerOptions<Args extends any[]> extends SignalHandlerO
   validator?: (...args: Args) => void;
 }
 
-/** Handles signals of a name. Those that came before are handled now. `undefined` takes the handler away. */
-export declare function setHandler<Args extends any[]>(definition: SignalDefinition<Args>, handler: ((...args: Args) => void | Promise<void>) | undefined,
-  options?: SignalHandlerOptions): void;
-/** Answers queries of a name. The function must not change anything, nor begin anything: what it changes is undone. */
-export declare function setHandler<R, Args extends any[]>(definition: QueryDefinition<R, Args>, handler: ((...args: Args) => R) | undefined, options?: QueryHandlerOptions): void;
+type Definition = SignalDefinition<any> | QueryDefinition<any, any> | UpdateDefinition<any, any>;
+/** The function that handles what a definition defines. */
+export type HandlerOf<D extends Definition> = D extends SignalDefinition<infer Args> ? (...args: Args) => void | Promise<void>
+  : D extends QueryDefinition<infer R, infer Args> ? (...args: Args) => R
+  : D extends UpdateDefinition<infer R, infer Args> ? (...args: Args) => R | Promise<R> : never;
+export type HandlerOptionsOf<D extends Definition> = D extends SignalDefinition<any> ? SignalHandlerOptions
+  : D extends QueryDefinition<any, any> ? QueryHandlerOptions
+  : D extends UpdateDefinition<any, infer Args> ? UpdateHandlerOptions<Args> : never;
+
 /**
- * Handles updates of a name. A {@link TemporalFailure} that the function throws is that of the update;
- * whatever else it throws fails the workflow task.
+ * Sets the handler of a name. `undefined` takes it away.
+ *
+ * - Signals that came before are handled at once.
+ * - What answers a query must not change anything, nor begin anything: what it changes is undone.
+ * - A {@link TemporalFailure} that the handler of an update throws is that of the update, and one of a signal that of the
+ *   workflow. Whatever else they throw fails the workflow task.
  */
-export declare function setHandler<R, Args extends any[]>(definition: UpdateDefinition<R, Args>, handler: ((...args: Args) => R | Promise<R>) | undefined,
-  options?: UpdateHandlerOptions<Args>): void;
+export declare function setHandler<D extends Definition>(definition: D, handler: HandlerOf<D> | undefined, options?: HandlerOptionsOf<D>): void;
 
 /** Handles signals that have no handler of their name. */
 export declare function setDefaultSignalHandler(handler: ((name: string, ...args: any[]) => void | Promise<void>) | undefined): void;

@@ -29,6 +29,6 @@ export function failWith(run, error) {
   } else if (error instanceof TemporalFailure) {
     end(run, { command: "fail", failure: run.frame.failure(error) });
   } else {
-    run.failed ??= error;
+    run.failed ??= { error };
   }
 }

@@ -143,12 +143,12 @@ function idle(phase) {
   if (lookAtConditions() || next()) return;
   body = undefined;
   for (const reason of rejections.values()) {
-    if (run.ended === undefined && !isCancellation(reason)) run.failed ??= reason;
+    if (run.ended === undefined && !isCancellation(reason)) run.failed ??= { error: reason };
   }
   rejections.clear();
   if (run.failed !== undefined) {
     const frame = new Frame();
-    frame.commands.push({ command: "fail_task", failure: frame.failure(run.failed) });
+    frame.commands.push({ command: "fail_task", failure: frame.failure(run.failed.error) });
     run.frame = frame;
   } else {
     pushDescription(run);
@@ -164,8 +164,7 @@ function idle(phase) {
 
 /** Hands over what a query or a validation has answered. */
 function answer() {
-  const [refused] = rejections.values();
-  if (refused !== undefined) run.frame.commands = [{ command: "answer", failure: run.frame.failure(refused) }];
+  if (rejections.size > 0) run.frame.commands = [{ command: "answer", failure: run.frame.failure([...rejections.values()][0]) }];
   run.flush();
   host.finish(0);
 }

@@ -101,7 +101,7 @@ export function update(run, id, name, args) {
     (value) => ended({ result: run.frame.payload(value, `the result of the update ${name}`) }),
   ).catch((error) => {
     if (error instanceof TemporalFailure) ended({ failure: run.frame.failure(error) });
-    else run.failed ??= error;
+    else run.failed ??= { error };
   });
 }
 

@@ -1,8 +1,7 @@
 // Payloads and failures of activations and commands.
 
-import { TYPE_INVALID_OUTPUT } from "../internal/abi.js";
-import { failureOf, causesOf } from "../internal/failure.js";
-import { ENCODING_BINARY, ENCODING_JSON, ENCODING_NULL, ENCODING_PROTO_JSON } from "../internal/abi.js";
+import { ENCODING_BINARY, ENCODING_JSON, ENCODING_NULL, ENCODING_PROTO_JSON, TYPE_INVALID_OUTPUT } from "../internal/abi.js";
+import { causesOf, failureOf } from "../internal/failure.js";
 import { host } from "../internal/host.js";
 import { failure as errors } from "../errors.js";
 import { encode, RawPayload } from "../payload.js";
@@ -93,8 +92,11 @@ export class Frame {
   /** A failure of whatever was thrown. */
   failure(error) {
     const f = failureOf(error);
-    for (let e = error, at = f; at !== undefined; [e] = causesOf(e), at = at.cause) this.#complete(at, e);
-    return f;
+    for (let at = f; ; at = at.cause) {
+      this.#complete(at, error);
+      if (at.cause === undefined) return f;
+      [error] = causesOf(error);
+    }
   }
 
   #complete(f, error) {

@@ -19,7 +19,7 @@ class Run {
   details = "";
   describe = false;
   ended; // the last command
-  failed; // the error with which the task fails
+  failed; // {error} with which the task fails
   readOnly; // "a query" while it must not change anything
   #lastId = 0;
 
