@@ -60,8 +60,8 @@ func data(t *testing.T) string {
 	return directory
 }
 
-// The workflow as a module is the program's, with other import paths. It makes the same
-// result, and its history is as long.
+// The workflow as a module in Go is the program's, with other import paths. It makes the
+// same result, and so does that in TypeScript, with as many activities.
 func TestReportOfTheModule(t *testing.T) {
 	native, err := os.ReadFile("workflow.go")
 	if err != nil {
@@ -80,8 +80,9 @@ func TestReportOfTheModule(t *testing.T) {
 	whole := request
 	defer func() { request = whole }()
 	request.Flights = []string{"flights-20k.json"} // the other file takes long, and has nothing new
-	results, lengths := make([]string, 2), make([]int64, 2)
-	for i, acts := range []string{modules(t), moduleWithWorkflow(t)} {
+	results, lengths := make([]string, 3), make([]int64, 3)
+	guests := []string{testbed.Guest(t, "examples/flightdelays/workflows/go"), "workflows/typescript/delayreport.wasm"}
+	for i, acts := range []string{modules(t), moduleWithWorkflow(t, guests[0]), moduleWithWorkflow(t, guests[1])} {
 		var stdout, stderr bytes.Buffer
 		if err := run(t.Context(), []string{"--modules", acts, "--json", directory}, &stdout, &stderr); err != nil {
 			t.Fatalf("%v\n%s", err, stderr.String())
@@ -102,19 +103,21 @@ func TestReportOfTheModule(t *testing.T) {
 			}
 		}
 	}
-	if results[0] != results[1] {
-		t.Errorf("the program's workflow returned\n%.2000s\nthe module's\n%.2000s", results[0], results[1])
-	}
-	if lengths[0] != lengths[1] || lengths[0] == 0 {
-		t.Errorf("the program's workflow scheduled %d activities, the module's %d", lengths[0], lengths[1])
+	for i, guest := range guests {
+		if results[0] != results[i+1] {
+			t.Errorf("the program's workflow returned\n%.2000s\n%s\n%.2000s", results[0], guest, results[i+1])
+		}
+		if lengths[0] != lengths[i+1] || lengths[0] == 0 {
+			t.Errorf("the program's workflow scheduled %d activities, %s %d", lengths[0], guest, lengths[i+1])
+		}
 	}
 }
 
-// moduleWithWorkflow is modules with that of the workflow.
-func moduleWithWorkflow(t *testing.T) string {
+// moduleWithWorkflow is modules with one that has the workflow.
+func moduleWithWorkflow(t *testing.T, guest string) string {
 	t.Helper()
 	acts := modules(t)
-	module, err := os.ReadFile(testbed.Guest(t, "examples/flightdelays/workflows/go"))
+	module, err := os.ReadFile(guest)
 	if err != nil {
 		t.Fatal(err)
 	}
