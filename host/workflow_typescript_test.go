@@ -180,7 +180,8 @@ func TestTypeScriptWorkflowFails(t *testing.T) {
 			replay(t, h, r, typeScriptModule(t), nil)
 		})
 	}
-	// What is none of Temporal's failures is a fault of the code, which the next version may not have.
+	// What is none of Temporal's failures is a fault of the code, which the next version may not
+	// have.
 	for name, want := range map[string]string{"error": "out of order", "unhandled": "nobody waits"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -200,7 +201,8 @@ func TestTypeScriptWorkflowFails(t *testing.T) {
 	}
 }
 
-// TestTypeScriptWorkflowTakenOver sees that a worker that takes a run over finds the state that the first one had.
+// TestTypeScriptWorkflowTakenOver sees that a worker that takes a run over finds the state that
+// the first one had.
 func TestTypeScriptWorkflowTakenOver(t *testing.T) {
 	var first, second digests
 	o := options(t, typeScriptModule(t))
