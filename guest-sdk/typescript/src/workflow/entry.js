@@ -14,10 +14,11 @@ import { CancelledFailure, isCancellation } from "./failures.js";
 import { pushDescription, query, signal, update, validate } from "./handlers.js";
 import { keepAttributes } from "./info.js";
 import { resolve } from "./operations.js";
-import { decode, decodeAll, errorOf, Frame, readActivation } from "./payloads.js";
+import { decode, decodeAll, errorOf, Frame, readActivation, split } from "./payloads.js";
 import { CancellationScope } from "./scope.js";
-import { begin, run } from "./state.js";
+import { begin, leave, run } from "./state.js";
 import { installGlobals } from "./timers.js";
+import { BODY, INFO, NULL, settle, workflow } from "./warmup.js";
 
 // Phases of idle, see the shim.
 const EVALUATING = 0;
@@ -32,7 +33,36 @@ const rejections = new Map(); // promise -> reason, of promises that nobody hand
 installGlobals(); // before the user's modules are evaluated, since the bundle's entry imports this first
 
 /** Called once by the bundle's entry: [{run, params}, …] in the order of the exports. */
-export function start(list) { workflows = list; }
+export function start(list) {
+  workflows = list;
+  warmUp();
+}
+
+/** See warmup.js. */
+async function warmUp() {
+  await settle(); // what the user's modules have begun
+  split(new Frame().bytes());
+  begin();
+  started = { run: workflow };
+  body = BODY;
+  handle.start({ args: [NULL], info: INFO });
+  const failure = { message: "m", cause: { kind: "canceled", message: "c" } };
+  for (const job of [
+    { job: "signal", name: "s" }, { job: "update", update_id: "u", name: "u", args: [NULL] }, { job: "resolve", id: 1, result: NULL },
+    { job: "resolve", id: 2 }, { job: "resolve", id: 4, failure },
+  ]) {
+    await settle();
+    lookAtConditions();
+    pushDescription(run);
+    run.frame.bytes();
+    await settle();
+    handle[job.job](job);
+  }
+  await settle();
+  if (run.ended?.command !== "complete") throw run.failed?.error ?? new Error("the workflow that warms the engine up has not ended");
+  leave();
+  started = body = undefined;
+}
 
 function activate(index) {
   forget(); // numbers of the run's stream that were drawn before, since it may be another one after a reset

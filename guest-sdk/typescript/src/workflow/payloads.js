@@ -11,6 +11,11 @@ import { ActivityFailure, ApplicationFailure, CancelledFailure, ChildWorkflowFai
 export function readActivation() {
   const frame = host.activation();
   if (typeof frame === "number") throw new Error(`there is no activation: ${host.lastError()}`);
+  return split(frame);
+}
+
+/** A frame's head, and the bytes of its payloads. */
+export function split(frame) {
   const size = new DataView(frame.buffer, frame.byteOffset).getUint32(0, true);
   return { head: JSON.parse(host.utf8Decode(frame.subarray(4, 4 + size))), body: frame.subarray(4 + size) };
 }

@@ -49,6 +49,8 @@ export function begin() {
   return run;
 }
 
+export function leave() { run = undefined; }
+
 /** The run, for a function that needs one. */
 export function current() {
   if (run === undefined) throw new Error("there is no workflow here: this can be called by a workflow only, not while the module is initialized");
