@@ -129,7 +129,7 @@ test-python: python $(WORKER) ## the tests that need the interpreter
 
 .PHONY: guests
 guests: ## build the committed .wasm files of other languages again (needs make toolchains; then make manifest)
-	@for b in testdata/conformance/*/build.sh bench/guests/*/build.sh; do echo "build $$(dirname $$b)"; sh "$$b" || exit 1; done
+	@for b in testdata/conformance/*/build.sh testdata/workflows/*/build.sh bench/guests/*/build.sh; do echo "build $$(dirname $$b)"; sh "$$b" || exit 1; done
 	sh examples/flightdelays/build.sh all
 	sh examples/metadata/build.sh all
 
