@@ -34,6 +34,7 @@ func BenchmarkReplay(b *testing.B) {
 		{"native", "Loop", nil},
 		{"rust", "RustLoop", func() string { return "../testdata/workflows/rust/workflows.wasm" }},
 		{"go", "Loop", func() string { return guest(b, "workflow") }},
+		{"typescript", "TypeScriptLoop", func() string { return "../testdata/workflows/typescript/workflows.wasm" }},
 	} {
 		b.Run(side.name, func(b *testing.B) {
 			file := ""
