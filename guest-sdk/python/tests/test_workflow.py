@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import random
 import uuid
@@ -528,3 +529,18 @@ def test_definitions_that_are_refused() -> None:
     make()
     with pytest.raises(ValueError, match="both define workflow W"):
         make()
+
+
+def test_names_are_those_of_temporalio() -> None:
+    theirs = pytest.importorskip("temporalio.workflow")
+    ours = {n for n in workflow.__all__ if not hasattr(theirs, n)}
+    assert ours == {"NotInWorkflowError", "UpdateMethod"}
+    fields = set(workflow.Info.__dataclass_fields__)
+    assert set(theirs.Info.__dataclass_fields__) - {"search_attributes"} <= fields | {
+        "typed_search_attributes"
+    }
+    for enum in ("ActivityCancellationType", "ChildWorkflowCancellationType", "ParentClosePolicy"):
+        assert set(getattr(workflow, enum).__members__) == set(getattr(theirs, enum).__members__)
+    given = set(inspect.signature(theirs.execute_activity).parameters)
+    known = {*workflow.ActivityConfig.__annotations__, "activity", "arg", "args", "result_type"}
+    assert given - known == {"versioning_intent", "event_groups"}

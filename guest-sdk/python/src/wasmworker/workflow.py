@@ -27,11 +27,13 @@ from wasmworker._workflow._activities import (
     execute_activity_class,
     execute_activity_method,
     execute_local_activity,
+    execute_local_activity_class,
     execute_local_activity_method,
     start_activity,
     start_activity_class,
     start_activity_method,
     start_local_activity,
+    start_local_activity_class,
     start_local_activity_method,
 )
 from wasmworker._workflow._children import (
@@ -109,6 +111,7 @@ __all__ = [
     "execute_activity_method",
     "execute_child_workflow",
     "execute_local_activity",
+    "execute_local_activity_class",
     "execute_local_activity_method",
     "get_current_details",
     "get_dynamic_query_handler",
@@ -125,9 +128,11 @@ __all__ = [
     "info",
     "init",
     "instance",
+    "is_failure_exception",
     "logger",
     "memo",
     "memo_value",
+    "new_random",
     "now",
     "patched",
     "payload_converter",
@@ -148,6 +153,7 @@ __all__ = [
     "start_activity_method",
     "start_child_workflow",
     "start_local_activity",
+    "start_local_activity_class",
     "start_local_activity_method",
     "time",
     "time_ns",
@@ -198,6 +204,11 @@ def time_ns() -> int:
 def random() -> _random_module.Random:
     """A generator of the run's own. Module ``random`` is seeded from the run, too."""
     return _run.current().random
+
+
+def new_random() -> _random_module.Random:
+    """Another generator, seeded from the run's `random`."""
+    return _random_module.Random(random().getrandbits(256))
 
 
 def uuid4() -> uuid.UUID:
@@ -352,6 +363,11 @@ def get_current_details() -> str:
     return _run.current().current_details
 
 
+def is_failure_exception(exception: BaseException) -> bool:
+    """Whether an exception fails the workflow, and not the workflow task."""
+    return _run.current().is_failure(exception)
+
+
 def payload_converter() -> PayloadConverter:
     """What converts the values of this run."""
     return PayloadConverter.default
@@ -363,6 +379,11 @@ class unsafe:  # noqa: N801
     @staticmethod
     def is_replaying() -> bool:
         """False: a run is not told. What it logs in a replay is dropped all the same."""
+        return False
+
+    @staticmethod
+    def is_replaying_history_events() -> bool:
+        """False, as `is_replaying`."""
         return False
 
     @staticmethod

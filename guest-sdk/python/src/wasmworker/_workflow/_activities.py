@@ -294,5 +294,5 @@ def start_local_activity(
 
 start_activity_method = start_activity_class = start_activity
 execute_activity_method = execute_activity_class = execute_activity
-start_local_activity_method = start_local_activity
-execute_local_activity_method = execute_local_activity
+start_local_activity_method = start_local_activity_class = start_local_activity
+execute_local_activity_method = execute_local_activity_class = execute_local_activity

@@ -51,6 +51,7 @@ class Info:
     first_execution_run_id: str
     headers: Mapping[str, Payload]
     namespace: str
+    original_execution_run_id: str
     parent: ParentInfo | None
     root: RootInfo | None
     priority: Priority
@@ -115,6 +116,7 @@ def make(run: Run, job: Mapping[str, Any]) -> Info:
         first_execution_run_id=i.get("first_run_id", ""),
         headers={k: activation.payload(p) for k, p in (job.get("headers") or {}).items()},
         namespace=i.get("namespace", ""),
+        original_execution_run_id=i.get("original_run_id", ""),
         parent=ParentInfo(
             parent.get("namespace", ""), parent.get("run_id", ""), parent.get("workflow_id", "")
         )
