@@ -167,6 +167,14 @@ hostile: ## ROUNDS rounds (1000) of the hostile modules, and no growth
 real-modules: ## real programs at pinned versions, as commands here and in wasmtime: the same output and exit code; writes docs/languages.md (needs PyPI)
 	$(GO) run ./internal/realmodules
 
+.PHONY: python-stdlib-tests
+python-stdlib-tests: python ## CPython's own tests of what the docs promise, in the interpreter: a table of docs/languages.md (some minutes, no part of CI)
+	$(GO) run ./internal/realpython stdlib
+
+.PHONY: python-packages
+python-packages: python ## packages of PyPI at pinned versions, bundled and run, compared with this machine's Python (no part of CI)
+	$(GO) run ./internal/realpython packages
+
 .PHONY: wheel
 wheel: ## the SDK for Python as a wheel in guest-sdk/python/dist, with bin/python.wasm if it is there (needs PyPI)
 	$(MAKE) -C guest-sdk/python wheel
