@@ -248,7 +248,8 @@ func TestPythonInterpreter(t *testing.T) {
 		t.Fatal(err)
 	}
 	box := serve(t, collect(t, filepath.Join(tree(t, map[string]string{"app.py": `
-import asyncio, re, sys
+import asyncio, re, sys, warnings
+from datetime import datetime
 from re import _compiler, _parser, _prepared
 from wasmworker import activity
 
@@ -281,6 +282,14 @@ def copies() -> list:
 def counted() -> list[int]:
     return [sys.getrefcount(o) for o in (words, words[0], counted, counted.__code__, counted.__code__.co_consts)]
 
+@activity.defn
+def warned() -> str:
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        re.compile("[[a]")
+        datetime.strptime("02/28", "%m/%d")
+    return " ".join(w.filename for w in seen)
+
 turns = 0
 
 @activity.defn
@@ -300,6 +309,7 @@ def later():
 		{"expressions", "", `[true,[],{"a":"bb"}]`},
 		{"copies", "", "[]"},
 		{"counted", "", strings.TrimSuffix("["+strings.Repeat("1073741823,", 5), ",") + "]"}, // immortal
+		{"warned", "", `"/app/app.py /app/app.py"`},
 		{"turn", "false", "0"},
 		{"turn", "true", "1"},
 	} {

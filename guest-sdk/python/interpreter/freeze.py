@@ -40,26 +40,43 @@ EXPRESSIONS_OF = """
     zipfile zoneinfo wasmworker.sql
 """.split()
 
-# Put behind re/_compiler.py.
+# Put behind re/_compiler.py, and at the beginning of its function compile: a wrapper would be
+# a frame more, by which warnings of expressions would name another file than the caller's.
 PREPARED = b"""
-def _prepare(compile):
+def _taken(p, flags):
     from re._prepared import prepared
 
-    def compile_or_take(p, flags=0):
-        known = prepared.get((p, flags)) if isinstance(p, (str, bytes)) else None
-        if known is None:
-            return compile(p, flags)
-        flags, code, groups, names = known
-        code, index = list(memoryview(code).cast("I")), [None] * (groups + 1)
-        for name, group in names:
-            index[group] = name
-        return _sre.compile(p, flags, code, groups, dict(names), tuple(index))
-
-    return compile_or_take
-
-
-compile = _prepare(compile)
+    known = prepared.get((p, flags)) if isinstance(p, (str, bytes)) else None
+    if known is None:
+        return None
+    flags, code, groups, names = known
+    code, index = list(memoryview(code).cast("I")), [None] * (groups + 1)
+    for name, group in names:
+        index[group] = name
+    return _sre.compile(p, flags, code, groups, dict(names), tuple(index))
 """
+COMPILE = b"\ndef compile(p, flags=0):\n"
+TAKEN = b"    if (taken := _taken(p, flags)) is not None:\n        return taken\n"
+
+
+def with_prepared(source):
+    """Returns re/_compiler.py with that."""
+    if source.count(COMPILE) != 1:
+        sys.exit("freeze.py: re/_compiler.py has no function compile as it was")
+    return source.replace(COMPILE, COMPILE + TAKEN) + PREPARED
+
+
+# Frozen modules have no file. What _strptime skips for warnings is the library itself.
+FILES = {"_strptime": (b"os.path.dirname(__file__)", b'"<frozen "')}
+
+
+def without_file(name, source):
+    """Returns the source of a module that would ask for its file otherwise."""
+    if name not in FILES:
+        return source
+    if source.count(FILES[name][0]) != 1:
+        sys.exit(f"freeze.py: {name} does not ask for its file as it did")
+    return source.replace(*FILES[name])
 
 
 def expressions(folders):
@@ -113,11 +130,11 @@ def modules_of(folder, left_out=()):
 
 def main():
     output, library, *folders = sys.argv[1:]
-    modules = list(modules_of(library, LEFT_OUT))
+    modules = [(n, p, without_file(n, s)) for n, p, s in modules_of(library, LEFT_OUT)]
     modules.append(("_sysconfigdata__wasi_wasm32-wasi", False, SYSCONFIG))
     prepared = expressions([library, *folders])
     modules.append(("re._prepared", False, prepared.encode()))
-    modules = [(n, p, s + PREPARED if n == "re._compiler" else s) for n, p, s in modules]
+    modules = [(n, p, with_prepared(s) if n == "re._compiler" else s) for n, p, s in modules]
     optimize = {}
     for folder in folders:
         for module in modules_of(folder):
