@@ -248,7 +248,7 @@ func TestPythonInterpreter(t *testing.T) {
 		t.Fatal(err)
 	}
 	box := serve(t, collect(t, filepath.Join(tree(t, map[string]string{"app.py": `
-import asyncio, re, sys, warnings
+import asyncio, bz2, re, sys, warnings, zlib
 from datetime import datetime
 from re import _compiler, _parser, _prepared
 from wasmworker import activity
@@ -290,6 +290,11 @@ def warned() -> str:
         datetime.strptime("02/28", "%m/%d")
     return " ".join(w.filename for w in seen)
 
+@activity.defn
+def packed() -> list:
+    text = b"text" * 1000
+    return [bz2.decompress(bz2.compress(text)) == text, zlib.decompress(zlib.compress(text)) == text]
+
 turns = 0
 
 @activity.defn
@@ -310,6 +315,7 @@ def later():
 		{"copies", "", "[]"},
 		{"counted", "", strings.TrimSuffix("["+strings.Repeat("1073741823,", 5), ",") + "]"}, // immortal
 		{"warned", "", `"/app/app.py /app/app.py"`},
+		{"packed", "", "[true,true]"},
 		{"turn", "false", "0"},
 		{"turn", "true", "1"},
 	} {

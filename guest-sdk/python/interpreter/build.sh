@@ -14,6 +14,8 @@ python=3.13.5
 python_sum=93e583f243454e6e9e4588ca2c2662206ad961659863277afcdb96801647d640
 zlib=1.3.1
 zlib_sum=60dd315c07f616887caa029408308a018ace66e3d142726a97db164b3b8f69fb
+bzip2=1.0.8
+bzip2_sum=ab5a03176ee106d3f0fa90e381da478ddae405918153cca248e682cd0c4a2269
 wasi_sum=b7716260051d289248b7667f81fa2792c125d888ff51da3fa09c6272cc0bd11d
 
 minor=${python%.*}
@@ -72,15 +74,17 @@ fetch() {
   mkdir -p "$work/fetched"
   cd "$work/fetched"
   rm -f -- *
-  apt -qq source --download-only --tar-only "python$minor/$suite" "zlib/$suite" >/dev/null
+  apt -qq source --download-only --tar-only "python$minor/$suite" "zlib/$suite" "bzip2/$suite" >/dev/null
   apt -qq download wasi-libc
   verified "python${minor}_$python.orig.tar.xz" "$python_sum"
   verified zlib_*.orig.tar.gz "$zlib_sum"
+  verified bzip2_*.orig.tar.gz "$bzip2_sum"
   verified wasi-libc_*.deb "$wasi_sum"
   rm -rf "$work/sources" "$work/wasi"
   mkdir "$work/sources"
   tar -xJf python*.orig.tar.xz -C "$work/sources"
   tar -xzf zlib_*.orig.tar.gz -C "$work/sources"
+  tar -xzf bzip2_*.orig.tar.gz -C "$work/sources"
   dpkg -x wasi-libc_*.deb "$work/wasi"
   build_python
 }
@@ -114,6 +118,7 @@ export SOURCE_DATE_EPOCH=1 # getbuildinfo.c asks for the date
 compile() {
   source=$work/sources/Python-$python
   z=$work/sources/zlib-$zlib
+  bz=$work/sources/bzip2-$bzip2
   rm -rf "$source/b"
   mkdir "$source/b"
   cd "$source/b"
@@ -122,10 +127,15 @@ compile() {
     $wasm_cc $optimize -w -c "$z/$f.c" -o "zlib-$f.o"
   done
   "$llvm/llvm-ar" rcsD libz.a zlib-*.o
+  for f in blocksort bzlib compress crctable decompress huffman randtable; do
+    # shellcheck disable=SC2086
+    $wasm_cc $optimize -w -c "$bz/$f.c" -o "bzip2-$f.o"
+  done
+  "$llvm/llvm-ar" rcsD libbz2.a bzip2-*.o
   # With all answers in config.site the questions take seconds and not minutes.
   PKG_CONFIG=false CONFIG_SITE="../Tools/wasm/config.site-wasm32-wasi $here/config.site" \
   CC="$wasm_cc" CPP="$wasm_cc -E" AR="$llvm/llvm-ar" RANLIB="$llvm/llvm-ranlib" OPT="-DNDEBUG $optimize -w" \
-  ZLIB_CFLAGS="-I$z" ZLIB_LIBS="-L. -lz" \
+  ZLIB_CFLAGS="-I$z" ZLIB_LIBS="-L. -lz" BZIP2_CFLAGS="-I$bz" BZIP2_LIBS="-L. -lbz2" \
     ../configure -q -C --host=wasm32-unknown-wasi --build="$(uname -m)-pc-linux-gnu" \
     --with-build-python="$work/build-python" --disable-test-modules --without-ensurepip \
     --without-readline --without-doc-strings --prefix=/ >configure.log 2>&1 || { cat configure.log >&2; exit 1; }
@@ -151,7 +161,7 @@ link() {
   # shellcheck disable=SC2086
   $wasm_cc $optimize -mexec-model=reactor -Wl,--strip-all,--stack-first,-z,stack-size=$stack,--export=__heap_end \
     -o python.wasm glue.o memory.o frozen.o "$b/libpython$minor.a" "$b/Modules/_decimal/libmpdec/libmpdec.a" \
-    "$b/Modules/expat/libexpat.a" "$b/Modules/_hacl/libHacl_Hash_SHA2.a" "$b/libz.a" \
+    "$b/Modules/expat/libexpat.a" "$b/Modules/_hacl/libHacl_Hash_SHA2.a" "$b/libz.a" "$b/libbz2.a" \
     -ldl -lwasi-emulated-signal -lwasi-emulated-getpid -lwasi-emulated-process-clocks -lm
   mv python.wasm "$output"
   echo "$all $(sha256sum <"$output" | cut -d' ' -f1)" >"$work/built"

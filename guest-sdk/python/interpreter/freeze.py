@@ -14,7 +14,7 @@ import sys
 # terminal or native libraries, and what serves development alone.
 LEFT_OUT = set("""
     __hello__ __phello__ _aix_support _android_support _apple_support _ios_support
-    _osx_support _pyrepl antigravity bdb bz2 cProfile code codeop ctypes curses dbm
+    _osx_support _pyrepl antigravity bdb cProfile code codeop ctypes curses dbm
     doctest ensurepip ftplib getpass idlelib imaplib lzma multiprocessing nturl2path pdb
     poplib profile pstats pty pyclbr pydoc pydoc_data rlcompleter site smtplib
     socketserver sqlite3 ssl tabnanny test this timeit trace tkinter tty turtle
