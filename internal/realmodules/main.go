@@ -1,10 +1,12 @@
-// Realmodules builds programs that people have, at pinned versions by way of the Go module
-// proxy, as WASI commands. It runs each in the sandbox, by `wasmworker invoke`, and in
-// wasmtime of PyPI on the same input, compares standard output and exit code, and prints a
-// table. It needs Go, Python 3 with pip, and some minutes the first time, and is no part of
-// CI. Run it in the root of the repository:
+// Realmodules gets programs that people have as WASI commands: in Go from the Go module
+// proxy, in Rust from crates.io, and as modules in packages of PyPI, at pinned versions. It
+// runs each in the sandbox, by `wasmworker invoke`, and in wasmtime of PyPI on the same
+// input, compares standard output and exit code, and writes the table of docs/languages.md.
+// It needs Go, Python 3 with pip, and some minutes the first time; programs in Rust need a
+// Rust with the target wasm32-wasip1, or Debian's, and are left out without it. It is no
+// part of CI. Run it in the root of the repository:
 //
-//	go run ./internal/realmodules              # all
+//	go run ./internal/realmodules              # all, and docs/languages.md is written
 //	go run ./internal/realmodules -only 'yq'   # some, by a pattern
 package main
 
@@ -19,74 +21,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
-	"text/tabwriter"
-	"time"
 )
 
 // wasmtime is what the programs are compared with, and what that needs.
 var wasmtime = []string{"wasmtime==50.0.1", "importlib_resources==7.1.0"}
-
-// program is a command, and what it is run with.
-type program struct {
-	pkg, version string
-	runs         []run
-}
-
-func (p program) name() string {
-	parts := strings.Split(p.pkg, "/")
-	if last := parts[len(parts)-1]; !regexp.MustCompile(`^v\d+$`).MatchString(last) {
-		return last
-	}
-	return parts[len(parts)-2]
-}
-
-type run struct {
-	args  []string
-	stdin string
-	files map[string]string // below /in
-	code  int               // that it ends with
-}
-
-const workflow = "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: echo ${{ %s }}\n"
-
-var programs = []program{
-	{"mvdan.cc/sh/v3/cmd/shfmt", "v3.14.1", []run{
-		{args: []string{"-i", "2"}, stdin: "if true;then\necho  hi\nfi\n"},
-		{stdin: "if true; then\n", code: 1},
-	}},
-	{"github.com/mikefarah/yq/v4", "v4.54.3", []run{
-		{args: []string{"-o", "json", ".a[1]"}, stdin: "a:\n  - x\n  - {b: [1, 2.5, ~], é: \"ü\"}\n"},
-		{args: []string{"."}, stdin: "a: [\n", code: 1},
-	}},
-	{"github.com/itchyny/gojq/cmd/gojq", "v0.12.17", []run{
-		{args: []string{"-c", "[.[] | select(.n > 1) | {n, s: (.s | ascii_upcase)}]"}, stdin: `[{"n":1,"s":"a"},{"n":2,"s":"b"},{"n":3.5,"s":"ü"}]`},
-		{args: []string{".a"}, stdin: `[1]`, code: 5},
-	}},
-	{"github.com/google/go-jsonnet/cmd/jsonnet", "v0.22.0", []run{
-		{args: []string{"-"}, stdin: "local f(n) = if n < 2 then n else f(n - 1) + f(n - 2);\n{ fib: [f(i) for i in std.range(0, 12)], text: std.format('%05.2f', 3.14159) }"},
-		{args: []string{"-"}, stdin: "{ a: error 'no' }", code: 1},
-	}},
-	{"github.com/rhysd/actionlint/cmd/actionlint", "v1.7.12", []run{
-		{args: []string{"-no-color", "-shellcheck=", "-pyflakes=", "-"}, stdin: fmt.Sprintf(workflow, "github.sha")},
-		{args: []string{"-no-color", "-shellcheck=", "-pyflakes=", "-"}, stdin: fmt.Sprintf(workflow, "github.shaa"), code: 1},
-	}},
-	{"github.com/BurntSushi/toml/cmd/tomlv", "v1.6.0", []run{
-		{args: []string{"-types", "/in/good.toml"}, files: map[string]string{"good.toml": "a = 1\n[b]\nc = 2026-11-30\n"}},
-		{args: []string{"/in/bad.toml"}, files: map[string]string{"bad.toml": "a = \n"}, code: 1},
-	}},
-	{"github.com/evanw/esbuild/cmd/esbuild", "v0.28.2", []run{
-		{args: []string{"--minify", "--loader=ts", "--target=es2017"}, stdin: "enum A { B = 1 }\nexport const f = async (x?: number): Promise<string> => `${x ?? A.B}`\n"},
-		{args: []string{"--loader=js", "--color=false"}, stdin: "let = = 1", code: 1},
-	}},
-	{"mvdan.cc/gofumpt", "v0.12.0", []run{
-		{args: []string{"-lang", "go1.24", "-modpath", "p"}, stdin: "package p\n\nimport (\n\t\"fmt\"\n)\nfunc  f( ) {\n\n\tfmt.Println( 0755 )\n\n}\n"},
-		{stdin: "package", code: 2},
-	}},
-	{"github.com/google/yamlfmt/cmd/yamlfmt", "v0.21.0", []run{
-		{args: []string{"-"}, stdin: "a:   1\nb:\n    - x\n    -   y # note\n"},
-	}},
-}
 
 func main() {
 	log.SetFlags(0)
@@ -101,49 +41,64 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "program\tversion\tMB\texit code\tbytes\there\twasmtime\t")
-	different := 0
+	var results []result
 	for _, p := range programs {
 		if !pattern.MatchString(p.name()) {
 			continue
 		}
-		module, size, err := d.build(p)
-		if err != nil {
+		r, err := d.try(p)
+		switch {
+		case errors.Is(err, errNoRust):
+			log.Printf("LEFT OUT: %s %s: %v", p.name(), p.version, err)
+		case err != nil:
+			log.Fatalf("%s %s: %v", p.name(), p.version, err)
+		default:
+			results = append(results, r)
+			fmt.Println(strings.Join(r.cells(), "  "))
+		}
+	}
+	if *only == "" {
+		if err := write("docs/languages.md", results); err != nil {
 			log.Fatal(err)
 		}
-		for _, r := range p.runs {
-			ours, theirs, err := d.run(p.name(), module, r)
-			if err != nil {
-				log.Fatalf("%s %q: %v", p.name(), r.args, err)
-			}
-			verdict := ""
-			if ours.code != theirs.code || !bytes.Equal(ours.stdout, theirs.stdout) || ours.code != r.code {
-				verdict = "DIFFERENT"
-				different++
-				log.Printf("%s %q: exit code %d here, %d in wasmtime, %d wanted; standard output here\n%s\nand in wasmtime\n%s", p.name(), r.args, ours.code, theirs.code, r.code, ours.stdout, theirs.stdout)
-			}
-			fmt.Fprintf(table, "%s\t%s\t%.1f\t%d\t%d\t%s\t%s\t%s\n", p.name(), p.version, size, ours.code, len(ours.stdout),
-				ours.took.Round(time.Millisecond), theirs.took.Round(time.Millisecond), verdict)
+	}
+	for _, r := range results {
+		if r.different > 0 {
+			log.Fatalf("%s %s is not the same here and in wasmtime", r.name(), r.version)
 		}
 	}
-	if err := table.Flush(); err != nil {
-		log.Fatal(err)
+}
+
+// try runs a program in all its ways.
+func (d *driver) try(p program) (result, error) {
+	module, size, err := d.module(p)
+	if err != nil {
+		return result{}, err
 	}
-	if different > 0 {
-		log.Fatalf("%d runs are different", different)
+	all := result{program: p, size: size}
+	for _, r := range p.runs {
+		ours, theirs, err := d.run(p.name(), module, r)
+		if err != nil {
+			return all, fmt.Errorf("%q: %w", r.args, err)
+		}
+		all.codes = append(all.codes, strconv.Itoa(ours.code))
+		all.bytes += len(ours.stdout)
+		if ours.code != theirs.code || !bytes.Equal(ours.stdout, theirs.stdout) || ours.code != r.code {
+			all.different++
+			log.Printf("%s %q: exit code %d here, %d in wasmtime, %d wanted; standard output here\n%s\nand in wasmtime\n%s",
+				p.name(), r.args, ours.code, theirs.code, r.code, ours.stdout, theirs.stdout)
+		}
 	}
+	return all, nil
 }
 
 // driver has what the programs are run with, below bin/realmodules.
 type driver struct{ directory, worker, python string }
 
-// outcome is what a run did. It took the whole process, compiled code being in the cache of
-// wasmworker, and compilation left out with wasmtime, which has none here.
+// outcome is what a run did.
 type outcome struct {
 	stdout []byte
 	code   int
-	took   time.Duration
 }
 
 func prepare() (*driver, error) {
@@ -158,7 +113,7 @@ func prepare() (*driver, error) {
 	if _, err := os.Stat(filepath.Join(d.python, "wasmtime")); err == nil {
 		return d, nil
 	}
-	return d, do(nil, "python3", append([]string{"-m", "pip", "install", "--quiet", "--no-deps", "--target", d.python}, wasmtime...)...)
+	return d, pip(d.python, wasmtime...)
 }
 
 // do runs a command, and tells what it says if it fails.
@@ -171,34 +126,7 @@ func do(env []string, name string, args ...string) error {
 	return nil
 }
 
-// build returns the program as a module, and its size in MB.
-func (d *driver) build(p program) (module string, size float64, err error) {
-	module = filepath.Join(d.directory, p.version, p.name()+".wasm")
-	if _, err := os.Stat(module); err != nil {
-		cache, err := exec.Command("go", "env", "GOMODCACHE").Output()
-		if err != nil {
-			return "", 0, err
-		}
-		path := filepath.Join(d.directory, "go")
-		env := []string{"GOWORK=off", "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOPATH=" + path, "GOMODCACHE=" + strings.TrimSpace(string(cache))}
-		if err := do(env, "go", "install", "-trimpath", "-ldflags=-s -w", p.pkg+"@"+p.version); err != nil {
-			return "", 0, err
-		}
-		if err := os.MkdirAll(filepath.Dir(module), 0o755); err != nil {
-			return "", 0, err
-		}
-		if err := os.Rename(filepath.Join(path, "bin", "wasip1_wasm", p.name()), module); err != nil {
-			return "", 0, err
-		}
-	}
-	info, err := os.Stat(module)
-	if err != nil {
-		return "", 0, err
-	}
-	return module, float64(info.Size()) / 1e6, nil
-}
-
-// run runs the module here, twice for the cache to be filled, and there.
+// run runs the module here and there.
 func (d *driver) run(name, module string, r run) (ours, theirs outcome, err error) {
 	scratch, err := os.MkdirTemp("", "realmodules-")
 	if err != nil {
@@ -214,10 +142,8 @@ func (d *driver) run(name, module string, r run) (ours, theirs outcome, err erro
 			return ours, theirs, err
 		}
 	}
-	for range 2 {
-		if ours, err = d.here(name, module, scratch, r); err != nil {
-			return ours, theirs, err
-		}
+	if ours, err = d.here(name, module, scratch, r); err != nil {
+		return ours, theirs, err
 	}
 	theirs, err = d.there(name, module, scratch, r)
 	return ours, theirs, err
@@ -225,7 +151,7 @@ func (d *driver) run(name, module string, r run) (ours, theirs outcome, err erro
 
 // here runs the module in the sandbox.
 func (d *driver) here(name, module, scratch string, r run) (o outcome, err error) {
-	own := map[string]any{"command_io": "json", "success_codes": []int{0, 1, 2, 3, 4, 5}}
+	own := map[string]any{"command_io": "json", "success_codes": []int{0, 1, 2, 3, 4, 5, 10, 20}}
 	if len(r.files) > 0 {
 		mounts := map[string]any{"/in": map[string]any{"directory": filepath.Join(scratch, "in")}}
 		own["passthrough"] = map[string]any{"fs": map[string]any{"mounts": mounts}}
@@ -242,16 +168,14 @@ func (d *driver) here(name, module, scratch string, r run) (o outcome, err error
 	if err := os.WriteFile(file, config, 0o600); err != nil { // JSON is YAML
 		return o, err
 	}
-	cmd := exec.Command(d.worker, "invoke", "--config", file, "--cache-dir", filepath.Join(d.directory, "cache"), "--memory-limit", "1GiB", "--binary",
-		module, name, string(args), "@"+filepath.Join(scratch, "stdin"))
+	cmd := exec.Command(d.worker, "invoke", "--config", file, "--cache-dir", filepath.Join(d.directory, "cache"), "--memory-limit", "1GiB", "--compile-timeout", "10m", "--timeout", "5m",
+		"--log-level", "error", "--binary", module, name, string(args), "@"+filepath.Join(scratch, "stdin"))
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	begin := time.Now()
 	out, err := cmd.Output()
 	if err != nil {
 		return o, fmt.Errorf("%w: %s", err, stderr.Bytes())
 	}
-	o.took = time.Since(begin)
 	var result struct {
 		Stdout string `json:"stdout"`
 		Code   int    `json:"exit_code"`
@@ -275,15 +199,12 @@ func (d *driver) there(name, module, scratch string, r run) (o outcome, err erro
 	cmd.Env = append(os.Environ(), "PYTHONPATH="+d.python)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		if _, ended := errors.AsType[*exec.ExitError](err); !ended {
-			return o, err
-		}
+	err = cmd.Run()
+	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
+		return o, err
 	}
-	lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
-	seconds, err := time.ParseDuration(lines[len(lines)-1] + "s")
-	if err != nil { // it has not come that far
+	if !strings.HasSuffix(strings.TrimSpace(stderr.String()), "ended") { // it has not come that far
 		return o, fmt.Errorf("wasmtime: %s", stderr.Bytes())
 	}
-	return outcome{stdout.Bytes(), cmd.ProcessState.ExitCode(), seconds}, nil
+	return outcome{stdout.Bytes(), cmd.ProcessState.ExitCode()}, nil
 }

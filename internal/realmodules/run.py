@@ -1,11 +1,10 @@
 """Runs a WASI command in wasmtime: run.py MODULE STDIN MOUNTS ARG... MOUNTS is a list in
 JSON of [directory, path in the guest]. Standard output and the exit code are the
-program's; the last line of standard error is how many seconds it took once it was compiled.
+program's; the last line of standard error says that it ended, and not this script.
 """
 
 import json
 import sys
-import time
 
 import wasmtime
 
@@ -25,14 +24,13 @@ def main():
     for directory, guest in json.loads(mounts):
         wasi.preopen_dir(directory, guest, fs_mutable=False)
     store.set_wasi(wasi)
-    begin = time.monotonic()
     code = 0
     try:
         linker.instantiate(store, module).exports(store)["_start"](store)
     except wasmtime.ExitTrap as exit:
         code = exit.code
     sys.stdout.flush()
-    print(f"\n{time.monotonic() - begin:.3f}", file=sys.stderr, flush=True)
+    print("\nended", file=sys.stderr, flush=True)
     sys.exit(code)
 
 
