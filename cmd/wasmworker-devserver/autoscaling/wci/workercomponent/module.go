@@ -1,0 +1,7 @@
+// Package workercomponent would have the workflows that start and stop workers.
+package workercomponent
+
+import "go.uber.org/fx"
+
+// Module provides none.
+var Module = fx.Options()
