@@ -48,7 +48,7 @@ $(WORKER):
 	@mkdir -p $(BIN)
 	$(GO) build -o $@ ./cmd/wasmworker
 
-# A server of its own Go module. Its first build compiles some 1,900 packages.
+# A server of its own Go module. Its first build compiles some 1,450 packages.
 $(SERVER): $(wildcard cmd/wasmworker-devserver/*.go) cmd/wasmworker-devserver/go.mod cmd/wasmworker-devserver/go.sum
 	@mkdir -p $(BIN)
 	@GO="$(GO)" sh cmd/wasmworker-devserver/build.sh $(abspath $@)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the development server to the path in $1, with progress: a cold build compiles
-# some 1,900 packages, which takes about 9 CPU minutes. Later builds take seconds.
+# some 1,450 packages, which takes minutes. Later builds take seconds.
 set -eu
 export GOWORK=off # it is not in go.work, which says why
 output=$1
