@@ -228,7 +228,7 @@ func Compile(ctx context.Context, r Request) ([]File, error) {
 	// From now on it is the module that takes time.
 	timeout := &TimeoutError{r.Timeout}
 	if r.Timeout > 0 {
-		defer time.AfterFunc(r.Timeout, func() { stop(timeout) }).Stop()
+		defer time.AfterFunc(r.Timeout*slowdown, func() { stop(timeout) }).Stop()
 	}
 	said, err := c.ask(r)
 	if garbled, ok := errors.AsType[*garbledError](err); ok {
@@ -336,7 +336,7 @@ func (c *child) ask(r Request) (said report, err error) {
 	head := request{Directory: r.Directory, Interpreter: r.Interpreter, Memory: r.Memory, Original: len(r.Original), Size: len(r.Binary)}
 	if r.Timeout > 0 {
 		// More than it can need, for a child that is not killed in time.
-		head.Seconds = int64((r.Timeout*time.Duration(runtime.NumCPU()))/time.Second) + 10
+		head.Seconds = int64((r.Timeout*slowdown*time.Duration(runtime.NumCPU()))/time.Second) + 10
 	}
 	line, err := json.Marshal(head)
 	if err != nil {

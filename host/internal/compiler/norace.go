@@ -2,5 +2,8 @@
 
 package compiler
 
-// raceDetector is explained in race.go.
-const raceDetector = false
+// Both are explained in race.go.
+const (
+	raceDetector = false
+	slowdown     = 1
+)
