@@ -346,6 +346,27 @@ def test_cancellation() -> None:
     assert [c["command"] for c in commands] == ["timer", "cancel", "canceled"]
 
 
+def test_an_end_that_cannot_be_told() -> None:
+    @workflow.defn
+    class Page:
+        @workflow.run
+        async def run(self, how: str) -> None:
+            if how == "memo":
+                workflow.continue_as_new(how, memo={"rate": float("nan")})
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                raise CancelledError("stopped", object()) from None
+
+    host = Host(Page, "memo")
+    (command,) = host.start(status=1)
+    assert command["command"] == "fail_task" and "float" in command["failure"]["message"]
+    host = Host(Page, "details")
+    host.start()
+    command = host.run({"job": "cancel"})[-1]
+    assert command["command"] == "canceled" and len(command["details"]) == 1
+
+
 def test_failures() -> None:
     class OwnError(Exception):
         pass

@@ -322,19 +322,19 @@ class Run:
     def _ended_with(self, error: BaseException) -> None:
         if self.ended:
             return
+        try:
+            self._finish_with(error)
+        except BaseException as wrong:  # nobody waits for the task that this is in
+            self._failed = wrong
+
+    def _finish_with(self, error: BaseException) -> None:
         if isinstance(error, ContinueAsNewError):
-            try:
-                args = [
-                    self._encode(a, f"argument {i + 1}") for i, a in enumerate(error.args_given)
-                ]
-                command = self._continue(error)
-            except TypeError as wrong:
-                self._failed = wrong
-                return
-            self._finish({**command, "args": args})
+            args = [self._encode(a, f"argument {i + 1}") for i, a in enumerate(error.args_given)]
+            self._finish({**self._continue(error), "args": args})
         elif self.cancelled and is_cancelled_exception(error):
             details = error.details if isinstance(error, CancelledError) else ()
-            self._finish({"command": "canceled", "details": self.commands.payloads(details)})
+            told = [self.commands.detail(d) for d in details]
+            self._finish({"command": "canceled", "details": told})
         elif self.is_failure(error):
             self._finish({"command": "fail", "failure": self.commands.failure(error)})
         else:
@@ -447,7 +447,11 @@ class Run:
             if isinstance(error, ContinueAsNewError) or not self.is_failure(error):
                 self._ended_with(error)
                 return
-            command["failure"] = self.commands.failure(error)
+            try:
+                command["failure"] = self.commands.failure(error)
+            except BaseException as wrong:
+                self._failed = wrong
+                return
         if self._main_ended_before:
             return
         self.commands.list.append(command)

@@ -192,9 +192,9 @@ class Commands:
         elif not isinstance(error, FailureError):
             made["type"] = type(error).__name__
         if details:
-            made["details"] = [self._detail(d) for d in details]
+            made["details"] = [self.detail(d) for d in details]
 
-    def _detail(self, detail: Any) -> Head:
+    def detail(self, detail: Any) -> Head:
         # A detail that is not JSON must not hide the failure that it belongs to.
         try:
             return self.payload(detail)
