@@ -147,9 +147,13 @@ func (r *workflowRun) OnWorkflowTaskStarted(time.Duration) {
 	for !r.ended {
 		switch {
 		case len(r.jobs) > 0:
-			jobs := r.jobs
+			batches := inBatches(r.jobs)
 			r.jobs = nil
-			r.activate(jobs)
+			for _, jobs := range batches {
+				if !r.ended {
+					r.activate(jobs)
+				}
+			}
 		case len(r.waiting) > 0:
 			u := r.waiting[0]
 			r.waiting = r.waiting[1:]
@@ -166,6 +170,34 @@ func (r *workflowRun) OnWorkflowTaskStarted(time.Duration) {
 			return
 		}
 	}
+}
+
+// inBatches returns the jobs of a workflow task as activations: signals come before what else
+// has happened, so that handlers have seen them when the workflow goes on, and none is lost
+// to a run that ends or continues as a new one. A cancellation comes last.
+func inBatches(jobs []job) (batches [][]job) {
+	var signals, others, cancellations []job
+	for _, j := range jobs {
+		switch j.Job {
+		case "start", "signal":
+			signals = append(signals, j)
+		case "cancel":
+			cancellations = append(cancellations, j)
+		default:
+			others = append(others, j)
+		}
+	}
+	for _, batch := range [][]job{signals, others} {
+		if len(batch) > 0 {
+			batches = append(batches, batch)
+		}
+	}
+	if len(batches) == 0 {
+		return [][]job{cancellations}
+	}
+	last := len(batches) - 1
+	batches[last] = append(batches[last], cancellations...)
+	return batches
 }
 
 // begin makes the instance of the run.

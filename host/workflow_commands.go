@@ -403,10 +403,7 @@ func (r *workflowRun) end(c sandbox.Command) error {
 		if c.Failure == nil {
 			return errors.New("it has no failure")
 		}
-		failure = r.errorOf(c.Failure, c.Body)
-		if temporal.IsCanceledError(failure) {
-			failure = temporal.NewApplicationErrorWithCause(failure.Error(), "CanceledError", failure)
-		}
+		failure = r.seal(r.errorOf(c.Failure, c.Body))
 	case "canceled":
 		details := make([]any, len(c.Details))
 		for i, d := range c.Details {
@@ -456,8 +453,38 @@ func (r *workflowRun) continueAsNew(c sandbox.Command) (*bindings.ContinueAsNewE
 			e.WorkflowTaskTimeout = time.Duration(o.TaskTimeout)
 		}
 		e.RetryPolicy = sdkRetryPolicy(o.RetryPolicy)
+		if err := r.pass(o, c.Body); err != nil {
+			return nil, err
+		}
 	}
 	return e, nil
+}
+
+// pass gives the next run a memo and search attributes in place of this run's. The SDK takes
+// them from where it keeps this run's, which ends with that.
+func (r *workflowRun) pass(o *abi.WorkflowOptions, body []byte) error {
+	info := r.env.WorkflowInfo()
+	if len(o.Memo) > 0 {
+		fields := make(map[string]*commonpb.Payload, len(o.Memo))
+		for name, p := range o.Memo {
+			payload, err := r.encode(p, body)
+			if err != nil {
+				return err
+			}
+			fields[name] = payload
+		}
+		info.Memo = &commonpb.Memo{Fields: fields}
+	}
+	attributes, err := searchAttributes(o.SearchAttributes, body)
+	if err != nil || len(attributes) == 0 {
+		return err
+	}
+	fields := make(map[string]*commonpb.Payload, len(attributes))
+	for name, payload := range attributes {
+		fields[name] = payload.(*commonpb.Payload)
+	}
+	info.SearchAttributes = &commonpb.SearchAttributes{IndexedFields: fields}
+	return nil
 }
 
 // updated tells how an update ended.

@@ -164,6 +164,46 @@ func TestWorkflowCommands(t *testing.T) {
 	}
 }
 
+// The next run has the memo that it is given, and not that of the run before.
+func TestContinueAsNewWithAMemo(t *testing.T) {
+	h := workflowHost(t)
+	again := &step{}
+	again.add("continue_as_new", object{"args": []any{again.payload(complete(`"the next run"`).now())}, "options": object{"memo": object{"page": again.text("2")}}})
+	r, err := h.Client().ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "w-" + uuid.NewString(), TaskQueue: h.TaskQueue(), Memo: map[string]any{"page": 1}}, "Script", again.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := result(t, r, nil); err != nil {
+		t.Fatal(err)
+	}
+	d, err := h.Client().DescribeWorkflowExecution(t.Context(), r.GetID(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page := d.GetWorkflowExecutionInfo().GetMemo().GetFields()["page"]; string(page.GetData()) != "2" {
+		t.Errorf("the next run's memo is %v", page)
+	}
+}
+
+// Signals come before what else has happened, and a cancellation last.
+func TestJobsInBatches(t *testing.T) {
+	for _, c := range []struct {
+		jobs []string
+		want string
+	}{
+		{[]string{"start"}, "[[start]]"},
+		{[]string{"cancel"}, "[[cancel]]"},
+		{[]string{"start", "cancel", "signal"}, "[[start signal cancel]]"},
+		{[]string{"resolve", "signal", "started", "signal"}, "[[signal signal] [resolve started]]"},
+		{[]string{"cancel", "resolve", "wake"}, "[[resolve wake cancel]]"},
+		{[]string{"cancel", "resolve", "signal"}, "[[signal] [resolve cancel]]"},
+	} {
+		if got := fmt.Sprint(host.Batches(c.jobs...)); got != c.want {
+			t.Errorf("%v became %s, want %s", c.jobs, got, c.want)
+		}
+	}
+}
+
 func TestWorkflowFailures(t *testing.T) {
 	h := workflowHost(t)
 	s := &step{}
@@ -176,6 +216,16 @@ func TestWorkflowFailures(t *testing.T) {
 		var details struct{ Code int }
 		if err := app.Details(&details); err != nil || details.Code != 51 {
 			t.Errorf("details %+v, %v", details, err)
+		}
+	}
+	// A failure is one, also if it comes of a cancellation.
+	for _, cause := range []object{{"kind": "canceled", "message": "canceled"}, {"kind": "activity", "message": "activity canceled", "activity_type": "a", "cause": object{"kind": "canceled"}}} {
+		s = &step{}
+		s.add("fail", object{"failure": object{"message": "too late", "type": "TooLate", "non_retryable": true, "details": []any{s.text("7")}, "cause": cause}})
+		err = result(t, startWorkflow(t, h, "Script", s.now()), nil)
+		detail := 0
+		if !errors.As(err, &app) || app.Type() != "TooLate" || !app.NonRetryable() || app.Details(&detail) != nil || detail != 7 || !temporal.IsCanceledError(errors.Unwrap(app)) {
+			t.Errorf("%v", err)
 		}
 	}
 	// A cancellation with cleanup.
