@@ -211,8 +211,8 @@ type Plugin struct {
 	used               bool
 	goActivities       map[string]bool
 	dynamicActivity    bool
-	interruptRequested bool            // Interrupt was called
-	replayers          map[string]bool // that have the workflows, by their keys
+	interruptRequested bool             // Interrupt was called
+	replayers          map[string]error // that were given the workflows, by their keys
 
 	stopping     atomic.Bool
 	interruptCtx context.Context // ends when live activities are to be interrupted
@@ -260,7 +260,7 @@ func (o PluginOptions) check() error {
 // or a field. It contains a [*passthrough.AdmissionError], for errors.As, for each module
 // that imports more than it was granted.
 func NewPlugin(options PluginOptions) (*Plugin, error) {
-	p := &Plugin{options: options, logger: options.Logger, goActivities: map[string]bool{}, replayers: map[string]bool{}, stopped: make(chan struct{})}
+	p := &Plugin{options: options, logger: options.Logger, goActivities: map[string]bool{}, replayers: map[string]error{}, stopped: make(chan struct{})}
 	if p.logger == nil {
 		p.logger = slog.Default()
 	}

@@ -14,13 +14,14 @@ func (p *Plugin) ReplayWorkflow(ctx context.Context, options worker.PluginReplay
 		return err
 	}
 	p.mu.Lock()
-	known := p.replayers[options.WorkflowReplayerInstanceKey]
-	p.replayers[options.WorkflowReplayerInstanceKey] = true
-	p.mu.Unlock()
+	err, known := p.replayers[options.WorkflowReplayerInstanceKey]
 	if !known {
-		if err := p.registerWorkflows(options.WorkflowReplayRegistry); err != nil {
-			return err
-		}
+		err = p.registerWorkflows(options.WorkflowReplayRegistry)
+		p.replayers[options.WorkflowReplayerInstanceKey] = err
+	}
+	p.mu.Unlock()
+	if err != nil {
+		return err
 	}
 	return next(ctx, options)
 }

@@ -44,13 +44,22 @@ var encodings = []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, ba
 
 var maybeBase64 = regexp.MustCompile(`[A-Za-z0-9+/_-]{4,}={0,2}`)
 
-func (r *redactor) redact(text string) string {
+func (r *redactor) redact(text string) string { return r.within(text, maxBase64) }
+
+// maxBase64 is how often base64 may be in base64: that of a Basic header is in a payload,
+// and the payload in the JSON of a history.
+const maxBase64 = 3
+
+func (r *redactor) within(text string, depth int) string {
+	if depth == 0 {
+		return r.encoded.Replace(r.plain.Replace(text))
+	}
 	// Base64, such as credentials for Basic, is decoded, redacted and encoded again. In
 	// the replay the guest makes the same text from REDACTED.
 	text = maybeBase64.ReplaceAllStringFunc(text, func(run string) string {
 		for _, encoding := range encodings {
 			if data, err := encoding.Strict().DecodeString(run); err == nil {
-				if out := r.plain.Replace(string(data)); out != string(data) {
+				if out := r.within(string(data), depth-1); out != string(data) {
 					return encoding.EncodeToString([]byte(out))
 				}
 			}

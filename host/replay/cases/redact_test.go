@@ -95,6 +95,27 @@ func TestRecordHasNoSecrets(t *testing.T) {
 
 // What is left of the activity's time is in no record, and is compared where a case has
 // it.
+// A payload with a Basic header is in base64 itself in the JSON of a history.
+func TestSecretsInNestedBase64(t *testing.T) {
+	secrets := cases.Secrets{"pass word"}
+	text := "user:pass word"
+	for depth := range 3 {
+		text = `{"data":"Basic ` + base64.StdEncoding.EncodeToString([]byte(text)) + `"}`
+		out := secrets.Redact(text)
+		for range depth + 1 {
+			_, out, _ = strings.Cut(out, "Basic ")
+			data, err := base64.StdEncoding.DecodeString(strings.TrimSuffix(out, `"}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = string(data)
+		}
+		if out != "user:REDACTED" {
+			t.Errorf("%d times in base64: %q", depth+1, out)
+		}
+	}
+}
+
 func TestRequestsAreUntimed(t *testing.T) {
 	frame := func(head string) []byte {
 		data, err := passthrough.EncodeFrame(json.RawMessage(head), []byte("body"))

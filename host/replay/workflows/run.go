@@ -44,6 +44,7 @@ type run struct {
 	queue []*delivery
 	order int
 	tasks []task
+	steps int // that were no tasks
 	ended bool
 
 	commands  []*command
@@ -157,6 +158,22 @@ func (r *run) failed() bool {
 // due takes what comes next: everything of one time, but for a query, which is alone. Nil:
 // nothing comes any more.
 func (r *run) due() []*delivery {
+	for {
+		due, step := r.take()
+		if step == nil {
+			return due
+		}
+		if r.steps++; r.steps > maxTasks {
+			r.problem("the run", "an end", fmt.Sprintf("none within %d attempts of activities: say with until when the test is over", maxTasks))
+			r.queue = nil
+			return nil
+		}
+		step()
+	}
+}
+
+// take takes what due returns, or a step that only the server knows.
+func (r *run) take() (due []*delivery, step func()) {
 	if r.ended { // it can be asked, and nothing else
 		r.queue = slices.DeleteFunc(r.queue, func(d *delivery) bool {
 			if d.command == nil && r.script.Events[d.event].Query == "" {
@@ -167,29 +184,28 @@ func (r *run) due() []*delivery {
 		})
 	}
 	if len(r.queue) == 0 {
-		return nil
+		return nil, nil
 	}
 	slices.SortFunc(r.queue, func(a, b *delivery) int { return cmp.Or(a.at.Compare(b.at), a.order-b.order) })
 	at := r.queue[0].at
 	if r.script.Until > 0 && at.Sub(r.env.start) > r.script.Until {
-		return nil
+		return nil, nil
 	}
 	if at.After(r.now) {
 		r.now = at
 	}
 	if step := r.queue[0].step; step != nil {
 		r.queue = slices.Delete(r.queue, 0, 1)
-		step()
-		return r.due()
+		return nil, step
 	}
 	isQuery := func(d *delivery) bool { return d.command == nil && r.script.Events[d.event].Query != "" }
 	n := 1
 	for !isQuery(r.queue[0]) && n < len(r.queue) && !r.queue[n].at.After(r.now) && !isQuery(r.queue[n]) && r.queue[n].step == nil {
 		n++
 	}
-	due := slices.Clone(r.queue[:n])
+	due = slices.Clone(r.queue[:n])
 	r.queue = slices.Delete(r.queue, 0, n)
-	return due
+	return due, nil
 }
 
 // attempt does something in which the workflow task may fail.

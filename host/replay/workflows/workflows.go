@@ -136,7 +136,7 @@ func (e *Env) run(w Workflow, h hooks) *run {
 		for _, k := range e.Workflows() {
 			known = append(known, k.Type)
 		}
-		return &run{result: &replay.WorkflowRun{Run: &replay.Run{Err: &sandbox.UnknownWorkflowError{Type: w.Type, Known: known}}}}
+		return &run{result: &replay.WorkflowRun{Run: &replay.Run{Err: &sandbox.UnknownWorkflowError{Type: w.Type, Known: known}}, Answers: make([]replay.Answer, len(w.Events))}}
 	}
 	r := newRun(e, factory, w, h)
 	r.play()

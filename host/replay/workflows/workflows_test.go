@@ -83,6 +83,20 @@ func TestAttempts(t *testing.T) {
 	}
 }
 
+// Attempts without end are told of, as workflow tasks without end are. So are events of a
+// workflow that there is not.
+func TestAttemptsWithoutEnd(t *testing.T) {
+	env := open(t)
+	run := env.Run(workflows.Workflow{Type: "RustLoop", Args: []any{1}, Mocks: []workflows.Mock{{Kind: workflows.Activity, Timeout: "start_to_close", Times: -1}}})
+	if len(run.Problems) != 1 || !strings.Contains(run.Problems[0].Got, "say with until when the test is over") {
+		t.Errorf("%+v", run.Problems)
+	}
+	run = env.Run(workflows.Workflow{Type: "None", Events: []workflows.Event{{Query: "state"}}})
+	if len(run.Answers) != 1 {
+		t.Errorf("%d answers to one query", len(run.Answers))
+	}
+}
+
 // An instance that takes over and is told something else is found out.
 func TestTakeOver(t *testing.T) {
 	env := open(t)
