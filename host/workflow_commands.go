@@ -483,6 +483,7 @@ func (r *workflowRun) pass(o *abi.WorkflowOptions, body []byte) error {
 	for name, payload := range attributes {
 		fields[name] = payload.(*commonpb.Payload)
 	}
+	//lint:ignore SA1019 it is what the SDK gives to the next run
 	info.SearchAttributes = &commonpb.SearchAttributes{IndexedFields: fields}
 	return nil
 }

@@ -176,11 +176,11 @@ func TestContinueAsNewWithAMemo(t *testing.T) {
 	if err := result(t, r, nil); err != nil {
 		t.Fatal(err)
 	}
-	d, err := h.Client().DescribeWorkflowExecution(t.Context(), r.GetID(), "")
+	d, err := h.Client().DescribeWorkflow(t.Context(), r.GetID(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if page := d.GetWorkflowExecutionInfo().GetMemo().GetFields()["page"]; string(page.GetData()) != "2" {
+	if page := d.RawResponse.GetWorkflowExecutionInfo().GetMemo().GetFields()["page"]; string(page.GetData()) != "2" {
 		t.Errorf("the next run's memo is %v", page)
 	}
 }
