@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/urfave/cli/v2"
-
 	"github.com/wasmworker/wasmworker/host/modules"
 	"github.com/wasmworker/wasmworker/host/replay/cases"
 	"github.com/wasmworker/wasmworker/host/replay/workflows"
@@ -96,17 +94,5 @@ func (t *tester) testHistories(ctx context.Context, directory string) error {
 		report.add(result)
 		report.endFile()
 	}
-	err = env.Close()
-	if t.junit != "" {
-		err = errors.Join(err, report.writeJUnit(t.junit))
-	}
-	switch {
-	case len(unusable) > 0:
-		return usageError{errors.Join(append(unusable, err)...)}
-	case err != nil:
-		return err
-	case report.failed:
-		return cli.Exit("", exitFailure)
-	}
-	return nil
+	return report.end(env.Close(), unusable)
 }

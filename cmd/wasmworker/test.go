@@ -334,16 +334,21 @@ func (t *tester) test(ctx context.Context) error {
 			report.endFile()
 		}
 	}
-	err = runner.Close()
-	if t.junit != "" {
-		err = errors.Join(err, report.writeJUnit(t.junit))
+	return report.end(runner.Close(), unusable)
+}
+
+// end writes JUnit's file, if there is to be one, and returns what the command ends with: with
+// what could not be used, with the error of what was closed, or with an exit code.
+func (r *testReport) end(err error, unusable []error) error {
+	if file := r.junit; file != "" {
+		err = errors.Join(err, r.writeJUnit(file))
 	}
 	switch {
 	case len(unusable) > 0:
 		return usageError{errors.Join(append(unusable, err)...)}
 	case err != nil:
 		return err
-	case report.failed:
+	case r.failed:
 		return cli.Exit("", exitFailure)
 	}
 	return nil
